@@ -1,0 +1,3 @@
+//! omadm-agent
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! Every OMA DM wire format as `bytes <-> values`.
+//!
+//! Here: decoders, encoders, their limits, tolerances and errors.
+//! Never here: sockets, files, clocks, a tree, or policy such as whether a command is allowed.
+
+pub mod ddf;
+pub mod dm2;
+pub mod error;
+pub mod limits;
+pub mod media_type;
+pub mod multipart;
+pub mod tolerance;
+
+pub use error::{DecodeError, Problem};
+pub use limits::Limits;
+pub use media_type::{AcceptList, MediaType};
+pub use tolerance::{Leniency, Tolerance};

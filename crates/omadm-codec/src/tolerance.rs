@@ -1,0 +1,76 @@
+//! Named tolerances: where we accept what the text does not allow but peers send.
+
+use std::collections::BTreeSet;
+
+/// One way of being liberal towards a peer. Off in strict mode, visible in the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Tolerance {
+    /// `Status` entries that are bare numbers (examples of `DM 2.0 §F, §I`).
+    BareStatus,
+    /// A string, or array of strings, after a status entry as its `URI` (`DM 2.0 §I.2`).
+    StatusUriAfterEntry,
+    /// MO data that is one object instead of an array (`DM 2.0 §F`).
+    BareMoObject,
+    /// `Alert` nested in an object, as the `$ref` of the schema reads literally.
+    NestedAlert,
+    /// Alert `Data` that is not an object, or has no `DataType`.
+    LooseAlertData,
+    /// A leaf given as a string that converts to the format of the DDF.
+    TextForTyped,
+    /// `MOS` items without a `DDF` link.
+    MosWithoutDdf,
+    /// A session start without any alert (`DM 2.0 §I.1`).
+    NoStartAlert,
+    /// Lines of a multipart body that end in LF alone.
+    BareLineFeed,
+    /// A byte order mark before JSON.
+    ByteOrderMark,
+    /// The first part of a multipart body has a name.
+    NamedFirstPart,
+    /// An alias such as `oma:mo:` for `urn:oma:mo:`, or an older MOID version.
+    MoidAlias,
+    /// An alias of a node name such as `ServerID` for `SrvID`.
+    NodeAlias,
+    /// An alert `Mark` outside the seven values, taken as informational.
+    UnknownMark,
+    /// A media type in another letter case than registered.
+    MediaTypeCase,
+}
+
+impl Tolerance {
+    /// The name in configuration and traces, such as `bare-status`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        todo!()
+    }
+}
+
+/// Which tolerances are on, and which were used while decoding one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leniency {
+    /// No tolerance at all.
+    pub strict: bool,
+    /// What was made use of so far.
+    pub used: BTreeSet<Tolerance>,
+}
+
+impl Leniency {
+    /// Everything tolerated, nothing used yet.
+    #[must_use]
+    pub fn lenient() -> Self {
+        Self::default()
+    }
+    /// Nothing tolerated.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self { strict: true, used: BTreeSet::new() }
+    }
+    /// Asks for a tolerance: notes it and says yes, or says no in strict mode.
+    pub fn allow(&mut self, tolerance: Tolerance) -> bool {
+        if !self.strict {
+            self.used.insert(tolerance);
+        }
+        !self.strict
+    }
+}

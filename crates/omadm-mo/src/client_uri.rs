@@ -1,0 +1,113 @@
+//! ClientURI: addresses of nodes inside MO instances (`DM 2.0 §6.1`).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::error::AddressError;
+use crate::name::{Miid, Moid, NodeName};
+
+/// The letter of an x-name such as `(x)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct XName(pub(crate) char);
+
+/// The mo-inst component (`DM 2.0 §6.1.1.1`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MoInst {
+    /// One instance by its MIID.
+    Miid(Miid),
+    /// The one instance that satisfies the nv conditions of this letter.
+    XName(XName),
+    /// The empty string: the only instance.
+    Only,
+    /// `*`: all instances.
+    All,
+}
+
+/// One node-name of the path (`DM 2.0 §6.1.1.2`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// A real-name, decoded.
+    Name(NodeName),
+    /// The one node that satisfies the nv conditions of this letter.
+    XName(XName),
+    /// `*`: all nodes at this position.
+    Wildcard,
+}
+
+/// One `nv=<path>:<val>` field, decoded (`DM 2.0 §6.1.1.3`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Condition {
+    /// The x-name it narrows.
+    pub letter: XName,
+    /// Path below the x-name node to the leaf.
+    pub path: Vec<NodeName>,
+    /// The value the leaf has to have, as text.
+    pub value: String,
+}
+
+/// The query component (`DM 2.0 §6.1.1.3`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Query {
+    /// `lv`: how many levels of children are wanted, 1 or more.
+    pub level: Option<u32>,
+    /// `nv` fields in order.
+    pub conditions: Vec<Condition>,
+    /// `cv`: the cache validator, decoded.
+    pub validator: Option<String>,
+    /// Fields that are not of the standard, ignored on resolution and kept as written.
+    pub other: Vec<String>,
+}
+
+/// An address that parsed; whether it matches something is another question.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientUri {
+    /// The MOID component.
+    pub moid: Moid,
+    /// The mo-inst component.
+    pub inst: MoInst,
+    /// Path from the MO root; empty is the root itself.
+    pub path: Vec<Segment>,
+    /// The query component.
+    pub query: Query,
+}
+
+impl ClientUri {
+    /// Parses an address; the first `/` ends the MOID.
+    ///
+    /// # Errors
+    /// [`AddressError::Syntax`] with the byte offset; also for an x-name used twice or without an nv field, an nv field
+    /// without its x-name, and lv or cv that is malformed or given twice.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        Self::parse_with(text, &|_| false)
+    }
+    /// Parses an address whose MOID may hold `/`: the longest prefix that `known` accepts is the MOID, else the first
+    /// `/` ends it.
+    ///
+    /// # Errors
+    /// As [`ClientUri::parse`].
+    pub fn parse_with(_text: &str, _known: &dyn Fn(&str) -> bool) -> Result<Self, AddressError> {
+        todo!()
+    }
+    /// The concrete address of a node, no query.
+    #[must_use]
+    pub fn concrete(_moid: Moid, _miid: Miid, _path: Vec<NodeName>) -> Self {
+        todo!()
+    }
+    /// Whether the address holds `*` in mo-inst or path.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        todo!()
+    }
+    /// Whether the address holds an x-name.
+    #[must_use]
+    pub fn has_x_name(&self) -> bool {
+        todo!()
+    }
+}
+
+impl fmt::Display for ClientUri {
+    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        todo!()
+    }
+}

@@ -1,0 +1,87 @@
+//! The words of the standard as types; each has one checked way in.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::error::AddressError;
+
+/// Longest name in bytes that any of these types takes.
+pub const MAX_NAME: usize = 255;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes `text` if it is a legal name of this kind (decoded form, no percent-encoding).
+            ///
+            /// # Errors
+            /// [`AddressError`] says which rule `text` breaks.
+            pub fn parse(text: &str) -> Result<Self, AddressError> {
+                let check: fn(&str) -> bool = $check;
+                if text.is_empty() {
+                    return Err(AddressError::Empty { what: $what });
+                }
+                if text.len() > MAX_NAME {
+                    return Err(AddressError::TooLong { what: $what, limit: MAX_NAME });
+                }
+                if text.chars().any(char::is_control) || !check(text) {
+                    return Err(AddressError::Illegal { what: $what, text: text.into() });
+                }
+                Ok(Self(Arc::from(text)))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", $what, &*self.0)
+            }
+        }
+
+        impl core::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name!(
+    /// Management object identifier such as `urn:oma:mo:oma-fumo:1.0` (`DM 2.0 §6.1.1.1`).
+    Moid, "MOID", |text| !text.contains(['?', '#', ' '])
+);
+name!(
+    /// Identifier of one MO instance, unique within its MOID (`DM 2.0 §6.1.1.1`).
+    Miid, "MIID", |text| !text.contains('/') && text != "*" && !is_x_name(text)
+);
+name!(
+    /// Name of one node, unique among its siblings (`DM 2.0 §6.3.1`).
+    NodeName, "node name", |text| !text.contains('/') && text != "*" && !is_x_name(text)
+);
+name!(
+    /// Server identifier, the value of `<x>/SrvID` in a DM Account (`DM 2.0 §12.2`).
+    ServerId, "server identifier", |_| true
+);
+name!(
+    /// Device identifier, the value of `DevInfo/DevID` and of the `OMADM-DevID` header (`DM 2.0 §12.1`).
+    DeviceId, "DevID", |text| !text.contains(' ')
+);
+
+/// Three characters such as `(x)` would read as an x-name in an address.
+fn is_x_name(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'(', letter, b')'] if letter.is_ascii_alphabetic())
+}

@@ -1,0 +1,3 @@
+//! omadm
+
+fn main() {}
