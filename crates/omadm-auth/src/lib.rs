@@ -1,1 +1,12 @@
-//! omadm-auth
+//! Credentials, digests and secrets as pure functions over bytes.
+//!
+//! Here: `Secret`, HTTP Basic, salted verifiers, constant-time comparison.
+//! Never here: I/O, clocks, randomness of its own, or the choice of which scheme is acceptable (that is policy).
+
+pub mod basic;
+pub mod secret;
+pub mod verifier;
+
+pub use basic::BasicCredentials;
+pub use secret::Secret;
+pub use verifier::Verifier;

@@ -1,1 +1,88 @@
-//! omadm-store
+//! The server's durable state behind one trait.
+//!
+//! Here: schema, migrations, the `Store` trait and its engines (SQLite embedded; more can follow).
+//! Never here: protocol knowledge: no packages, alerts or meaning of status codes.
+
+pub mod error;
+pub mod sqlite;
+pub mod types;
+
+pub use error::StoreError;
+pub use types::*;
+
+use omadm_mo::{DeviceId, Time};
+
+/// Everything the server keeps. All writes are durable when the future resolves. Methods that take `now` use it instead of a
+/// clock. Every device-owned row carries the device's enrolment generation: after [`Store::remove_device`] or a new enrolment
+/// nothing of the old generation is seen again.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`]; `replace` starts a new
+    /// generation and cancels what was queued.
+    async fn enrol(&self, devices: Vec<Enrolment>, now: Time) -> Result<(), StoreError>;
+    /// A device, if enrolled.
+    async fn device(&self, id: &DeviceId) -> Result<Option<Device>, StoreError>;
+    /// Devices by id after `after`, at most `limit`.
+    async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreError>;
+    /// Removes a device with all that is its own.
+    async fn remove_device(&self, id: &DeviceId, now: Time) -> Result<bool, StoreError>;
+    /// The device and verifier behind a user name.
+    async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError>;
+
+    /// Queues a command: gives it the next sequence number of its device and supersedes queued commands of the same
+    /// `supersede_key` that were not sent. `DeviceUnknown` if it is not enrolled; `QueueFull` beyond `queue_limit`.
+    async fn enqueue(&self, command: NewCommand, queue_limit: u32, now: Time) -> Result<Command, StoreError>;
+    /// One command.
+    async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError>;
+    /// Commands of a device, newest first, below sequence number `before`, at most `limit`.
+    async fn commands(&self, device: &DeviceId, before: Option<i64>, limit: u32) -> Result<Vec<Command>, StoreError>;
+    /// Cancels a command that was not sent; gives its state afterwards (`None` if there is none).
+    async fn cancel(&self, id: CommandId, reason: &str, now: Time) -> Result<Option<Command>, StoreError>;
+    /// Marks queued and sent commands whose time is over as expired, at most `limit`; gives how many.
+    async fn expire(&self, now: Time, limit: u32) -> Result<u32, StoreError>;
+
+    /// All that one message of a device needs, in one read: the device, its session row, and its open commands in order (`sent` ones first, then
+    /// `queued`, at most `limit`).
+    async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError>;
+    /// Applies the effects of one message in one durable batch, or nothing: [`StoreError::Conflict`] when the generation, the
+    /// session version, or the state of a named command is not as expected (read again and repeat).
+    async fn apply(&self, step: SessionStep) -> Result<(), StoreError>;
+
+    /// A payload by id, with the device it is for.
+    async fn payload(&self, id: PayloadId) -> Result<Option<Payload>, StoreError>;
+    /// Keeps a payload.
+    async fn put_payload(&self, payload: Payload, now: Time) -> Result<(), StoreError>;
+
+    /// Last known nodes of a device at and below an address, in address order, at most `limit`, after `after`.
+    async fn tree(&self, device: &DeviceId, at: &TreeAddress, after: Option<TreeAddress>, limit: u32)
+    -> Result<Vec<TreeNode>, StoreError>;
+
+    /// Sessions of a device, newest first.
+    async fn sessions(&self, device: &DeviceId, before: Option<i64>, limit: u32) -> Result<Vec<SessionSummary>, StoreError>;
+    /// One session with its messages.
+    async fn trace(&self, device: &DeviceId, session: SessionId) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError>;
+    /// Removes traces and finished commands older than `before`, at most `limit` rows; gives how many.
+    async fn prune(&self, before: Time, limit: u32) -> Result<u32, StoreError>;
+
+    /// Events after a cursor, oldest first, of one device or all.
+    async fn events(&self, device: Option<&DeviceId>, after: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
+    /// Adds events outside a session.
+    async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError>;
+
+    /// Keeps a DDF file under its name, replacing one of that name.
+    async fn put_ddf(&self, ddf: DdfFile) -> Result<(), StoreError>;
+    /// All DDF files without their text.
+    async fn ddfs(&self) -> Result<Vec<DdfFile>, StoreError>;
+    /// One DDF file.
+    async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError>;
+
+    /// Keeps an operator token.
+    async fn put_token(&self, token: Token) -> Result<(), StoreError>;
+    /// All operator tokens.
+    async fn tokens(&self) -> Result<Vec<Token>, StoreError>;
+    /// Removes a token.
+    async fn remove_token(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Figures for the health page.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+}

@@ -1,0 +1,33 @@
+//! What the store says when it cannot.
+
+/// Errors of every engine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Something changed between read and write: read again and repeat.
+    #[error("the device's state changed meanwhile: {0}")]
+    Conflict(&'static str),
+    /// An enrolment of a device that exists.
+    #[error("{0} is already enrolled; remove it first or ask for a replacement")]
+    Exists(String),
+    /// A user name that another device has.
+    #[error("the user name {0} belongs to another device")]
+    UserTaken(String),
+    /// No such device.
+    #[error("{0} is not enrolled")]
+    DeviceUnknown(String),
+    /// The queue of the device is full.
+    #[error("{device} has {limit} commands waiting, which is the limit; cancel some or raise queue.max_per_device")]
+    QueueFull {
+        /// The device.
+        device: String,
+        /// The limit.
+        limit: u32,
+    },
+    /// The engine failed.
+    #[error("the store failed: {0}")]
+    Engine(String),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}

@@ -1,0 +1,385 @@
+//! Rows and batches of the store.
+
+use omadm_mo::{DeviceId, Time};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Identifier of a command (time-ordered UUID).
+pub type CommandId = Uuid;
+/// Identifier of a payload or upload.
+pub type PayloadId = Uuid;
+/// Number of a session within its device, counted up.
+pub type SessionId = i64;
+
+/// A device to enrol.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    /// Its DevID.
+    pub device: DeviceId,
+    /// Free text for people.
+    pub label: String,
+    /// HTTP user name, unique over all devices.
+    pub user: String,
+    /// Verifier of its secret (opaque here).
+    pub verifier: Vec<u8>,
+    /// Whether an existing enrolment is replaced by a new generation.
+    pub replace: bool,
+}
+
+/// An enrolled device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its DevID.
+    pub id: DeviceId,
+    /// Enrolment generation, from 1.
+    pub generation: i64,
+    /// Free text for people.
+    pub label: String,
+    /// Protocol of the last contact, such as `dm2.0`.
+    pub protocol: Option<String>,
+    /// Manufacturer, model and versions as last seen (JSON object as text, `{}` at first).
+    pub facts: String,
+    /// Supported MOs as last reported (JSON array as text), if ever.
+    pub inventory: Option<String>,
+    /// When it was enrolled.
+    pub enrolled: Time,
+    /// Last message received.
+    pub last_contact: Option<Time>,
+    /// Commands that are queued or sent.
+    pub open_commands: i64,
+}
+
+/// The credential of a device.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Whose it is.
+    pub device: DeviceId,
+    /// Generation it belongs to.
+    pub generation: i64,
+    /// Verifier of the secret.
+    pub verifier: Vec<u8>,
+}
+
+/// States of a command (`queued → sent → …`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are those of the design")]
+pub enum CommandState {
+    Queued,
+    Sent,
+    Done,
+    Failed,
+    Expired,
+    Cancelled,
+    Superseded,
+    Quarantined,
+}
+
+impl CommandState {
+    /// Whether nothing more can happen to the command.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Sent)
+    }
+}
+
+/// A command to queue.
+#[derive(Clone, Debug)]
+pub struct NewCommand {
+    /// Its identifier, made by the caller.
+    pub id: CommandId,
+    /// For which device.
+    pub device: DeviceId,
+    /// What the operator said: `get`, `set`, ….
+    pub verb: String,
+    /// On what.
+    pub address: String,
+    /// Further arguments (JSON as text).
+    pub args: String,
+    /// Payload kept together with the command, in the same batch.
+    pub payload: Option<Payload>,
+    /// Queued commands of the device with the same key are superseded.
+    pub supersede_key: Option<String>,
+    /// When it expires.
+    pub expires: Time,
+    /// Who asked.
+    pub created_by: String,
+}
+
+/// A command as kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// Its identifier.
+    pub id: CommandId,
+    /// Its device.
+    pub device: DeviceId,
+    /// Enrolment generation.
+    pub generation: i64,
+    /// Place in the order of its device, from 1.
+    pub seq: i64,
+    /// What the operator said.
+    pub verb: String,
+    /// On what.
+    pub address: String,
+    /// Further arguments (JSON as text).
+    pub args: String,
+    /// Payload, if it has one.
+    pub payload: Option<PayloadId>,
+    /// State.
+    pub state: CommandState,
+    /// Status code the device gave, whatever the protocol.
+    pub status: Option<u16>,
+    /// One sentence on why it is in this state.
+    pub reason: Option<String>,
+    /// Result (JSON as text).
+    pub result: Option<String>,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When it was queued.
+    pub created: Time,
+    /// When it was last sent.
+    pub sent: Option<Time>,
+    /// When it reached a final state.
+    pub finished: Option<Time>,
+    /// When it expires.
+    pub expires: Time,
+    /// Who asked.
+    pub created_by: String,
+}
+
+/// Octets with a media type, for one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// Its identifier.
+    pub id: PayloadId,
+    /// The only device it is for, or comes from.
+    pub device: DeviceId,
+    /// Media type.
+    pub content_type: String,
+    /// The octets.
+    pub body: Vec<u8>,
+}
+
+/// Session row of a device: at most one open session each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Number of the session.
+    pub session: SessionId,
+    /// Counts every write of this row; guards against two nodes working on one message.
+    pub version: i64,
+    /// Engine state (opaque here).
+    pub state: Vec<u8>,
+    /// Digest of the last request, to know a repeated one.
+    pub request_digest: Vec<u8>,
+    /// The reply to it, sent again when it is repeated (opaque here).
+    pub reply: Vec<u8>,
+    /// Whether the session is over; the row is kept for repeated messages.
+    pub ended: bool,
+    /// When it was last written.
+    pub updated: Time,
+}
+
+/// What [`crate::Store::check_in`] reads.
+#[derive(Clone, Debug)]
+pub struct CheckIn {
+    /// The device.
+    pub device: Device,
+    /// Its session row, if it ever had one.
+    pub session: Option<SessionRow>,
+    /// Open commands in order of sequence, `sent` and `queued`.
+    pub commands: Vec<Command>,
+    /// Whether more are queued than were read.
+    pub more: bool,
+}
+
+/// A command's step from one state to another.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// The command, by sequence number.
+    pub seq: i64,
+    /// State it must be in.
+    pub from: CommandState,
+    /// State it gets.
+    pub to: CommandState,
+    /// Status, if the device gave one.
+    pub status: Option<u16>,
+    /// Sentence on why.
+    pub reason: Option<String>,
+    /// Result (JSON as text).
+    pub result: Option<String>,
+}
+
+/// Place of a node in a device's last known tree.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TreeAddress {
+    /// MOID; empty means all.
+    pub moid: String,
+    /// MIID; empty means all of the MOID.
+    pub miid: String,
+    /// `/`-separated path below the MO root, each name percent-encoded; empty for the root, else begins with `/`.
+    pub path: String,
+}
+
+/// Last known state of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TreeNode {
+    /// Where it is.
+    pub at: TreeAddress,
+    /// Value as JSON text; `None` for an interior node.
+    pub value: Option<String>,
+    /// When it was seen.
+    pub seen: Time,
+}
+
+/// A change to the last known tree.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TreeUpdate {
+    /// All at and below `at` is replaced by `nodes` (addresses as in [`TreeNode`], value JSON text or `None`). Missing ancestors become
+    /// interior nodes.
+    Replace {
+        /// Where.
+        at: TreeAddress,
+        /// What is there now.
+        nodes: Vec<(TreeAddress, Option<String>)>,
+    },
+    /// `at` was read with a level limit: like `Replace`, but what is deeper than the nodes given stays.
+    Merge {
+        /// What is there now.
+        nodes: Vec<(TreeAddress, Option<String>)>,
+    },
+    /// `at` and all below is gone.
+    Remove {
+        /// Where.
+        at: TreeAddress,
+    },
+}
+
+/// A new event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Device it concerns.
+    pub device: Option<DeviceId>,
+    /// Kind, such as `alert`, `command`, `session`, `security`.
+    pub kind: String,
+    /// Details (JSON as text).
+    pub body: String,
+}
+
+/// An event as kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Cursor, counted up.
+    pub cursor: i64,
+    /// When it was added.
+    pub at: Time,
+    /// The event.
+    pub event: NewEvent,
+}
+
+/// One message of a session trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceMessage {
+    /// When.
+    pub at: Time,
+    /// Whether the device sent it.
+    pub from_device: bool,
+    /// One line on what it is, such as `Package#1`.
+    pub summary: String,
+    /// Media type.
+    pub content_type: String,
+    /// HTTP status of a reply.
+    pub http_status: Option<u16>,
+    /// The octets, cut to the configured length.
+    pub body: Vec<u8>,
+    /// Full length of the body.
+    pub length: i64,
+    /// Remarks: tolerances used, errors.
+    pub notes: Vec<String>,
+}
+
+/// A session in listings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// Its device.
+    pub device: DeviceId,
+    /// Its number.
+    pub session: SessionId,
+    /// First message.
+    pub started: Time,
+    /// Last message.
+    pub updated: Time,
+    /// `open`, `ended`, `aborted`, or `replaced` by a newer one.
+    pub outcome: String,
+    /// Messages so far.
+    pub messages: i64,
+}
+
+/// All effects of one message.
+#[derive(Clone, Debug)]
+pub struct SessionStep {
+    /// The device.
+    pub device: DeviceId,
+    /// Generation that was read.
+    pub generation: i64,
+    /// Version of the session row that was read; `None` if there was none. Ignored when `session` is `None`.
+    pub expected_version: Option<i64>,
+    /// The new session row (its `version` is set by the store); `None` leaves it as it is (uploads).
+    pub session: Option<SessionRow>,
+    /// Outcome of the session for listings (`open`, `ended`, `aborted`).
+    pub outcome: Option<String>,
+    /// Number of a session that this one replaced before it ended.
+    pub replaced: Option<SessionId>,
+    /// Commands that change state; `queued → sent` counts an attempt.
+    pub transitions: Vec<Transition>,
+    /// Uploads and other payloads to keep (same id again replaces).
+    pub payloads: Vec<Payload>,
+    /// Changes to the last known tree, in order.
+    pub tree: Vec<TreeUpdate>,
+    /// New inventory (JSON array as text).
+    pub inventory: Option<String>,
+    /// New facts (JSON object as text), merged by the caller.
+    pub facts: Option<String>,
+    /// Protocol in use.
+    pub protocol: Option<String>,
+    /// Events to add.
+    pub events: Vec<NewEvent>,
+    /// Trace messages to add.
+    pub trace: Vec<TraceMessage>,
+    /// Time of the step; becomes the device's last contact.
+    pub now: Time,
+}
+
+/// A DDF file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DdfFile {
+    /// File name, unique, such as `dm_devinfo-v1_2.ddf`.
+    pub name: String,
+    /// MOIDs in it.
+    pub moids: Vec<String>,
+    /// The XML; empty in listings.
+    pub text: String,
+    /// When it was stored.
+    pub stored: Time,
+}
+
+/// An operator token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Name for people, unique.
+    pub name: String,
+    /// Verifier of the token.
+    pub verifier: Vec<u8>,
+    /// When it was made.
+    pub created: Time,
+    /// When it expires, if ever.
+    pub expires: Option<Time>,
+}
+
+/// Figures over the whole store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Enrolled devices.
+    pub devices: i64,
+    /// Commands that are queued or sent.
+    pub open_commands: i64,
+}
