@@ -1,0 +1,281 @@
+//! The device's side of a DM 2.0 session (`DM 2.0 §5`).
+//!
+//! ```text
+//! start ─Post(Package#1)─▶ waiting ─Package#2─▶ processing ─effects…─▶ Post(Package#3) ─▶ waiting …
+//!                             │ 4xx/5xx/expiry: aborted            │ END: finished, no Package#3
+//! ```
+//! The tree is an argument of every call; everything outside the tree is an [`Effect`] that the host carries out.
+
+use omadm_codec::dm2::{Alert, StatusCode};
+use omadm_codec::{Limits, Tolerance};
+use omadm_mo::{ClientUri, DeviceId, Miid, Moid, NodePath, NodeRecord, ParameterValues, ServerId, Time, Tree};
+
+/// Settings of a client engine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Value of `OMADM-DevID`.
+    pub device_id: DeviceId,
+    /// What replaces `[DevID]` and its like.
+    pub parameters: ParameterValues,
+    /// Bounds on received packages and data.
+    pub limits: Limits,
+    /// No tolerance towards the server.
+    pub strict: bool,
+    /// `http` is allowed for sessions and data (off by default: `https` only).
+    pub allow_plain_http: bool,
+    /// Most Package#2 in one session, so that a broken server cannot hold a device for ever. Default 1,000.
+    pub max_rounds: u32,
+    /// Wildcard, x-name and query of ClientURI are on (`DM 2.0 §6.1`, SHOULD); off answers 501.
+    pub full_addressing: bool,
+}
+
+/// Why a session starts; decides its start alert (`DM 2.0 §5.2.2`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// The device's own decision.
+    Client,
+    /// A bootstrap was installed.
+    Bootstrap,
+    /// A notification, with its NOTIFICATION-ID if it had one.
+    Notification(Option<u16>),
+}
+
+/// What starts a session.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The account's server.
+    pub server: ServerId,
+    /// The account's SrvURI.
+    pub uri: String,
+    /// Why.
+    pub trigger: Trigger,
+    /// Whether Package#1 carries MOS.
+    pub send_mos: bool,
+    /// Alerts kept for this server.
+    pub alerts: Vec<Alert>,
+}
+
+/// What the host tells the engine.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The answer to a [`Output::Post`].
+    Reply(HttpReply),
+    /// No answer: connection, TLS or time-out.
+    NoReply {
+        /// Why, for the log.
+        reason: String,
+    },
+    /// An effect is carried out.
+    EffectDone {
+        /// Which.
+        id: EffectId,
+        /// How it ended.
+        result: EffectResult,
+    },
+    /// An alert came up during the session; it goes into the next package.
+    Alert(Alert),
+}
+
+/// Head and body of an HTTP answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpReply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `OMADM-Accept`.
+    pub omadm_accept: Option<String>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// Number of an effect within its session.
+pub type EffectId = u32;
+
+/// What the engine wants done outside the tree.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Let plug-ins bring the values of these instances up to date before they are read; the host changes the tree itself and
+    /// answers `Done` (instances with no plug-in need nothing).
+    Refresh(Vec<(Moid, Miid)>),
+    /// HTTP GET for an HGET. Answer `Http` or `NoReply`.
+    Fetch {
+        /// Expanded URI.
+        uri: String,
+        /// `Accept`.
+        accept: String,
+    },
+    /// HTTP PUT or POST for HPUT or HPOST. Answer `Http` or `NoReply`.
+    Upload {
+        /// `PUT` or `POST`.
+        method: &'static str,
+        /// Expanded URI.
+        uri: String,
+        /// `Content-Type`.
+        content_type: String,
+        /// Body.
+        body: Vec<u8>,
+    },
+    /// Make these records durable, after the plug-ins concerned agreed. Answer `Done`, or `Refused`: the engine then undoes
+    /// the change in the tree.
+    Commit {
+        /// As `Prepared::records`.
+        records: Vec<(NodePath, Option<NodeRecord>)>,
+        /// Instances concerned.
+        instances: Vec<(Moid, Miid)>,
+    },
+    /// Run an executable node. Answer `Done`, or `Refused` with the status.
+    Execute {
+        /// The concrete address.
+        address: ClientUri,
+        /// Its instance.
+        instance: (Moid, Miid),
+    },
+}
+
+/// How an effect ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EffectResult {
+    /// It is done.
+    Done,
+    /// It is refused with this status (500, 501, 503, 506, 507, 1000 to 1999).
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// Why, for the trace.
+        reason: String,
+    },
+    /// An HTTP answer, of whatever status.
+    Http(HttpReply),
+    /// No HTTP answer, or the body was over the limit.
+    NoReply {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the engine tells the host.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send a package by HTTP POST.
+    Post {
+        /// Where.
+        uri: String,
+        /// `Content-Type`.
+        content_type: String,
+        /// `Accept`.
+        accept: &'static str,
+        /// Value of `OMADM-DevID`.
+        device_id: DeviceId,
+        /// Body.
+        body: Vec<u8>,
+    },
+    /// Carry out an effect and report.
+    Effect {
+        /// Its number.
+        id: EffectId,
+        /// What to do.
+        effect: Effect,
+    },
+    /// A line for the log and trace.
+    Note(Note),
+    /// The session is over.
+    Finished(Outcome),
+}
+
+/// Something worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// A command was answered.
+    Answered {
+        /// Its name.
+        command: String,
+        /// The status.
+        status: StatusCode,
+        /// Why, if it failed.
+        reason: Option<String>,
+    },
+    /// Tolerances that a message made use of.
+    Tolerated(Vec<Tolerance>),
+    /// The session goes on at another URI (CONT).
+    Continues {
+        /// Where.
+        uri: String,
+    },
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// By END.
+    Ended {
+        /// Commands carried out.
+        commands: u32,
+    },
+    /// By an HTTP error, no answer, or a Package#2 that cannot be read (`DM 2.0 §5.6`): no retry by itself; alerts that were
+    /// not taken by the server stay with the host.
+    Aborted {
+        /// Why.
+        reason: String,
+        /// HTTP status, if that was it.
+        http_status: Option<u16>,
+        /// Whether the server took the first package, and so the alerts in it.
+        alerts_delivered: bool,
+    },
+}
+
+/// One session.
+pub struct Session {
+    _private: (),
+}
+
+impl Session {
+    /// Prepares Package#1.
+    #[must_use]
+    pub fn start(_config: Config, _start: Start, _tree: &Tree) -> Self {
+        todo!()
+    }
+    /// Takes an input. `now` becomes the time stamp of changes. Inputs that do not fit the state are ignored with a note.
+    pub fn handle(&mut self, _tree: &mut Tree, _now: Time, _input: Input) {
+        todo!()
+    }
+    /// Call until `None`, carry out what it says, then feed the results.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        todo!()
+    }
+}
+
+/// Installs a DM Bootstrap (`DM 2.0 §8.5`): MO data in `application/dmmo+json`, all or nothing.
+///
+/// Gives the transaction, to be made durable by the host before anything else, and the bootstrapped servers.
+///
+/// # Errors
+/// [`BootstrapError`] says which item is wrong; the tree is unchanged then.
+pub fn install_bootstrap(
+    _tree: &mut Tree, _now: Time, _body: &[u8], _limits: &Limits, _strict: bool,
+) -> Result<(omadm_mo::Prepared, Vec<ServerId>), BootstrapError> {
+    todo!()
+}
+
+/// Why a bootstrap is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BootstrapError {
+    /// The body does not decode.
+    #[error("the bootstrap is no MO data: {0}")]
+    Decode(#[from] omadm_codec::DecodeError),
+    /// An item does not fit.
+    #[error("item {index} of the bootstrap ({address}): {source}")]
+    Item {
+        /// Number of the item, from 0.
+        index: usize,
+        /// Its ClientURI.
+        address: String,
+        /// What is wrong.
+        source: omadm_mo::OperationError,
+    },
+    /// No DM account in it and none in the tree.
+    #[error("the bootstrap holds no DM account (urn:oma:mo:oma-dm-dmacc:1.2), so the device would know no server")]
+    NoAccount,
+}

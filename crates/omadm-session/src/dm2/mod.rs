@@ -1,0 +1,5 @@
+//! DM 2.0 engines.
+
+pub mod client;
+pub mod explain;
+pub mod server;
