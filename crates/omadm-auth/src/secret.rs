@@ -33,3 +33,23 @@ impl PartialEq for Secret {
 }
 
 impl Eq for Secret {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn does_not_print() {
+        let secret = Secret::new(b"hunter2".to_vec());
+        assert_eq!(format!("{secret:?}"), "Secret(..)");
+        assert_eq!(secret.expose(), b"hunter2");
+    }
+
+    #[test]
+    fn compares_by_octets() {
+        let secret = Secret::new(vec![1, 2, 3]);
+        assert_eq!(secret, secret.clone());
+        assert_ne!(secret, Secret::new(vec![1, 2, 4]));
+        assert_ne!(secret, Secret::new(vec![1, 2]));
+    }
+}
