@@ -1,3 +1,51 @@
-//! xtask
+//! The workspace's own commands: `cargo xtask test | conformance | bench`.
+//!
+//! Here: installing what a bare machine lacks, running the tools and the built programs, and judging what they say.
+//! Never here: product code; nothing depends on this crate and it depends on no other of the workspace.
 
-fn main() {}
+mod bench;
+mod conformance;
+mod edges;
+mod install;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test                                 install what is missing, check the crate edges, run every test
+  conformance [--output table|json]    run the conformance tests and say which rows of the matrix they prove
+  bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["test"] => test::run(),
+        ["conformance"] | ["conformance", "--output", "table"] | ["conformance", "--output=table"] => {
+            conformance::run(conformance::Format::Table)
+        }
+        ["conformance", "--output", "json"] | ["conformance", "--output=json"] => {
+            conformance::run(conformance::Format::Json)
+        }
+        ["bench", rest @ ..] => bench::run(rest),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

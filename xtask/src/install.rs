@@ -1,0 +1,83 @@
+//! What the build needs from Debian beyond Rust.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::workspace::{Result, run};
+
+/// A Debian package and the sign that what we need of it is there, however it came.
+struct Need {
+    package: &'static str,
+    why: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDS: [Need; 3] = [
+    Need {
+        package: "gcc",
+        why: "compiles the embedded SQLite and links",
+        present: || runs("cc", &["--version"]),
+    },
+    Need { package: "pkg-config", why: "finds OpenSSL", present: || runs("pkg-config", &["--version"]) },
+    Need {
+        package: "libssl-dev",
+        why: "TLS of server and device",
+        present: || runs("pkg-config", &["--exists", "openssl"]),
+    },
+];
+
+/// Installs the missing packages; calls `apt-get` only when something is missing.
+///
+/// # Errors
+/// What is missing and the command that installs it, where we may not or cannot install it ourselves.
+pub(crate) fn packages() -> Result {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for need in &missing {
+        eprintln!("xtask: {} is missing ({})", need.package, need.why);
+    }
+    let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let by_hand =
+        format!("apt-get update && apt-get install --yes --no-install-recommends {}", names.join(" "));
+    if !runs("apt-get", &["--version"]) {
+        return Err(format!(
+            "this machine has no apt-get; install the equivalents of {} with its own package manager, then run this again",
+            names.join(", ")
+        )
+        .into());
+    }
+    if !is_root() {
+        return Err(format!(
+            "installing needs root; run this, then this command again:\n    sudo sh -c '{by_hand}'"
+        )
+        .into());
+    }
+    eprintln!("xtask: {by_hand}");
+    run(apt_get().arg("update"))?;
+    run(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(&names))
+}
+
+/// Standard output stays ours, so that it can hold a report and nothing else.
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdout(std::io::stderr());
+    command
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// The owner of our own process directory is the user we run as.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    Path::new("/proc/self").metadata().is_ok_and(|metadata| metadata.uid() == 0)
+}
