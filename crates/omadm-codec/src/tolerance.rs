@@ -1,6 +1,7 @@
 //! Named tolerances: where we accept what the text does not allow but peers send.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// One way of being liberal towards a peer. Off in strict mode, visible in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +40,51 @@ pub enum Tolerance {
 }
 
 impl Tolerance {
+    /// Every tolerance, in the order of their definition.
+    pub const ALL: [Self; 15] = [
+        Self::BareStatus,
+        Self::StatusUriAfterEntry,
+        Self::BareMoObject,
+        Self::NestedAlert,
+        Self::LooseAlertData,
+        Self::TextForTyped,
+        Self::MosWithoutDdf,
+        Self::NoStartAlert,
+        Self::BareLineFeed,
+        Self::ByteOrderMark,
+        Self::NamedFirstPart,
+        Self::MoidAlias,
+        Self::NodeAlias,
+        Self::UnknownMark,
+        Self::MediaTypeCase,
+    ];
+
     /// The name in configuration and traces, such as `bare-status`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        todo!()
+        match self {
+            Self::BareStatus => "bare-status",
+            Self::StatusUriAfterEntry => "status-uri-after-entry",
+            Self::BareMoObject => "bare-mo-object",
+            Self::NestedAlert => "nested-alert",
+            Self::LooseAlertData => "loose-alert-data",
+            Self::TextForTyped => "text-for-typed",
+            Self::MosWithoutDdf => "mos-without-ddf",
+            Self::NoStartAlert => "no-start-alert",
+            Self::BareLineFeed => "bare-line-feed",
+            Self::ByteOrderMark => "byte-order-mark",
+            Self::NamedFirstPart => "named-first-part",
+            Self::MoidAlias => "moid-alias",
+            Self::NodeAlias => "node-alias",
+            Self::UnknownMark => "unknown-mark",
+            Self::MediaTypeCase => "media-type-case",
+        }
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -72,5 +114,29 @@ impl Leniency {
             self.used.insert(tolerance);
         }
         !self.strict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_in_kebab_case() {
+        let names: BTreeSet<_> = Tolerance::ALL.iter().map(|t| t.as_str()).collect();
+        assert_eq!(names.len(), Tolerance::ALL.len());
+        assert!(names.iter().all(|name| name.bytes().all(|b| b == b'-' || b.is_ascii_lowercase())));
+    }
+
+    #[test]
+    fn strict_allows_nothing_and_lenient_notes_what_it_allows() {
+        for tolerance in Tolerance::ALL {
+            let mut strict = Leniency::strict();
+            assert!(!strict.allow(tolerance));
+            assert!(strict.used.is_empty());
+            let mut lenient = Leniency::lenient();
+            assert!(lenient.allow(tolerance));
+            assert_eq!(lenient.used, BTreeSet::from([tolerance]));
+        }
     }
 }

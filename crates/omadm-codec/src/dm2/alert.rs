@@ -1,6 +1,14 @@
 //! Generic Alerts (`DM 2.0 §5.4, §7.2.1.5, Appendix D`).
 
+use std::fmt;
+
 use omadm_mo::ClientUri;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+
+use crate::dm2::json::{self, Anything, Array, Context, Object, ObjectSeed, Text};
+use crate::{Problem, Tolerance};
 
 /// `urn:oma:at:dm:2.0:ServerInitiatedMgmt`.
 pub const SERVER_INITIATED: &str = "urn:oma:at:dm:2.0:ServerInitiatedMgmt";
@@ -45,7 +53,7 @@ pub struct AlertData {
     /// `DataType`, a media type; a received alert may lack it.
     pub data_type: Option<String>,
     /// `Data`, an object on sending.
-    pub data: serde_json::Value,
+    pub data: Value,
 }
 
 impl Alert {
@@ -59,5 +67,180 @@ impl Alert {
     pub fn about(mut self, source: &ClientUri) -> Self {
         self.source = Some(source.to_string());
         self
+    }
+}
+
+impl Mark {
+    const ALL: [Self; 7] = [
+        Self::Fatal,
+        Self::Critical,
+        Self::Minor,
+        Self::Warning,
+        Self::Informational,
+        Self::Harmless,
+        Self::Indeterminate,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fatal => "fatal",
+            Self::Critical => "critical",
+            Self::Minor => "minor",
+            Self::Warning => "warning",
+            Self::Informational => "informational",
+            Self::Harmless => "harmless",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
+    /// Reads the word on the wire, letter case as the standard has it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mark| mark.as_str() == text)
+    }
+}
+
+/// As in §7.2.1.5: an informational mark is left out, data without a type are `application/json`, and data that are no
+/// object become the `DM1x` member of one (`DM 2.0 §13.1`).
+impl Serialize for Alert {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("AlertType", &self.alert_type)?;
+        if let Some(source) = &self.source {
+            map.serialize_entry("SourceURI", source)?;
+        }
+        if let Some(target) = &self.target {
+            map.serialize_entry("TargetURI", target)?;
+        }
+        if self.mark != Mark::default() {
+            map.serialize_entry("Mark", self.mark.as_str())?;
+        }
+        if let Some(data) = &self.data {
+            map.serialize_entry("DataType", data.data_type.as_deref().unwrap_or("application/json"))?;
+            if data.data.is_object() {
+                map.serialize_entry("Data", &data.data)?;
+            } else {
+                map.serialize_entry("Data", &serde_json::json!({ "DM1x": data.data }))?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// Seed of the `Alert` member: an array, or (tolerated) an object whose `Alert` member is the array.
+#[derive(Clone, Copy)]
+pub(super) struct Alerts<'c, 'a>(pub &'c Context<'a>);
+
+impl<'c, 'a> Alerts<'c, 'a> {
+    fn array(self) -> Array<'c, 'a, ObjectSeed<'c, 'a, Members>> {
+        Array(self.0, ObjectSeed::new(self.0))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Alerts<'_, '_> {
+    type Value = Vec<Alert>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Alerts<'_, '_> {
+    type Value = Vec<Alert>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of alerts")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        self.array().visit_seq(seq)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        if self.0.allow(Tolerance::NestedAlert) {
+            json::object::<Nested, A>(self.0, map)
+        } else {
+            Err(de::Error::invalid_type(Unexpected::Map, &self))
+        }
+    }
+}
+
+/// The alert schema as it reads literally: an object with an `Alert` member.
+#[derive(Default)]
+struct Nested(Option<Vec<Alert>>);
+
+impl<'de> Object<'de> for Nested {
+    type Output = Vec<Alert>;
+    const WHAT: &'static str = "an object with alerts";
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        context: &Context<'_>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key {
+            "Alert" => context.member(map, "Alert", &mut self.0, Alerts(context).array()),
+            _ => context.skip(map),
+        }
+    }
+    fn finish<E: de::Error>(self, _: &Context<'_>) -> Result<Self::Output, E> {
+        Ok(self.0.unwrap_or_default())
+    }
+}
+
+/// Members of one alert.
+#[derive(Default)]
+struct Members {
+    alert_type: Option<String>,
+    source: Option<String>,
+    target: Option<String>,
+    mark: Option<String>,
+    data_type: Option<String>,
+    data: Option<Value>,
+}
+
+impl<'de> Object<'de> for Members {
+    type Output = Alert;
+    const WHAT: &'static str = "an alert";
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        context: &Context<'_>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key {
+            "AlertType" => context.member(map, "AlertType", &mut self.alert_type, Text),
+            "SourceURI" => context.member(map, "SourceURI", &mut self.source, Text),
+            "TargetURI" => context.member(map, "TargetURI", &mut self.target, Text),
+            "Mark" => context.member(map, "Mark", &mut self.mark, Text),
+            "DataType" => context.member(map, "DataType", &mut self.data_type, Text),
+            "Data" => context.member(map, "Data", &mut self.data, Anything(context)),
+            _ => context.skip(map),
+        }
+    }
+    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<Alert, E> {
+        let mark = match &self.mark {
+            None => Mark::default(),
+            Some(text) => match Mark::parse(text) {
+                Some(mark) => mark,
+                None if context.allow(Tolerance::UnknownMark) => Mark::default(),
+                None => {
+                    return Err(
+                        context.refuse_field("Mark", Problem::Schema("none of the seven marks".into()))
+                    );
+                }
+            },
+        };
+        if let Some(data) = &self.data {
+            let loose = !data.is_object() || self.data_type.is_none();
+            if loose && !context.allow(Tolerance::LooseAlertData) {
+                let wanted = "an object with a DataType beside it is wanted";
+                return Err(context.refuse_field("Data", Problem::Schema(wanted.into())));
+            }
+        }
+        Ok(Alert {
+            alert_type: context.required("AlertType", self.alert_type)?,
+            source: self.source,
+            target: self.target,
+            mark,
+            data: self.data.map(|data| AlertData { data_type: self.data_type, data }),
+        })
     }
 }

@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod command;
 pub mod initiation;
+mod json;
 pub mod mo_data;
 pub mod request;
 pub mod response;

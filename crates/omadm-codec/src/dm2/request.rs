@@ -1,5 +1,11 @@
 //! Package#2: DM commands (`DM 2.0 §5.2.3, §7.2.1.2`).
 
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::de::{self, MapAccess};
+
+use crate::dm2::json::{self, Array, Context, MaybeArray, MaybeText, Object, ObjectSeed};
 use crate::dm2::{Command, CommandEntry};
 use crate::{DecodeError, Leniency, Limits};
 
@@ -16,12 +22,66 @@ impl Request {
     /// # Errors
     /// When it is not JSON, not an object, or `CMD` is missing or no array.
     pub fn decode(
-        _input: &[u8], _limits: &Limits, _leniency: &mut Leniency, _known_moid: &dyn Fn(&str) -> bool,
+        input: &[u8],
+        limits: &Limits,
+        leniency: &mut Leniency,
+        known_moid: &dyn Fn(&str) -> bool,
     ) -> Result<Self, DecodeError> {
-        todo!()
+        let context = Context::new(limits, leniency);
+        let rows = context.read(input, ObjectSeed::<Members<'_>>::new(&context))?;
+        Ok(Self { entries: rows.iter().map(|row| entry(row.as_deref(), known_moid)).collect() })
     }
     /// Appends a package of these commands as JSON: the server's side cannot send what is no command.
-    pub fn encode(_commands: &[Command], _out: &mut Vec<u8>) {
-        todo!()
+    pub fn encode(commands: &[Command], out: &mut Vec<u8>) {
+        json::write(&Wire { cmd: commands.iter().map(Command::to_words).collect() }, out);
+    }
+}
+
+/// The package on the wire.
+#[derive(Serialize)]
+struct Wire {
+    #[serde(rename = "CMD")]
+    cmd: Vec<Vec<String>>,
+}
+
+/// One element of `CMD`: `None` if it is no array; in it `None` for what is no string.
+type Row<'de> = Option<Vec<Option<Cow<'de, str>>>>;
+
+#[derive(Default)]
+struct Members<'de>(Option<Vec<Row<'de>>>);
+
+impl<'de> Object<'de> for Members<'de> {
+    type Output = Vec<Row<'de>>;
+    const WHAT: &'static str = "Package#2";
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        context: &Context<'_>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key {
+            "CMD" => {
+                let rows = Array(context, MaybeArray(context, MaybeText(context)));
+                context.member(map, "CMD", &mut self.0, rows)
+            }
+            _ => context.skip(map),
+        }
+    }
+    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<Self::Output, E> {
+        context.required("CMD", self.0)
+    }
+}
+
+fn entry(row: Option<&[Option<Cow<'_, str>>]>, known_moid: &dyn Fn(&str) -> bool) -> CommandEntry {
+    let Some(row) = row else {
+        return CommandEntry::Malformed { name: String::new(), reason: "the entry is no array".into() };
+    };
+    let words: Option<Vec<&str>> = row.iter().map(Option::as_deref).collect();
+    match words {
+        Some(words) => Command::from_words(&words, known_moid),
+        None => CommandEntry::Malformed {
+            name: row.first().and_then(Option::as_deref).unwrap_or_default().into(),
+            reason: "a name or parameter is no string".into(),
+        },
     }
 }

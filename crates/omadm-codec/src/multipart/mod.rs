@@ -38,7 +38,12 @@ impl Reader {
     ///
     /// # Errors
     /// On broken syntax or a limit; the reader is then dead.
-    pub fn feed(&mut self, _chunk: &[u8], _leniency: &mut Leniency, _events: &mut Vec<Event>) -> Result<(), DecodeError> {
+    pub fn feed(
+        &mut self,
+        _chunk: &[u8],
+        _leniency: &mut Leniency,
+        _events: &mut Vec<Event>,
+    ) -> Result<(), DecodeError> {
         todo!()
     }
     /// Says that the body is over.
@@ -63,7 +68,12 @@ pub struct Part {
 ///
 /// # Errors
 /// As [`Reader`].
-pub fn decode(_input: &[u8], _boundary: &str, _limits: &Limits, _leniency: &mut Leniency) -> Result<Vec<Part>, DecodeError> {
+pub fn decode(
+    _input: &[u8],
+    _boundary: &str,
+    _limits: &Limits,
+    _leniency: &mut Leniency,
+) -> Result<Vec<Part>, DecodeError> {
     todo!()
 }
 
