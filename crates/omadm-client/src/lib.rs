@@ -1,1 +1,30 @@
-//! omadm-client
+//! The device side of OMA Device Management as a library.
+//!
+//! Here: the durable tree of a device, the plug-in trait for management objects, bootstrap, the outbox, the host loop that
+//! carries out what the session engine asks for, and the HTTPS transport.
+//! Never here: protocol rules (they live in `omadm-session`), wire formats (`omadm-codec`), anything of one operating system.
+//!
+//! A device is put together from three things: plug-ins ([`ManagementObject`]), a [`Persistence`], and a [`Transport`].
+//! [`Device`] is the part without a network, [`Client`] adds it.
+
+pub mod client;
+pub mod device;
+pub mod error;
+mod grants;
+pub mod https;
+pub mod journal;
+pub mod persistence;
+pub mod plugin;
+pub mod transport;
+
+pub use client::{Client, ClientConfig, SessionReport};
+pub use device::{Device, DeviceConfig, Status};
+pub use error::{ClientError, PersistError, PluginError, TransportError};
+pub use grants::{Grant, Grantee};
+pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
+pub use journal::{Journal, JournalView};
+pub use omadm_codec::dm2::{Alert, Mark, StatusCode};
+pub use omadm_session::dm2::client::{BootstrapError, Note, Outcome, Trigger};
+pub use persistence::{Batch, Persistence, Volatile};
+pub use plugin::{Changed, ChangedNode, DataMo, ManagementObject, Refusal};
+pub use transport::{HttpRequest, HttpResponse, Transport};

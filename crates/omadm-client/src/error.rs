@@ -1,0 +1,199 @@
+//! The errors of this crate: what, where, and what to do.
+
+use std::path::PathBuf;
+
+use omadm_mo::{AddressError, OperationError, ServerId, ValueError};
+use omadm_session::dm2::client::BootstrapError;
+
+/// Why a plug-in failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// The tree refused what the plug-in put into it.
+    #[error(transparent)]
+    Tree(#[from] OperationError),
+    /// A name that is not legal.
+    #[error(transparent)]
+    Name(#[from] AddressError),
+    /// A value that does not fit.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// A reason of its own.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why durable state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PersistError {
+    /// A file operation failed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No space or quota left; nothing of the batch was kept.
+    #[error("no space left for {}; free some and the device goes on", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process has the data directory.
+    #[error("{} is in use by another process; stop it, or give this one a data directory of its own", path.display())]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file is damaged before its end, so acknowledged changes would be lost by going on.
+    #[error(
+        "{} is damaged at byte {at}: {reason}; restore it from a backup, or move it away to start empty and bootstrap again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Byte offset.
+        at: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An earlier write failed in a way that leaves the file unknown.
+    #[error("{} could not be brought back to a known state after a failed write; start again", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was kept does not fit together.
+    #[error("the kept state is inconsistent: {0}")]
+    Inconsistent(String),
+}
+
+/// Why an HTTP exchange gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The address is no `http` or `https` URI.
+    #[error("{uri:?} is no usable URI: {reason}")]
+    BadUri {
+        /// The address.
+        uri: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `http` where only `https` is allowed.
+    #[error("{uri:?} is not https; plain http has to be allowed in the configuration")]
+    PlainHttp {
+        /// The address.
+        uri: String,
+    },
+    /// Connection, TLS or HTTP failed.
+    #[error("the exchange with {host} failed: {reason}")]
+    Failed {
+        /// The host.
+        host: String,
+        /// Why, with causes.
+        reason: String,
+    },
+    /// No complete answer in time.
+    #[error("{host} gave no complete answer within {seconds} s")]
+    Timeout {
+        /// The host.
+        host: String,
+        /// The limit.
+        seconds: f64,
+    },
+    /// The body is over the limit.
+    #[error("the answer of {host} is larger than {limit} bytes")]
+    TooLarge {
+        /// The host.
+        host: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A redirect that is not followed.
+    #[error("the redirect to {location:?} is not followed: {reason}")]
+    Redirect {
+        /// Where to.
+        location: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// TLS settings that OpenSSL does not take.
+    #[error("TLS settings: {0}")]
+    Settings(String),
+}
+
+/// Why the client could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// A plug-in's DDF file does not decode.
+    #[error("the DDF file of {link}: line {line}, column {column}: {reason}")]
+    Ddf {
+        /// Link of the file.
+        link: String,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Two plug-ins claim one MO, or a DDF file holds none.
+    #[error("the DDF file of {link}: {reason}")]
+    Plugins {
+        /// Link of the file.
+        link: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A plug-in failed at start.
+    #[error("{link} does not start: {source}")]
+    Start {
+        /// Link of its DDF file.
+        link: String,
+        /// Why.
+        source: PluginError,
+    },
+    /// Durable state.
+    #[error(transparent)]
+    Persist(#[from] PersistError),
+    /// The bootstrap is refused; nothing of it is kept.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// A grant of the configuration is refused.
+    #[error("the access grant on {moid} is refused: {source}")]
+    Grant {
+        /// The MOID.
+        moid: String,
+        /// Why.
+        source: OperationError,
+    },
+    /// The tree has no usable account for this server.
+    #[error("no usable account for server {server}: {reason}; bootstrap the device for it")]
+    NoAccount {
+        /// The server.
+        server: ServerId,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// No DevInfo with a DevID.
+    #[error("the tree has no DevInfo/DevID; a device needs a DevInfo plug-in")]
+    NoDeviceId,
+    /// Too many undelivered alerts.
+    #[error("{limit} alerts wait for {server} already; they leave with its next session")]
+    OutboxFull {
+        /// The server.
+        server: ServerId,
+        /// The limit.
+        limit: usize,
+    },
+    /// The engine waits for something that the host did not get from it; a defect of this program.
+    #[error("the session engine stopped without an end")]
+    Stalled,
+}

@@ -1,0 +1,156 @@
+//! The plug-in trait: a new management object is a DDF file plus an implementation of [`ManagementObject`].
+
+use omadm_codec::dm2::StatusCode;
+use omadm_mo::ddf::{DdfName, Occurrence};
+use omadm_mo::{Change, ClientUri, Content, Miid, NodeName, NodeRecord, Tree};
+
+use crate::error::PluginError;
+
+/// A kind of management object that a device has.
+///
+/// The tree keeps the values; a plug-in brings them up to date and acts on what a server changes. Calls come from one
+/// place, one at a time, in the order of the session.
+pub trait ManagementObject: Send {
+    /// The DDF file, XML. Every MO in it belongs to this plug-in.
+    fn ddf(&self) -> &str;
+
+    /// Link to the DDF file as servers are told it (`DM 2.0 §5.2.2, §7.2.1.4`); unique among the plug-ins of a device.
+    fn link(&self) -> &str;
+
+    /// Creates or updates its instances, at each start of the device, after the durable state is back in the tree.
+    ///
+    /// # Errors
+    /// The device does not start then.
+    fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError>;
+
+    /// Brings live values of an instance up to date before they are read.
+    ///
+    /// # Errors
+    /// The read is refused with 500 then.
+    fn refresh(&mut self, instance: &Miid, tree: &mut Change<'_>) -> Result<(), PluginError> {
+        let _ = (instance, tree);
+        Ok(())
+    }
+
+    /// Looks at a server's change before it is durable and may refuse it; it must not act on it yet.
+    ///
+    /// # Errors
+    /// [`Refusal`] undoes the whole command and is its status.
+    fn check(&mut self, changed: &Changed<'_>) -> Result<(), Refusal> {
+        let _ = changed;
+        Ok(())
+    }
+
+    /// Acts on a server's change; it is durable.
+    fn applied(&mut self, changed: &Changed<'_>) {
+        let _ = changed;
+    }
+
+    /// Runs an executable node (`DM 2.0 §5.3.5`); `address` is concrete. `Ok` answers 200.
+    ///
+    /// # Errors
+    /// [`Refusal`] is the status of the command; by default 501.
+    fn execute(&mut self, address: &ClientUri) -> Result<(), Refusal> {
+        Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("nothing on this device executes {address}")))
+    }
+}
+
+/// What one command of a server changed in the instances of one plug-in.
+#[derive(Clone, Debug)]
+pub struct Changed<'a> {
+    /// The tree with the change in it.
+    pub tree: TreeView<'a>,
+    /// Nodes that were added, replaced or removed, parents first; an instance root is also listed when only its revision
+    /// changed.
+    pub nodes: Vec<ChangedNode<'a>>,
+    /// Instances that are gone with all their nodes.
+    pub removed: Vec<&'a Miid>,
+}
+
+/// A tree to look into, printable.
+#[derive(Clone, Copy)]
+pub struct TreeView<'a>(pub &'a Tree);
+
+impl std::fmt::Debug for TreeView<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be secrets.
+        f.write_str("TreeView(..)")
+    }
+}
+
+/// One node of a [`Changed`].
+#[derive(Clone, Debug)]
+pub struct ChangedNode<'a> {
+    /// Its instance.
+    pub miid: &'a Miid,
+    /// Names from the MO root to the node; empty is the root.
+    pub path: &'a [NodeName],
+    /// What is there now; `None` when the node and all below it are gone.
+    pub record: Option<&'a NodeRecord>,
+}
+
+impl<'a> Changed<'a> {
+    /// The node at `path` below the root of its instance, if it is among what changed.
+    #[must_use]
+    pub fn node(&self, path: &[&str]) -> Option<&ChangedNode<'a>> {
+        self.nodes.iter().find(|node| node.path.iter().map(NodeName::as_str).eq(path.iter().copied()))
+    }
+}
+
+/// Why a plug-in refuses a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// 500, 501, 503, 506, 507, or 1000 to 1999 (`DM 2.0 Appendix C`).
+    pub status: StatusCode,
+    /// Why, for log and trace; it does not go on the wire.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// A refusal with this status.
+    #[must_use]
+    pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into() }
+    }
+}
+
+/// A management object that is only data: whatever its DDF allows is stored and read back.
+#[derive(Clone, Debug)]
+pub struct DataMo {
+    ddf: String,
+    link: String,
+}
+
+impl DataMo {
+    /// From a DDF file and the link to it.
+    #[must_use]
+    pub fn new(ddf: impl Into<String>, link: impl Into<String>) -> Self {
+        Self { ddf: ddf.into(), link: link.into() }
+    }
+}
+
+impl ManagementObject for DataMo {
+    fn ddf(&self) -> &str {
+        &self.ddf
+    }
+
+    fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// Creates the one instance of each MO whose root has to be there.
+    fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
+        let catalogue = tree.tree().catalogue().clone();
+        for definition in catalogue.iter().filter(|definition| definition.link == self.link) {
+            let required = matches!(definition.root.occurrence, Occurrence::One | Occurrence::OneOrMore);
+            if required && tree.tree().instances_of(&definition.moid).next().is_none() {
+                let miid = match &definition.root.name {
+                    DdfName::Named(name) => Miid::parse(name.as_str())?,
+                    DdfName::Unnamed(_) => Miid::parse("1")?,
+                };
+                tree.create_instance(&definition.moid, &miid, Content::Interior(Vec::new()))?;
+            }
+        }
+        Ok(())
+    }
+}
