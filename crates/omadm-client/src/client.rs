@@ -1,12 +1,24 @@
 //! A device with its network: sessions.
 
-use omadm_mo::{ParameterValues, ServerId};
-use omadm_session::dm2::client::{Note, Outcome, Trigger};
+use std::collections::VecDeque;
 
+use http::Method;
+use omadm_mo::{DeviceId, ParameterValues, ServerId};
+use omadm_session::dm2::client::{
+    Config, Effect, EffectResult, Input, Note, Outcome, Output, Session, Start, Trigger,
+};
+
+use crate::account::Account;
 use crate::device::Device;
-use crate::error::ClientError;
+use crate::error::{ClientError, TransportError};
+use crate::exchange::{Exchange, Identify, Outgoing};
 use crate::https::HttpsTransport;
 use crate::transport::Transport;
+
+/// Notes kept of one session.
+const MAX_NOTES: usize = 1_000;
+/// Most octets of the answer to an upload; nobody reads it.
+const UPLOAD_ANSWER: usize = 64 << 10;
 
 /// Settings of sessions.
 #[derive(Clone, Debug)]
@@ -87,6 +99,145 @@ impl<T: Transport> Client<T> {
         server: &ServerId,
         trigger: Trigger,
     ) -> Result<SessionReport, ClientError> {
-        todo!()
+        let Self { config, device, transport } = self;
+        let account = Account::read(device.tree(), server)?;
+        let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
+        let trigger = if device.bootstrap_is_pending(server) { Trigger::Bootstrap } else { trigger };
+        let alerts = device.alerts(server);
+        let offered = alerts.len();
+        let start = Start {
+            server: server.clone(),
+            uri: account.uri.clone(),
+            trigger,
+            send_mos: config.always_send_mos,
+            alerts,
+        };
+        let engine = Session::start(engine_config(config, device, &device_id), start, device.tree());
+        let exchange =
+            Exchange { transport, config, account: &account, device_id: &device_id, challenged: false };
+        let mut running = Running { device, engine, exchange, packages: 0, notes: VecDeque::new() };
+        let outcome = running.to_end(offered).await?;
+        let (packages, notes) = (running.packages, Vec::from(running.notes));
+        self.device.maintain()?;
+        Ok(SessionReport { server: server.clone(), outcome, packages, notes })
+    }
+}
+
+fn engine_config(config: &ClientConfig, device: &Device, device_id: &DeviceId) -> Config {
+    let mut parameters = config.parameters.clone();
+    parameters.dev_id.get_or_insert_with(|| device_id.to_string());
+    Config {
+        device_id: device_id.clone(),
+        parameters,
+        limits: device.config.limits,
+        strict: device.config.strict,
+        allow_plain_http: config.plain_http,
+        max_rounds: config.max_rounds,
+        full_addressing: config.full_addressing,
+    }
+}
+
+/// A session under way.
+struct Running<'a, T> {
+    device: &'a mut Device,
+    engine: Session,
+    exchange: Exchange<'a, T>,
+    packages: u32,
+    notes: VecDeque<Note>,
+}
+
+impl<T: Transport> Running<'_, T> {
+    /// Does what the engine says until it is finished. `offered` alerts stand in the first package.
+    async fn to_end(&mut self, offered: usize) -> Result<Outcome, ClientError> {
+        let mut delivered = false;
+        loop {
+            let output = self.engine.poll_output().ok_or(ClientError::Stalled)?;
+            let taken = match &output {
+                Output::Finished(Outcome::Ended { .. }) => true,
+                Output::Finished(Outcome::Aborted { alerts_delivered, .. }) => *alerts_delivered,
+                // The engine acts on an answer, so there was a good one to the first package.
+                Output::Effect { .. } => true,
+                Output::Post { .. } => self.packages > 0,
+                Output::Note(_) => false,
+            };
+            if taken && !delivered {
+                // At once, and not at the end: a kill during the session must not send the alerts twice.
+                self.device.delivered(&self.exchange.account.server, offered)?;
+                delivered = true;
+            }
+            let input = match output {
+                Output::Finished(outcome) => return Ok(outcome),
+                Output::Note(note) => {
+                    self.note(note);
+                    continue;
+                }
+                Output::Post { uri, content_type, accept, body, device_id: _ } => {
+                    self.post(uri, content_type, accept, body).await
+                }
+                Output::Effect { id, effect } => {
+                    Input::EffectDone { id, result: self.carry_out(effect).await }
+                }
+            };
+            self.engine.handle(&mut self.device.tree, (self.device.config.clock)(), input);
+        }
+    }
+
+    async fn post(&mut self, uri: String, content_type: String, accept: &str, body: Vec<u8>) -> Input {
+        self.packages += 1;
+        let outgoing = Outgoing {
+            method: Method::POST,
+            uri,
+            content_type: Some(content_type),
+            accept: Some(accept.to_owned()),
+            body: body.into(),
+            identify: Identify::Always,
+            limit: self.device.config.limits.bytes,
+        };
+        match self.exchange.send(outgoing).await {
+            Ok(reply) => Input::Reply(reply),
+            Err(error) => Input::NoReply { reason: error.to_string() },
+        }
+    }
+
+    async fn carry_out(&mut self, effect: Effect) -> EffectResult {
+        match effect {
+            Effect::Refresh(instances) => self.device.refresh(&instances),
+            Effect::Commit { records, instances } => self.device.commit(records, &instances),
+            Effect::Execute { address, instance } => self.device.execute(&address, &instance),
+            Effect::Fetch { uri, accept } => {
+                let limit = self.exchange.config.fetch_limit;
+                self.data(Method::GET, uri, None, Some(accept), Vec::new(), limit).await
+            }
+            Effect::Upload { method, uri, content_type, body } => {
+                let method = if method == "PUT" { Method::PUT } else { Method::POST };
+                self.data(method, uri, Some(content_type), None, body, UPLOAD_ANSWER).await
+            }
+        }
+    }
+
+    async fn data(
+        &mut self,
+        method: Method,
+        uri: String,
+        content_type: Option<String>,
+        accept: Option<String>,
+        body: Vec<u8>,
+        limit: usize,
+    ) -> EffectResult {
+        let identify = Identify::AtHome;
+        let outgoing = Outgoing { method, uri, content_type, accept, body: body.into(), identify, limit };
+        match self.exchange.send(outgoing).await {
+            Ok(reply) => EffectResult::Http(reply),
+            Err(TransportError::TooLarge { .. }) => EffectResult::TooLarge,
+            Err(error) => EffectResult::NoReply { reason: error.to_string() },
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        tracing::debug!(server = %self.exchange.account.server, ?note);
+        if self.notes.len() == MAX_NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(note);
     }
 }

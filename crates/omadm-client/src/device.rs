@@ -4,14 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use omadm_codec::Limits;
-use omadm_codec::dm2::Alert;
+use omadm_mo::alias::Tolerances;
 use omadm_mo::ddf::Catalogue;
-use omadm_mo::{Change, DeviceId, Moid, Quota, ServerId, Time, Tree};
+use omadm_mo::{Actor, Change, Moid, NodePath, NodeRecord, Prepared, Quota, ServerId, Time, Tree};
+use omadm_session::dm2::client;
 
-use crate::error::{ClientError, PluginError};
-use crate::grants::Grant;
-use crate::persistence::{Entries, Persistence};
+use crate::error::{ClientError, PersistError, PluginError};
+use crate::grants::{self, Grant};
+use crate::persistence::{Batch, Entries, Persistence};
 use crate::plugin::ManagementObject;
+use crate::{definitions, outbox};
+
+/// Entry of the key/value area: digest of the factory bootstrap that was installed.
+const FACTORY: &str = "factory-bootstrap";
+/// Entry of the key/value area: the change counter of the tree when the state was rewritten.
+const REVISION: &str = "revision";
+/// Nodes in one batch of a rewritten state.
+const STATE_BATCH: usize = 256;
 
 /// Settings of a device.
 #[derive(Clone, Debug)]
@@ -56,112 +65,204 @@ pub fn system_time() -> Time {
     Time(micros)
 }
 
-/// What a person wants to know of a device at a glance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// DevID.
-    pub device_id: Option<DeviceId>,
-    /// Accounts: server, address, whether its bootstrap session is still to come, alerts that wait.
-    pub accounts: Vec<AccountStatus>,
-    /// MO instances in the tree.
-    pub instances: usize,
-}
-
-/// One account of a [`Status`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountStatus {
-    /// Server identifier.
-    pub server: ServerId,
-    /// SrvURI.
-    pub uri: String,
-    /// Whether BootstrapComplete is still to be sent.
-    pub bootstrap_pending: bool,
-    /// Undelivered alerts.
-    pub alerts: usize,
-}
-
 /// The tree, the plug-ins, and what keeps them durable.
 pub struct Device {
     pub(crate) config: DeviceConfig,
     pub(crate) tree: Tree,
     pub(crate) plugins: Vec<Box<dyn ManagementObject>>,
+    /// Which plug-in has a MOID, by its place in `plugins`.
     pub(crate) owners: BTreeMap<Moid, usize>,
-    pub(crate) persistence: Box<dyn Persistence>,
     pub(crate) entries: Entries,
+    persistence: Box<dyn Persistence>,
 }
 
 impl Device {
-    /// Decodes the DDF files of plug-ins, for [`DeviceConfig::catalogue`].
-    ///
-    /// # Errors
-    /// [`ClientError::Ddf`] and [`ClientError::Plugins`].
-    pub fn catalogue_of(plugins: &[Box<dyn ManagementObject>]) -> Result<Arc<Catalogue>, ClientError> {
-        todo!()
-    }
     /// Brings a device up: definitions, durable state, the plug-ins' instances, grants.
     ///
     /// # Errors
     /// When a DDF file, the durable state, a plug-in or a grant is not in order.
     pub fn open(
-        config: DeviceConfig,
+        mut config: DeviceConfig,
         plugins: Vec<Box<dyn ManagementObject>>,
-        persistence: Box<dyn Persistence>,
+        mut persistence: Box<dyn Persistence>,
     ) -> Result<Self, ClientError> {
-        todo!()
+        let catalogue = match config.catalogue.take() {
+            Some(catalogue) => catalogue,
+            None => definitions::decode(&plugins)?,
+        };
+        let owners = definitions::owners(&catalogue, &plugins)?;
+        let mut tree = Tree::new(catalogue, config.quota);
+        if config.strict {
+            tree.set_tolerances(Tolerances::STRICT);
+        }
+        let mut entries = Entries::new();
+        persistence.load(&mut |batch| restore(&mut tree, &mut entries, batch))?;
+        tree.advance_revision(entries.remove(REVISION).and_then(|value| value.as_u64()).unwrap_or(0));
+        let mut device = Self { config, tree, plugins, owners, entries, persistence };
+        device.start_plugins()?;
+        device.maintain()?;
+        Ok(device)
     }
+
     /// The tree.
     #[must_use]
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
+
     /// A change by the device itself, durable when this returns.
     ///
     /// # Errors
-    /// What `change` says, or when it cannot be made durable; the tree is unchanged then.
+    /// What `change` says, or why it cannot be made durable; the tree is unchanged then.
     pub fn change<R>(
         &mut self,
         change: impl FnOnce(&mut Change<'_>) -> Result<R, PluginError>,
     ) -> Result<R, ClientError> {
-        todo!()
+        let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
+        let result = change(&mut transaction)?;
+        let prepared = transaction.prepare();
+        self.keep(prepared, Vec::new())?;
+        Ok(result)
     }
+
     /// Installs a bootstrap (`DM 2.0 §8.5`): all of it or nothing; durable together with the mark that each of its servers
     /// still has to be sent BootstrapComplete. Gives these servers.
     ///
     /// # Errors
     /// [`ClientError::Bootstrap`] and [`ClientError::Persist`].
     pub fn install_bootstrap(&mut self, body: &[u8]) -> Result<Vec<ServerId>, ClientError> {
-        todo!()
+        self.install(body, Vec::new())
     }
-    /// As [`Device::install_bootstrap`], once in the life of the device: a factory bootstrap that was installed is not
-    /// looked at again (`DM 2.0 §8.2`). `None` when that is so.
+
+    /// As [`Device::install_bootstrap`], once in the life of the device: after a factory bootstrap was installed none is
+    /// looked at again (`DM 2.0 §8.2`); the answer is `None` then.
     ///
     /// # Errors
-    /// As [`Device::install_bootstrap`]; the next start tries again.
+    /// As [`Device::install_bootstrap`]; nothing is kept, so the next start tries again.
     pub fn install_factory_bootstrap(&mut self, body: &[u8]) -> Result<Option<Vec<ServerId>>, ClientError> {
-        todo!()
+        let digest: String = openssl::sha::sha256(body).iter().map(|octet| format!("{octet:02x}")).collect();
+        if let Some(installed) = self.entries.get(FACTORY) {
+            if *installed != digest {
+                tracing::info!(
+                    "the factory bootstrap changed since it was installed; it is installed at first start only"
+                );
+            }
+            return Ok(None);
+        }
+        self.install(body, vec![(FACTORY.to_owned(), Some(digest.into()))]).map(Some)
     }
-    /// Keeps an alert for the next session with a server, durably.
-    ///
-    /// # Errors
-    /// [`ClientError::OutboxFull`] and [`ClientError::Persist`].
-    pub fn raise_alert(&mut self, server: &ServerId, alert: Alert) -> Result<(), ClientError> {
-        todo!()
+
+    fn install(
+        &mut self,
+        body: &[u8],
+        mut entries: Vec<(String, Option<serde_json::Value>)>,
+    ) -> Result<Vec<ServerId>, ClientError> {
+        let now = (self.config.clock)();
+        let (prepared, servers) =
+            client::install_bootstrap(&mut self.tree, now, body, &self.config.limits, self.config.strict)?;
+        entries.extend(servers.iter().map(outbox::bootstrap_pending));
+        self.keep(prepared, entries)?;
+        self.maintain()?;
+        Ok(servers)
     }
-    /// Servers that have yet to be sent BootstrapComplete.
-    #[must_use]
-    pub fn bootstraps_pending(&self) -> Vec<ServerId> {
-        todo!()
-    }
-    /// What a person wants to know.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        todo!()
-    }
+
     /// Compacts what is kept, now.
     ///
     /// # Errors
     /// [`ClientError::Persist`]; what was kept before is still there.
     pub fn compact(&mut self) -> Result<(), ClientError> {
-        todo!()
+        let revision = (REVISION.to_owned(), Some(self.tree.revision().into()));
+        let entries = self.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+        let area = Batch { nodes: Vec::new(), entries: entries.chain([revision]).collect() };
+        let mut records = self.tree.records();
+        let nodes = std::iter::from_fn(|| {
+            let nodes: Vec<_> =
+                records.by_ref().take(STATE_BATCH).map(|(path, record)| (path, Some(record))).collect();
+            (!nodes.is_empty()).then_some(Batch { nodes, entries: Vec::new() })
+        });
+        Ok(self.persistence.compact(&mut nodes.chain([area]))?)
+    }
+
+    /// What is due between sessions: grants on instances and to servers that came up, and compaction.
+    ///
+    /// # Errors
+    /// [`ClientError::Grant`] and [`ClientError::Persist`].
+    pub(crate) fn maintain(&mut self) -> Result<(), ClientError> {
+        if let Some((wanted, new)) =
+            grants::due(&self.tree, &self.config.grants, self.entries.get(grants::ENTRY))
+        {
+            let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
+            for grant in &new {
+                grant.apply(&mut transaction)?;
+            }
+            let prepared = transaction.prepare();
+            self.keep(prepared, vec![(grants::ENTRY.to_owned(), Some(wanted))])?;
+        }
+        if self.persistence.wants_compaction() {
+            self.compact()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a prepared change and entries durable together, or undoes the change.
+    pub(crate) fn keep(
+        &mut self,
+        prepared: Prepared,
+        entries: Vec<(String, Option<serde_json::Value>)>,
+    ) -> Result<(), PersistError> {
+        let nodes = prepared.records(&self.tree);
+        let kept = self.append(&Batch { nodes, entries });
+        if kept.is_err() && !self.tree.revert(prepared) {
+            return Err(PersistError::Inconsistent(
+                "a change that was not kept could not be undone".to_owned(),
+            ));
+        }
+        kept
+    }
+
+    /// Makes records and entries durable that are in the tree already.
+    pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), PersistError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.persistence.append(batch)?;
+        apply_entries(&mut self.entries, &batch.entries);
+        Ok(())
+    }
+
+    fn start_plugins(&mut self) -> Result<(), ClientError> {
+        for plugin in &mut self.plugins {
+            let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
+            plugin
+                .start(&mut transaction)
+                .map_err(|source| ClientError::Start { link: plugin.link().to_owned(), source })?;
+            let prepared = transaction.prepare();
+            let batch = Batch { nodes: prepared.records(&self.tree), entries: Vec::new() };
+            if !batch.is_empty() {
+                self.persistence.append(&batch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn restore(tree: &mut Tree, entries: &mut Entries, batch: Batch) -> Result<(), PersistError> {
+    for (path, record) in batch.nodes {
+        restore_node(tree, &path, record)?;
+    }
+    apply_entries(entries, &batch.entries);
+    Ok(())
+}
+
+fn restore_node(tree: &mut Tree, path: &NodePath, record: Option<NodeRecord>) -> Result<(), PersistError> {
+    tree.restore(path, record).map_err(|error| PersistError::Inconsistent(error.to_string()))
+}
+
+fn apply_entries(entries: &mut Entries, changes: &[(String, Option<serde_json::Value>)]) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => entries.insert(key.clone(), value.clone()),
+            None => entries.remove(key),
+        };
     }
 }

@@ -160,6 +160,9 @@ pub enum ClientError {
         /// Why.
         source: PluginError,
     },
+    /// A change by the device itself.
+    #[error(transparent)]
+    Change(#[from] PluginError),
     /// Durable state.
     #[error(transparent)]
     Persist(#[from] PersistError),

@@ -1,23 +1,30 @@
 //! Rights that the device itself gives, beside those of creators and delegation (`DM 2.0 §10, §12.3`).
 
-use omadm_mo::{Moid, Rights, ServerId};
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+use omadm_mo::{Authority, Change, Miid, Moid, Rights, ServerId, Tree};
+use serde_json::Value;
+
+use crate::error::ClientError;
+
+/// Entry of the key/value area: what was granted.
+pub(crate) const ENTRY: &str = "grants";
 
 /// Who gets the rights of a [`Grant`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grantee {
     /// `*`: every server and local application.
     Everyone,
     /// Each server that has an account, those to come included.
     Bootstrapped,
     /// One server.
-    Server(String),
+    Server(ServerId),
 }
 
 /// Rights on all instances of a management object.
 ///
-/// Each combination of instance, path and authority is granted once: what a server with the Delegate right changes later
-/// stays changed.
+/// Each combination of instance, path, authority and rights is granted once: what a server with the Delegate right changes
+/// later stays changed, and a grant that leaves the configuration is not taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The management object.
@@ -28,4 +35,66 @@ pub struct Grant {
     pub to: Grantee,
     /// Which rights.
     pub rights: Rights,
+}
+
+/// A [`Grant`] on one instance to one authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Single {
+    moid: Moid,
+    miid: Miid,
+    path: String,
+    authority: Authority,
+    rights: Rights,
+}
+
+impl Single {
+    /// Puts the rights into the tree.
+    pub(crate) fn apply(&self, tree: &mut Change<'_>) -> Result<(), ClientError> {
+        tree.grant(&self.moid, &self.miid, &self.path, &self.authority, self.rights)
+            .map_err(|source| ClientError::Grant { moid: self.moid.to_string(), source })
+    }
+
+    /// How it is remembered.
+    fn mark(&self) -> String {
+        let authority = match &self.authority {
+            Authority::Server(server) => format!("serverid:{server}"),
+            Authority::Application(application) => format!("appid:{application}"),
+            Authority::Everyone => "*".to_owned(),
+        };
+        let Self { moid, miid, path, rights, .. } = self;
+        serde_json::json!([moid.as_str(), miid.as_str(), path, authority, rights.ar()]).to_string()
+    }
+}
+
+/// What to remember from now on and which grants are due; `None` when all is as remembered.
+pub(crate) fn due(tree: &Tree, grants: &[Grant], remembered: Option<&Value>) -> Option<(Value, Vec<Single>)> {
+    let remembered: BTreeSet<&str> =
+        remembered.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let wanted: Vec<(String, Single)> =
+        grants.iter().flat_map(|grant| expand(tree, grant)).map(|single| (single.mark(), single)).collect();
+    let marks: BTreeSet<&str> = wanted.iter().map(|(mark, _)| mark.as_str()).collect();
+    if marks == remembered {
+        return None;
+    }
+    let value = marks.into_iter().map(Value::from).collect();
+    let new = wanted.iter().filter(|(mark, _)| !remembered.contains(mark.as_str()));
+    Some((value, new.map(|(_, single)| single.clone()).collect()))
+}
+
+fn expand(tree: &Tree, grant: &Grant) -> Vec<Single> {
+    let authorities: Vec<Authority> = match &grant.to {
+        Grantee::Everyone => vec![Authority::Everyone],
+        Grantee::Server(server) => vec![Authority::Server(server.clone())],
+        Grantee::Bootstrapped => tree.accounts().map(|(server, _)| Authority::Server(server)).collect(),
+    };
+    let on = |miid: &Miid, authority: &Authority| Single {
+        moid: grant.moid.clone(),
+        miid: miid.clone(),
+        path: grant.path.clone(),
+        authority: authority.clone(),
+        rights: grant.rights,
+    };
+    tree.instances_of(&grant.moid)
+        .flat_map(|instance| authorities.iter().map(|authority| on(&instance.miid, authority)))
+        .collect()
 }

@@ -3,8 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_openssl::client::legacy::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
+
 use crate::error::TransportError;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
+
+/// HTTP/2 is allowed, HTTP/1.1 is the fall-back.
+const ALPN: &[u8] = b"\x02h2\x08http/1.1";
+
+/// Curves of 256 bits and more (`DM 2.0 §9.2.2`).
+const GROUPS: &str = "X25519:P-256:P-384:P-521";
 
 /// Oldest TLS version that is accepted (`DM 2.0 §9.2.2`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,8 +61,11 @@ impl Default for HttpsConfig {
 }
 
 /// HTTPS and, for those who allow it, HTTP. Clones share one connection pool.
+///
+/// The server's chain is verified up to a trust anchor and its name against the host of the address (`DM 2.0 §9.2.1`).
 #[derive(Clone)]
 pub struct HttpsTransport {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     request_timeout: Duration,
 }
 
@@ -56,12 +75,80 @@ impl HttpsTransport {
     /// # Errors
     /// [`TransportError::Settings`].
     pub fn new(config: &HttpsConfig) -> Result<Self, TransportError> {
-        todo!()
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(config.connect_timeout));
+        let tls = tls(config)?;
+        let connector = HttpsConnector::with_connector(tcp, tls).map_err(|error| settings(&error))?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(config.idle_timeout)
+            .build(connector);
+        Ok(Self { client, request_timeout: config.request_timeout })
+    }
+
+    async fn exchange(&self, host: &str, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let limit = request.answer_limit;
+        let mut outgoing = Request::new(Full::new(request.body));
+        *outgoing.method_mut() = request.method;
+        *outgoing.uri_mut() = request.uri;
+        *outgoing.headers_mut() = request.headers;
+        let response = self.client.request(outgoing).await.map_err(|error| failed(host, &error))?;
+        let (head, body) = response.into_parts();
+        let collected = Limited::new(body, limit).collect().await;
+        let body = collected.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                TransportError::TooLarge { host: host.to_owned(), limit }
+            } else {
+                failed(host, error.as_ref())
+            }
+        })?;
+        Ok(HttpResponse { status: head.status, headers: head.headers, body: body.to_bytes().into() })
     }
 }
 
 impl Transport for HttpsTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
-        todo!()
+        let host = request.uri.authority().map(ToString::to_string).unwrap_or_default();
+        let exchange = self.exchange(&host, request);
+        tokio::time::timeout(self.request_timeout, exchange).await.unwrap_or_else(|_| {
+            Err(TransportError::Timeout { host: host.clone(), seconds: self.request_timeout.as_secs_f64() })
+        })
     }
+}
+
+fn tls(config: &HttpsConfig) -> Result<SslConnectorBuilder, TransportError> {
+    // The builder verifies the peer and takes the system's trust anchors by itself.
+    let mut tls = SslConnector::builder(SslMethod::tls_client()).map_err(|error| settings(&error))?;
+    let oldest = match config.min_version {
+        TlsVersion::Tls10 => SslVersion::TLS1,
+        TlsVersion::Tls11 => SslVersion::TLS1_1,
+        TlsVersion::Tls12 => SslVersion::TLS1_2,
+        TlsVersion::Tls13 => SslVersion::TLS1_3,
+    };
+    if config.min_version < TlsVersion::Tls12 {
+        // Below 1.2 signatures use SHA-1, which every higher level refuses.
+        tls.set_security_level(0);
+    }
+    tls.set_min_proto_version(Some(oldest))
+        .and_then(|()| tls.set_groups_list(GROUPS))
+        .and_then(|()| tls.set_alpn_protos(ALPN))
+        .map_err(|error| settings(&error))?;
+    if let Some(path) = &config.ca_file {
+        tls.set_ca_file(path).map_err(|error| {
+            TransportError::Settings(format!("the trust anchors in {}: {error}", path.display()))
+        })?;
+    }
+    Ok(tls)
+}
+
+fn settings(error: &ErrorStack) -> TransportError {
+    TransportError::Settings(error.to_string())
+}
+
+/// An error with its causes, which is where hyper and OpenSSL say what happened.
+fn failed(host: &str, error: &(dyn std::error::Error + 'static)) -> TransportError {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    TransportError::Failed { host: host.to_owned(), reason: causes.collect::<Vec<_>>().join(": ") }
 }

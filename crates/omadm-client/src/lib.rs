@@ -7,24 +7,30 @@
 //! A device is put together from three things: plug-ins ([`ManagementObject`]), a [`Persistence`], and a [`Transport`].
 //! [`Device`] is the part without a network, [`Client`] adds it.
 
+mod account;
 pub mod client;
+pub mod definitions;
 pub mod device;
 pub mod error;
+mod exchange;
 mod grants;
+mod host;
 pub mod https;
 pub mod journal;
+mod outbox;
 pub mod persistence;
 pub mod plugin;
 pub mod transport;
 
 pub use client::{Client, ClientConfig, SessionReport};
-pub use device::{Device, DeviceConfig, Status};
+pub use device::{Device, DeviceConfig};
 pub use error::{ClientError, PersistError, PluginError, TransportError};
 pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
 pub use journal::{Journal, JournalView};
 pub use omadm_codec::dm2::{Alert, Mark, StatusCode};
 pub use omadm_session::dm2::client::{BootstrapError, Note, Outcome, Trigger};
+pub use outbox::{AccountStatus, Status};
 pub use persistence::{Batch, Persistence, Volatile};
 pub use plugin::{Changed, ChangedNode, DataMo, ManagementObject, Refusal};
 pub use transport::{HttpRequest, HttpResponse, Transport};

@@ -1,8 +1,8 @@
 //! The plug-in trait: a new management object is a DDF file plus an implementation of [`ManagementObject`].
 
 use omadm_codec::dm2::StatusCode;
-use omadm_mo::ddf::{DdfName, Occurrence};
-use omadm_mo::{Change, ClientUri, Content, Miid, NodeName, NodeRecord, Tree};
+use omadm_mo::ddf::DdfName;
+use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, NodeRecord, Tree};
 
 use crate::error::PluginError;
 
@@ -64,7 +64,7 @@ pub struct Changed<'a> {
     /// changed.
     pub nodes: Vec<ChangedNode<'a>>,
     /// Instances that are gone with all their nodes.
-    pub removed: Vec<&'a Miid>,
+    pub removed: Vec<(&'a Moid, &'a Miid)>,
 }
 
 /// A tree to look into, printable.
@@ -81,6 +81,8 @@ impl std::fmt::Debug for TreeView<'_> {
 /// One node of a [`Changed`].
 #[derive(Clone, Debug)]
 pub struct ChangedNode<'a> {
+    /// Its management object.
+    pub moid: &'a Moid,
     /// Its instance.
     pub miid: &'a Miid,
     /// Names from the MO root to the node; empty is the root.
@@ -142,7 +144,7 @@ impl ManagementObject for DataMo {
     fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
         let catalogue = tree.tree().catalogue().clone();
         for definition in catalogue.iter().filter(|definition| definition.link == self.link) {
-            let required = matches!(definition.root.occurrence, Occurrence::One | Occurrence::OneOrMore);
+            let required = definition.root.occurrence.is_required();
             if required && tree.tree().instances_of(&definition.moid).next().is_none() {
                 let miid = match &definition.root.name {
                     DdfName::Named(name) => Miid::parse(name.as_str())?,

@@ -1,0 +1,72 @@
+//! What the client reads from a DM Account before it connects (`DM 2.0 §12.2`).
+
+use http::Uri;
+use omadm_auth::{BasicCredentials, Secret};
+use omadm_mo::{NodeRef, ServerId, Tree, Value};
+use openssl::x509::X509;
+
+use crate::error::ClientError;
+
+/// Address and credentials of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) server: ServerId,
+    /// SrvURI as written.
+    pub(crate) uri: String,
+    /// From Auth/Trsp.
+    pub(crate) credentials: Option<BasicCredentials>,
+    host: String,
+    https: bool,
+}
+
+impl Account {
+    /// Reads the account of a server.
+    pub(crate) fn read(tree: &Tree, server: &ServerId) -> Result<Self, ClientError> {
+        let unusable = |reason| ClientError::NoAccount { server: server.clone(), reason };
+        let root = tree.account(server).ok_or_else(|| unusable("there is none"))?;
+        let Some(Value::Text(uri)) = leaf(root, &["SrvURI"]) else {
+            return Err(unusable("it has no SrvURI"));
+        };
+        let parsed: Uri = uri.parse().map_err(|_| unusable("its SrvURI is no URI"))?;
+        let host = parsed.host().ok_or_else(|| unusable("its SrvURI names no host"))?;
+        Ok(Self {
+            server: server.clone(),
+            uri: uri.clone(),
+            credentials: credentials(root),
+            host: host.to_ascii_lowercase(),
+            https: is_https(&parsed),
+        })
+    }
+
+    /// Whether an address is of the same authority as the account: the only place that may learn the device's credentials, and
+    /// in a data request its identity. Any port of the host counts; `http` only if the account itself is `http`.
+    pub(crate) fn is_home(&self, uri: &Uri) -> bool {
+        let same_host = uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host));
+        same_host && (is_https(uri) || !self.https)
+    }
+}
+
+/// Whether the scheme is `https`.
+pub(crate) fn is_https(uri: &Uri) -> bool {
+    uri.scheme() == Some(&http::uri::Scheme::HTTPS)
+}
+
+/// Auth/Trsp has no type: Data that is a certificate goes with a key, anything else is a user name.
+fn credentials(account: NodeRef<'_>) -> Option<BasicCredentials> {
+    let octets = |name| match leaf(account, &["Auth", "Trsp", name]) {
+        Some(Value::Bytes(octets)) => Some(octets.as_slice()),
+        Some(Value::Text(text)) => Some(text.as_bytes()),
+        _ => None,
+    };
+    let (data, secret) = (octets("Data")?, octets("Secret")?);
+    if X509::from_der(data).is_ok() {
+        return None;
+    }
+    let user = std::str::from_utf8(data).ok()?;
+    let legal = !user.contains(':') && !user.chars().any(char::is_control);
+    legal.then(|| BasicCredentials { user: user.to_owned(), password: Secret::new(secret.to_vec()) })
+}
+
+fn leaf<'t>(node: NodeRef<'t>, path: &[&str]) -> Option<&'t Value> {
+    path.iter().try_fold(node, |node, name| node.child(name))?.value()
+}
