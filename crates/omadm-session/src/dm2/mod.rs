@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod explain;
+mod media;
 pub mod server;

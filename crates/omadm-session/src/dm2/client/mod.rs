@@ -6,9 +6,20 @@
 //! ```
 //! The tree is an argument of every call; everything outside the tree is an [`Effect`] that the host carries out.
 
+mod accept;
+mod bootstrap;
+mod commands;
+mod package;
+mod policy;
+mod session;
+mod status;
+
+pub use bootstrap::install_bootstrap;
+pub use session::Session;
+
 use omadm_codec::dm2::{Alert, StatusCode};
 use omadm_codec::{Limits, Tolerance};
-use omadm_mo::{ClientUri, DeviceId, Miid, Moid, NodePath, NodeRecord, ParameterValues, ServerId, Time, Tree};
+use omadm_mo::{ClientUri, DeviceId, Miid, Moid, NodePath, NodeRecord, ParameterValues, ServerId};
 
 /// Settings of a client engine.
 #[derive(Clone, Debug)]
@@ -147,7 +158,9 @@ pub enum EffectResult {
     },
     /// An HTTP answer, of whatever status.
     Http(HttpReply),
-    /// No HTTP answer, or the body was over the limit.
+    /// The body of the HTTP answer was over the limit of the host.
+    TooLarge,
+    /// No HTTP answer.
     NoReply {
         /// Why.
         reason: String,
@@ -203,6 +216,11 @@ pub enum Note {
         /// Where.
         uri: String,
     },
+    /// An input that did not fit the state of the session: an answer nobody waits for, an effect that is over.
+    Ignored {
+        /// What it was.
+        input: &'static str,
+    },
 }
 
 /// How a session ended.
@@ -225,39 +243,6 @@ pub enum Outcome {
     },
 }
 
-/// One session.
-pub struct Session {
-    _private: (),
-}
-
-impl Session {
-    /// Prepares Package#1.
-    #[must_use]
-    pub fn start(_config: Config, _start: Start, _tree: &Tree) -> Self {
-        todo!()
-    }
-    /// Takes an input. `now` becomes the time stamp of changes. Inputs that do not fit the state are ignored with a note.
-    pub fn handle(&mut self, _tree: &mut Tree, _now: Time, _input: Input) {
-        todo!()
-    }
-    /// Call until `None`, carry out what it says, then feed the results.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
-    }
-}
-
-/// Installs a DM Bootstrap (`DM 2.0 §8.5`): MO data in `application/dmmo+json`, all or nothing.
-///
-/// Gives the transaction, to be made durable by the host before anything else, and the bootstrapped servers.
-///
-/// # Errors
-/// [`BootstrapError`] says which item is wrong; the tree is unchanged then.
-pub fn install_bootstrap(
-    _tree: &mut Tree, _now: Time, _body: &[u8], _limits: &Limits, _strict: bool,
-) -> Result<(omadm_mo::Prepared, Vec<ServerId>), BootstrapError> {
-    todo!()
-}
-
 /// Why a bootstrap is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -276,6 +261,8 @@ pub enum BootstrapError {
         source: omadm_mo::OperationError,
     },
     /// No DM account in it and none in the tree.
-    #[error("the bootstrap holds no DM account (urn:oma:mo:oma-dm-dmacc:1.2), so the device would know no server")]
+    #[error(
+        "the bootstrap holds no DM account (urn:oma:mo:oma-dm-dmacc:1.2), so the device would know no server"
+    )]
     NoAccount,
 }

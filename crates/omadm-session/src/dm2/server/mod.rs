@@ -2,10 +2,28 @@
 //!
 //! DM 2.0 has no session identifier: a session is known by the device and by the package sent last ([`State`]), which is stored before it
 //! is on the wire; so any process can take the next message.
+//!
+//! ```text
+//! (no session) ──Package#1──▶ open: commands sent ──Package#3──▶ open: next commands sent … ──nothing left──▶ ended: END sent
+//!       ▲                       │      ▲                                                                   │
+//!       └── Package#3: 409      └──────┴────────────── Package#1: the session begins anew ◀────────────────┘
+//! ```
+//! A Package#3 names neither its session nor its Package#2. So that one which is repeated can be told from the next one by its octets,
+//! a Package#2 never holds as many commands as either of the two before it in the session: the answers then differ in the number of
+//! their statuses. A host that meets the octets of the Package#3 it answered last sends the same reply again; a Package#1 is always new.
+
+mod batch;
+mod message;
+mod results;
+mod step;
+mod values;
+
+pub use message::{admit, decode};
+pub use step::step;
+pub use values::{flatten, repository_uri};
 
 use omadm_codec::dm2::{Alert, Command, SupportedMo};
-use omadm_codec::{Limits, Tolerance};
-use omadm_mo::{ClientUri, Content, ServerUri};
+use omadm_codec::{Leniency, Limits};
 use serde::{Deserialize, Serialize};
 
 /// Settings of a server engine.
@@ -19,6 +37,18 @@ pub struct Config {
     pub max_commands: usize,
     /// How often a command is sent before it is quarantined. Default 3.
     pub max_attempts: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { limits: Limits::default(), strict: false, max_commands: 32, max_attempts: 3 }
+    }
+}
+
+impl Config {
+    fn leniency(&self) -> Leniency {
+        if self.strict { Leniency::strict() } else { Leniency::lenient() }
+    }
 }
 
 /// Head of a request as the listener got it.
@@ -76,22 +106,6 @@ pub enum Incoming {
     },
 }
 
-/// Checks the head: 405, 400 (no or contradictory `OMADM-DevID`), 406, 415. Gives the DevID and the kind.
-///
-/// # Errors
-/// The HTTP answer.
-pub fn admit(_head: &RequestHead<'_>) -> Result<(omadm_mo::DeviceId, Kind), Refusal> {
-    todo!()
-}
-
-/// Decodes a body of this kind; also says which tolerances it made use of.
-///
-/// # Errors
-/// 400 with offset and field; 413 over the limit; 415 where the first part is of another type is 400 (`DM 2.0 Appendix F`).
-pub fn decode(_config: &Config, _kind: &Kind, _body: &[u8]) -> Result<(Incoming, Vec<Tolerance>), Refusal> {
-    todo!()
-}
-
 /// A queued command as the engine needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pending {
@@ -116,6 +130,12 @@ pub struct State {
     pub rounds: u32,
     /// END was sent.
     pub ended: bool,
+    /// Reads that were put behind the commands to make their number unlike the last two; their answers count for nothing.
+    #[serde(default)]
+    pub padding: usize,
+    /// Numbers of commands in the last two Package#2, padding included.
+    #[serde(default)]
+    pub recent: Vec<usize>,
 }
 
 /// How a command came out.
@@ -181,29 +201,4 @@ pub struct Step {
     pub alerts: Vec<Alert>,
     /// Remarks for the trace: parts that fit no command and the like.
     pub notes: Vec<String>,
-}
-
-/// Takes a message.
-///
-/// Package#1 begins a session: commands sent before and never answered count as unanswered ([`Verdict::Again`] or quarantine) and are sent
-/// again first. Package#3 needs an open session (409), and as many statuses as commands were sent (400, nothing assigned).
-///
-/// # Errors
-/// The HTTP answer; nothing is to be stored but the trace.
-pub fn step(_config: &Config, _state: Option<&State>, _incoming: Incoming, _queue: &[Pending]) -> Result<Step, Refusal> {
-    todo!()
-}
-
-/// The nodes of MO data as `(concrete address, value)`, interior nodes with `None`; for the last known tree.
-#[must_use]
-pub fn flatten(_address: &ClientUri, _content: &Content) -> Vec<(ClientUri, Option<omadm_mo::Value>)> {
-    todo!()
-}
-
-/// The ServerURI of a place in the Data Repository.
-///
-/// # Errors
-/// When base and path do not make a URI.
-pub fn repository_uri(_base: &str, _path: &str) -> Result<ServerUri, omadm_mo::AddressError> {
-    todo!()
 }

@@ -1,0 +1,39 @@
+//! The last step of a command that changed the tree: make it durable, or take it back.
+
+use std::collections::BTreeSet;
+
+use omadm_mo::{Prepared, Tree};
+
+use super::{Answer, Context, Progress, Wait, unexpected};
+use crate::dm2::client::{Effect, EffectResult};
+
+/// A change that is in the tree and not yet durable.
+#[derive(Debug)]
+pub(in crate::dm2::client) struct Commit {
+    prepared: Prepared,
+    answer: Answer,
+}
+
+/// Asks for durability; `answer` is given only after it (`DM 2.0 §5.3.1`: what is acknowledged is kept).
+pub(super) fn request(tree: &Tree, prepared: Prepared, answer: Answer) -> Progress {
+    let changes = &prepared.changes().entries;
+    if changes.is_empty() {
+        return answer.into();
+    }
+    let instances: BTreeSet<_> = changes.iter().filter_map(|(_, instance, _)| instance.clone()).collect();
+    let effect =
+        Effect::Commit { records: prepared.records(tree), instances: instances.into_iter().collect() };
+    Progress::Waiting(effect, Wait::Commit(Commit { prepared, answer }))
+}
+
+impl Commit {
+    pub(super) fn finish(self, context: &mut Context<'_>, result: EffectResult) -> Answer {
+        match result {
+            EffectResult::Done => self.answer,
+            other => {
+                context.tree.revert(self.prepared);
+                unexpected(other)
+            }
+        }
+    }
+}

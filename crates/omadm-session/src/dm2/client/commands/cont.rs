@@ -1,0 +1,15 @@
+//! CONT: the session goes on at another URI (`DM 2.0 §5.3.8`).
+
+use omadm_codec::dm2::StatusCode;
+use omadm_mo::ServerUri;
+
+use super::{Answer, Context, Yield};
+use crate::dm2::client::policy;
+
+/// A URI that policy forbids is 400: Appendix C gives CONT neither 403 nor 419.
+pub(super) fn perform(context: &Context<'_>, server: &ServerUri) -> Answer {
+    match policy::expand(context.config, server) {
+        Ok(uri) => Answer::success(StatusCode::OK, Yield::Continue(uri)),
+        Err(reason) => Answer::failure(StatusCode::BAD_REQUEST, reason),
+    }
+}

@@ -1,0 +1,169 @@
+//! HGET (`DM 2.0 §5.3.1`): one request, one transaction.
+
+use omadm_codec::dm2::{MoItem, StatusCode, mo_data};
+use omadm_codec::media_type::{DMMO_JSON, OCTET_STREAM};
+use omadm_codec::{DecodeError, Problem, Tolerance};
+use omadm_mo::{Change, ClientUri, OperationError, ServerUri, Tree};
+
+use super::{Answer, Context, Progress, Wait, Yield, commit, replace_aliases, unexpected};
+use crate::dm2::client::{Effect, EffectResult, HttpReply, policy};
+use crate::dm2::media::media_type;
+
+/// Without a ClientURI only MO data says where it belongs.
+const ACCEPT_MO_DATA: &str = "application/dmmo+json";
+/// Onto one leaf a body of any type may fit.
+const ACCEPT_ANY: &str = "application/dmmo+json, text/plain;q=0.9, application/octet-stream;q=0.8, */*;q=0.1";
+
+/// A download under way.
+#[derive(Debug)]
+pub(in crate::dm2::client) struct Fetching {
+    uri: String,
+    client: Option<ClientUri>,
+}
+
+/// A body, read as what its type says.
+enum Body {
+    /// MO data for the ClientURI of the command.
+    Sub(ClientUri, MoItem),
+    /// Items that say themselves where they belong.
+    Items(Vec<(ClientUri, MoItem)>),
+    /// The value of one leaf.
+    Leaf { client: ClientUri, essence: String, octets: Vec<u8> },
+}
+
+pub(super) fn perform(context: &Context<'_>, server: &ServerUri, client: Option<ClientUri>) -> Progress {
+    if let Some(client) = &client
+        && client.has_wildcard()
+    {
+        return Answer::refused(&OperationError::WildcardNotAllowed { address: client.to_string() }).into();
+    }
+    match policy::expand(context.config, server) {
+        Ok(uri) => {
+            let accept = if client.is_some() { ACCEPT_ANY } else { ACCEPT_MO_DATA };
+            let effect = Effect::Fetch { uri: uri.clone(), accept: accept.into() };
+            Progress::Waiting(effect, Wait::Fetch(Fetching { uri, client }))
+        }
+        Err(reason) => Answer::failure(StatusCode::SERVER_URI_ERROR, reason).into(),
+    }
+}
+
+impl Fetching {
+    pub(super) fn finish(self, context: &mut Context<'_>, result: EffectResult) -> Progress {
+        let reply = match result {
+            EffectResult::Http(reply) => reply,
+            EffectResult::NoReply { reason } => {
+                return Answer::failure(StatusCode::SERVER_URI_ERROR, format!("{}: {reason}", self.uri))
+                    .into();
+            }
+            EffectResult::TooLarge => {
+                return Answer::failure(StatusCode::DEVICE_FULL, format!("{}: over the limit", self.uri))
+                    .into();
+            }
+            other @ (EffectResult::Done | EffectResult::Refused { .. }) => return unexpected(other).into(),
+        };
+        context.accepts.learn_from_repository(&self.uri, &reply);
+        // 204 and 206 bring no data or a piece of it: neither is what was asked for.
+        if !matches!(reply.status, 200 | 203) {
+            let reason = format!("{} answered {}", self.uri, reply.status);
+            return Answer::failure(StatusCode::SERVER_URI_ERROR, reason).into();
+        }
+        match self.read(context, reply) {
+            Ok(body) => store(context, body).unwrap_or_else(Progress::from),
+            Err(answer) => answer.into(),
+        }
+    }
+
+    fn read(self, context: &mut Context<'_>, reply: HttpReply) -> Result<Body, Answer> {
+        let written = reply.content_type.as_deref().unwrap_or(OCTET_STREAM);
+        let essence = media_type(written, &mut context.leniency).map_err(unsupported)?.essence;
+        if essence != DMMO_JSON {
+            return match self.client {
+                Some(client) => Ok(Body::Leaf { client, essence, octets: reply.body }),
+                None => Err(unsupported(format!(
+                    "{essence} does not say where it belongs; a ClientURI is missing"
+                ))),
+            };
+        }
+        let mut items = mo_data::decode(&reply.body, &context.config.limits, &mut context.leniency)
+            .map_err(undecodable)?;
+        if let Some(client) = self.client {
+            return match (items.pop(), items.is_empty()) {
+                (Some(item), true) => Ok(Body::Sub(client, item)),
+                (count, _) => {
+                    let count = items.len() + usize::from(count.is_some());
+                    Err(unsupported(format!("{count} items of MO data for one ClientURI")))
+                }
+            };
+        }
+        if items.is_empty() {
+            return Err(unsupported("MO data without any item".into()));
+        }
+        items.into_iter().map(|item| addressed(context, item)).collect::<Result<_, _>>().map(Body::Items)
+    }
+}
+
+/// Reads the ClientURI of an item; what is wrong with it is wrong with the data, not with the command.
+fn addressed(context: &mut Context<'_>, item: MoItem) -> Result<(ClientUri, MoItem), Answer> {
+    let uri = item_address(&item, context.tree).and_then(|mut uri| {
+        replace_aliases(context.tree, &mut uri, &mut context.leniency);
+        if uri.has_wildcard() {
+            return Err(OperationError::WildcardNotAllowed { address: item.client_uri.clone() });
+        }
+        Ok(uri)
+    });
+    match uri {
+        Ok(uri) => Ok((uri, item)),
+        Err(error) => Err(unsupported(format!("ClientURI {:?} in the data: {error}", item.client_uri))),
+    }
+}
+
+/// The ClientURI of an item of MO data.
+pub(in crate::dm2::client) fn item_address(item: &MoItem, tree: &Tree) -> Result<ClientUri, OperationError> {
+    let catalogue = tree.catalogue();
+    Ok(ClientUri::parse_with(&item.client_uri, &|moid| catalogue.get(moid).is_some())?)
+}
+
+fn store(context: &mut Context<'_>, body: Body) -> Result<Progress, Answer> {
+    let mut change = context.tree.begin(context.actor.clone(), context.now);
+    let locations = apply(&mut change, body).map_err(|error| match error {
+        // The command's own addresses are parsed already, so this is a name or address in the data.
+        OperationError::Address(error) => unsupported(format!("a name in the data: {error}")),
+        error => Answer::refused(&error),
+    })?;
+    if change.converted() > 0 && !context.leniency.allow(Tolerance::TextForTyped) {
+        return Err(unsupported("a string stands where the definition wants a number or bool".into()));
+    }
+    let prepared = change.prepare();
+    let yielded = if locations.is_empty() { Yield::Nothing } else { Yield::Locations(locations) };
+    Ok(commit::request(context.tree, prepared, Answer::success(StatusCode::OK, yielded)))
+}
+
+/// Stores a body; gives the locations that the client chose.
+fn apply(change: &mut Change<'_>, body: Body) -> Result<Vec<String>, OperationError> {
+    match body {
+        Body::Sub(client, item) => {
+            change.store_at(&client, Some(&item.label), item.content)?;
+            Ok(Vec::new())
+        }
+        Body::Items(items) => items
+            .into_iter()
+            .map(|(uri, item)| Ok(change.store_item(&uri, &item.label, item.content)?.to_string()))
+            .collect(),
+        Body::Leaf { client, essence, octets } => {
+            change.store_leaf(&client, &essence, &octets)?;
+            Ok(Vec::new())
+        }
+    }
+}
+
+fn unsupported(reason: String) -> Answer {
+    Answer::failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason)
+}
+
+fn undecodable(error: DecodeError) -> Answer {
+    let status = match error.problem {
+        Problem::TooLarge { .. } | Problem::TooMany { .. } => StatusCode::DEVICE_FULL,
+        _ => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    Answer::failure(status, error.to_string())
+}

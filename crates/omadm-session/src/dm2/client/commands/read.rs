@@ -1,0 +1,68 @@
+//! What GET, HPUT and HPOST have in common: from found nodes to data.
+
+use omadm_codec::dm2::MoItem;
+use omadm_codec::media_type::TEXT_PLAIN;
+use omadm_mo::ddf::DfType;
+use omadm_mo::{ClientUri, Found, NodeRef, Tree, Value};
+
+use super::{Context, Data};
+
+/// The cache validator of the instance that holds a found node (`DM 2.0 §11.1`): opaque to the server, new with every change.
+fn validator(tree: &Tree, found: &Found) -> Option<String> {
+    tree.instance_of_node(found.instance_root).map(|instance| format!("{:x}", instance.revision))
+}
+
+/// Whether the address has a cv and every instance it matches still has that validator.
+pub(super) fn is_current(tree: &Tree, found: &[Found], uri: &ClientUri) -> bool {
+    let Some(held) = &uri.query.validator else { return false };
+    !found.is_empty() && found.iter().all(|found| validator(tree, found).as_ref() == Some(held))
+}
+
+/// The one leaf that an address without wildcard resolved to.
+pub(super) fn single_leaf<'t>(tree: &'t Tree, found: &[Found], uri: &ClientUri) -> Option<NodeRef<'t>> {
+    match found {
+        [found] if !uri.has_wildcard() => tree.node(found.node).filter(|node| node.format().is_leaf()),
+        _ => None,
+    }
+}
+
+/// MO data of the found nodes, an item each.
+pub(super) fn items(context: &Context<'_>, found: &[Found], uri: &ClientUri) -> Vec<MoItem> {
+    found.iter().filter_map(|found| item(context, found, uri)).collect()
+}
+
+fn item(context: &Context<'_>, found: &Found, uri: &ClientUri) -> Option<MoItem> {
+    let tree = &*context.tree;
+    let address = tree.address_of(found.node)?;
+    Some(MoItem {
+        ddf: tree.catalogue().get(address.moid.as_str()).map(|definition| definition.link.clone()),
+        client_uri: address.to_string(),
+        cv: if address.path.is_empty() { validator(tree, found) } else { None },
+        label: tree.label_of(found.node)?.to_owned(),
+        content: tree.content(context.actor, found.node, uri.query.level)?,
+    })
+}
+
+/// The value of a leaf as it is, with its media type; none for octets of unknown type.
+pub(super) fn direct(leaf: NodeRef<'_>) -> Option<Data> {
+    let known = leaf.properties().mime.as_deref().or_else(|| match &leaf.definition()?.df_type {
+        Some(DfType::Mime(types)) => types.first().map(String::as_str),
+        Some(DfType::DdfName(_)) | None => None,
+    });
+    let (default, body) = match leaf.value()? {
+        Value::Bytes(octets) => (None, octets.clone()),
+        value @ (Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_)) => {
+            (Some(TEXT_PLAIN), value.to_text().into_bytes())
+        }
+    };
+    let mut content_type = known.or(default)?.to_owned();
+    if content_type == TEXT_PLAIN && !body.is_ascii() {
+        content_type.push_str("; charset=utf-8");
+    }
+    Some(Data { content_type, body })
+}
+
+/// The media type of `data` without parameters.
+pub(super) fn essence(data: &Data) -> &str {
+    data.content_type.split(';').next().unwrap_or_default().trim()
+}

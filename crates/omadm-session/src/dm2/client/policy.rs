@@ -1,0 +1,45 @@
+//! Which URIs of a server the device uses.
+
+use omadm_mo::ServerUri;
+
+use super::Config;
+
+/// Replaces the parameters of a ServerURI and checks that its scheme is one that may be used: `https`, or `http` where it is allowed.
+/// `Err` says in a sentence why not.
+pub(super) fn expand(config: &Config, uri: &ServerUri) -> Result<String, String> {
+    let expanded = uri.expand(&config.parameters);
+    let scheme = expanded.split(':').next().unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("https")
+        || (scheme.eq_ignore_ascii_case("http") && config.allow_plain_http)
+    {
+        Ok(expanded)
+    } else if scheme.eq_ignore_ascii_case("http") {
+        Err(format!("{expanded}: plain http is not allowed by the settings of this device"))
+    } else {
+        Err(format!("{expanded}: packages and data go over HTTP, not {scheme}"))
+    }
+}
+
+/// As [`expand`], from text such as the SrvURI of an account.
+pub(super) fn expand_text(config: &Config, text: &str) -> Result<String, String> {
+    let uri = ServerUri::parse(text).map_err(|error| format!("{text:?} is no ServerURI: {error}"))?;
+    expand(config, &uri)
+}
+
+/// Host and port of a URI, in lower case.
+pub(super) fn authority(uri: &str) -> String {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::authority;
+
+    #[test]
+    fn the_authority_ends_at_path_query_or_fragment() {
+        for uri in ["https://Host:1/a?b", "https://host:1?b", "https://host:1#c", "https://host:1"] {
+            assert_eq!(authority(uri), "host:1", "{uri}");
+        }
+    }
+}
