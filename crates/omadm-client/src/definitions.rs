@@ -10,12 +10,8 @@ use omadm_mo::ddf::Catalogue;
 use crate::error::ClientError;
 use crate::plugin::ManagementObject;
 
-/// Decodes the DDF files of plug-ins into one catalogue, for [`crate::DeviceConfig::catalogue`].
-///
-/// # Errors
-/// [`ClientError::Ddf`] when a file does not decode, [`ClientError::Plugins`] when it holds no management object or one that
-/// another plug-in has.
-pub fn decode(plugins: &[Box<dyn ManagementObject>]) -> Result<Arc<Catalogue>, ClientError> {
+/// Decodes the DDF files of plug-ins into one catalogue; errors as [`crate::Device::catalogue_of`].
+pub(crate) fn decode(plugins: &[Box<dyn ManagementObject>]) -> Result<Arc<Catalogue>, ClientError> {
     let mut catalogue = Catalogue::new();
     for plugin in plugins {
         let (link, xml) = (plugin.link(), plugin.ddf().as_bytes());

@@ -77,6 +77,15 @@ pub struct Device {
 }
 
 impl Device {
+    /// Decodes the DDF files of plug-ins into one catalogue, for [`DeviceConfig::catalogue`].
+    ///
+    /// # Errors
+    /// [`ClientError::Ddf`] when a file does not decode, [`ClientError::Plugins`] when it holds no management object or one
+    /// that another plug-in has.
+    pub fn catalogue_of(plugins: &[Box<dyn ManagementObject>]) -> Result<Arc<Catalogue>, ClientError> {
+        definitions::decode(plugins)
+    }
+
     /// Brings a device up: definitions, durable state, the plug-ins' instances, grants.
     ///
     /// # Errors

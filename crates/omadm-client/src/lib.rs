@@ -9,7 +9,7 @@
 
 mod account;
 pub mod client;
-pub mod definitions;
+mod definitions;
 pub mod device;
 pub mod error;
 mod exchange;

@@ -60,10 +60,19 @@ pub(super) fn decode(line: &[u8]) -> Result<Line, String> {
 
 /// The payload of a whole line; `None` when it is cut or changed.
 pub(super) fn open(line: &[u8]) -> Option<&[u8]> {
-    let (prefix, payload) = line.strip_suffix(b"\n")?.split_at_checked(PREFIX)?;
-    let prefix = std::str::from_utf8(prefix).ok()?;
-    let (length, crc) = prefix.strip_suffix(' ')?.split_once(' ')?;
-    let length = usize::from_str_radix(length, 16).ok()?;
-    let crc = u32::from_str_radix(crc, 16).ok()?;
+    let (length, crc) = prefix(line)?;
+    let payload = line.strip_suffix(b"\n")?.get(PREFIX..)?;
     (payload.len() == length && crc32fast::hash(payload) == crc).then_some(payload)
+}
+
+/// Whether a broken line holds more than it says. A write that was cut short never does: its line end was changed later,
+/// and another line hides behind it.
+pub(super) fn hides_another(line: &[u8]) -> bool {
+    prefix(line).is_some_and(|(length, _)| line.len() > PREFIX + length + 1)
+}
+
+fn prefix(line: &[u8]) -> Option<(usize, u32)> {
+    let prefix = std::str::from_utf8(line.get(..PREFIX)?).ok()?;
+    let (length, crc) = prefix.strip_suffix(' ')?.split_once(' ')?;
+    Some((usize::from_str_radix(length, 16).ok()?, u32::from_str_radix(crc, 16).ok()?))
 }

@@ -199,7 +199,7 @@ fn read_state(
             Ok(_) => return Err(damaged(whole, "a line is not in its place")),
             Err(reason) if base.is_none() => return Err(damaged(whole, &reason)),
             Err(reason) => {
-                if whole_line_follows(path, &mut reader, &mut line)? {
+                if line::hides_another(&line) || whole_line_follows(path, &mut reader, &mut line)? {
                     return Err(damaged(whole, &reason));
                 }
                 break;
