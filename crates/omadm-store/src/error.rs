@@ -17,7 +17,9 @@ pub enum StoreError {
     #[error("{0} is not enrolled")]
     DeviceUnknown(String),
     /// The queue of the device is full.
-    #[error("{device} has {limit} commands waiting, which is the limit; cancel some or raise queue.max_per_device")]
+    #[error(
+        "{device} has {limit} commands waiting, which is the limit; cancel some or raise queue.max_per_device"
+    )]
     QueueFull {
         /// The device.
         device: String,

@@ -18,13 +18,13 @@ use omadm_mo::{DeviceId, Time};
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`]; `replace` starts a new
-    /// generation and cancels what was queued.
+    /// generation, and with the old one goes what was queued. [`StoreError::UserTaken`] when another device has the user name.
     async fn enrol(&self, devices: Vec<Enrolment>, now: Time) -> Result<(), StoreError>;
     /// A device, if enrolled.
     async fn device(&self, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// Devices by id after `after`, at most `limit`.
     async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreError>;
-    /// Removes a device with all that is its own.
+    /// Removes a device with all that is its own; `false` if it was not enrolled.
     async fn remove_device(&self, id: &DeviceId, now: Time) -> Result<bool, StoreError>;
     /// The device and verifier behind a user name.
     async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError>;
@@ -35,8 +35,13 @@ pub trait Store: Send + Sync + 'static {
     /// One command.
     async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError>;
     /// Commands of a device, newest first, below sequence number `before`, at most `limit`.
-    async fn commands(&self, device: &DeviceId, before: Option<i64>, limit: u32) -> Result<Vec<Command>, StoreError>;
-    /// Cancels a command that was not sent; gives its state afterwards (`None` if there is none).
+    async fn commands(
+        &self,
+        device: &DeviceId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Command>, StoreError>;
+    /// Cancels a command if it is queued; gives it as it is afterwards (`None` if there is none).
     async fn cancel(&self, id: CommandId, reason: &str, now: Time) -> Result<Option<Command>, StoreError>;
     /// Marks queued and sent commands whose time is over as expired, at most `limit`; gives how many.
     async fn expire(&self, now: Time, limit: u32) -> Result<u32, StoreError>;
@@ -45,27 +50,48 @@ pub trait Store: Send + Sync + 'static {
     /// `queued`, at most `limit`).
     async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError>;
     /// Applies the effects of one message in one durable batch, or nothing: [`StoreError::Conflict`] when the generation, the
-    /// session version, or the state of a named command is not as expected (read again and repeat).
+    /// session version, or the state of a named command is not as expected (read again and repeat). A final state never changes.
     async fn apply(&self, step: SessionStep) -> Result<(), StoreError>;
 
     /// A payload by id, with the device it is for.
     async fn payload(&self, id: PayloadId) -> Result<Option<Payload>, StoreError>;
-    /// Keeps a payload.
+    /// Keeps a payload of an enrolled device; of the same device, the same id again replaces.
     async fn put_payload(&self, payload: Payload, now: Time) -> Result<(), StoreError>;
 
     /// Last known nodes of a device at and below an address, in address order, at most `limit`, after `after`.
-    async fn tree(&self, device: &DeviceId, at: &TreeAddress, after: Option<TreeAddress>, limit: u32)
-    -> Result<Vec<TreeNode>, StoreError>;
+    async fn tree(
+        &self,
+        device: &DeviceId,
+        at: &TreeAddress,
+        after: Option<TreeAddress>,
+        limit: u32,
+    ) -> Result<Vec<TreeNode>, StoreError>;
 
     /// Sessions of a device, newest first.
-    async fn sessions(&self, device: &DeviceId, before: Option<i64>, limit: u32) -> Result<Vec<SessionSummary>, StoreError>;
+    async fn sessions(
+        &self,
+        device: &DeviceId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<SessionSummary>, StoreError>;
     /// One session with its messages.
-    async fn trace(&self, device: &DeviceId, session: SessionId) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError>;
-    /// Removes traces and finished commands older than `before`, at most `limit` rows; gives how many.
+    async fn trace(
+        &self,
+        device: &DeviceId,
+        session: SessionId,
+    ) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError>;
+    /// Removes finished commands with their payloads, sessions with their traces, uploads and events older than `before`, at
+    /// most `limit` of them in all; gives how many. Less than `limit` means that nothing older is left.
     async fn prune(&self, before: Time, limit: u32) -> Result<u32, StoreError>;
 
-    /// Events after a cursor, oldest first, of one device or all.
-    async fn events(&self, device: Option<&DeviceId>, after: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
+    /// Events after a cursor, oldest first, of one device since its present enrolment, or all. All is the server's own log, which
+    /// outlives enrolments.
+    async fn events(
+        &self,
+        device: Option<&DeviceId>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
     /// Adds events outside a session.
     async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError>;
 

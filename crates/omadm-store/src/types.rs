@@ -81,6 +81,38 @@ impl CommandState {
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Queued | Self::Sent)
     }
+
+    const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Sent,
+        Self::Done,
+        Self::Failed,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Superseded,
+        Self::Quarantined,
+    ];
+
+    /// The name for people, programs and columns: `queued`, `sent`, ….
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// The inverse of [`CommandState::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
 }
 
 /// A command to queue.
@@ -220,6 +252,15 @@ pub struct TreeAddress {
     pub path: String,
 }
 
+impl TreeAddress {
+    /// The address of the node above; `None` at an MO root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (path, _) = self.path.rsplit_once('/')?;
+        Some(Self { moid: self.moid.clone(), miid: self.miid.clone(), path: path.to_owned() })
+    }
+}
+
 /// Last known state of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeNode {
@@ -242,7 +283,8 @@ pub enum TreeUpdate {
         /// What is there now.
         nodes: Vec<(TreeAddress, Option<String>)>,
     },
-    /// `at` was read with a level limit: like `Replace`, but what is deeper than the nodes given stays.
+    /// Nodes were read with a level limit. What they show to be gone goes: all below a leaf, and the other children of a
+    /// listed interior node that has a listed child. All else stays, and missing ancestors become interior nodes.
     Merge {
         /// What is there now.
         nodes: Vec<(TreeAddress, Option<String>)>,
@@ -310,7 +352,7 @@ pub struct SessionSummary {
     pub updated: Time,
     /// `open`, `ended`, `aborted`, or `replaced` by a newer one.
     pub outcome: String,
-    /// Messages so far.
+    /// Messages traced so far, in both directions.
     pub messages: i64,
 }
 
@@ -329,7 +371,7 @@ pub struct SessionStep {
     pub outcome: Option<String>,
     /// Number of a session that this one replaced before it ended.
     pub replaced: Option<SessionId>,
-    /// Commands that change state; `queued → sent` counts an attempt.
+    /// Commands that change state, in order; only `queued → sent` counts an attempt.
     pub transitions: Vec<Transition>,
     /// Uploads and other payloads to keep (same id again replaces).
     pub payloads: Vec<Payload>,
@@ -343,7 +385,7 @@ pub struct SessionStep {
     pub protocol: Option<String>,
     /// Events to add.
     pub events: Vec<NewEvent>,
-    /// Trace messages to add.
+    /// Trace messages to add. Without a `session` they go with the session that the device had last.
     pub trace: Vec<TraceMessage>,
     /// Time of the step; becomes the device's last contact.
     pub now: Time,

@@ -1,0 +1,60 @@
+//! What belongs to no device: DDF files and operator tokens.
+
+use omadm_mo::Time;
+use rusqlite::{Connection, Row, params};
+
+use super::row::{Texts, execute, query, query_optional};
+use crate::{DdfFile, StoreError, Token};
+
+pub(super) fn put_ddf(conn: &Connection, ddf: DdfFile) -> Result<(), StoreError> {
+    execute(
+        conn,
+        "INSERT INTO ddf (name, moids, stored, text) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET moids = excluded.moids, stored = excluded.stored, text = excluded.text",
+        params![ddf.name, Texts(ddf.moids), ddf.stored.0, ddf.text],
+    )?;
+    Ok(())
+}
+
+fn ddf_file(row: &Row<'_>) -> rusqlite::Result<DdfFile> {
+    Ok(DdfFile {
+        name: row.get(0)?,
+        moids: row.get::<_, Texts>(1)?.0,
+        stored: Time(row.get(2)?),
+        text: row.get(3)?,
+    })
+}
+
+pub(super) fn ddfs(conn: &Connection) -> Result<Vec<DdfFile>, StoreError> {
+    query(conn, "SELECT name, moids, stored, '' FROM ddf ORDER BY name", [], ddf_file)
+}
+
+pub(super) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, StoreError> {
+    query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = $1", params![name], ddf_file)
+}
+
+pub(super) fn put_token(conn: &Connection, token: &Token) -> Result<(), StoreError> {
+    execute(
+        conn,
+        "INSERT INTO token (name, verifier, created, expires) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET verifier = excluded.verifier, created = excluded.created,
+           expires = excluded.expires",
+        params![token.name, token.verifier, token.created.0, token.expires.map(|time| time.0)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn tokens(conn: &Connection) -> Result<Vec<Token>, StoreError> {
+    query(conn, "SELECT name, verifier, created, expires FROM token ORDER BY name", [], |row| {
+        Ok(Token {
+            name: row.get(0)?,
+            verifier: row.get(1)?,
+            created: Time(row.get(2)?),
+            expires: row.get::<_, Option<i64>>(3)?.map(Time),
+        })
+    })
+}
+
+pub(super) fn remove_token(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+    Ok(execute(conn, "DELETE FROM token WHERE name = $1", params![name])? > 0)
+}

@@ -1,0 +1,278 @@
+//! The command queue of each device.
+//!
+//! ```text
+//! queued --> sent --> done | failed
+//!   |         |
+//!   |         +-----> expired | quarantined
+//!   +---------------> expired | quarantined | cancelled | superseded
+//! ```
+//! A command is open while its column `finished` is null, and a final state never changes again.
+
+use omadm_mo::{DeviceId, Time};
+use rusqlite::{Connection, Row, params};
+
+use super::payloads;
+use super::row::{Dev, Id, count, execute, query, query_optional};
+use crate::{Command, CommandId, CommandState, NewCommand, StoreError, Transition};
+
+pub(super) fn enqueue(
+    conn: &Connection,
+    new: NewCommand,
+    queue_limit: u32,
+    now: Time,
+) -> Result<Command, StoreError> {
+    let device = new.device.as_str();
+    let numbered = query_optional(
+        conn,
+        "UPDATE device SET last_seq = last_seq + 1, open_commands = open_commands + 1
+         WHERE device = $1 RETURNING generation, last_seq, open_commands",
+        params![device],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+    )?;
+    let Some((generation, seq, open)) = numbered else {
+        return Err(StoreError::DeviceUnknown(device.to_owned()));
+    };
+    let superseded = supersede(conn, &new, generation, now)?;
+    if open - superseded > i64::from(queue_limit) {
+        return Err(StoreError::QueueFull { device: device.to_owned(), limit: queue_limit });
+    }
+    if superseded > 0 {
+        close(conn, &new.device, generation, superseded)?;
+    }
+    if let Some(payload) = &new.payload {
+        payloads::put(conn, payload, &new.device, generation, Some(seq), now)?;
+    }
+    insert(conn, &new, generation, seq, now)?;
+    Ok(Command {
+        payload: new.payload.map(|payload| payload.id),
+        id: new.id,
+        device: new.device,
+        generation,
+        seq,
+        verb: new.verb,
+        address: new.address,
+        args: new.args,
+        state: CommandState::Queued,
+        status: None,
+        reason: None,
+        result: None,
+        attempts: 0,
+        created: now,
+        sent: None,
+        finished: None,
+        expires: new.expires,
+        created_by: new.created_by,
+    })
+}
+
+/// Ends the commands whose place `new` takes; gives how many.
+fn supersede(conn: &Connection, new: &NewCommand, generation: i64, now: Time) -> Result<i64, StoreError> {
+    let Some(key) = &new.supersede_key else { return Ok(0) };
+    let changed = execute(
+        conn,
+        "UPDATE command SET state = 'superseded', finished = $4, reason = $5
+         WHERE device = $1 AND generation = $2 AND supersede_key = $3 AND finished IS NULL
+           AND state = 'queued' AND attempts = 0",
+        params![
+            new.device.as_str(),
+            generation,
+            key,
+            now.0,
+            format!("Replaced by the newer command {} before it was sent.", new.id)
+        ],
+    )?;
+    Ok(count(changed))
+}
+
+fn insert(
+    conn: &Connection,
+    new: &NewCommand,
+    generation: i64,
+    seq: i64,
+    now: Time,
+) -> Result<(), StoreError> {
+    execute(
+        conn,
+        "INSERT INTO command (device, generation, seq, id, state, attempts, created, expires, verb, address,
+           supersede_key, payload, created_by, args)
+         VALUES ($1, $2, $3, $4, 'queued', 0, $5, $6, $7, $8, $9, $10, $11, $12)",
+        params![
+            new.device.as_str(),
+            generation,
+            seq,
+            Id(new.id),
+            now.0,
+            new.expires.0,
+            new.verb,
+            new.address,
+            new.supersede_key,
+            new.payload.as_ref().map(|payload| Id(payload.id)),
+            new.created_by,
+            new.args
+        ],
+    )?;
+    Ok(())
+}
+
+/// Takes `count` commands that have reached a final state off the device's figure.
+fn close(conn: &Connection, device: &DeviceId, generation: i64, count: i64) -> Result<(), StoreError> {
+    execute(
+        conn,
+        "UPDATE device SET open_commands = open_commands - $3 WHERE device = $1 AND generation = $2",
+        params![device.as_str(), generation, count],
+    )?;
+    Ok(())
+}
+
+const COLUMNS: &str = "c.id, c.device, c.generation, c.seq, c.verb, c.address, c.args, c.payload, c.state, c.status, \
+    c.reason, c.result, c.attempts, c.created, c.sent, c.finished, c.expires, c.created_by";
+
+/// Only commands of the present enrolment.
+const PRESENT: &str = "command c JOIN device d ON d.device = c.device AND d.generation = c.generation";
+
+fn command(row: &Row<'_>) -> rusqlite::Result<Command> {
+    Ok(Command {
+        id: row.get::<_, Id>(0)?.0,
+        device: row.get::<_, Dev>(1)?.0,
+        generation: row.get(2)?,
+        seq: row.get(3)?,
+        verb: row.get(4)?,
+        address: row.get(5)?,
+        args: row.get(6)?,
+        payload: row.get::<_, Option<Id>>(7)?.map(|id| id.0),
+        state: row.get(8)?,
+        status: row.get(9)?,
+        reason: row.get(10)?,
+        result: row.get(11)?,
+        attempts: row.get(12)?,
+        created: Time(row.get(13)?),
+        sent: row.get::<_, Option<i64>>(14)?.map(Time),
+        finished: row.get::<_, Option<i64>>(15)?.map(Time),
+        expires: Time(row.get(16)?),
+        created_by: row.get(17)?,
+    })
+}
+
+pub(super) fn get(conn: &Connection, id: CommandId) -> Result<Option<Command>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM {PRESENT} WHERE c.id = $1");
+    query_optional(conn, &sql, params![Id(id)], command)
+}
+
+pub(super) fn list(
+    conn: &Connection,
+    device: &DeviceId,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Command>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {PRESENT} WHERE d.device = $1 AND c.seq < $2 ORDER BY c.seq DESC LIMIT $3"
+    );
+    query(conn, &sql, params![device.as_str(), before.unwrap_or(i64::MAX), limit], command)
+}
+
+/// Open commands, those that were sent first, and whether there are more.
+pub(super) fn open(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    limit: u32,
+) -> Result<(Vec<Command>, bool), StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM command c WHERE c.device = $1 AND c.generation = $2 AND c.finished IS NULL
+         ORDER BY c.state DESC, c.seq LIMIT $3"
+    );
+    let one_more = i64::from(limit) + 1;
+    let mut commands = query(conn, &sql, params![device.as_str(), generation, one_more], command)?;
+    let more = count(commands.len()) == one_more;
+    if more {
+        commands.pop();
+    }
+    Ok((commands, more))
+}
+
+pub(super) fn cancel(
+    conn: &Connection,
+    id: CommandId,
+    reason: &str,
+    now: Time,
+) -> Result<Option<Command>, StoreError> {
+    let Some(before) = get(conn, id)? else { return Ok(None) };
+    if before.state != CommandState::Queued {
+        return Ok(Some(before));
+    }
+    let cancelled = Transition {
+        seq: before.seq,
+        from: CommandState::Queued,
+        to: CommandState::Cancelled,
+        status: None,
+        reason: Some(reason.to_owned()),
+        result: None,
+    };
+    transition(conn, &before.device, before.generation, &cancelled, now)?;
+    close(conn, &before.device, before.generation, 1)?;
+    get(conn, id)
+}
+
+/// Moves one command, if it is in the state that the caller saw. The caller keeps the device's figure of open commands.
+pub(super) fn transition(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    step: &Transition,
+    now: Time,
+) -> Result<(), StoreError> {
+    let sending = step.from == CommandState::Queued && step.to == CommandState::Sent;
+    let changed = execute(
+        conn,
+        "UPDATE command SET state = $5, status = COALESCE($6, status), reason = COALESCE($7, reason),
+           result = COALESCE($8, result), attempts = attempts + $9, sent = COALESCE($10, sent), finished = $11
+         WHERE device = $1 AND generation = $2 AND seq = $3 AND state = $4 AND finished IS NULL",
+        params![
+            device.as_str(),
+            generation,
+            step.seq,
+            step.from,
+            step.to,
+            step.status,
+            step.reason,
+            step.result,
+            i64::from(sending),
+            sending.then_some(now.0),
+            step.to.is_final().then_some(now.0)
+        ],
+    )?;
+    if changed == 0 {
+        return Err(StoreError::Conflict("a command is not in the state that was read"));
+    }
+    Ok(())
+}
+
+pub(super) fn expire(conn: &Connection, now: Time, limit: u32) -> Result<u32, StoreError> {
+    let due = query(
+        conn,
+        "SELECT device, generation, seq, state, attempts FROM command WHERE finished IS NULL AND expires <= $1
+         ORDER BY expires LIMIT $2",
+        params![now.0, limit],
+        |row| Ok((row.get::<_, Dev>(0)?.0, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, u32>(4)?)),
+    )?;
+    let mut expired = 0;
+    for (device, generation, seq, from, attempts) in due {
+        let reason = if attempts == 0 {
+            "Its time was over before the device asked for it."
+        } else {
+            "Its time was over before the device answered; it may have been carried out."
+        };
+        let step = Transition {
+            seq,
+            from,
+            to: CommandState::Expired,
+            status: None,
+            reason: Some(reason.to_owned()),
+            result: None,
+        };
+        transition(conn, &device, generation, &step, now)?;
+        close(conn, &device, generation, 1)?;
+        expired += 1;
+    }
+    Ok(expired)
+}

@@ -1,0 +1,126 @@
+//! Devices and their credentials.
+
+use omadm_mo::{DeviceId, Time};
+use rusqlite::{Connection, Row, params};
+
+use super::row::{Dev, execute, query, query_optional};
+use crate::{Counts, Credential, Device, Enrolment, StoreError};
+
+/// Tables that hold rows of a device besides `device` itself. The event log is the server's own and stays.
+const OWNED: [&str; 7] = ["credential", "command", "session", "session_log", "trace", "payload", "tree"];
+
+pub(super) fn enrol(conn: &Connection, devices: &[Enrolment], now: Time) -> Result<(), StoreError> {
+    // All that is replaced goes first, so that devices of one batch can exchange their user names.
+    for new in devices {
+        if new.replace {
+            remove(conn, &new.device)?;
+        }
+    }
+    devices.iter().try_for_each(|new| insert(conn, new, now))
+}
+
+fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreError> {
+    let device = new.device.as_str();
+    let before = query_optional(
+        conn,
+        "SELECT generation FROM removed_device WHERE device = $1",
+        params![device],
+        |row| row.get::<_, i64>(0),
+    )?;
+    let generation = before.unwrap_or(0) + 1;
+    let added = execute(
+        conn,
+        "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts)
+         VALUES ($1, $2, 0, 0, $3, $4, '{}') ON CONFLICT (device) DO NOTHING",
+        params![device, generation, now.0, new.label],
+    )?;
+    if added == 0 {
+        return Err(StoreError::Exists(device.to_owned()));
+    }
+    execute(conn, "DELETE FROM removed_device WHERE device = $1", params![device])?;
+    let added = execute(
+        conn,
+        "INSERT INTO credential (device, generation, username, verifier)
+         VALUES ($1, $2, $3, $4) ON CONFLICT (username) DO NOTHING",
+        params![device, generation, new.user, new.verifier],
+    )?;
+    if added == 0 { Err(StoreError::UserTaken(new.user.clone())) } else { Ok(()) }
+}
+
+/// Removes a device with all that is its own; only its generation is remembered.
+pub(super) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreError> {
+    let device = id.as_str();
+    let remembered = execute(
+        conn,
+        "INSERT INTO removed_device (device, generation)
+         SELECT device, generation FROM device WHERE device = $1",
+        params![device],
+    )?;
+    if remembered == 0 {
+        return Ok(false);
+    }
+    execute(conn, "DELETE FROM device WHERE device = $1", params![device])?;
+    for table in OWNED {
+        execute(conn, &format!("DELETE FROM {table} WHERE device = $1"), params![device])?;
+    }
+    Ok(true)
+}
+
+const COLUMNS: &str =
+    "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands";
+
+fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
+    Ok(Device {
+        id: row.get::<_, Dev>(0)?.0,
+        generation: row.get(1)?,
+        label: row.get(2)?,
+        protocol: row.get(3)?,
+        facts: row.get(4)?,
+        inventory: row.get(5)?,
+        enrolled: Time(row.get(6)?),
+        last_contact: row.get::<_, Option<i64>>(7)?.map(Time),
+        open_commands: row.get(8)?,
+    })
+}
+
+pub(super) fn get(conn: &Connection, id: &DeviceId) -> Result<Option<Device>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM device WHERE device = $1");
+    query_optional(conn, &sql, params![id.as_str()], device)
+}
+
+pub(super) fn list(
+    conn: &Connection,
+    after: Option<&DeviceId>,
+    limit: u32,
+) -> Result<Vec<Device>, StoreError> {
+    // No DevID is empty, so all of them come after the empty text.
+    let after = after.map_or("", DeviceId::as_str);
+    let sql = format!("SELECT {COLUMNS} FROM device WHERE device > $1 ORDER BY device LIMIT $2");
+    query(conn, &sql, params![after, limit], device)
+}
+
+/// The present generation of a device, if it is enrolled.
+pub(super) fn generation(conn: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
+    query_optional(conn, "SELECT generation FROM device WHERE device = $1", params![id.as_str()], |row| {
+        row.get(0)
+    })
+}
+
+pub(super) fn credential(conn: &Connection, user: &str) -> Result<Option<Credential>, StoreError> {
+    query_optional(
+        conn,
+        "SELECT device, generation, verifier FROM credential WHERE username = $1",
+        params![user],
+        |row| {
+            Ok(Credential { device: row.get::<_, Dev>(0)?.0, generation: row.get(1)?, verifier: row.get(2)? })
+        },
+    )
+}
+
+pub(super) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
+    let count = |sql| query_optional(conn, sql, [], |row| row.get(0)).map(Option::unwrap_or_default);
+    Ok(Counts {
+        devices: count("SELECT COUNT(*) FROM device")?,
+        open_commands: count("SELECT COUNT(*) FROM command WHERE finished IS NULL")?,
+    })
+}

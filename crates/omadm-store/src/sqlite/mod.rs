@@ -1,0 +1,231 @@
+//! SQLite, embedded: one writer thread with group commit, a small pool of readers.
+//!
+//! Every function of the modules below takes a connection and does its work in the transaction that is open there; none
+//! of them commits. Two processes on one file are safe: all state is in the file, and writers wait for each other.
+
+mod catalogue;
+mod commands;
+mod devices;
+mod events;
+mod payloads;
+mod reader;
+mod retention;
+mod row;
+mod schema;
+mod session;
+mod tree;
+mod writer;
+
+use std::path::Path;
+
+use omadm_mo::{DeviceId, Time};
+
+use self::reader::Readers;
+use self::writer::Writer;
+use crate::{
+    CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, NewCommand, NewEvent,
+    Payload, PayloadId, SessionId, SessionStep, SessionSummary, Store, StoreError, Token, TraceMessage,
+    TreeAddress, TreeNode,
+};
+
+/// The embedded engine.
+pub struct SqliteStore {
+    // Dropped in this order: the connection that closes last cleans up the write-ahead log, and only a writer can.
+    readers: Readers,
+    writer: Writer,
+}
+
+/// Settings of the embedded engine.
+#[derive(Clone, Debug)]
+pub struct SqliteConfig {
+    /// Read-only connections, at least 1. Default 4.
+    pub readers: usize,
+    /// Most requests in one commit, at least 1. Default 512.
+    pub group: usize,
+}
+
+impl Default for SqliteConfig {
+    fn default() -> Self {
+        Self { readers: 4, group: 512 }
+    }
+}
+
+impl SqliteStore {
+    /// Opens or creates the database file and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is of a newer schema or of another program, or is locked by another process.
+    pub fn open(path: &Path, config: SqliteConfig) -> Result<Self, StoreError> {
+        let conn = schema::open_writer(path)?;
+        let readers = Readers::start(path, config.readers)?;
+        let writer = Writer::start(conn, path, config.group)?;
+        Ok(Self { readers, writer })
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(explain(&error))
+    }
+}
+
+/// What happened, and what to do about it where that is known.
+fn explain(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode as Code;
+    let remedy = match error.sqlite_error_code() {
+        Some(Code::DiskFull) => "; free some space on its disk",
+        Some(Code::DatabaseBusy | Code::DatabaseLocked) => "; another process has been writing for too long",
+        Some(Code::DatabaseCorrupt | Code::NotADatabase) => "; restore it from a backup",
+        Some(Code::ReadOnly | Code::PermissionDenied) => "; give the server the right to write it",
+        _ => "",
+    };
+    format!("{error}{remedy}")
+}
+
+#[async_trait::async_trait]
+impl Store for SqliteStore {
+    async fn enrol(&self, devices: Vec<Enrolment>, now: Time) -> Result<(), StoreError> {
+        self.writer.run(move |conn| devices::enrol(conn, &devices, now)).await
+    }
+
+    async fn device(&self, id: &DeviceId) -> Result<Option<Device>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |conn| devices::get(conn, &id)).await
+    }
+
+    async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreError> {
+        self.readers.run(move |conn| devices::list(conn, after.as_ref(), limit)).await
+    }
+
+    async fn remove_device(&self, id: &DeviceId, _now: Time) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.writer.run(move |conn| devices::remove(conn, &id)).await
+    }
+
+    async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError> {
+        let user = user.to_owned();
+        self.readers.run(move |conn| devices::credential(conn, &user)).await
+    }
+
+    async fn enqueue(&self, command: NewCommand, queue_limit: u32, now: Time) -> Result<Command, StoreError> {
+        self.writer.run(move |conn| commands::enqueue(conn, command, queue_limit, now)).await
+    }
+
+    async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError> {
+        self.readers.run(move |conn| commands::get(conn, id)).await
+    }
+
+    async fn commands(
+        &self,
+        device: &DeviceId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Command>, StoreError> {
+        let device = device.clone();
+        self.readers.run(move |conn| commands::list(conn, &device, before, limit)).await
+    }
+
+    async fn cancel(&self, id: CommandId, reason: &str, now: Time) -> Result<Option<Command>, StoreError> {
+        let reason = reason.to_owned();
+        self.writer.run(move |conn| commands::cancel(conn, id, &reason, now)).await
+    }
+
+    async fn expire(&self, now: Time, limit: u32) -> Result<u32, StoreError> {
+        self.writer.run(move |conn| commands::expire(conn, now, limit)).await
+    }
+
+    async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
+        let device = device.clone();
+        self.readers.run(move |conn| session::check_in(conn, &device, limit)).await
+    }
+
+    async fn apply(&self, step: SessionStep) -> Result<(), StoreError> {
+        self.writer.run(move |conn| session::apply(conn, &step)).await
+    }
+
+    async fn payload(&self, id: PayloadId) -> Result<Option<Payload>, StoreError> {
+        self.readers.run(move |conn| payloads::get(conn, id)).await
+    }
+
+    async fn put_payload(&self, payload: Payload, now: Time) -> Result<(), StoreError> {
+        self.writer.run(move |conn| payloads::put_alone(conn, &payload, now)).await
+    }
+
+    async fn tree(
+        &self,
+        device: &DeviceId,
+        at: &TreeAddress,
+        after: Option<TreeAddress>,
+        limit: u32,
+    ) -> Result<Vec<TreeNode>, StoreError> {
+        let (device, at) = (device.clone(), at.clone());
+        self.readers.run(move |conn| tree::list(conn, &device, &at, after.as_ref(), limit)).await
+    }
+
+    async fn sessions(
+        &self,
+        device: &DeviceId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<SessionSummary>, StoreError> {
+        let device = device.clone();
+        self.readers.run(move |conn| session::list(conn, &device, before, limit)).await
+    }
+
+    async fn trace(
+        &self,
+        device: &DeviceId,
+        session: SessionId,
+    ) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError> {
+        let device = device.clone();
+        self.readers.run(move |conn| session::trace(conn, &device, session)).await
+    }
+
+    async fn prune(&self, before: Time, limit: u32) -> Result<u32, StoreError> {
+        self.writer.run(move |conn| retention::prune(conn, before, limit)).await
+    }
+
+    async fn events(
+        &self,
+        device: Option<&DeviceId>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let device = device.cloned();
+        self.readers.run(move |conn| events::after(conn, device.as_ref(), after, limit)).await
+    }
+
+    async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError> {
+        self.writer.run(move |conn| events::add(conn, &events, now)).await
+    }
+
+    async fn put_ddf(&self, ddf: DdfFile) -> Result<(), StoreError> {
+        self.writer.run(move |conn| catalogue::put_ddf(conn, ddf)).await
+    }
+
+    async fn ddfs(&self) -> Result<Vec<DdfFile>, StoreError> {
+        self.readers.run(catalogue::ddfs).await
+    }
+
+    async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError> {
+        let name = name.to_owned();
+        self.readers.run(move |conn| catalogue::ddf(conn, &name)).await
+    }
+
+    async fn put_token(&self, token: Token) -> Result<(), StoreError> {
+        self.writer.run(move |conn| catalogue::put_token(conn, &token)).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        self.readers.run(catalogue::tokens).await
+    }
+
+    async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.writer.run(move |conn| catalogue::remove_token(conn, &name)).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.readers.run(devices::counts).await
+    }
+}

@@ -1,0 +1,92 @@
+//! Removal of what is older than it has to be kept.
+
+use omadm_mo::Time;
+use rusqlite::{Connection, params};
+
+use super::row::{execute, query};
+use crate::StoreError;
+
+/// Removes finished commands with their payloads, sessions with their traces, uploads and events, in this order, until
+/// `limit` rows are gone; a command counts as one with its payload. The oldest of each go first.
+pub(super) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<u32, StoreError> {
+    let mut room = Room { left: limit };
+    commands(conn, before, &mut room)?;
+    sessions(conn, before, &mut room)?;
+    for sql in [
+        "DELETE FROM payload WHERE rowid IN
+           (SELECT rowid FROM payload WHERE command_seq IS NULL AND stored < $1 ORDER BY stored LIMIT $2)",
+        "DELETE FROM event WHERE cursor IN (SELECT cursor FROM event WHERE at < $1 ORDER BY at LIMIT $2)",
+    ] {
+        room.used(execute(conn, sql, params![before.0, room.left])?);
+    }
+    Ok(limit - room.left)
+}
+
+/// How many rows may still be removed.
+struct Room {
+    left: u32,
+}
+
+impl Room {
+    fn used(&mut self, rows: usize) {
+        self.left = self.left.saturating_sub(u32::try_from(rows).unwrap_or(u32::MAX));
+    }
+}
+
+type Key = (String, i64, i64);
+
+fn keys(conn: &Connection, sql: &str, before: Time, room: &Room) -> Result<Vec<Key>, StoreError> {
+    query(conn, sql, params![before.0, room.left], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
+fn commands(conn: &Connection, before: Time, room: &mut Room) -> Result<(), StoreError> {
+    let old = keys(
+        conn,
+        "SELECT device, generation, seq FROM command WHERE finished IS NOT NULL AND finished < $1
+         ORDER BY finished LIMIT $2",
+        before,
+        room,
+    )?;
+    for (device, generation, seq) in old {
+        execute(
+            conn,
+            "DELETE FROM payload WHERE device = $1 AND generation = $2 AND command_seq = $3",
+            params![device, generation, seq],
+        )?;
+        room.used(execute(
+            conn,
+            "DELETE FROM command WHERE device = $1 AND generation = $2 AND seq = $3",
+            params![device, generation, seq],
+        )?);
+    }
+    Ok(())
+}
+
+fn sessions(conn: &Connection, before: Time, room: &mut Room) -> Result<(), StoreError> {
+    let old = keys(
+        conn,
+        "SELECT device, generation, session FROM session_log WHERE started < $1 AND updated < $1
+         ORDER BY started LIMIT $2",
+        before,
+        room,
+    )?;
+    for (device, generation, session) in old {
+        room.used(execute(
+            conn,
+            "DELETE FROM trace WHERE rowid IN
+               (SELECT rowid FROM trace WHERE device = $1 AND generation = $2 AND session = $3
+                ORDER BY number LIMIT $4)",
+            params![device, generation, session, room.left],
+        )?);
+        if room.left == 0 {
+            // Its listing stays until the next call has removed the rest of its messages.
+            return Ok(());
+        }
+        room.used(execute(
+            conn,
+            "DELETE FROM session_log WHERE device = $1 AND generation = $2 AND session = $3",
+            params![device, generation, session],
+        )?);
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Opening connections, and bringing the schema up to date.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::row::count;
+use crate::StoreError;
+
+/// Numbered from 1; `PRAGMA user_version` holds the number of the last one applied.
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
+
+/// How long a connection waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// More than there are statements in this crate.
+const CACHED_STATEMENTS: usize = 128;
+
+/// Length in octets to which the write-ahead log is cut when it starts anew.
+const WAL_LIMIT: i64 = 64 << 20;
+
+/// Page cache of the writer and of each reader in KiB.
+const WRITER_CACHE: i64 = 16 << 10;
+const READER_CACHE: i64 = 2 << 10;
+
+/// Opens the file for writing, creates it if it is not there, and brings its schema up to date.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    keep_private(path).map_err(|error| failed(path, &error))?;
+    let mut conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
+    .map_err(|error| failed(path, &error))?;
+    prepare_writer(&mut conn).map_err(|error| failed(path, &error))?;
+    migrate(&mut conn, path)?;
+    Ok(conn)
+}
+
+/// Opens the file, which [`open_writer`] has made ready, for reading only.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let open = || {
+        let conn = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        conn.busy_timeout(BUSY)?;
+        conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        conn.pragma_update(None, "cache_size", -READER_CACHE)?;
+        Ok(conn)
+    };
+    open().map_err(|error: rusqlite::Error| failed(path, &error))
+}
+
+/// Opens a connection that does nothing but checkpoints.
+pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, StoreError> {
+    let open = || {
+        let conn = Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        Ok(conn)
+    };
+    open().map_err(|error: rusqlite::Error| failed(path, &error))
+}
+
+/// Makes the file readable by its owner alone before SQLite does, which gives its other files the same rights.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn prepare_writer(conn: &mut Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // With NORMAL, what was acknowledged last is lost when the power fails.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", "OFF")?;
+    // Savepoints keep their undo in memory instead of a file.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "cache_size", -WRITER_CACHE)?;
+    conn.pragma_update(None, "journal_size_limit", WAL_LIMIT)
+}
+
+fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let tx = conn
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(|error| failed(path, &error))?;
+    let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let Some(missing) = usize::try_from(version).ok().and_then(|applied| MIGRATIONS.get(applied..)) else {
+        return Err(StoreError::Engine(format!(
+            "{} has schema {version}, and this program knows schemas up to {}; use the omadm that wrote it, or a newer one",
+            path.display(),
+            MIGRATIONS.len()
+        )));
+    };
+    let tables: i64 = tx.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if version == 0 && tables > 0 {
+        return Err(StoreError::Engine(format!(
+            "{} is a database of another program; name another file",
+            path.display()
+        )));
+    }
+    for sql in missing {
+        tx.execute_batch(sql)?;
+    }
+    if !missing.is_empty() {
+        tx.pragma_update(None, "user_version", count(MIGRATIONS.len()))?;
+    }
+    Ok(tx.commit()?)
+}
+
+fn failed(path: &Path, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Engine(format!("{} cannot be opened: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn applies_migrations_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("omadm.db");
+        for _ in 0..2 {
+            let conn = open_writer(&path).unwrap();
+            let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(version, count(MIGRATIONS.len()));
+        }
+    }
+
+    #[test]
+    fn refuses_a_newer_schema() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("omadm.db");
+        open_writer(&path).unwrap().pragma_update(None, "user_version", count(MIGRATIONS.len()) + 1).unwrap();
+        let error = open_writer(&path).unwrap_err().to_string();
+        assert!(error.contains("has schema 2") && error.contains("newer"), "{error}");
+    }
+
+    #[test]
+    fn refuses_what_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let foreign = dir.path().join("foreign.db");
+        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        assert!(open_writer(&foreign).unwrap_err().to_string().contains("another program"));
+        let text = dir.path().join("text.db");
+        std::fs::write(&text, "not a database ".repeat(100)).unwrap();
+        assert!(open_writer(&text).unwrap_err().to_string().contains("text.db cannot be opened"));
+        let nowhere = dir.path().join("no/such/dir/omadm.db");
+        assert!(open_writer(&nowhere).unwrap_err().to_string().contains("cannot be opened"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("omadm.db");
+        let conn = open_writer(&path).unwrap();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?}", file.path());
+        }
+        drop(conn);
+    }
+}

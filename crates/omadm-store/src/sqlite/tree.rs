@@ -1,0 +1,224 @@
+//! Last known tree of each device.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use omadm_mo::{DeviceId, Time};
+use rusqlite::{Connection, Row, ToSql, params};
+
+use super::devices;
+use super::row::{execute, query};
+use crate::{StoreError, TreeAddress, TreeNode, TreeUpdate};
+
+/// Rows at and below an address, as a range of the primary key. The bounds are exact: `0` follows `/` in the order of
+/// octets, and no MOID holds the control character that comes next after the end of another.
+struct Range<'a> {
+    device: &'a str,
+    start: (i64, &'a TreeAddress),
+    /// First generation, MOID, MIID and path behind the range.
+    end: (i64, String, String, String),
+    at: &'a str,
+    /// In between are the likes of `/a-b` for `/a`, which are less than `/a/`.
+    below: String,
+}
+
+/// The condition of a [`Range`] on parameters 1 to 11, with `>=` or `>` for its start.
+macro_rules! in_range {
+    ($from:literal) => {
+        concat!(
+            "device = $1 AND (generation, moid, miid, path) ",
+            $from,
+            " ($2, $3, $4, $5) AND (generation, moid, miid, path) < ($6, $7, $8, $9) AND (path = $10 OR path >= $11)"
+        )
+    };
+}
+
+impl<'a> Range<'a> {
+    fn new(device: &'a DeviceId, generation: i64, at: &'a TreeAddress) -> Self {
+        let none = String::new;
+        let (end, below) = if at.moid.is_empty() {
+            ((generation + 1, none(), none(), none()), none())
+        } else if at.miid.is_empty() {
+            ((generation, format!("{}\u{1}", at.moid), none(), none()), none())
+        } else {
+            let end = (generation, at.moid.clone(), at.miid.clone(), format!("{}0", at.path));
+            (end, format!("{}/", at.path))
+        };
+        Self { device: device.as_str(), start: (generation, at), end, at: &at.path, below }
+    }
+
+    fn params(&self) -> Vec<&dyn ToSql> {
+        let (generation, from) = &self.start;
+        let (end, moid, miid, path) = &self.end;
+        vec![
+            &self.device,
+            generation,
+            &from.moid,
+            &from.miid,
+            &from.path,
+            end,
+            moid,
+            miid,
+            path,
+            &self.at,
+            &self.below,
+        ]
+    }
+}
+
+fn node(row: &Row<'_>) -> rusqlite::Result<TreeNode> {
+    Ok(TreeNode {
+        at: TreeAddress { moid: row.get(0)?, miid: row.get(1)?, path: row.get(2)? },
+        value: row.get(3)?,
+        seen: Time(row.get(4)?),
+    })
+}
+
+pub(super) const LIST_FROM: &str = concat!(
+    "SELECT moid, miid, path, value, seen FROM tree WHERE ",
+    in_range!(">="),
+    " ORDER BY moid, miid, path LIMIT $12"
+);
+pub(super) const LIST_AFTER: &str = concat!(
+    "SELECT moid, miid, path, value, seen FROM tree WHERE ",
+    in_range!(">"),
+    " ORDER BY moid, miid, path LIMIT $12"
+);
+
+pub(super) fn list(
+    conn: &Connection,
+    device: &DeviceId,
+    at: &TreeAddress,
+    after: Option<&TreeAddress>,
+    limit: u32,
+) -> Result<Vec<TreeNode>, StoreError> {
+    match devices::generation(conn, device)? {
+        Some(generation) => range(conn, device, generation, at, after, limit),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn range(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    at: &TreeAddress,
+    after: Option<&TreeAddress>,
+    limit: u32,
+) -> Result<Vec<TreeNode>, StoreError> {
+    let mut range = Range::new(device, generation, at);
+    let mut sql = LIST_FROM;
+    if let Some(after) = after.filter(|after| *after >= at) {
+        range.start.1 = after;
+        sql = LIST_AFTER;
+    }
+    let mut params = range.params();
+    params.push(&limit);
+    query(conn, sql, params.as_slice(), node)
+}
+
+fn remove(conn: &Connection, device: &DeviceId, generation: i64, at: &TreeAddress) -> Result<(), StoreError> {
+    let range = Range::new(device, generation, at);
+    execute(conn, concat!("DELETE FROM tree WHERE ", in_range!(">=")), range.params().as_slice())?;
+    Ok(())
+}
+
+fn remove_below(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    at: &TreeAddress,
+) -> Result<(), StoreError> {
+    let range = Range::new(device, generation, at);
+    execute(conn, concat!("DELETE FROM tree WHERE ", in_range!(">")), range.params().as_slice())?;
+    Ok(())
+}
+
+pub(super) fn update(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    update: &TreeUpdate,
+    now: Time,
+) -> Result<(), StoreError> {
+    match update {
+        TreeUpdate::Remove { at } => remove(conn, device, generation, at),
+        TreeUpdate::Replace { at, nodes } => {
+            remove(conn, device, generation, at)?;
+            put(conn, device, generation, &listed(nodes), now)
+        }
+        TreeUpdate::Merge { nodes } => {
+            let nodes = listed(nodes);
+            remove_unlisted(conn, device, generation, &nodes)?;
+            put(conn, device, generation, &nodes, now)
+        }
+    }
+}
+
+/// Addresses and values in the order of addresses, which is that of the table.
+type Nodes<'a> = BTreeMap<&'a TreeAddress, Option<&'a str>>;
+
+fn listed(nodes: &[(TreeAddress, Option<String>)]) -> Nodes<'_> {
+    nodes.iter().map(|(at, value)| (at, value.as_deref())).collect()
+}
+
+/// Removes what cannot be there any more beside `nodes`: all below a leaf, and the other children of an interior node some of
+/// whose children are listed.
+fn remove_unlisted(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    nodes: &Nodes<'_>,
+) -> Result<(), StoreError> {
+    let parents: BTreeSet<TreeAddress> = nodes.keys().filter_map(|at| at.parent()).collect();
+    for (at, value) in nodes {
+        if value.is_some() {
+            remove_below(conn, device, generation, at)?;
+        } else if parents.contains(*at) {
+            for known in range(conn, device, generation, at, Some(at), u32::MAX)? {
+                if known.at.parent().as_ref() == Some(*at) && !nodes.contains_key(&known.at) {
+                    remove(conn, device, generation, &known.at)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes nodes, and those above them as interior nodes.
+fn put(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    nodes: &Nodes<'_>,
+    now: Time,
+) -> Result<(), StoreError> {
+    let mut above = BTreeSet::new();
+    for at in nodes.keys() {
+        let mut parent = at.parent();
+        while let Some(at) = parent.filter(|at| !nodes.contains_key(at) && !above.contains(at)) {
+            parent = at.parent();
+            above.insert(at);
+        }
+    }
+    for at in &above {
+        execute(
+            conn,
+            "INSERT INTO tree (device, generation, moid, miid, path, seen, value)
+             VALUES ($1, $2, $3, $4, $5, $6, NULL)
+             ON CONFLICT (device, generation, moid, miid, path) DO UPDATE SET seen = excluded.seen, value = NULL
+             WHERE tree.value IS NOT NULL",
+            params![device.as_str(), generation, at.moid, at.miid, at.path, now.0],
+        )?;
+    }
+    for (at, value) in nodes {
+        execute(
+            conn,
+            "INSERT INTO tree (device, generation, moid, miid, path, seen, value)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (device, generation, moid, miid, path) DO UPDATE SET seen = excluded.seen,
+               value = excluded.value",
+            params![device.as_str(), generation, at.moid, at.miid, at.path, now.0, value],
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The thread that writes: it commits many requests at once and answers them when they are durable.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{explain, schema};
+use crate::StoreError;
+
+/// A commit that takes longer is worth a line in the log.
+const SLOW: Duration = Duration::from_millis(250);
+
+/// Pages of 4 KiB in the write-ahead log that make a checkpoint due.
+const CHECKPOINT_PAGES: i32 = 8192;
+
+/// A request and the one who waits for its answer.
+trait Job: Send {
+    /// Does the work inside a savepoint; `false` undoes it.
+    fn run(&mut self, conn: &Connection) -> bool;
+    /// Answers; `failure` says why nothing of it is durable.
+    fn answer(self: Box<Self>, failure: Option<&str>);
+}
+
+struct Request<T, F> {
+    work: Option<F>,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Job for Request<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+{
+    fn run(&mut self, conn: &Connection) -> bool {
+        self.result = self.work.take().map(|work| work(conn));
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&str>) {
+        let result = match (self.result, failure) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Some(failure)) => Err(StoreError::Engine(failure.to_owned())),
+            (Some(result), None) => result,
+            (None, None) => Err(StoreError::Closed),
+        };
+        // Who no longer waits needs no answer; what was asked is done all the same.
+        let _gone = self.reply.send(result);
+    }
+}
+
+/// Handle of the writer thread; dropping it commits what was asked, then ends the thread.
+pub(super) struct Writer {
+    jobs: Option<Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Takes over the connection; `group` is the most requests in one commit.
+    pub(super) fn start(mut conn: Connection, path: &Path, group: usize) -> Result<Self, StoreError> {
+        let checkpoints = Checkpoints::start(&mut conn, path)?;
+        let (jobs, queue) = channel();
+        let worker = Worker { conn, checkpoints, group: group.max(1) };
+        let thread = spawn("omadm-store-write", move || worker.serve(&queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Runs `work` in a transaction and gives its result when it is durable.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let request = Request { work: Some(work), result: None, reply };
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(Box::new(request)).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        join(self.thread.take());
+    }
+}
+
+/// Starts a named thread.
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| StoreError::Engine(format!("thread {name} cannot be started: {error}")))
+}
+
+/// Waits for the end of a thread.
+pub(super) fn join(thread: Option<JoinHandle<()>>) {
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("a thread of the store panicked; restart the server");
+    }
+}
+
+struct Worker {
+    conn: Connection,
+    checkpoints: Checkpoints,
+    group: usize,
+}
+
+impl Worker {
+    fn serve(self, queue: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = queue.recv() {
+            let mut jobs = vec![first];
+            jobs.extend(queue.try_iter().take(self.group - 1));
+            let started = Instant::now();
+            let requests = jobs.len();
+            self.commit(jobs);
+            let took = started.elapsed();
+            if took > SLOW {
+                tracing::warn!(requests, took_ms = took.as_millis(), "slow commit; is the disk overloaded?");
+            }
+            self.checkpoints.after_commit(&self.conn);
+        }
+    }
+
+    /// Runs the jobs in one transaction and answers them.
+    fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
+        let outcome = self.transact(&mut jobs);
+        let failure = outcome.err().map(|error| {
+            if !self.conn.is_autocommit()
+                && let Err(error) = self.conn.execute_batch("ROLLBACK")
+            {
+                tracing::error!(%error, "rollback failed");
+            }
+            tracing::error!(%error, requests = jobs.len(), "commit failed; nothing of it is kept");
+            explain(&error)
+        });
+        for job in jobs {
+            job.answer(failure.as_deref());
+        }
+    }
+
+    fn transact(&self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        let run = |sql| self.conn.prepare_cached(sql)?.execute([]);
+        run("BEGIN IMMEDIATE")?;
+        for job in jobs {
+            run("SAVEPOINT request")?;
+            // On a full disk and the like SQLite ends the whole transaction by itself: then the release below fails, and
+            // with it all requests of the group, before the next of them could run without a transaction.
+            if !job.run(&self.conn) {
+                run("ROLLBACK TO request")?;
+            }
+            run("RELEASE request")?;
+        }
+        run("COMMIT").map(drop)
+    }
+}
+
+/// Keeps checkpoints out of the way of commits: most of the work is done by a thread of its own while commits go on. What is
+/// left then is so little that the writer does it between two commits, after which the log starts anew.
+struct Checkpoints {
+    log_pages: Arc<AtomicI32>,
+    due: Option<SyncSender<()>>,
+    nearly_done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpoints {
+    fn start(conn: &mut Connection, path: &Path) -> Result<Self, StoreError> {
+        let log_pages = Arc::new(AtomicI32::new(0));
+        let seen = Arc::clone(&log_pages);
+        // Takes the place of SQLite's own automatic checkpoint.
+        conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            seen.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let own = schema::open_checkpointer(path)?;
+        let nearly_done = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&nearly_done);
+        let (due, signal) = sync_channel(1);
+        let thread = spawn("omadm-store-checkpoint", move || {
+            while signal.recv().is_ok() {
+                checkpoint(&own);
+                done.store(true, Ordering::Release);
+            }
+        })?;
+        Ok(Self { log_pages, due: Some(due), nearly_done, thread: Some(thread) })
+    }
+
+    fn after_commit(&self, conn: &Connection) {
+        if self.nearly_done.swap(false, Ordering::Acquire) {
+            checkpoint(conn);
+        } else if self.log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            // A full channel means that it is told already.
+            if let Some(due) = &self.due {
+                let _told = due.try_send(());
+            }
+        }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        drop(self.due.take());
+        join(self.thread.take());
+    }
+}
+
+/// Copies what it can from the log to the database without waiting for anyone.
+fn checkpoint(conn: &Connection) {
+    if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::error!(%error, "checkpoint failed; the write-ahead log grows until one succeeds");
+    }
+}
