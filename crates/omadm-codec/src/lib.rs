@@ -3,6 +3,7 @@
 //! Here: decoders, encoders, their limits, tolerances and errors.
 //! Never here: sockets, files, clocks, a tree, or policy such as whether a command is allowed.
 
+pub mod check;
 pub mod ddf;
 pub mod dm2;
 pub mod error;
@@ -10,6 +11,7 @@ pub mod limits;
 pub mod media_type;
 pub mod multipart;
 pub mod tolerance;
+mod xml;
 
 pub use error::{DecodeError, Problem};
 pub use limits::Limits;

@@ -159,7 +159,10 @@ impl<'a> Context<'a> {
             return DecodeError { at, field, problem };
         }
         let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head).to_owned();
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head);
+        // serde's words for what JSON calls objects and arrays.
+        let message = message.replacen("type: map,", "type: object,", 1);
+        let message = message.replacen("type: sequence,", "type: array,", 1);
         let problem = match error.classify() {
             serde_json::error::Category::Eof => Problem::Short,
             serde_json::error::Category::Data => Problem::Schema(message.into()),

@@ -1,0 +1,167 @@
+//! Properties of the decoders: what decodes must encode to what decodes the same.
+//!
+//! One function a decoder. The fuzz targets call them, and a test runs them over the fuzz corpus. They panic when a property
+//! does not hold, so nothing but tests and fuzzers may call them.
+
+use omadm_mo::{ClientUri, ServerUri};
+
+use crate::dm2::{CommandEntry, Initiation, Request, Response, mo_data};
+use crate::multipart::{self, Event, Part, Writer};
+use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType, ddf};
+
+/// Limits under which the properties are checked: small enough that a fuzzer meets them.
+const LIMITS: Limits = Limits { bytes: 64 * 1024, depth: 16, items: 1000 };
+
+/// Limits for what we encoded ourselves, which may be longer than what it was made from.
+const WIDE: Limits = Limits { bytes: 1024 * 1024, depth: 32, items: 10_000 };
+
+/// Checks a decoder and its encoder. What only tolerances let in may come back in another form, but then that form stays.
+fn check<T: PartialEq + std::fmt::Debug>(
+    bytes: &[u8],
+    decode: impl Fn(&[u8], &Limits, &mut Leniency) -> Result<T, DecodeError>,
+    encode: impl Fn(&T) -> Vec<u8>,
+) {
+    let mut leniency = Leniency::lenient();
+    let strict = decode(bytes, &LIMITS, &mut Leniency::strict());
+    let Ok(value) = decode(bytes, &LIMITS, &mut leniency) else {
+        assert!(strict.is_err(), "strict accepts what lenient refuses: {strict:?}");
+        return;
+    };
+    assert_eq!(strict.is_ok(), leniency.used.is_empty(), "tolerances used: {:?}", leniency.used);
+    let encoded = encode(&value);
+    let again = decode(&encoded, &WIDE, &mut Leniency::strict());
+    assert!(again.is_ok(), "{again:?} for {:?}", String::from_utf8_lossy(&encoded));
+    let Ok(again) = again else { return };
+    if leniency.used.is_empty() {
+        assert_eq!(again, value);
+    }
+    assert_eq!(String::from_utf8_lossy(&encode(&again)), String::from_utf8_lossy(&encoded));
+}
+
+/// Package#1.
+pub fn check_initiation(bytes: &[u8]) {
+    check(bytes, Initiation::decode, |package| {
+        let mut out = Vec::new();
+        package.encode(&mut out);
+        out
+    });
+}
+
+/// Package#2. Entries that are no commands have no encoding and are left out.
+pub fn check_request(bytes: &[u8]) {
+    let decode = |bytes: &[u8], limits: &Limits, leniency: &mut Leniency| {
+        let package = Request::decode(bytes, limits, leniency, &|_| false)?;
+        let valid = package.entries.into_iter().filter_map(|entry| match entry {
+            CommandEntry::Valid(command) => Some(command),
+            CommandEntry::Unknown { .. } | CommandEntry::Malformed { .. } => None,
+        });
+        Ok(valid.collect::<Vec<_>>())
+    };
+    check(bytes, decode, |commands| {
+        let mut out = Vec::new();
+        Request::encode(commands, &mut out);
+        out
+    });
+}
+
+/// Package#3.
+pub fn check_response(bytes: &[u8]) {
+    check(bytes, Response::decode, |package| {
+        let mut out = Vec::new();
+        package.encode(&mut out);
+        out
+    });
+}
+
+/// MO data.
+pub fn check_mo_data(bytes: &[u8]) {
+    check(bytes, mo_data::decode, |items| {
+        let mut out = Vec::new();
+        mo_data::encode(items, &mut out);
+        out
+    });
+}
+
+/// Multipart bodies with the boundary `b`: chunks of any length give the same parts, and these survive a round trip.
+pub fn check_multipart(bytes: &[u8]) {
+    let whole = multipart::decode(bytes, "b", &LIMITS, &mut Leniency::lenient());
+    for length in [1, 2, 7] {
+        let chunked = decode_chunked(bytes, length);
+        assert_eq!(chunked.is_ok(), whole.is_ok(), "in chunks of {length}");
+        if let (Ok(chunked), Ok(whole)) = (chunked, &whole) {
+            assert_eq!(&chunked, whole, "in chunks of {length}");
+        }
+    }
+    let Ok(parts) = whole else { return };
+    // Our head may be longer than the one that was read, up to the limit that no head may pass.
+    let long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > 2000);
+    if parts.iter().any(|part| long(&part.head.name) || long(&part.head.content_type)) {
+        return;
+    }
+    let bodies: Vec<&[u8]> = parts.iter().map(|part| part.body.as_slice()).collect();
+    let boundary = multipart::boundary_for(0, &bodies);
+    let mut writer = Writer::new(&boundary);
+    let mut out = Vec::new();
+    for part in &parts {
+        writer.begin(&part.head, &mut out);
+        out.extend_from_slice(&part.body);
+    }
+    writer.finish(&mut out);
+    assert_eq!(multipart::decode(&out, &boundary, &WIDE, &mut Leniency::lenient()), Ok(parts));
+}
+
+fn decode_chunked(bytes: &[u8], length: usize) -> Result<Vec<Part>, DecodeError> {
+    let mut reader = multipart::Reader::new("b", LIMITS)?;
+    let mut parts: Vec<Part> = Vec::new();
+    let mut leniency = Leniency::lenient();
+    for chunk in bytes.chunks(length) {
+        let mut events = Vec::new();
+        reader.feed(chunk, &mut leniency, &mut events)?;
+        for event in events {
+            match event {
+                Event::Head(head) => parts.push(Part { head, body: Vec::new() }),
+                Event::Data(data) => parts.last_mut().into_iter().for_each(|part| part.body.extend(&data)),
+                Event::EndOfPart | Event::End => {}
+            }
+        }
+    }
+    reader.finish().map(|()| parts)
+}
+
+/// DDF files.
+pub fn check_ddf(bytes: &[u8]) {
+    let Ok(decoded) = ddf::decode(bytes, &LIMITS) else { return };
+    let mut out = Vec::new();
+    ddf::encode(&decoded.ddf, &mut out);
+    assert_eq!(ddf::decode(&out, &WIDE).map(|again| again.ddf), Ok(decoded.ddf));
+}
+
+/// ClientURIs.
+pub fn check_client_uri(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(uri) = ClientUri::parse(text) {
+        assert_eq!(ClientUri::parse(&uri.to_string()), Ok(uri));
+    }
+}
+
+/// ServerURIs: kept as written, and legal again.
+pub fn check_server_uri(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(uri) = ServerUri::parse(text) {
+        assert_eq!(uri.as_str(), text);
+        let expanded = uri.expand(&omadm_mo::ParameterValues::default());
+        assert!(ServerUri::parse(&expanded).is_ok(), "{expanded}");
+    }
+}
+
+/// `Accept` lists and media types.
+pub fn check_accept(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(list) = AcceptList::parse(text) {
+        assert!(list.ranges.iter().all(|(_, quality)| *quality <= 1000));
+        assert_eq!(AcceptList::parse(&list.to_string()), Ok(list));
+    }
+    if let Ok(media_type) = MediaType::parse(text) {
+        assert_eq!(MediaType::parse(&media_type.to_string()), Ok(media_type));
+    }
+}

@@ -1,0 +1,224 @@
+//! XML documents as trees of elements, under limits: what the XML formats share.
+//!
+//! DOCTYPE, comments and processing instructions are passed over; no entity but the five of XML itself is resolved.
+
+use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::name::ResolveResult;
+use quick_xml::reader::NsReader;
+
+use crate::Limits;
+use crate::error::{DecodeError, Problem};
+
+/// Field of errors in the syntax of the document.
+const DOCUMENT: &str = "document";
+
+/// Deepest nesting whatever [`Limits::depth`] says: what walks the tree later does so by recursion.
+const DEEPEST: usize = 256;
+
+/// An element with all that is in it.
+#[derive(Debug, Default)]
+pub(crate) struct Element {
+    /// Local name.
+    pub(crate) name: String,
+    /// Byte offset of its start tag.
+    pub(crate) at: usize,
+    /// Text and CDATA directly in it, in one piece, line ends normalised.
+    pub(crate) text: String,
+    /// Child elements in order.
+    pub(crate) children: Vec<Element>,
+}
+
+/// A document and what was passed over in it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// The root element.
+    pub(crate) root: Element,
+    /// Qualified names and places of elements of foreign namespaces; their content is not in the tree.
+    pub(crate) foreign: Vec<(usize, String)>,
+}
+
+/// Reads a document; `known` says which namespaces (`None`: no namespace) belong to the format.
+///
+/// # Errors
+/// On broken syntax or a limit, with byte offset.
+pub(crate) fn parse(
+    input: &[u8],
+    limits: &Limits,
+    known: fn(Option<&str>) -> bool,
+) -> Result<Document, DecodeError> {
+    let error = |at, problem| DecodeError { at, field: DOCUMENT, problem };
+    if input.len() > limits.bytes {
+        return Err(error(limits.bytes, Problem::TooLarge { limit: limits.bytes }));
+    }
+    let text = std::str::from_utf8(input).map_err(|e| error(e.valid_up_to(), Problem::BadUtf8))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut builder = Builder {
+        offset: input.len() - text.len(),
+        limits,
+        known,
+        open: Vec::new(),
+        root: None,
+        foreign: Vec::new(),
+        foreign_depth: 0,
+        items: 0,
+    };
+    let mut reader = NsReader::from_str(text);
+    loop {
+        let at = builder.offset + position(reader.buffer_position());
+        let event = match reader.read_resolved_event() {
+            Ok((_, Event::Eof)) => return builder.finish(input.len()),
+            Ok((namespace, Event::Start(tag))) => builder.start(at, &namespace, &tag),
+            Ok((namespace, Event::Empty(tag))) => {
+                builder.start(at, &namespace, &tag).and_then(|()| builder.end(at))
+            }
+            Ok((_, Event::End(_))) => builder.end(at),
+            Ok((_, Event::Text(text))) => builder.text(at, &text.xml_content(XmlVersion::Explicit1_0)),
+            Ok((_, Event::CData(text))) => builder.text(at, &text.xml_content(XmlVersion::Explicit1_0)),
+            Ok((_, Event::GeneralRef(reference))) => builder.reference(at, &reference),
+            Ok((_, Event::Decl(_) | Event::PI(_) | Event::DocType(_) | Event::Comment(_))) => Ok(()),
+            Err(cause) => {
+                let at = builder.offset + position(reader.error_position());
+                let problem = match cause {
+                    quick_xml::Error::Syntax(_) => Problem::Short,
+                    cause => Problem::Syntax(cause.to_string().into()),
+                };
+                Err(error(at, problem))
+            }
+        };
+        event?;
+    }
+}
+
+fn position(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+struct Builder<'l> {
+    /// What stands before the text, a byte order mark.
+    offset: usize,
+    limits: &'l Limits,
+    known: fn(Option<&str>) -> bool,
+    /// Elements that have begun, outermost first.
+    open: Vec<Element>,
+    root: Option<Element>,
+    foreign: Vec<(usize, String)>,
+    /// How many foreign elements have begun and not ended.
+    foreign_depth: usize,
+    items: usize,
+}
+
+impl Builder<'_> {
+    fn start(
+        &mut self,
+        at: usize,
+        namespace: &ResolveResult<'_>,
+        tag: &BytesStart<'_>,
+    ) -> Result<(), DecodeError> {
+        let error = |problem| Err(DecodeError { at, field: DOCUMENT, problem });
+        if self.root.is_some() {
+            return error(Problem::Trailing);
+        }
+        if self.items >= self.limits.items {
+            return error(Problem::TooMany { limit: self.limits.items });
+        }
+        self.items += 1;
+        let limit = self.limits.depth.min(DEEPEST);
+        if self.open.len() + self.foreign_depth >= limit {
+            return error(Problem::TooDeep { limit });
+        }
+        let known = match namespace {
+            ResolveResult::Unbound => (self.known)(None),
+            ResolveResult::Bound(namespace) => (self.known)(Some(namespace.as_ref())),
+            ResolveResult::Unknown(_) => false,
+        };
+        if self.foreign_depth > 0 || !known {
+            if self.foreign_depth == 0 {
+                self.foreign.push((at, tag.name().as_ref().to_owned()));
+            }
+            self.foreign_depth += 1;
+        } else {
+            let name = tag.local_name().as_ref().to_owned();
+            self.open.push(Element { name, at, ..Element::default() });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, at: usize) -> Result<(), DecodeError> {
+        if self.foreign_depth > 0 {
+            self.foreign_depth -= 1;
+            return Ok(());
+        }
+        let Some(element) = self.open.pop() else {
+            let problem = Problem::Syntax("an end tag without a start tag".into());
+            return Err(DecodeError { at, field: DOCUMENT, problem });
+        };
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(element),
+            None => self.root = Some(element),
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, at: usize, text: &str) -> Result<(), DecodeError> {
+        let syntax = |problem: &'static str| {
+            Err(DecodeError { at, field: DOCUMENT, problem: Problem::Syntax(problem.into()) })
+        };
+        if !text.chars().all(is_xml_char) {
+            return syntax("a character that XML does not allow");
+        }
+        match self.open.last_mut() {
+            _ if self.foreign_depth > 0 => {}
+            Some(element) => element.text.push_str(text),
+            None if text.trim().is_empty() => {}
+            None => return syntax("text outside of the root element"),
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, at: usize, reference: &BytesRef<'_>) -> Result<(), DecodeError> {
+        let error =
+            |problem: String| DecodeError { at, field: DOCUMENT, problem: Problem::Syntax(problem.into()) };
+        let character = reference.resolve_char_ref().map_err(|cause| error(cause.to_string()))?;
+        if let Some(character) = character {
+            return self.text(at, character.encode_utf8(&mut [0; 4]));
+        }
+        let name = reference.xml_content(XmlVersion::Explicit1_0);
+        match resolve_xml_entity(&name) {
+            Some(text) => self.text(at, text),
+            None => Err(error(format!("the entity {name} is not one of the five of XML"))),
+        }
+    }
+
+    fn finish(self, end: usize) -> Result<Document, DecodeError> {
+        let error = |problem| DecodeError { at: end, field: DOCUMENT, problem };
+        if !self.open.is_empty() || self.foreign_depth > 0 {
+            return Err(error(Problem::Short));
+        }
+        let root = self.root.ok_or_else(|| error(Problem::Missing))?;
+        Ok(Document { root, foreign: self.foreign })
+    }
+}
+
+/// Whether XML 1.0 allows this character (`XML 1.0 §2.2`).
+pub(crate) fn is_xml_char(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// `text` as element content. What XML cannot hold becomes U+FFFD.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // A parser would read a bare one as a line feed.
+            '\r' => out.push_str("&#13;"),
+            character if is_xml_char(character) => out.push(character),
+            _ => out.push('\u{fffd}'),
+        }
+    }
+    out
+}
