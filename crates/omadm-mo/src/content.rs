@@ -14,3 +14,28 @@ pub enum Content {
     /// A leaf.
     Leaf(Value),
 }
+
+impl Content {
+    /// An interior node without children.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::Interior(Vec::new())
+    }
+
+    /// The child of exactly this name.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Interior(children) => {
+                children.iter().find(|(child, _)| child.as_str() == name).map(|(_, content)| content)
+            }
+            Self::Leaf(_) => None,
+        }
+    }
+
+    /// Whether this is a leaf.
+    #[must_use]
+    pub fn is_leaf(&self) -> bool {
+        matches!(self, Self::Leaf(_))
+    }
+}

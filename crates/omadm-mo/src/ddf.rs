@@ -1,12 +1,13 @@
 //! The Device Description Framework model: every element of the DM 1.3 DDF (`DM 2.0 §6.4`, `DM 1.3 DDF DTD`).
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::name::{Moid, NodeName};
-use crate::value::Format;
+use crate::value::{Format, Value};
 
 /// A `MgmtTree`: one DDF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,18 @@ pub struct AccessType {
     pub replace: bool,
 }
 
+impl AccessType {
+    /// What holds for a node without a definition (below `Ext`): all that data allows.
+    pub const DATA: Self =
+        Self { add: true, copy: true, delete: true, exec: false, get: true, replace: true };
+
+    /// Whether nothing is allowed: such a node is not exposed to servers (`DM 2.0 §6.3.1`).
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
 /// `Occurrence`; `N` is 2 to 65536.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the standard")]
@@ -53,6 +66,24 @@ pub enum Occurrence {
     OneOrMore,
     ZeroOrN(u32),
     OneOrN(u32),
+}
+
+impl Occurrence {
+    /// Whether at least one node has to be there.
+    #[must_use]
+    pub fn is_required(self) -> bool {
+        matches!(self, Self::One | Self::OneOrMore | Self::OneOrN(_))
+    }
+
+    /// How many nodes there may be; `None` is as many as the device can hold.
+    #[must_use]
+    pub fn limit(self) -> Option<usize> {
+        match self {
+            Self::One | Self::ZeroOrOne => Some(1),
+            Self::ZeroOrMore | Self::OneOrMore => None,
+            Self::ZeroOrN(limit) | Self::OneOrN(limit) => Some(usize::try_from(limit).unwrap_or(usize::MAX)),
+        }
+    }
 }
 
 /// `Scope`; absent means dynamic.
@@ -128,6 +159,104 @@ pub struct DdfNode {
     pub children: Vec<DdfNode>,
 }
 
+impl DdfNode {
+    /// Whether nodes that no definition describes may be put below: an `Ext` or `Bearer` without children of its own.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let named_so =
+            matches!(&self.name, DdfName::Named(name) if matches!(name.as_str(), "Ext" | "Bearer"));
+        self.format == Format::Node && self.children.is_empty() && named_so
+    }
+
+    /// The value of a new leaf for which none is given: DefaultValue, else Value, else nothing of its format.
+    pub(crate) fn initial_value(&self) -> Value {
+        let text = self.default_value.as_deref().or(self.value.as_deref());
+        text.and_then(|text| Value::from_text(self.format, text).ok())
+            .unwrap_or_else(|| Value::unset(self.format))
+    }
+
+    /// The first MIME type of a leaf.
+    pub(crate) fn mime(&self) -> Option<&str> {
+        self.mime_types().next()
+    }
+
+    /// The MIME types of a leaf.
+    pub(crate) fn mime_types(&self) -> impl Iterator<Item = &str> {
+        let types = match &self.df_type {
+            Some(DfType::Mime(types)) => types.as_slice(),
+            Some(DfType::DdfName(_)) | None => &[],
+        };
+        types.iter().map(String::as_str)
+    }
+}
+
+/// A described node as seen from its MO root: with the letter case rule that it inherits.
+#[derive(Clone, Copy)]
+pub(crate) struct Rule<'c> {
+    pub(crate) ddf: &'c DdfNode,
+    /// Whether the name compares without regard to letter case.
+    pub(crate) fold: bool,
+}
+
+impl<'c> Rule<'c> {
+    /// The rule of an MO root.
+    pub(crate) fn of_root(ddf: &'c DdfNode) -> Self {
+        Self::below(false, ddf)
+    }
+
+    fn below(fold: bool, ddf: &'c DdfNode) -> Self {
+        let fold = match ddf.case_sense {
+            Some(CaseSense::Insensitive) => true,
+            Some(CaseSense::Sensitive) => false,
+            None => fold,
+        };
+        Self { ddf, fold }
+    }
+
+    /// The rules of the children, in the order of the definition.
+    pub(crate) fn children(self) -> impl Iterator<Item = Self> + use<'c> {
+        self.ddf.children.iter().map(move |child| Self::below(self.fold, child))
+    }
+
+    /// The rule for a child of this name: that of the named node, else of the un-named one of its kind.
+    pub(crate) fn child(self, name: &str, leaf: bool) -> Option<Self> {
+        let mut un_named = None;
+        for child in self.children() {
+            match &child.ddf.name {
+                DdfName::Named(named) if same_name(named.as_str(), name, child.fold) => return Some(child),
+                DdfName::Named(_) => {}
+                DdfName::Unnamed(_) => {
+                    let fits = child.ddf.format.is_leaf() == leaf;
+                    if fits || un_named.is_none() {
+                        un_named = Some(child);
+                    }
+                }
+            }
+        }
+        un_named
+    }
+
+    /// Whether both are the same node of the definition.
+    pub(crate) fn is(self, other: Self) -> bool {
+        core::ptr::eq(self.ddf, other.ddf)
+    }
+}
+
+/// What the definition allows; without one, all that data allows.
+pub(crate) fn access_of(rule: Option<Rule<'_>>) -> AccessType {
+    rule.map_or(AccessType::DATA, |rule| rule.ddf.access)
+}
+
+/// Whether two names of siblings are the same name.
+pub(crate) fn same_name(left: &str, right: &str, fold: bool) -> bool {
+    left == right || (fold && folded(left) == folded(right))
+}
+
+/// A name without letter case.
+pub(crate) fn folded(name: &str) -> String {
+    name.to_lowercase()
+}
+
 /// One management object of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
@@ -151,9 +280,18 @@ impl Catalogue {
     pub fn new() -> Self {
         Self::default()
     }
-    /// Adds the MOs of a DDF file (every node of it with a non-empty DDFName at the top); gives their MOIDs.
-    pub fn add(&mut self, _ddf: &Ddf, _link: &str) -> Vec<Moid> {
-        todo!()
+    /// Adds the MOs of a DDF file (every node of it with a non-empty DDFName at the top); gives their MOIDs. A MOID that is
+    /// there already gets the new definition; a DDFName that is no legal MOID is passed over.
+    pub fn add(&mut self, ddf: &Ddf, link: &str) -> Vec<Moid> {
+        let mut added = Vec::new();
+        for root in &ddf.nodes {
+            let Some(DfType::DdfName(name)) = &root.df_type else { continue };
+            let Ok(moid) = Moid::parse(name) else { continue };
+            let definition = Definition { moid: moid.clone(), link: link.to_owned(), root: root.clone() };
+            self.definitions.insert(moid.clone(), Arc::new(definition));
+            added.push(moid);
+        }
+        added
     }
     /// The definition of a MOID.
     #[must_use]

@@ -6,8 +6,11 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod access;
+pub mod alias;
 pub mod change;
 pub mod client_uri;
 pub mod content;
@@ -23,7 +26,8 @@ pub mod value;
 pub mod well_known;
 
 pub use access::{Actor, Authority, Operation, Rights};
-pub use change::{Change, ChangeKind, ChangeSet, NodeRecord, Prepared};
+pub use alias::Tolerances;
+pub use change::{Change, ChangeEntry, ChangeKind, ChangeSet, NodeRecord, Prepared};
 pub use client_uri::{ClientUri, Condition, MoInst, Query, Segment, XName};
 pub use content::Content;
 pub use error::{AddressError, OperationError, ValueError};

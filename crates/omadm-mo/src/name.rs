@@ -66,11 +66,11 @@ name!(
 );
 name!(
     /// Identifier of one MO instance, unique within its MOID (`DM 2.0 §6.1.1.1`).
-    Miid, "MIID", |text| !text.contains('/') && text != "*" && !is_x_name(text)
+    Miid, "MIID", is_segment
 );
 name!(
     /// Name of one node, unique among its siblings (`DM 2.0 §6.3.1`).
-    NodeName, "node name", |text| !text.contains('/') && text != "*" && !is_x_name(text)
+    NodeName, "node name", is_segment
 );
 name!(
     /// Server identifier, the value of `<x>/SrvID` in a DM Account (`DM 2.0 §12.2`).
@@ -81,7 +81,49 @@ name!(
     DeviceId, "DevID", |text| !text.contains(' ')
 );
 
+impl NodeName {
+    /// The name of the tree root, `.`, which no other node can have.
+    pub(crate) fn root() -> Self {
+        Self(Arc::from("."))
+    }
+}
+
+impl From<&Miid> for NodeName {
+    /// Both obey the same rules: an un-named MO root is named by its MIID.
+    fn from(miid: &Miid) -> Self {
+        Self(Arc::clone(&miid.0))
+    }
+}
+
+/// Whether `text` can stand between two slashes of an address and mean itself: no wildcard, no x-name, no dot segment
+/// (RFC 3986 §5.2.4 would remove it, and DM 1.x paths forbid it).
+fn is_segment(text: &str) -> bool {
+    !text.contains('/') && !matches!(text, "*" | "." | "..") && !is_x_name(text)
+}
+
 /// Three characters such as `(x)` would read as an x-name in an address.
 fn is_x_name(text: &str) -> bool {
     matches!(text.as_bytes(), [b'(', letter, b')'] if letter.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_mean_something_else_in_an_address_are_refused() {
+        for text in ["*", "(x)", ".", "..", "a/b", "", "a\nb"] {
+            assert!(NodeName::parse(text).is_err(), "{text:?}");
+            assert!(Miid::parse(text).is_err(), "{text:?}");
+        }
+        for text in ["(xy)", "...", "urn:oma:mo:x:1.0", "ä b", "a*"] {
+            assert!(NodeName::parse(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn length_is_limited_in_bytes() {
+        assert!(NodeName::parse(&"n".repeat(MAX_NAME)).is_ok());
+        assert!(matches!(NodeName::parse(&"ä".repeat(MAX_NAME)), Err(AddressError::TooLong { .. })));
+    }
 }

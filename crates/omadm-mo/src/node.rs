@@ -3,9 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::name::NodeName;
+use crate::ddf::DdfNode;
+use crate::name::{Miid, Moid, NodeName};
 use crate::time::Time;
 use crate::tree::Tree;
+use crate::tree::children::Children;
 use crate::value::{Format, Value};
 
 /// Handle of a node in its tree; stale after the node is removed (then look-ups give `None`).
@@ -17,6 +19,11 @@ pub struct NodeId {
 
 /// Names from the tree root `.` (not included) down to a node.
 pub type NodePath = Vec<NodeName>;
+
+/// A path as errors show it.
+pub(crate) fn path_text(path: &[NodeName]) -> String {
+    path.iter().fold(String::from("."), |text, name| text + "/" + name.as_str())
+}
 
 /// Run-time properties beside Name, Format and Size, which follow from the node itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,11 +40,72 @@ pub struct Properties {
     pub ver_no: u16,
 }
 
+/// What the tree holds for one node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: NodeName,
+    /// The tree root is its own parent.
+    pub(crate) parent: NodeId,
+    pub(crate) body: Body,
+    pub(crate) properties: Properties,
+    /// Set on the root of an MO instance.
+    pub(crate) instance: Option<(Moid, Miid)>,
+    /// Whether the name compares without regard to letter case.
+    pub(crate) fold: bool,
+}
+
+/// What is below or in a node.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Interior(Children),
+    Leaf(Format, Value),
+}
+
+impl Node {
+    pub(crate) fn children(&self) -> Option<&Children> {
+        match &self.body {
+            Body::Interior(children) => Some(children),
+            Body::Leaf(..) => None,
+        }
+    }
+
+    pub(crate) fn children_mut(&mut self) -> Option<&mut Children> {
+        match &mut self.body {
+            Body::Interior(children) => Some(children),
+            Body::Leaf(..) => None,
+        }
+    }
+
+    pub(crate) fn value(&self) -> Option<&Value> {
+        match &self.body {
+            Body::Interior(_) => None,
+            Body::Leaf(_, value) => Some(value),
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        match &self.body {
+            Body::Interior(_) => Format::Node,
+            Body::Leaf(format, _) => *format,
+        }
+    }
+
+    pub(crate) fn is_leaf(&self) -> bool {
+        matches!(self.body, Body::Leaf(..))
+    }
+
+    /// What the node counts against the quota, in octets.
+    pub(crate) fn weight(&self) -> usize {
+        self.name.as_str().len() + self.value().map_or(0, Value::size)
+    }
+}
+
 /// A node looked at through its tree.
 #[derive(Clone, Copy)]
 pub struct NodeRef<'t> {
     pub(crate) tree: &'t Tree,
     pub(crate) id: NodeId,
+    pub(crate) node: &'t Node,
 }
 
 impl<'t> NodeRef<'t> {
@@ -49,40 +117,41 @@ impl<'t> NodeRef<'t> {
     /// Name of this node; the tree root is `.`.
     #[must_use]
     pub fn name(&self) -> &'t NodeName {
-        todo!()
+        &self.node.name
     }
     /// Format of this node.
     #[must_use]
     pub fn format(&self) -> Format {
-        todo!()
+        self.node.format()
     }
     /// Value of a leaf; `None` for an interior node.
     #[must_use]
     pub fn value(&self) -> Option<&'t Value> {
-        todo!()
+        self.node.value()
     }
     /// Run-time properties.
     #[must_use]
     pub fn properties(&self) -> &'t Properties {
-        todo!()
+        &self.node.properties
     }
     /// Children in name order; none for a leaf.
     pub fn children(&self) -> impl Iterator<Item = NodeRef<'t>> + use<'t> {
-        core::iter::empty()
+        let tree = self.tree;
+        self.node.children().into_iter().flat_map(Children::iter).filter_map(|id| tree.node(id))
     }
     /// The child of this name, case as the DDF says.
     #[must_use]
-    pub fn child(&self, _name: &str) -> Option<NodeRef<'t>> {
-        todo!()
+    pub fn child(&self, name: &str) -> Option<NodeRef<'t>> {
+        self.node.children()?.get(name).and_then(|id| self.tree.node(id))
     }
     /// Names from the tree root to this node.
     #[must_use]
     pub fn path(&self) -> NodePath {
-        todo!()
+        self.tree.path_of(self.id)
     }
     /// Definition of this node, where the DDF has one (below `Ext` and `Bearer` there is none).
     #[must_use]
-    pub fn definition(&self) -> Option<&'t crate::ddf::DdfNode> {
-        todo!()
+    pub fn definition(&self) -> Option<&'t DdfNode> {
+        self.tree.rule_of(self.id).map(|rule| rule.ddf)
     }
 }

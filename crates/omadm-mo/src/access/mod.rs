@@ -1,10 +1,18 @@
 //! Who may do what: rights of the Delegation Access Control MO, of the bootstrap, and of the DDF, in one decision
 //! (`DM 2.0 §6.3.1.1, §10, §12.3`).
 
+mod account;
+pub(crate) mod dac;
+mod decide;
+mod view;
+
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
 use crate::name::ServerId;
+pub(crate) use account::holds_guarded;
+pub(crate) use view::View;
 
 /// A set of access rights, the value of an `AR` node (`DM 2.0 §12.3`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +65,40 @@ pub enum Authority {
     Everyone,
 }
 
+impl Authority {
+    const SERVER: &'static str = "serverid:";
+    const APPLICATION: &'static str = "appid:";
+
+    /// Reads the value of a `MAID` node; `bare` says whether a name without prefix is taken for a server.
+    #[must_use]
+    pub fn parse(text: &str, bare: bool) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::Everyone);
+        }
+        if let Some(name) = text.strip_prefix(Self::APPLICATION) {
+            return (!name.is_empty()).then(|| Self::Application(name.into()));
+        }
+        let name = text.strip_prefix(Self::SERVER).or(bare.then_some(text))?;
+        ServerId::parse(name).ok().map(Self::Server)
+    }
+
+    /// Whether an access right entry for this authority applies to `other`.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        *self == Self::Everyone || self == other
+    }
+}
+
+impl fmt::Display for Authority {
+    /// The value of a `MAID` node, with its prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::Server(server) => format!("{}{server}", Self::SERVER),
+            Self::Application(name) => format!("{}{name}", Self::APPLICATION),
+            Self::Everyone => String::from("*"),
+        })
+    }
+}
+
 /// On whose behalf the tree is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -79,6 +121,19 @@ pub enum Operation {
     Delete,
     Exec,
     Delegate,
+}
+
+impl Operation {
+    /// The right that the operation takes (`DM 2.0 §6.3.1.1`).
+    #[must_use]
+    pub fn right(self) -> Rights {
+        match self {
+            Self::Get => Rights::READ,
+            Self::Add | Self::Replace | Self::Delete => Rights::WRITE,
+            Self::Exec => Rights::EXECUTE,
+            Self::Delegate => Rights::DELEGATE,
+        }
+    }
 }
 
 impl fmt::Display for Operation {

@@ -1,8 +1,13 @@
 //! ClientURI: addresses of nodes inside MO instances (`DM 2.0 §6.1`).
 
+mod display;
+mod parse;
+
+pub(crate) use display::path_from_root;
+pub(crate) use parse::path_names;
+
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::error::AddressError;
 use crate::name::{Miid, Moid, NodeName};
@@ -10,6 +15,19 @@ use crate::name::{Miid, Moid, NodeName};
 /// The letter of an x-name such as `(x)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct XName(pub(crate) char);
+
+impl XName {
+    /// The x-name of an ASCII letter; case matters.
+    #[must_use]
+    pub fn new(letter: char) -> Option<Self> {
+        letter.is_ascii_alphabetic().then_some(Self(letter))
+    }
+    /// The letter between the parentheses.
+    #[must_use]
+    pub fn letter(self) -> char {
+        self.0
+    }
+}
 
 /// The mo-inst component (`DM 2.0 §6.1.1.1`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +90,9 @@ pub struct ClientUri {
     pub query: Query,
 }
 
+/// Longest address in bytes that is parsed.
+pub const MAX_ADDRESS: usize = 8192;
+
 impl ClientUri {
     /// Parses an address; the first `/` ends the MOID.
     ///
@@ -86,28 +107,38 @@ impl ClientUri {
     ///
     /// # Errors
     /// As [`ClientUri::parse`].
-    pub fn parse_with(_text: &str, _known: &dyn Fn(&str) -> bool) -> Result<Self, AddressError> {
-        todo!()
+    pub fn parse_with(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Self, AddressError> {
+        parse::address(text, known)
     }
     /// The concrete address of a node, no query.
     #[must_use]
-    pub fn concrete(_moid: Moid, _miid: Miid, _path: Vec<NodeName>) -> Self {
-        todo!()
+    pub fn concrete(moid: Moid, miid: Miid, path: Vec<NodeName>) -> Self {
+        Self {
+            moid,
+            inst: MoInst::Miid(miid),
+            path: path.into_iter().map(Segment::Name).collect(),
+            query: Query::default(),
+        }
     }
     /// Whether the address holds `*` in mo-inst or path.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
-        todo!()
+        self.inst == MoInst::All || self.path.contains(&Segment::Wildcard)
     }
     /// Whether the address holds an x-name.
     #[must_use]
     pub fn has_x_name(&self) -> bool {
-        todo!()
+        self.x_names().next().is_some()
     }
-}
-
-impl fmt::Display for ClientUri {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+    /// Every x-name, from left to right.
+    fn x_names(&self) -> impl Iterator<Item = XName> {
+        let inst = match &self.inst {
+            MoInst::XName(letter) => Some(*letter),
+            MoInst::Miid(_) | MoInst::Only | MoInst::All => None,
+        };
+        inst.into_iter().chain(self.path.iter().filter_map(|segment| match segment {
+            Segment::XName(letter) => Some(*letter),
+            Segment::Name(_) | Segment::Wildcard => None,
+        }))
     }
 }

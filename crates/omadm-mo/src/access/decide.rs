@@ -1,0 +1,191 @@
+//! The one decision whether an actor may do something (`DM 2.0 §6.3.1.1`): MOID known, MOID provisioned, address matches,
+//! rights on all nodes involved, and last what the definition allows.
+
+use alloc::collections::BTreeSet;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::{Actor, Authority, Operation};
+use crate::client_uri::ClientUri;
+use crate::ddf::{Rule, Scope, access_of};
+use crate::error::OperationError;
+use crate::name::ServerId;
+use crate::node::NodeId;
+use crate::resolve::Found;
+use crate::tree::{Instance, Tree};
+use crate::well_known;
+
+impl Tree {
+    /// Resolves an address and checks that `actor` may do `operation` on what it matches (for Get: Read right on all nodes
+    /// below as well, those without Get in the DDF and below the level that is asked for left aside; for Delete: on all
+    /// nodes below).
+    ///
+    /// # Errors
+    /// As [`Tree::resolve`], and `NoRight`, `NotInDefinition`, `NotAllowed`, `WildcardNotAllowed` (only Get and Delete take
+    /// wildcards).
+    pub fn authorise(
+        &self,
+        actor: &Actor,
+        uri: &ClientUri,
+        operation: Operation,
+    ) -> Result<Vec<Found>, OperationError> {
+        if uri.has_wildcard() && !matches!(operation, Operation::Get | Operation::Delete) {
+            return Err(OperationError::WildcardNotAllowed { address: uri.to_string() });
+        }
+        let found = self.resolve(actor, uri)?;
+        if let Actor::Server(server) = actor {
+            for found in &found {
+                self.check_rights(server, *found, operation, uri.query.level)?;
+            }
+            for found in &found {
+                self.check_definition(found.node, operation)?;
+            }
+            if operation == Operation::Delete {
+                self.check_remainder(&found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The server has the right on all nodes that the operation involves.
+    pub(crate) fn check_rights(
+        &self,
+        server: &ServerId,
+        found: Found,
+        operation: Operation,
+        level: Option<u32>,
+    ) -> Result<(), OperationError> {
+        let refused = |id| OperationError::NoRight { operation, address: self.describe(id) };
+        let authority = Authority::Server(server.clone());
+        if !self.rights(&authority, found.node).contains(operation.right()) {
+            return Err(refused(found.node));
+        }
+        let Some(instance) = self.instance_of_node(found.node) else { return Ok(()) };
+        if operation == Operation::Delete && self.deletes_guarded(instance, found.node) {
+            return Err(refused(found.node));
+        }
+        if operation == Operation::Exec || instance.moid.as_str() == well_known::DACMO {
+            return Ok(());
+        }
+        let involved = |anchor| operation != Operation::Get || self.is_read_with(found.node, anchor, level);
+        self.check_below(&authority, instance, found.node, operation, &involved)?;
+        if operation == Operation::Delete {
+            // DM 1.x trees may hold one MO inside another: what is inside goes as well, by its own entries.
+            for nested in self.nested_instances(found.node) {
+                self.check_below(&authority, nested, found.node, operation, &|_| true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The right holds wherever below `top` other entries take over.
+    fn check_below(
+        &self,
+        authority: &Authority,
+        instance: &Instance,
+        top: NodeId,
+        operation: Operation,
+        involved: &dyn Fn(NodeId) -> bool,
+    ) -> Result<(), OperationError> {
+        let grants = self.grants(authority, instance);
+        let is_below = |id: NodeId| id != top && self.ancestry(id).any(|(at, _)| at == top);
+        if is_below(instance.root) && !grants.at(self, instance.root).contains(operation.right()) {
+            return Err(OperationError::NoRight { operation, address: self.describe(instance.root) });
+        }
+        let lacking = grants
+            .anchors()
+            .iter()
+            .find(|(id, rights)| !rights.contains(operation.right()) && is_below(*id) && involved(*id));
+        match lacking {
+            Some((id, _)) => Err(OperationError::NoRight { operation, address: self.describe(*id) }),
+            None => Ok(()),
+        }
+    }
+
+    /// MO instances whose roots are below `top`.
+    pub(crate) fn nested_instances(&self, top: NodeId) -> impl Iterator<Item = &Instance> {
+        let below = self.subtree(top).filter(move |id| *id != top);
+        below.filter_map(|id| {
+            let (moid, miid) = self.arena.get(id)?.instance.as_ref()?;
+            self.instance(moid, miid)
+        })
+    }
+
+    /// Whether reading `top` down to `level` includes a node below it.
+    fn is_read_with(&self, top: NodeId, below: NodeId, level: Option<u32>) -> bool {
+        let between: Vec<NodeId> =
+            self.ancestry(below).map(|(id, _)| id).take_while(|id| *id != top).collect();
+        let within =
+            level.and_then(|level| usize::try_from(level).ok()).is_none_or(|level| between.len() <= level);
+        within && between.iter().all(|id| access_of(self.rule_of(*id)).get)
+    }
+
+    /// Whether a part of an account goes that only a bootstrap writes; the account as a whole may go.
+    fn deletes_guarded(&self, instance: &Instance, id: NodeId) -> bool {
+        let in_account = instance.moid.as_str() == well_known::DMACC && id != instance.root;
+        in_account && self.is_guarded(instance.root, id)
+    }
+
+    /// The definition allows the operation on this node.
+    pub(crate) fn check_definition(&self, id: NodeId, operation: Operation) -> Result<(), OperationError> {
+        let rule = self.rule_of(id);
+        let access = access_of(rule);
+        let permanent = rule.is_some_and(|rule| rule.ddf.scope == Scope::Permanent);
+        let address = || self.describe(id);
+        let (allowed, reason) = match operation {
+            Operation::Get => (access.get, "no access type Get"),
+            Operation::Add => (access.add, "no access type Add"),
+            Operation::Replace => (access.replace, "no access type Replace"),
+            Operation::Exec => (access.exec, "no access type Exec"),
+            Operation::Delete if permanent => (false, "the node is permanent"),
+            Operation::Delete => (access.delete, "no access type Delete"),
+            Operation::Delegate => (true, ""),
+        };
+        match operation {
+            _ if allowed => Ok(()),
+            Operation::Exec | Operation::Delete => {
+                Err(OperationError::NotAllowed { operation, address: address(), reason })
+            }
+            _ => Err(OperationError::NotInDefinition { operation, address: address(), reason }),
+        }
+    }
+
+    /// Of nodes that the definition demands, at least one stays when these are removed.
+    fn check_remainder(&self, removed: &[Found]) -> Result<(), OperationError> {
+        let going: BTreeSet<NodeId> = removed.iter().map(|found| found.node).collect();
+        let mut checked = BTreeSet::new();
+        for found in removed {
+            let Some(rule) = self.rule_of(found.node).filter(|rule| rule.ddf.occurrence.is_required()) else {
+                continue;
+            };
+            let parent = self.arena.get(found.node).map(|node| node.parent);
+            // All matches under one parent by one rule stand or fall together.
+            if !checked.insert((parent, core::ptr::from_ref(rule.ddf))) {
+                continue;
+            }
+            let stays = if found.node == found.instance_root {
+                let moid = self.instance_of_node(found.node).map(|instance| &instance.moid);
+                moid.is_some_and(|moid| {
+                    self.instances_of(moid).any(|instance| !going.contains(&instance.root))
+                })
+            } else {
+                parent.is_some_and(|parent| self.others_stay(parent, rule, &going))
+            };
+            if !stays {
+                return Err(OperationError::NotAllowed {
+                    operation: Operation::Delete,
+                    address: self.describe(found.node),
+                    reason: "the definition demands that one is there",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn others_stay(&self, parent: NodeId, rule: Rule<'_>, going: &BTreeSet<NodeId>) -> bool {
+        let mut siblings = self.node(parent).into_iter().flat_map(|parent| parent.children());
+        siblings.any(|sibling| {
+            !going.contains(&sibling.id()) && self.rule_of(sibling.id()).is_some_and(|other| other.is(rule))
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! What of an MO instance an actor may know to exist.
+
+use super::{Actor, Authority, Rights};
+use crate::ddf::Rule;
+use crate::node::{Node, NodeId};
+use crate::tree::{Instance, Tree};
+use crate::well_known;
+
+/// An MO instance as one actor sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'t> {
+    pub(crate) tree: &'t Tree,
+    pub(crate) root: NodeId,
+    actor: &'t Actor,
+    instance: &'t Instance,
+    kind: Kind,
+}
+
+/// MOs with rules of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Account,
+    AccessControl,
+    Plain,
+}
+
+impl<'t> View<'t> {
+    pub(crate) fn new(tree: &'t Tree, actor: &'t Actor, instance: &'t Instance) -> Self {
+        let kind = match instance.moid.as_str() {
+            well_known::DMACC => Kind::Account,
+            well_known::DACMO => Kind::AccessControl,
+            _ => Kind::Plain,
+        };
+        Self { tree, root: instance.root, actor, instance, kind }
+    }
+
+    /// Whether the actor can see a node whose ancestors it sees. A node without any access type is not exposed to servers
+    /// (`DM 2.0 §6.3.1`), nor are `Perm` of an account (`DM 2.0 §12.2`) and the access entries of instances on which the
+    /// server has no right.
+    pub(crate) fn shows(&self, id: NodeId, node: &Node, rule: Option<Rule<'_>>) -> bool {
+        let Actor::Server(server) = self.actor else { return true };
+        if rule.is_some_and(|rule| rule.ddf.access.is_empty()) {
+            return false;
+        }
+        match self.kind {
+            Kind::Plain => true,
+            Kind::Account => node.parent != self.root || !node.name.as_str().eq_ignore_ascii_case("Perm"),
+            Kind::AccessControl => self.tree.sees_entries(server, self.root, id, node),
+        }
+    }
+
+    /// Whether the actor sees the value or the children of a node that it can see.
+    pub(crate) fn reads(&self, rule: Option<Rule<'_>>) -> bool {
+        !matches!(self.actor, Actor::Server(_)) || rule.is_none_or(|rule| rule.ddf.access.get)
+    }
+
+    /// Whether the actor has a right on any part of the instance.
+    pub(crate) fn has_any_right(&self) -> bool {
+        match self.actor {
+            Actor::Server(server) => self.tree.any_right(server, self.instance),
+            Actor::Bootstrap(_) | Actor::Device => true,
+        }
+    }
+
+    /// Whether an nv field may be compared with a leaf: comparing is reading.
+    pub(crate) fn may_compare(&self, leaf: NodeId, rule: Option<Rule<'_>>) -> bool {
+        match self.actor {
+            Actor::Server(server) => {
+                let rights = || self.tree.rights(&Authority::Server(server.clone()), leaf);
+                self.reads(rule) && rights().contains(Rights::READ)
+            }
+            Actor::Bootstrap(_) | Actor::Device => true,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! MO instances: where they stand in the tree, what they are called, and how they come to be.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Change;
+use super::write::Policy;
+use crate::access::{Actor, Authority, Operation, Rights};
+use crate::content::Content;
+use crate::ddf::{DdfName, Definition, Rule, Scope};
+use crate::error::OperationError;
+use crate::name::{Miid, Moid, NodeName, ServerId};
+use crate::node::{Body, NodeId};
+use crate::tree::children::Children;
+use crate::value::Value;
+use crate::well_known;
+
+impl Change<'_> {
+    /// A new instance on behalf of a server. Its MIID is `wanted`, if that is legal and free.
+    pub(super) fn new_instance(
+        &mut self,
+        moid: &Moid,
+        wanted: &str,
+        content: Content,
+    ) -> Result<NodeId, OperationError> {
+        let definition = self.definition(moid)?;
+        let refused = |reason| OperationError::NotInDefinition {
+            operation: Operation::Add,
+            address: moid.to_string(),
+            reason,
+        };
+        if let Actor::Server(_) = &self.actor {
+            match moid.as_str() {
+                well_known::DMACC => {
+                    let address = moid.to_string();
+                    return Err(OperationError::NoRight { operation: Operation::Add, address });
+                }
+                well_known::DACMO => return Err(refused("the device makes it by itself")),
+                _ if !definition.root.access.add => return Err(refused("no access type Add")),
+                _ if definition.root.scope == Scope::Permanent => return Err(refused("it is permanent")),
+                _ => {}
+            }
+        }
+        let limit = definition.root.occurrence.limit();
+        if limit.is_some_and(|limit| self.tree.instances_of(moid).count() >= limit) {
+            return Err(refused("no more instances can be there"));
+        }
+        let miid = self.free_miid(moid, wanted)?;
+        let policy = Policy::of(&self.actor);
+        let root = self.make_instance(&definition, &miid, content, policy)?;
+        if let Some(creator) = self.creator(moid, root) {
+            self.put_entry(moid, &miid, &[], &Authority::Server(creator), Rights::ALL)?;
+        }
+        if moid.as_str() == well_known::DMACC {
+            self.tree.check_account(root)?;
+        }
+        Ok(root)
+    }
+
+    /// Creates an instance at its place, with all that comes with it but the access entries.
+    pub(super) fn make_instance(
+        &mut self,
+        definition: &Definition,
+        miid: &Miid,
+        content: Content,
+        policy: Policy,
+    ) -> Result<NodeId, OperationError> {
+        let rule = Rule::of_root(&definition.root);
+        let Content::Interior(children) = content else {
+            return Err(bad_root(definition, "a value for an interior node"));
+        };
+        if definition.root.format.is_leaf() {
+            return Err(bad_root(definition, "the root of the definition is a leaf"));
+        }
+        let parent = self.place(definition)?;
+        let name = match &definition.root.name {
+            DdfName::Named(name) => name.clone(),
+            DdfName::Unnamed(_) => NodeName::from(miid),
+        };
+        let name = self.free_name(parent, &name)?;
+        let root = self.insert(parent, name, Body::Interior(Children::default()), Some(rule))?;
+        self.register(root, &definition.moid, miid);
+        self.fill(root, Some(rule), children, policy)?;
+        Ok(root)
+    }
+
+    /// The definition of a MOID.
+    pub(super) fn definition(&self, moid: &Moid) -> Result<Arc<Definition>, OperationError> {
+        let definition = self.tree.catalogue().get(moid.as_str());
+        definition.cloned().ok_or_else(|| OperationError::UnknownMoid { moid: moid.to_string() })
+    }
+
+    /// The server to which a new instance belongs (`DM 2.0 §10`): an account to its own server, all else to the actor.
+    fn creator(&self, moid: &Moid, root: NodeId) -> Option<ServerId> {
+        let actor = match &self.actor {
+            Actor::Server(server) | Actor::Bootstrap(server) => server,
+            Actor::Device => return None,
+        };
+        if moid.as_str() != well_known::DMACC {
+            return Some(actor.clone());
+        }
+        match self.tree.node(root)?.child("SrvID")?.value()? {
+            Value::Text(text) => ServerId::parse(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// The MIID that is wanted if it is legal and free, else the lowest free number.
+    fn free_miid(&self, moid: &Moid, wanted: &str) -> Result<Miid, OperationError> {
+        let wanted = Miid::parse(wanted).ok();
+        if let Some(miid) = wanted.filter(|miid| self.tree.instance(moid, miid).is_none()) {
+            return Ok(miid);
+        }
+        let taken = self.tree.instances_of(moid).count();
+        // One of the first taken + 1 numbers is free.
+        for number in 1..=taken + 1 {
+            let miid = Miid::parse(&number.to_string())?;
+            if self.tree.instance(moid, &miid).is_none() {
+                return Ok(miid);
+            }
+        }
+        Err(self.tree.full())
+    }
+
+    /// `name` if no sibling has it, else with the lowest number that makes it unique.
+    fn free_name(&self, parent: NodeId, name: &NodeName) -> Result<NodeName, OperationError> {
+        if self.child_of(parent, name).is_none() {
+            return Ok(name.clone());
+        }
+        let siblings = self.tree.node(parent).map_or(0, |parent| parent.children().count());
+        for number in 2..=siblings + 2 {
+            let name = NodeName::parse(&(name.as_str().to_string() + "-" + &number.to_string()))?;
+            if self.child_of(parent, &name).is_none() {
+                return Ok(name);
+            }
+        }
+        Err(self.tree.full())
+    }
+
+    /// The node below which instances of an MO stand, made if need be: the Path of the definition; without one `.` for a
+    /// named root, and a node called after the MOID for un-named roots.
+    fn place(&mut self, definition: &Definition) -> Result<NodeId, OperationError> {
+        let names: Vec<NodeName> = match (&definition.root.path, &definition.root.name) {
+            (Some(path), _) => {
+                let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+                parts.map(NodeName::parse).collect::<Result<_, _>>()?
+            }
+            (None, DdfName::Named(_)) => Vec::new(),
+            (None, DdfName::Unnamed(_)) => alloc::vec![container_name(&definition.moid)?],
+        };
+        let mut at = self.tree.root().id();
+        for name in names {
+            at = match self.child_of(at, &name) {
+                Some(child) if self.tree.node(child).is_some_and(|node| node.format().is_leaf()) => {
+                    return Err(bad_root(definition, "a leaf is in the way of its Path"));
+                }
+                Some(child) => child,
+                None => self.insert(at, name, Body::Interior(Children::default()), None)?,
+            };
+        }
+        Ok(at)
+    }
+}
+
+/// The last part of a MOID that is not a version, such as `oma-dm-dmacc`.
+fn container_name(moid: &Moid) -> Result<NodeName, OperationError> {
+    let is_version = |part: &str| part.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let last = moid.as_str().rsplit([':', '/']).find(|part| !is_version(part));
+    let legal: String =
+        last.unwrap_or("MO").chars().map(|c| if "*()".contains(c) { '_' } else { c }).collect();
+    Ok(NodeName::parse(&legal)?)
+}
+
+fn bad_root(definition: &Definition, reason: &str) -> OperationError {
+    OperationError::BadData { address: definition.moid.to_string(), reason: reason.to_string() }
+}

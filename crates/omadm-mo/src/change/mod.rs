@@ -1,0 +1,148 @@
+//! Transactions on the tree: all or nothing, undone unless prepared, and a record of what changed.
+
+mod device;
+mod edit;
+mod entries;
+mod instance;
+mod store;
+mod undo;
+mod write;
+
+use alloc::vec::Vec;
+
+use crate::access::{Actor, Operation};
+use crate::client_uri::ClientUri;
+use crate::error::OperationError;
+use crate::name::{Miid, Moid};
+use crate::node::{NodeId, NodePath, Properties};
+use crate::time::Time;
+use crate::tree::Tree;
+use crate::value::{Format, Value};
+pub use undo::Prepared;
+use undo::Undo;
+
+/// What happened to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum ChangeKind {
+    Added,
+    Replaced,
+    Removed,
+}
+
+/// One change: path from `.`, the MO instance that holds the node, and what happened.
+pub type ChangeEntry = (NodePath, Option<(Moid, Miid)>, ChangeKind);
+
+/// What a transaction changed, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// Every added node has an entry; of what was removed only the top has one.
+    pub entries: Vec<ChangeEntry>,
+}
+
+/// A node as it is kept durably.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeRecord {
+    /// Format of the node.
+    pub format: Format,
+    /// Value of a leaf.
+    pub value: Option<Value>,
+    /// Run-time properties.
+    pub properties: Properties,
+    /// Set on the root of an MO instance: MOID, MIID, revision.
+    pub instance: Option<(Moid, Miid, u64)>,
+}
+
+/// A transaction; undone when dropped. Each operation on it is itself all or nothing.
+#[derive(Debug)]
+pub struct Change<'t> {
+    tree: &'t mut Tree,
+    actor: Actor,
+    now: Time,
+    undo: Vec<Undo>,
+    changes: ChangeSet,
+    converted: usize,
+    kept: bool,
+}
+
+impl<'t> Change<'t> {
+    pub(crate) fn new(tree: &'t mut Tree, actor: Actor, now: Time) -> Self {
+        Self { tree, actor, now, undo: Vec::new(), changes: ChangeSet::default(), converted: 0, kept: false }
+    }
+
+    /// The tree as it is inside the transaction.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        self.tree
+    }
+    /// What changed so far.
+    #[must_use]
+    pub fn changes(&self) -> &ChangeSet {
+        &self.changes
+    }
+    /// DELETE: all matches with all that is below them, or none. Gives their addresses.
+    ///
+    /// # Errors
+    /// As [`Tree::authorise`] for Delete.
+    pub fn delete(&mut self, uri: &ClientUri) -> Result<Vec<ClientUri>, OperationError> {
+        let found = self.tree.authorise(&self.actor, uri, Operation::Delete)?;
+        let addresses = found.iter().filter_map(|found| self.tree.address_of(found.node)).collect();
+        self.attempt(|change| {
+            for found in found {
+                change.take_away(found.node);
+            }
+            Ok(addresses)
+        })
+    }
+    /// How many text values were converted to a number or bool so far (a tolerance of the decoder).
+    #[must_use]
+    pub fn converted(&self) -> usize {
+        self.converted
+    }
+    /// Addresses of the actor and of what is left to undo end here: keeps the effects, still revertible.
+    #[must_use]
+    pub fn prepare(mut self) -> Prepared {
+        self.keep();
+        Prepared {
+            changes: core::mem::take(&mut self.changes),
+            undo: core::mem::take(&mut self.undo),
+            kept: self.tree.kept,
+        }
+    }
+    /// Keeps the effects for good.
+    pub fn commit(mut self) -> ChangeSet {
+        self.keep();
+        core::mem::take(&mut self.changes)
+    }
+
+    /// From here on dropping the transaction undoes nothing, and the slots of removed nodes can be used again.
+    fn keep(&mut self) {
+        self.kept = true;
+        self.tree.kept += 1;
+        for undo in &self.undo {
+            if let Undo::Removed { nodes, .. } = undo {
+                for (id, _) in nodes {
+                    self.tree.arena.release(*id);
+                }
+            }
+        }
+    }
+
+    /// Removes a subtree with the access entries of every MO instance in it.
+    fn take_away(&mut self, id: NodeId) {
+        for instance in self.instances_below(id) {
+            self.remove_entries(&instance);
+        }
+        self.detach(id);
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            while let Some(undo) = self.undo.pop() {
+                undo.apply(self.tree);
+            }
+        }
+    }
+}
