@@ -1,8 +1,31 @@
 //! The harness of the conformance tests: `tests/` proves the rows of `matrix.csv` with it, over real sockets.
 //!
-//! Here: [`proves!`], servers and devices under test, and independent scripted peers that judge them.
+//! Here: [`proves!`], the server and the device under test, and independent scripted peers that judge them.
 //! Never here: product code. The scripted peers use no codec and no engine of ours, so that both sides cannot be wrong alike.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a harness fails the test that uses it, and a panic is how a test fails"
+)]
 
+mod bench;
+mod device;
+mod package;
 mod proof;
+mod script_device;
+mod script_server;
+mod test_mo;
+mod tls;
+mod wire;
 
+pub use bench::Bench;
+pub use device::{Account, DDF_FILES, DEVICE_ID, DeviceSetup, SECRET, TestDevice, USER};
+pub use package::{Package1, Package3, Part, Schema, dmmo};
 pub use proof::{DIRECTORY, Proof};
+pub use script_device::{ScriptDevice, commands, fetch};
+pub use script_server::{Answer, ScriptServer};
+pub use test_mo::{MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
+pub use tls::Authority;
+pub use wire::{Reply, Request};

@@ -1,0 +1,261 @@
+//! The device under test: the real client library with its journal in a directory of its own, over real sockets.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_client::{
+    Client, ClientConfig, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport, Journal,
+    ManagementObject, SessionReport, Trigger,
+};
+use omadm_mo::well_known::{DEVINFO, DMACC, SESSION_INFO};
+use omadm_mo::{Actor, Authority as Who, ClientUri, Miid, Moid, Quota, Rights, ServerId, Value};
+use serde_json::{Value as Json, json};
+
+use crate::test_mo::{DDF, FixedMo, MOID, Plug, SINGLE_MOID, TestMo};
+
+/// DevID of the device under test.
+pub const DEVICE_ID: &str = "UUID:0f9b7a52-58a5-4b1d-8f43-3b6f3d0f0c11";
+/// User name of the device at its servers.
+pub const USER: &str = "device";
+/// Its password.
+pub const SECRET: &str = "correct horse battery";
+
+/// An account that the device is bootstrapped with.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// SrvID.
+    pub server: String,
+    /// SrvURI.
+    pub uri: String,
+    /// MOIDs that the server may manage; `*` is all.
+    pub moids: Vec<String>,
+    /// Its AR on the instances of the test objects, 0 to 15.
+    pub rights: i64,
+    /// User name and password.
+    pub credentials: (String, String),
+}
+
+impl Account {
+    /// An account of a server that may do everything.
+    #[must_use]
+    pub fn new(server: &str, uri: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            uri: uri.to_owned(),
+            moids: vec!["*".to_owned()],
+            rights: 15,
+            credentials: (USER.to_owned(), SECRET.to_owned()),
+        }
+    }
+
+    /// The same with other rights on the test objects.
+    #[must_use]
+    pub fn with_rights(self, rights: i64) -> Self {
+        Self { rights, ..self }
+    }
+
+    /// The same for these MOIDs only.
+    #[must_use]
+    pub fn for_moids(self, moids: &[&str]) -> Self {
+        Self { moids: moids.iter().map(|moid| (*moid).to_owned()).collect(), ..self }
+    }
+
+    /// The bootstrap of this account, an item of `application/dmmo+json`.
+    #[must_use]
+    pub fn bootstrap_item(&self) -> Json {
+        let perm: serde_json::Map<String, Json> = self
+            .moids
+            .iter()
+            .enumerate()
+            .map(|(at, moid)| (at.to_string(), json!({ "MOID": moid })))
+            .collect();
+        let (user, password) = &self.credentials;
+        json!({
+            "ClientURI": format!("{DMACC}//"),
+            "MOData": { self.server.as_str(): {
+                "SrvID": self.server, "SrvURI": self.uri, "Name": format!("server {}", self.server), "Perm": perm,
+                "Auth": { "Trsp": { "Data": STANDARD.encode(user), "Secret": STANDARD.encode(password) } },
+            } },
+        })
+    }
+}
+
+/// How a device under test is set up.
+#[derive(Clone, Debug)]
+pub struct DeviceSetup {
+    /// Its accounts.
+    pub accounts: Vec<Account>,
+    /// Trust anchors, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Settings of sessions.
+    pub client: ClientConfig,
+    /// Bounds of the tree.
+    pub quota: Quota,
+    /// The HTTP time-out.
+    pub request_timeout: Duration,
+    /// Where its DDF files are said to be, no slash at the end.
+    pub ddf_base: String,
+}
+
+impl DeviceSetup {
+    /// A device with these accounts.
+    #[must_use]
+    pub fn new(accounts: impl Into<Vec<Account>>, ca_file: Option<PathBuf>) -> Self {
+        Self {
+            accounts: accounts.into(),
+            ca_file,
+            client: ClientConfig::default(),
+            quota: Quota::default(),
+            request_timeout: Duration::from_secs(30),
+            ddf_base: "https://ddf.example.org".to_owned(),
+        }
+    }
+
+    /// Opens the device and bootstraps it.
+    #[must_use]
+    pub fn open(self) -> TestDevice {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut device = TestDevice::start(self, directory, Plug::default());
+        let items: Vec<Json> = device.setup.accounts.iter().map(Account::bootstrap_item).collect();
+        if !items.is_empty() {
+            let bootstrap = Json::Array(items).to_string();
+            device.client.device_mut().install_bootstrap(bootstrap.as_bytes()).expect("a good bootstrap");
+        }
+        device.grant_rights();
+        device
+    }
+}
+
+/// The device under test.
+pub struct TestDevice {
+    /// The library.
+    pub client: Client<HttpsTransport>,
+    /// The test's hand on its plug-in.
+    pub plug: Plug,
+    setup: DeviceSetup,
+    directory: tempfile::TempDir,
+}
+
+impl TestDevice {
+    fn start(setup: DeviceSetup, directory: tempfile::TempDir, plug: Plug) -> Self {
+        let journal = Journal::open(directory.path()).expect("a journal");
+        let config = DeviceConfig { quota: setup.quota, ..DeviceConfig::default() };
+        let device = Device::open(config, plugins(&plug, &setup.ddf_base), Box::new(journal))
+            .expect("the device starts");
+        let https = HttpsConfig {
+            ca_file: setup.ca_file.clone(),
+            request_timeout: setup.request_timeout,
+            ..HttpsConfig::default()
+        };
+        let transport = HttpsTransport::new(&https).expect("TLS settings");
+        let client = Client::new(device, transport, setup.client.clone());
+        Self { client, plug, setup, directory }
+    }
+
+    /// The device as it comes back after it was killed: only what its journal holds is left.
+    #[must_use]
+    pub fn killed_and_restarted(self) -> Self {
+        let Self { client, plug, setup, directory } = self;
+        drop(client);
+        Self::start(setup, directory, plug)
+    }
+
+    /// The directory of the journal.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    fn grant_rights(&mut self) {
+        let accounts = self.setup.accounts.clone();
+        for account in accounts {
+            for (moid, miid) in [(MOID, "alpha"), (MOID, "beta"), (SINGLE_MOID, "only")] {
+                self.grant(moid, miid, "/", &account.server, account.rights);
+            }
+            for (moid, miid) in [(DEVINFO, "DevInfo"), (SESSION_INFO, "SessionInfo")] {
+                self.grant(moid, miid, "/", &account.server, 1);
+            }
+        }
+    }
+
+    /// Gives a server an AR on a sub-tree of an instance.
+    pub fn grant(&mut self, moid: &str, miid: &str, path: &str, server: &str, rights: i64) {
+        let moid = Moid::parse(moid).expect("a MOID");
+        let miid = Miid::parse(miid).expect("a MIID");
+        let who = Who::Server(ServerId::parse(server).expect("a server identifier"));
+        let rights = Rights::from_ar(rights).expect("0 to 15");
+        let granted =
+            self.client.device_mut().change(|tree| Ok(tree.grant(&moid, &miid, path, &who, rights)?));
+        granted.expect("rights on an instance that exists");
+    }
+
+    /// Runs a session that the device starts by itself.
+    pub async fn session(&mut self, server: &str) -> SessionReport {
+        self.session_for(server, Trigger::Client).await
+    }
+
+    /// Runs a session with this trigger.
+    pub async fn session_for(&mut self, server: &str, trigger: Trigger) -> SessionReport {
+        let server = ServerId::parse(server).expect("a server identifier");
+        self.client.run_session(&server, trigger).await.expect("the session could be started")
+    }
+
+    /// The value of a leaf as the device itself sees it; `None` if there is no such leaf.
+    #[must_use]
+    pub fn value(&self, address: &str) -> Option<Value> {
+        let tree = self.client.device().tree();
+        let uri = ClientUri::parse(address).expect("an address");
+        let found = tree.resolve(&Actor::Device, &uri).ok()?;
+        let [only] = found.as_slice() else { panic!("{address} matches {} nodes", found.len()) };
+        tree.node(only.node)?.value().cloned()
+    }
+
+    /// The text of a leaf as the device itself sees it.
+    #[must_use]
+    pub fn text(&self, address: &str) -> Option<String> {
+        self.value(address).map(|value| value.to_text())
+    }
+
+    /// Whether a node exists.
+    #[must_use]
+    pub fn has(&self, address: &str) -> bool {
+        let uri = ClientUri::parse(address).expect("an address");
+        self.client.device().tree().resolve(&Actor::Device, &uri).is_ok_and(|found| !found.is_empty())
+    }
+
+    /// The MIIDs of a MOID.
+    #[must_use]
+    pub fn miids(&self, moid: &str) -> Vec<String> {
+        let moid = Moid::parse(moid).expect("a MOID");
+        let tree = self.client.device().tree();
+        tree.instances_of(&moid).map(|instance| instance.miid.to_string()).collect()
+    }
+}
+
+/// The DDF files of the device under test, by file name.
+pub const DDF_FILES: [(&str, &str); 5] = [
+    ("dm_devinfo-v1_2.ddf", include_str!("../../ddf/dm_devinfo-v1_2.ddf")),
+    ("dm_dmacc-v1_2.ddf", include_str!("../../ddf/dm_dmacc-v1_2.ddf")),
+    ("dm_delegation-v1_0.ddf", include_str!("../../ddf/dm_delegation-v1_0.ddf")),
+    ("dm_sessioninfo-v1_0.ddf", include_str!("../../ddf/dm_sessioninfo-v1_0.ddf")),
+    ("conformance-v1_0.ddf", DDF),
+];
+
+fn plugins(plug: &Plug, ddf_base: &str) -> Vec<Box<dyn ManagementObject>> {
+    let [devinfo, dmacc, delegation, session_info, test] =
+        DDF_FILES.map(|(name, text)| (format!("{ddf_base}/{name}"), text));
+    let devinfo_values = json!({
+        "DevID": DEVICE_ID, "Man": "Vendor", "Mod": "Model", "DmV": "2.0", "Lang": "en", "DevType": "computer", "OEM": "",
+        "FwV": "fw 1", "SwV": "sw 1", "HwV": "",
+    });
+    let fixed = |(link, ddf), moid, miid, values| FixedMo { ddf, link, moid, miid, values };
+    vec![
+        Box::new(fixed(devinfo, DEVINFO, "DevInfo", devinfo_values)),
+        Box::new(DataMo::new(dmacc.1, dmacc.0)),
+        Box::new(DataMo::new(delegation.1, delegation.0)),
+        Box::new(fixed(session_info, SESSION_INFO, "SessionInfo", json!({ "CBT": 1, "ROAMING": 2 }))),
+        Box::new(TestMo { plug: plug.clone(), link: test.0 }),
+    ]
+}

@@ -1,0 +1,207 @@
+//! Management objects for the device under test: every format, occurrence and access type, with a plug-in whose behaviour
+//! the test sets.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use omadm_client::plugin::Changed;
+use omadm_client::{ManagementObject, PluginError, Refusal, StatusCode};
+use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, Value};
+use serde_json::{Value as Json, json};
+
+/// MOID of the object with instances `alpha` and `beta`.
+pub const MOID: &str = "urn:oma:mo:ext-conformance:1.0";
+/// MOID of the object with a named root and one instance, `only`.
+pub const SINGLE_MOID: &str = "urn:oma:mo:ext-conformance-single:1.0";
+
+/// MOID of the object whose instances servers make; there is none at the start.
+pub const PLAIN_MOID: &str = "urn:oma:mo:ext-conformance-plain:1.0";
+
+/// Address of a path in instance `alpha`; empty is its root.
+#[must_use]
+pub fn address(path: &str) -> String {
+    format!("{MOID}/alpha/{path}")
+}
+
+/// Address of a path in the only instance of [`SINGLE_MOID`].
+#[must_use]
+pub fn single(path: &str) -> String {
+    format!("{SINGLE_MOID}//{path}")
+}
+
+/// What the instance `name` holds at the start.
+pub(crate) fn initial(name: &str) -> Json {
+    json!({
+        "Id": name, "Text": format!("text of {name}"), "Count": 42, "Ratio": 2.5, "Flag": true,
+        "Blob": "AAEC/w==", "Base": "b21hZG0=", "Doc": "<a>b</a>", "Day": "2015-01-22", "Clock": "10:20:30", "Nil": null,
+        "Empty": "", "Maybe": "here", "ReadOnly": "fixed", "Secret": "hush", "Hidden": "unseen", "Run": null, "Walk": null,
+        "List": {
+            "one": { "ID": "GPS", "Value": "12.2", "Data": {
+                "1": { "Date": "12.1", "Value": "near" }, "2": { "Date": "12.2", "Value": "far" } } },
+            "two": { "ID": "Temperature", "Value": "21" },
+        },
+        "Pair": { "a": "first" }, "Some": { "x": "some" }, "Few": { "f": "few" },
+        "Fixed": { "Version": "1.0", "Setting": "as shipped" },
+    })
+}
+
+/// JSON as content of the tree.
+pub(crate) fn content(json: &Json) -> Content {
+    match json {
+        Json::Object(members) => Content::Interior(
+            members
+                .iter()
+                .map(|(name, value)| (NodeName::parse(name).expect("a legal node name"), content(value)))
+                .collect(),
+        ),
+        Json::Null => Content::Leaf(Value::Null),
+        Json::Bool(value) => Content::Leaf(Value::Bool(*value)),
+        Json::Number(number) => Content::Leaf(match number.as_i64() {
+            Some(whole) => Value::Int(whole),
+            None => Value::Float(number.as_f64().expect("a number")),
+        }),
+        Json::String(text) => Content::Leaf(Value::Text(text.clone())),
+        Json::Array(_) => panic!("no node is a JSON array"),
+    }
+}
+
+/// The test's hand on the plug-in.
+#[derive(Clone, Default)]
+pub struct Plug(Arc<Mutex<PlugState>>);
+
+#[derive(Default)]
+struct PlugState {
+    executed: Vec<String>,
+    executing: BTreeMap<String, u16>,
+    checking: Option<u16>,
+    reading: bool,
+    applied: usize,
+}
+
+impl Plug {
+    fn state(&self) -> MutexGuard<'_, PlugState> {
+        self.0.lock().expect("no test panics with the lock")
+    }
+
+    /// The executable node at `path` ends with this status from now on; 200 is success.
+    pub fn execution_ends(&self, path: &str, status: u16) {
+        self.state().executing.insert(address(path), status);
+    }
+
+    /// Every change is refused with this status from now on.
+    pub fn changes_end(&self, status: u16) {
+        self.state().checking = Some(status);
+    }
+
+    /// Changes are agreed to again.
+    pub fn changes_pass(&self) {
+        self.state().checking = None;
+    }
+
+    /// Whether every read fails because the value cannot be had from the machine.
+    pub fn reads_fail(&self, fail: bool) {
+        self.state().reading = fail;
+    }
+
+    /// Addresses that were executed, in order.
+    #[must_use]
+    pub fn executed(&self) -> Vec<String> {
+        self.state().executed.clone()
+    }
+
+    /// How many changes of servers were carried out.
+    #[must_use]
+    pub fn applied(&self) -> usize {
+        self.state().applied
+    }
+}
+
+/// The plug-in of these MOs.
+pub(crate) struct TestMo {
+    pub(crate) plug: Plug,
+    pub(crate) link: String,
+}
+
+/// DDF file of these MOs.
+pub(crate) const DDF: &str = include_str!("../ddf/conformance-v1_0.ddf");
+
+impl ManagementObject for TestMo {
+    fn ddf(&self) -> &str {
+        DDF
+    }
+
+    fn link(&self) -> &str {
+        &self.link
+    }
+
+    fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
+        let first_start = {
+            let single = Moid::parse(SINGLE_MOID)?;
+            let first_start = tree.tree().instances_of(&single).next().is_none();
+            if first_start {
+                let data = json!({ "Name": "single", "Count": 1, "Note": "a note" });
+                tree.create_instance(&single, &Miid::parse("only")?, content(&data))?;
+            }
+            first_start
+        };
+        if first_start {
+            for name in ["alpha", "beta"] {
+                tree.create_instance(&Moid::parse(MOID)?, &Miid::parse(name)?, content(&initial(name)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self, instance: &Miid, _tree: &mut Change<'_>) -> Result<(), PluginError> {
+        if self.plug.state().reading {
+            return Err(PluginError::Other(format!("the test lets reads of {instance} fail")));
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, _changed: &Changed<'_>) -> Result<(), Refusal> {
+        match self.plug.state().checking {
+            Some(status) => Err(Refusal::new(StatusCode(status), "the test says so")),
+            None => Ok(()),
+        }
+    }
+
+    fn applied(&mut self, _changed: &Changed<'_>) {
+        self.plug.state().applied += 1;
+    }
+
+    fn execute(&mut self, address: &ClientUri) -> Result<(), Refusal> {
+        let address = address.to_string();
+        let mut state = self.plug.state();
+        let status = state.executing.get(&address).copied().unwrap_or(200);
+        state.executed.push(address);
+        if status == 200 { Ok(()) } else { Err(Refusal::new(StatusCode(status), "the test says so")) }
+    }
+}
+
+/// A management object that holds fixed values in one instance.
+pub(crate) struct FixedMo {
+    pub(crate) ddf: &'static str,
+    pub(crate) link: String,
+    pub(crate) moid: &'static str,
+    pub(crate) miid: &'static str,
+    pub(crate) values: Json,
+}
+
+impl ManagementObject for FixedMo {
+    fn ddf(&self) -> &str {
+        self.ddf
+    }
+
+    fn link(&self) -> &str {
+        &self.link
+    }
+
+    fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
+        let moid = Moid::parse(self.moid)?;
+        if tree.tree().instances_of(&moid).next().is_none() {
+            tree.create_instance(&moid, &Miid::parse(self.miid)?, content(&self.values))?;
+        }
+        Ok(())
+    }
+}
