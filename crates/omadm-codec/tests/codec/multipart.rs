@@ -1,5 +1,4 @@
 //! Multipart bodies: any parts in any chunks, and the limits.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use omadm_codec::multipart::{Event, Part, PartHead, Reader, Writer, boundary_for, content_type, decode};
 use omadm_codec::{DecodeError, Leniency, Limits, MediaType, Problem, Tolerance};

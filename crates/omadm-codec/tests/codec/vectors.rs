@@ -1,14 +1,11 @@
 //! The examples of the standard and their bad neighbours, as files in `vectors/`: `<name>.json` or `.txt`, and beside it
 //! `<name>.expected` (tolerances used, and what was understood) or `<name>.error`.
 //!
-//! After a deliberate change: `BLESS=1 cargo test -p omadm-codec --test vectors`, then review the difference.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
-
-mod common;
+//! After a deliberate change: `BLESS=1 cargo test -p omadm-codec --test codec`, then review the difference.
 
 use std::fs;
 
-use common::{Case, cases};
+use crate::common::{Case, cases};
 use omadm_codec::dm2::{CommandEntry, Initiation, Request, Response, mo_data};
 use omadm_codec::{DecodeError, Leniency, Limits, MediaType, ddf, multipart};
 

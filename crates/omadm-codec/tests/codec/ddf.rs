@@ -1,9 +1,6 @@
 //! The DDF files this repository ships, and the properties of the DDF reader and writer.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
-mod common;
-
-use common::cases;
+use crate::common::cases;
 use omadm_codec::{Limits, Problem, ddf};
 use omadm_mo::ddf::{AccessType, CaseSense, Ddf, DdfName, DdfNode, DfType, Occurrence, RtProperties, Scope};
 use omadm_mo::{Format, NodeName};

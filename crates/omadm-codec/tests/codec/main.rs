@@ -1,0 +1,10 @@
+//! Tests of the codecs through their public interface: vectors, properties, limits.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod common;
+mod corpus;
+mod ddf;
+mod limits;
+mod multipart;
+mod schemas;
+mod vectors;
