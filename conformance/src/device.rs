@@ -13,7 +13,7 @@ use omadm_mo::well_known::{DEVINFO, DMACC, SESSION_INFO};
 use omadm_mo::{Actor, Authority as Who, ClientUri, Miid, Moid, Quota, Rights, ServerId, Value};
 use serde_json::{Value as Json, json};
 
-use crate::test_mo::{DDF, FixedMo, MOID, Plug, SINGLE_MOID, TestMo};
+use crate::test_mo::{DDF, EXAMPLE_MOID, FixedMo, MOID, Plug, SINGLE_MOID, TestMo};
 
 /// DevID of the device under test.
 pub const DEVICE_ID: &str = "UUID:0f9b7a52-58a5-4b1d-8f43-3b6f3d0f0c11";
@@ -171,7 +171,10 @@ impl TestDevice {
     fn grant_rights(&mut self) {
         let accounts = self.setup.accounts.clone();
         for account in accounts {
-            for (moid, miid) in [(MOID, "alpha"), (MOID, "beta"), (SINGLE_MOID, "only")] {
+            let examples = [(EXAMPLE_MOID, "left"), (EXAMPLE_MOID, "right")];
+            for (moid, miid) in
+                [(MOID, "alpha"), (MOID, "beta"), (SINGLE_MOID, "only")].into_iter().chain(examples)
+            {
                 self.grant(moid, miid, "/", &account.server, account.rights);
             }
             for (moid, miid) in [(DEVINFO, "DevInfo"), (SESSION_INFO, "SessionInfo")] {

@@ -26,6 +26,6 @@ pub use package::{Package1, Package3, Part, Schema, dmmo};
 pub use proof::{DIRECTORY, Proof};
 pub use script_device::{ScriptDevice, commands, fetch};
 pub use script_server::{Answer, ScriptServer};
-pub use test_mo::{MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
+pub use test_mo::{EXAMPLE_MOID, MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
 pub use tls::Authority;
 pub use wire::{Reply, Request};

@@ -17,6 +17,9 @@ pub const SINGLE_MOID: &str = "urn:oma:mo:ext-conformance-single:1.0";
 /// MOID of the object whose instances servers make; there is none at the start.
 pub const PLAIN_MOID: &str = "urn:oma:mo:ext-conformance-plain:1.0";
 
+/// MOID of the example of `DM 2.0 §6.1.3` with instances `left` and `right`.
+pub const EXAMPLE_MOID: &str = "urn:oma:mo:moid:1.0";
+
 /// Address of a path in instance `alpha`; empty is its root.
 #[must_use]
 pub fn address(path: &str) -> String {
@@ -43,6 +46,15 @@ pub(crate) fn initial(name: &str) -> Json {
         "Pair": { "a": "first" }, "Some": { "x": "some" }, "Few": { "f": "few" },
         "Fixed": { "Version": "1.0", "Setting": "as shipped" },
     })
+}
+
+/// The two instances of figure 5.
+fn examples() -> [(&'static str, Json); 2] {
+    let instance = |id: &str, setting: &str| {
+        json!({ "ID": id, "Setting": setting, "Data": {
+            "1": { "Date": "12.1", "Value": format!("{id} 1") }, "2": { "Date": "12.2", "Value": format!("{id} 2") } } })
+    };
+    [("left", instance("GPS", "0xA1")), ("right", instance("Temperature", "0xB2"))]
 }
 
 /// JSON as content of the tree.
@@ -135,19 +147,17 @@ impl ManagementObject for TestMo {
     }
 
     fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
-        let first_start = {
-            let single = Moid::parse(SINGLE_MOID)?;
-            let first_start = tree.tree().instances_of(&single).next().is_none();
-            if first_start {
-                let data = json!({ "Name": "single", "Count": 1, "Note": "a note" });
-                tree.create_instance(&single, &Miid::parse("only")?, content(&data))?;
-            }
-            first_start
-        };
-        if first_start {
-            for name in ["alpha", "beta"] {
-                tree.create_instance(&Moid::parse(MOID)?, &Miid::parse(name)?, content(&initial(name)))?;
-            }
+        let single = Moid::parse(SINGLE_MOID)?;
+        if tree.tree().instances_of(&single).next().is_some() {
+            return Ok(());
+        }
+        let data = json!({ "Name": "single", "Count": 1, "Note": "a note" });
+        tree.create_instance(&single, &Miid::parse("only")?, content(&data))?;
+        for name in ["alpha", "beta"] {
+            tree.create_instance(&Moid::parse(MOID)?, &Miid::parse(name)?, content(&initial(name)))?;
+        }
+        for (name, data) in examples() {
+            tree.create_instance(&Moid::parse(EXAMPLE_MOID)?, &Miid::parse(name)?, content(&data))?;
         }
         Ok(())
     }

@@ -12,3 +12,5 @@ mod sec_5_3_8_cont_end;
 mod sec_5_3_commands;
 mod sec_5_5_accept;
 mod sec_5_6_http_errors;
+mod sec_6_1_client_uri;
+mod sec_6_2_server_uri;
