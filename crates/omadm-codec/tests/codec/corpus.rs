@@ -7,8 +7,10 @@ use omadm_codec::check;
 
 use crate::common;
 
-/// Name of the target, of the folder with its vectors if there is one, and what it checks.
-const TARGETS: [(&str, Option<&str>, fn(&[u8])); 9] = [
+/// Name of the target, the folder with its vectors if there is one, and what it checks.
+type Target = (&'static str, Option<&'static str>, fn(&[u8]));
+
+const TARGETS: [Target; 9] = [
     ("initiation", Some("vectors/dm2/initiation"), check::check_initiation),
     ("request", Some("vectors/dm2/request"), check::check_request),
     ("response", Some("vectors/dm2/response"), check::check_response),

@@ -29,8 +29,7 @@ static MO_DATA: LazyLock<Validator> = LazyLock::new(|| schema("mo_data.json"));
 
 fn validate(schema: &Validator, json: &[u8]) -> Result<(), TestCaseError> {
     let json = serde_json::from_slice(json).unwrap();
-    let valid = schema.validate(&json).map_err(|error| TestCaseError::fail(format!("{error} in {json}")));
-    valid
+    schema.validate(&json).map_err(|error| TestCaseError::fail(format!("{error} in {json}")))
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn show_entry(entry: &CommandEntry) -> String {
             let mut package = Vec::new();
             Request::encode(std::slice::from_ref(command), &mut package);
             let again = Request::decode(&package, &Limits::default(), &mut Leniency::strict(), &|_| false);
-            assert_eq!(again.unwrap().entries, [entry.clone()]);
+            assert_eq!(again.unwrap().entries, std::slice::from_ref(entry));
             assert_eq!(command.to_words()[0], command.name());
             format!("{}\n", command.to_words().join(" "))
         }
