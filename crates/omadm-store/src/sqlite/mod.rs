@@ -5,6 +5,8 @@
 
 mod catalogue;
 mod commands;
+#[cfg(test)]
+mod cost;
 mod devices;
 mod events;
 mod payloads;

@@ -1,0 +1,79 @@
+//! What every engine of the store must do. The cases know the trait only; each engine runs all of them on a store of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod devices;
+mod others;
+mod sessions;
+mod trees;
+
+macro_rules! run_on_sqlite {
+    ($($module:ident: $($case:ident)*;)*) => {
+        mod sqlite {
+            $($(
+                #[tokio::test]
+                async fn $case() {
+                    let dir = tempfile::tempdir().unwrap();
+                    crate::$module::$case(&crate::support::open(&dir.path().join("omadm.db"))).await;
+                }
+            )*)*
+        }
+    };
+}
+
+run_on_sqlite! {
+    devices:
+        enrolment_is_read_back
+        enrolment_is_all_or_none
+        enrolment_refuses_what_is_taken
+        user_names_can_be_exchanged
+        devices_are_listed_by_id
+        removal_takes_all_of_a_device
+        replacement_starts_clean
+        generations_count_on_after_removal;
+    commands:
+        commands_are_numbered_per_device
+        a_command_is_read_back
+        an_unknown_device_has_no_queue
+        a_full_queue_refuses
+        a_newer_command_supersedes_what_was_not_sent
+        superseding_frees_a_place
+        only_queued_commands_are_cancelled
+        expiry_ends_queued_and_sent
+        listing_is_newest_first
+        sending_counts_attempts
+        a_transition_needs_its_state
+        a_final_state_stays
+        numbers_are_not_given_twice;
+    sessions:
+        check_in_reads_all_of_a_device
+        check_in_orders_sent_before_queued
+        a_step_sets_what_it_names
+        a_stale_version_conflicts
+        a_conflict_leaves_nothing
+        an_old_generation_conflicts
+        one_of_two_rivals_wins
+        sessions_are_listed_with_traces
+        uploads_are_traced_with_their_session
+        replaced_sessions_say_so;
+    trees:
+        a_subtree_is_read_in_order
+        a_listing_is_paged
+        replacing_forgets_what_was_below
+        removing_spares_the_siblings
+        merging_keeps_what_is_deeper
+        ancestors_are_made
+        trees_of_devices_are_apart;
+    others:
+        payloads_are_kept_for_their_device
+        payloads_of_others_are_safe
+        events_follow_a_cursor
+        events_of_a_device_begin_with_its_enrolment
+        ddf_files_are_replaced_by_name
+        tokens_are_kept
+        counts_are_those_of_now
+        pruning_spares_what_is_open_or_young
+        pruning_stops_at_its_limit;
+}
