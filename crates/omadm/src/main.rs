@@ -1,3 +1,24 @@
-//! omadm
+//! The `omadm` program: the server, the operator's commands, the decoder, and the load generator.
+//!
+//! Here: argument parsing, a client of the REST API, output for people and for programs, and the simulator.
+//! Never here: protocol rules, storage, or anything another program would want to call.
 
-fn main() {}
+mod api;
+mod cli;
+mod cmd;
+mod failure;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The command line as a whole: global options and the list of subcommands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::api::Api;
+use crate::cmd;
+use crate::failure::Failure;
+use crate::screen::Format;
+
+/// OMA Device Management: the server, its operator's commands, and tools for protocol engineers.
+///
+/// Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "omadm", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every subcommand takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Operator address of the server.
+    #[arg(
+        long,
+        global = true,
+        env = "OMADM_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub server: String,
+    /// File with the operator token; the token itself can be given in the environment as OMADM_TOKEN.
+    #[arg(
+        long,
+        global = true,
+        env = "OMADM_TOKEN_FILE",
+        value_name = "FILE",
+        default_value = "omadm-data/operator.token"
+    )]
+    pub token_file: PathBuf,
+    /// Tables for people, JSON for programs.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+}
+
+impl Global {
+    /// A client of the server that the options name.
+    pub fn api(&self) -> Result<Api, Failure> {
+        Api::new(&self.server, &self.token_file).map_err(Failure::from)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at devices, enrol and remove them.
+    #[command(subcommand)]
+    Device(cmd::device::Device),
+    /// Queue a command for a device, and wait for its result if wished.
+    Run(cmd::run::Run),
+    /// Look at queued and finished commands, and cancel them.
+    #[command(subcommand)]
+    Command(cmd::command::Command),
+    /// Look at management sessions and what went over the wire in them.
+    #[command(subcommand)]
+    Session(cmd::session::Session),
+    /// Print what happened, device by device.
+    Events(cmd::events::Events),
+    /// Operator tokens.
+    #[command(subcommand)]
+    Token(cmd::token::Token),
+    /// Device description files.
+    #[command(subcommand)]
+    Ddf(cmd::ddf::Ddf),
+    /// Make what a device needs to know its server.
+    #[command(subcommand)]
+    Bootstrap(cmd::bootstrap::Bootstrap),
+    /// Read a DM message and say what is in it.
+    Decode(cmd::decode::Decode),
+    /// Put load on a server: many virtual devices, each with the real client engine.
+    Sim(cmd::sim::Sim),
+}
+
+impl Cli {
+    /// Does what the command line asks.
+    pub fn run(self) -> Result<(), Failure> {
+        let Self { global, command } = self;
+        match command {
+            Command::Device(device) => one_thread(device.run(&global)),
+            Command::Run(run) => one_thread(run.run(&global)),
+            Command::Command(command) => one_thread(command.run(&global)),
+            Command::Session(session) => one_thread(session.run(&global)),
+            Command::Events(events) => one_thread(events.run(&global)),
+            Command::Token(token) => one_thread(token.run(&global)),
+            Command::Ddf(ddf) => one_thread(ddf.run(&global)),
+            Command::Bootstrap(bootstrap) => one_thread(bootstrap.run(&global)),
+            Command::Decode(decode) => decode.run(&global),
+            Command::Sim(sim) => many_threads(sim.run(&global)),
+        }
+    }
+}
+
+/// One request at a time needs no second thread.
+fn one_thread(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    block_on(tokio::runtime::Builder::new_current_thread().enable_all().build(), work)
+}
+
+fn many_threads(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    block_on(tokio::runtime::Builder::new_multi_thread().enable_all().build(), work)
+}
+
+fn block_on(
+    runtime: std::io::Result<tokio::runtime::Runtime>,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    runtime.map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

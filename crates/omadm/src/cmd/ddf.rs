@@ -1,0 +1,185 @@
+//! `omadm ddf`: device description files.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use omadm_codec::ddf::{self as codec, Decoded, line_and_column};
+use omadm_codec::{Limits, Problem};
+use omadm_mo::ddf::{DdfNode, DfType};
+use serde_json::{Value, json};
+
+use crate::api::{Api, Query, segment};
+use crate::cli::Global;
+use crate::cmd::decode::{name_of, outline_of};
+use crate::failure::Failure;
+use crate::screen::{self, Format};
+
+/// Device description files.
+#[derive(Debug, Subcommand)]
+pub enum Ddf {
+    /// Read files and say what is wrong with them, with line and column.
+    Check {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print the described nodes too.
+        #[arg(long)]
+        nodes: bool,
+    },
+    /// List the files that the server has.
+    Ls,
+    /// Print a file that the server has.
+    Get {
+        /// Its name.
+        name: String,
+    },
+    /// Check a file, then give it to the server.
+    Put {
+        /// The file.
+        file: PathBuf,
+        /// Its name on the server; that of the file if not given.
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+impl Ddf {
+    /// Does it.
+    pub async fn run(self, global: &Global) -> Result<(), Failure> {
+        match self {
+            Self::Check { files, nodes } => check(global.output, &files, nodes),
+            Self::Ls => list(&global.api()?, global.output).await,
+            Self::Get { name } => {
+                let answer = global.api()?.get_bytes(&format!("/ddfs/{}", segment(&name))).await?;
+                screen::raw(&answer)
+            }
+            Self::Put { file, name } => put(&global.api()?, global.output, &file, name).await,
+        }
+    }
+}
+
+/// A file that was read, or what is wrong with it.
+struct Checked {
+    file: PathBuf,
+    result: Result<Decoded, Fault>,
+}
+
+/// Where a file is wrong, and how.
+struct Fault {
+    line: usize,
+    column: usize,
+    field: &'static str,
+    problem: Problem,
+}
+
+impl Fault {
+    fn told(&self, file: &Path) -> String {
+        format!("{}:{}:{}: {}: {}", file.display(), self.line, self.column, self.field, self.problem)
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::of_file("read", file, &error))
+}
+
+fn decode(text: &[u8]) -> Result<Decoded, Fault> {
+    codec::decode(text, &Limits::default()).map_err(|error| {
+        let (line, column) = line_and_column(text, error.at);
+        Fault { line, column, field: error.field, problem: error.problem }
+    })
+}
+
+fn check(output: Format, files: &[PathBuf], nodes: bool) -> Result<(), Failure> {
+    let checked = files
+        .iter()
+        .map(|file| Ok(Checked { file: file.clone(), result: decode(&read(file)?) }))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    match output {
+        Format::Json => screen::json(&checked.iter().map(checked_json).collect::<Vec<_>>())?,
+        Format::Table => {
+            for one in &checked {
+                tell(one, nodes)?;
+            }
+        }
+    }
+    let faults: Vec<String> = checked
+        .iter()
+        .filter_map(|one| one.result.as_ref().err().map(|fault| fault.told(&one.file)))
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Failed(faults.join("\nomadm: "))) }
+}
+
+fn tell(checked: &Checked, nodes: bool) -> Result<(), Failure> {
+    // What is wrong goes to standard error with the exit status.
+    let Ok(decoded) = &checked.result else { return Ok(()) };
+    let count: usize = decoded.ddf.nodes.iter().map(count).sum();
+    let objects: Vec<String> = decoded.ddf.nodes.iter().map(object).collect();
+    screen::line(&format!("{}: good, {count} nodes; {}", checked.file.display(), objects.join(", ")))?;
+    for warning in &decoded.warnings {
+        screen::line(&format!("{}: note: {}", checked.file.display(), screen::clean(warning)))?;
+    }
+    if nodes { outline_of(&decoded.ddf).print() } else { Ok(()) }
+}
+
+fn checked_json(checked: &Checked) -> Value {
+    match &checked.result {
+        Ok(decoded) => json!({
+            "file": checked.file,
+            "good": true,
+            "nodes": decoded.ddf.nodes.iter().map(count).sum::<usize>(),
+            "objects": decoded.ddf.nodes.iter().map(object).collect::<Vec<_>>(),
+            "warnings": decoded.warnings,
+        }),
+        Err(fault) => json!({
+            "file": checked.file,
+            "good": false,
+            "line": fault.line,
+            "column": fault.column,
+            "field": fault.field,
+            "problem": fault.problem.to_string(),
+        }),
+    }
+}
+
+/// Nodes at and below a node. The decoder bounds the depth.
+fn count(node: &DdfNode) -> usize {
+    node.children.iter().map(count).sum::<usize>().saturating_add(1)
+}
+
+fn object(node: &DdfNode) -> String {
+    match &node.df_type {
+        Some(DfType::DdfName(moid)) if !moid.is_empty() => moid.clone(),
+        _ => name_of(node),
+    }
+}
+
+async fn list(api: &Api, output: Format) -> Result<(), Failure> {
+    let items = api.list("/ddfs", &Query::new(), None).await?;
+    if output == Format::Json {
+        return screen::json(&items);
+    }
+    let now = jiff::Timestamp::now();
+    let rows = items.iter().map(|item| {
+        let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let moids = item.get("moids").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let moids: Vec<&str> = moids.iter().filter_map(Value::as_str).collect();
+        vec![text("name"), moids.join(", "), screen::age(&text("stored"), now)]
+    });
+    screen::table(&["NAME", "MANAGEMENT OBJECTS", "STORED"], rows.collect(), "The server has no DDF file.")
+}
+
+async fn put(api: &Api, output: Format, file: &Path, name: Option<String>) -> Result<(), Failure> {
+    let text = read(file)?;
+    decode(&text).map_err(|fault| Failure::Failed(fault.told(file)))?;
+    let name = match name.or_else(|| file.file_name().map(|name| name.to_string_lossy().into_owned())) {
+        Some(name) => name,
+        None => {
+            return Err(Failure::Usage(format!("{} has no file name; give one with --name", file.display())));
+        }
+    };
+    api.put(&format!("/ddfs/{}", segment(&name)), "application/vnd.syncml.dmddf+xml", text.into()).await?;
+    match output {
+        Format::Json => screen::json(&json!({ "name": name })),
+        Format::Table => screen::line(&format!("{name} is stored.")),
+    }
+}

@@ -1,0 +1,157 @@
+//! What a message can be, and how to tell without being told.
+
+use clap::ValueEnum;
+use omadm_codec::media_type;
+use serde_json::Value;
+
+/// Kinds of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Package#1: session initiation.
+    #[value(alias = "initiation")]
+    Package1,
+    /// Package#2: commands.
+    #[value(alias = "request")]
+    Package2,
+    /// Package#3: statuses and alerts.
+    #[value(alias = "response")]
+    Package3,
+    /// multipart/form-data: Package#3 with the data of its GET commands.
+    Multipart,
+    /// application/dmmo+json: MO data, such as a bootstrap.
+    #[value(alias = "mo-data")]
+    Dmmo,
+    /// A device description file.
+    Ddf,
+}
+
+impl Kind {
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Package1 => "package1",
+            Self::Package2 => "package2",
+            Self::Package3 => "package3",
+            Self::Multipart => "multipart",
+            Self::Dmmo => "dmmo",
+            Self::Ddf => "ddf",
+        }
+    }
+
+    /// The name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Package1 => "Package#1",
+            Self::Package2 => "Package#2",
+            Self::Package3 => "Package#3",
+            Self::Multipart => "Package#3 with data",
+            Self::Dmmo => "MO data",
+            Self::Ddf => "DDF file",
+        }
+    }
+
+    /// The registered media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Package1 => media_type::INITIATION_JSON,
+            Self::Package2 => media_type::REQUEST_JSON,
+            Self::Package3 => media_type::RESPONSE_JSON,
+            Self::Multipart => media_type::FORM_DATA,
+            Self::Dmmo => media_type::DMMO_JSON,
+            Self::Ddf => "application/vnd.syncml.dmddf+xml",
+        }
+    }
+}
+
+/// Tells the kind from the content.
+///
+/// # Errors
+/// Why it could be anything.
+pub fn guess(input: &[u8]) -> Result<Kind, String> {
+    let text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input).trim_ascii_start();
+    match text {
+        [] => Err("it is empty".to_owned()),
+        [b'<', ..] => Ok(Kind::Ddf),
+        [b'-', b'-', ..] => Ok(Kind::Multipart),
+        [b'{' | b'[', ..] => guess_json(text),
+        _ if text.windows(3).any(|window| window == b"\n--") => Ok(Kind::Multipart),
+        _ => Err("it is neither JSON, nor XML, nor a multipart body".to_owned()),
+    }
+}
+
+fn guess_json(text: &[u8]) -> Result<Kind, String> {
+    let members = match serde_json::from_slice(text) {
+        Ok(Value::Object(members)) => members,
+        Ok(_) => return Ok(Kind::Dmmo),
+        Err(error) => return guess_broken(text, &error),
+    };
+    let names: Vec<&str> = members.keys().map(String::as_str).collect();
+    match by_members(|name| members.contains_key(name)) {
+        Some(kind) => Ok(kind),
+        None if names.is_empty() => Ok(Kind::Package1),
+        None => {
+            let names: Vec<&str> = names.into_iter().take(5).collect();
+            Err(format!("it is JSON, but no DM message has the members {}", names.join(", ")))
+        }
+    }
+}
+
+/// The member that only one kind has.
+fn by_members(has: impl Fn(&str) -> bool) -> Option<Kind> {
+    [
+        ("CMD", Kind::Package2),
+        ("Status", Kind::Package3),
+        ("MOData", Kind::Dmmo),
+        ("ClientURI", Kind::Dmmo),
+        ("MOS", Kind::Package1),
+        ("Alert", Kind::Package1),
+    ]
+    .into_iter()
+    .find_map(|(name, kind)| has(name).then_some(kind))
+}
+
+/// A message that is no JSON goes to the decoder of the kind whose member it names, which says best what is wrong.
+fn guess_broken(text: &[u8], error: &serde_json::Error) -> Result<Kind, String> {
+    let names = |name: &str| {
+        let quoted = format!("\"{name}\"");
+        text.windows(quoted.len()).any(|window| window == quoted.as_bytes())
+    };
+    by_members(names).ok_or_else(|| format!("it begins like JSON, but: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let cases: [(&[u8], Kind); 9] = [
+            (b" {}", Kind::Package1),
+            (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
+            (br#"{"CMD":[["END"]]}"#, Kind::Package2),
+            (br#"{"Alert":[],"Status":[]}"#, Kind::Package3),
+            (b"[]", Kind::Dmmo),
+            (br#"{"ClientURI":"a","MOData":{}}"#, Kind::Dmmo),
+            (b"<?xml version=\"1.0\"?><MgmtTree/>", Kind::Ddf),
+            (b"--b\r\n\r\n--b--", Kind::Multipart),
+            (b"preamble\r\n--b\r\n\r\n--b--", Kind::Multipart),
+        ];
+        for (input, kind) in cases {
+            assert_eq!(guess(input), Ok(kind), "{}", String::from_utf8_lossy(input));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_said() {
+        assert!(guess(b"").unwrap_err().contains("empty"));
+        assert!(guess(b"hello").unwrap_err().contains("neither"));
+        assert!(guess(br#"{"Foo":1}"#).unwrap_err().contains("Foo"));
+        assert!(guess(b"{\n  \"CMX\": [").unwrap_err().contains("line 2"));
+    }
+
+    #[test]
+    fn broken_messages_go_to_the_decoder_of_the_member_they_name() {
+        assert_eq!(guess(b"{\"CMD\": ["), Ok(Kind::Package2));
+        assert_eq!(guess(b"[{\"ClientURI\": }"), Ok(Kind::Dmmo));
+    }
+}

@@ -1,0 +1,201 @@
+//! `omadm decode`: what a message says, or exactly where it is wrong.
+
+mod content;
+mod ddf;
+mod kind;
+mod outline;
+mod packages;
+mod parts;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use omadm_codec::{DecodeError, Leniency, Limits, ddf::line_and_column};
+use serde_json::{Value, json};
+
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::screen::{self, Format};
+pub use ddf::{name_of, outline_of};
+use kind::Kind;
+pub use outline::Outline;
+
+/// Largest message that is read, in octets.
+const MAX_INPUT: usize = 64 << 20;
+
+/// Read a DM message and say what is in it: packages 1 to 3, multipart bodies, MO data, DDF files.
+///
+/// A message that is wrong is answered with the place (line, column, byte) and what was expected there. What peers send beside the
+/// standard is accepted and named; --strict refuses it.
+#[derive(Debug, Args)]
+pub struct Decode {
+    /// The file; standard input if it is `-` or not given.
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    /// What it is; guessed if not given.
+    #[arg(long = "as", value_enum, value_name = "KIND")]
+    kind: Option<Kind>,
+    /// Boundary of a multipart body; that of its head or first delimiter if not given.
+    #[arg(long)]
+    boundary: Option<String>,
+    /// Accept only what the standard allows.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What a message says, for people and for programs.
+pub struct Decoded {
+    /// One line a fact.
+    pub outline: Outline,
+    /// The same as JSON.
+    pub content: Value,
+    /// What a person should know beside it.
+    pub warnings: Vec<String>,
+}
+
+/// Why a message does not decode.
+pub enum Fault {
+    /// It is wrong at a byte offset of the whole input.
+    At(DecodeError),
+    /// A part of a multipart body is wrong at an offset of its own.
+    InPart {
+        /// Number of the part, from 1.
+        part: usize,
+        /// Its body.
+        body: Vec<u8>,
+        /// Offset and reason.
+        error: DecodeError,
+    },
+}
+
+impl From<DecodeError> for Fault {
+    fn from(error: DecodeError) -> Self {
+        Self::At(error)
+    }
+}
+
+impl Decode {
+    /// Does it.
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        if self.boundary.is_some() && self.kind.is_some_and(|kind| kind != Kind::Multipart) {
+            return Err(Failure::Usage("--boundary makes sense with --as multipart only".to_owned()));
+        }
+        let name =
+            if self.is_stdin() { "standard input".to_owned() } else { self.file.display().to_string() };
+        let input = self.read()?;
+        let kind = match (self.kind, &self.boundary) {
+            (Some(kind), _) => kind,
+            (None, Some(_)) => Kind::Multipart,
+            (None, None) => kind::guess(&input)
+                .map_err(|reason| Failure::Failed(format!("{name}: {reason}; say what it is with --as")))?,
+        };
+        let mut leniency = if self.strict { Leniency::strict() } else { Leniency::lenient() };
+        match decode(kind, &input, self.boundary.as_deref(), &mut leniency) {
+            Ok(decoded) => print(global.output, kind, input.len(), &decoded, &leniency),
+            Err(fault) => Err(refuse(global.output, kind, &name, &input, &fault)?),
+        }
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.file == Path::new("-")
+    }
+
+    fn read(&self) -> Result<Vec<u8>, Failure> {
+        let failure = |error: &std::io::Error| Failure::of_file("read", &self.file, error);
+        let mut input = Vec::new();
+        let limit = MAX_INPUT as u64 + 1;
+        if self.is_stdin() {
+            std::io::stdin().lock().take(limit).read_to_end(&mut input).map_err(|error| failure(&error))?;
+        } else {
+            let file = std::fs::File::open(&self.file).map_err(|error| failure(&error))?;
+            file.take(limit).read_to_end(&mut input).map_err(|error| failure(&error))?;
+        }
+        if input.len() > MAX_INPUT {
+            return Err(Failure::Failed(format!(
+                "{} is larger than {MAX_INPUT} bytes, too large for a message",
+                self.file.display()
+            )));
+        }
+        Ok(input)
+    }
+}
+
+/// Bounds of this tool: as wide as the file it read, otherwise those of the engines.
+pub fn limits() -> Limits {
+    Limits { bytes: MAX_INPUT, ..Limits::default() }
+}
+
+fn decode(
+    kind: Kind,
+    input: &[u8],
+    boundary: Option<&str>,
+    leniency: &mut Leniency,
+) -> Result<Decoded, Fault> {
+    match kind {
+        Kind::Package1 => Ok(packages::initiation(input, leniency)?),
+        Kind::Package2 => Ok(packages::request(input, leniency)?),
+        Kind::Package3 => Ok(packages::response(input, leniency)?),
+        Kind::Dmmo => Ok(content::mo_data(input, leniency)?),
+        Kind::Ddf => Ok(ddf::file(input)?),
+        Kind::Multipart => parts::multipart(input, boundary, leniency),
+    }
+}
+
+fn print(
+    output: Format,
+    kind: Kind,
+    length: usize,
+    decoded: &Decoded,
+    leniency: &Leniency,
+) -> Result<(), Failure> {
+    let used: Vec<&str> = leniency.used.iter().map(|tolerance| tolerance.as_str()).collect();
+    if output == Format::Json {
+        return screen::json(&json!({
+            "kind": kind.as_str(),
+            "media_type": kind.media_type(),
+            "bytes": length,
+            "tolerances": used,
+            "warnings": decoded.warnings,
+            "content": decoded.content,
+        }));
+    }
+    screen::line(&format!("{} ({}), {length} bytes", kind.title(), kind.media_type()))?;
+    decoded.outline.print()?;
+    for warning in &decoded.warnings {
+        screen::line(&format!("Note: {}", screen::clean(warning)))?;
+    }
+    match used.as_slice() {
+        [] => Ok(()),
+        used => screen::line(&format!("Tolerated, --strict would refuse it: {}", used.join(", "))),
+    }
+}
+
+/// The failure of a message that does not decode; programs get it as JSON as well.
+fn refuse(output: Format, kind: Kind, name: &str, input: &[u8], fault: &Fault) -> Result<Failure, Failure> {
+    let (part, body, error) = match fault {
+        Fault::At(error) => (None, input, error),
+        Fault::InPart { part, body, error } => (Some(*part), body.as_slice(), error),
+    };
+    let (line, column) = line_and_column(body, error.at);
+    if output == Format::Json {
+        screen::json(&json!({
+            "kind": kind.as_str(),
+            "error": {
+                "part": part, "at": error.at, "line": line, "column": column,
+                "field": error.field, "problem": error.problem.to_string(),
+            },
+        }))?;
+    }
+    let place = match part {
+        Some(part) => format!("{name}: part {part}, line {line}, column {column} of it"),
+        None => format!("{name}:{line}:{column}"),
+    };
+    Ok(Failure::Failed(format!(
+        "{place} (byte {}): {} of {}: {}",
+        error.at,
+        error.field,
+        kind.title(),
+        error.problem
+    )))
+}

@@ -1,0 +1,195 @@
+//! `omadm device`: who is managed, and what is known about them.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::api::types::{Device as Record, TreeNode};
+use crate::api::{Api, Query, read, segment};
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::screen::{self, Format};
+
+mod tree;
+
+/// Look at devices, enrol and remove them.
+#[derive(Debug, Subcommand)]
+pub enum Device {
+    /// List the devices.
+    Ls {
+        /// At most this many.
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// Show what is known about a device.
+    Show {
+        /// Identifier of the device, such as UUID:….
+        device: String,
+    },
+    /// Print the last known tree of a device, with the age of each value.
+    Tree {
+        /// Identifier of the device.
+        device: String,
+        /// Only this node and what is below it, such as urn:oma:mo:oma-dm-devinfo:1.2//.
+        #[arg(long, value_name = "CLIENTURI")]
+        at: Option<String>,
+    },
+    /// Enrol a device and print its credentials, once.
+    Add(Add),
+    /// Remove devices with all that is known about them.
+    Rm {
+        /// Identifiers of the devices.
+        #[arg(required = true)]
+        devices: Vec<String>,
+    },
+}
+
+/// Enrol a device.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Identifier of the device, such as UUID:….
+    device: String,
+    /// A name for people.
+    #[arg(long)]
+    label: Option<String>,
+    /// Start anew if the device is enrolled already: its queue and its last known tree are dropped.
+    #[arg(long)]
+    replace: bool,
+}
+
+impl Device {
+    /// Does it.
+    pub async fn run(self, global: &Global) -> Result<(), Failure> {
+        let api = global.api()?;
+        match self {
+            Self::Ls { limit } => list(&api, global.output, limit).await,
+            Self::Show { device } => show(&api, global.output, &device).await,
+            Self::Tree { device, at } => last_known_tree(&api, global.output, &device, at.as_deref()).await,
+            Self::Add(add) => enrol(&api, global.output, &add).await,
+            Self::Rm { devices } => remove(&api, global.output, &devices).await,
+        }
+    }
+}
+
+/// Path of a device.
+pub fn path(device: &str) -> String {
+    format!("/devices/{}", segment(device))
+}
+
+async fn list(api: &Api, output: Format, limit: Option<u32>) -> Result<(), Failure> {
+    let items = api.list("/devices", &Query::new(), limit).await?;
+    if output == Format::Json {
+        return screen::json(&items);
+    }
+    let now = jiff::Timestamp::now();
+    let rows = items.into_iter().map(|item| {
+        let device: Record = read("/devices", item)?;
+        Ok(vec![
+            device.id,
+            device.label.unwrap_or_default(),
+            device.protocol.unwrap_or_default(),
+            [device.manufacturer, device.model].into_iter().flatten().collect::<Vec<_>>().join(" "),
+            device.software.unwrap_or_default(),
+            device.last_contact.map_or_else(|| "never".to_owned(), |time| screen::age(&time, now)),
+            device.open_commands.to_string(),
+        ])
+    });
+    screen::table(
+        &["DEVICE", "LABEL", "PROTOCOL", "MODEL", "SOFTWARE", "LAST CONTACT", "OPEN"],
+        rows.collect::<Result<_, Failure>>()?,
+        "No device is enrolled. `omadm bootstrap factory --device ID` enrols one.",
+    )
+}
+
+async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
+    let path = path(id);
+    let value = api.get(&path).await?;
+    if output == Format::Json {
+        return screen::json(&value);
+    }
+    let device: Record = read(&path, value)?;
+    let now = jiff::Timestamp::now();
+    let unknown = || "not known yet".to_owned();
+    let facts = [
+        ("Device", device.id),
+        ("Label", device.label.unwrap_or_else(|| "none".to_owned())),
+        ("Protocol", device.protocol.unwrap_or_else(unknown)),
+        ("Manufacturer", device.manufacturer.unwrap_or_else(unknown)),
+        ("Model", device.model.unwrap_or_else(unknown)),
+        ("Firmware", device.firmware.unwrap_or_else(unknown)),
+        ("Software", device.software.unwrap_or_else(unknown)),
+        ("Enrolled", format!("{} (enrolment {})", screen::age(&device.enrolled, now), device.generation)),
+        (
+            "Last contact",
+            device.last_contact.map_or_else(|| "never".to_owned(), |time| screen::age(&time, now)),
+        ),
+        ("Open commands", device.open_commands.to_string()),
+    ];
+    for (name, value) in facts {
+        screen::line(&format!("{name:<14} {}", screen::clean(&value)))?;
+    }
+    let Some(inventory) = device.inventory else {
+        return screen::line("Management objects are not reported yet.");
+    };
+    screen::line("")?;
+    let rows = inventory.into_iter().map(|mo| vec![mo.moid, mo.miids.join(", "), mo.ddf.unwrap_or_default()]);
+    screen::table(
+        &["MANAGEMENT OBJECT", "INSTANCES", "DDF"],
+        rows.collect(),
+        "It reports no management object.",
+    )
+}
+
+async fn last_known_tree(api: &Api, output: Format, id: &str, at: Option<&str>) -> Result<(), Failure> {
+    let path = format!("{}/tree", path(id));
+    let items = api.list(&path, &Query::new().with_some("at", at), None).await?;
+    if output == Format::Json {
+        return screen::json(&items);
+    }
+    let nodes = items.into_iter().map(|item| read(&path, item)).collect::<Result<Vec<TreeNode>, _>>()?;
+    if nodes.is_empty() {
+        return screen::line(&format!(
+            "Nothing is known yet. Ask the device: omadm run {id} get urn:oma:mo:oma-dm-devinfo:1.2//"
+        ));
+    }
+    for line in tree::lines(&nodes, jiff::Timestamp::now()) {
+        screen::line(&line)?;
+    }
+    Ok(())
+}
+
+async fn enrol(api: &Api, output: Format, add: &Add) -> Result<(), Failure> {
+    let mut body = json!({ "id": add.device, "replace": add.replace });
+    if let (Some(label), Some(members)) = (&add.label, body.as_object_mut()) {
+        members.insert("label".to_owned(), label.as_str().into());
+    }
+    let answer = api.post("/devices", &body, Duration::ZERO).await?;
+    if output == Format::Json {
+        return screen::json(&answer);
+    }
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or("(not given)").to_owned();
+    screen::line(&format!("{} is enrolled. Its credentials are shown only now:", add.device))?;
+    for (name, member) in [
+        ("User", "user"),
+        ("Secret", "secret"),
+        ("Server identifier", "server_id"),
+        ("Server URI", "server_uri"),
+    ] {
+        screen::line(&format!("{name:<18} {}", screen::clean(&text(member))))?;
+    }
+    Ok(())
+}
+
+async fn remove(api: &Api, output: Format, devices: &[String]) -> Result<(), Failure> {
+    for device in devices {
+        api.delete(&path(device)).await?;
+        if output == Format::Table {
+            screen::line(&format!("{device} is removed."))?;
+        }
+    }
+    match output {
+        Format::Json => screen::json(&json!({ "removed": devices })),
+        Format::Table => Ok(()),
+    }
+}

@@ -1,0 +1,12 @@
+//! One file a subcommand.
+
+pub mod bootstrap;
+pub mod command;
+pub mod ddf;
+pub mod decode;
+pub mod device;
+pub mod events;
+pub mod run;
+pub mod session;
+pub mod sim;
+pub mod token;

@@ -1,0 +1,152 @@
+//! `omadm sim`: a load generator with the real client engine in each virtual device.
+
+mod device;
+mod enrolment;
+mod load;
+mod report;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use omadm_client::{HttpsConfig, HttpsTransport};
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::screen;
+use device::{Account, Model};
+use enrolment::Enrolled;
+use load::Load;
+
+/// What a virtual device is asked for in each session, so that every session has a durable result.
+const DEFAULT_GET: &str = "urn:oma:mo:oma-dm-devinfo:1.2//DevID";
+
+/// Put load on a server: many virtual devices, each with the real client engine.
+///
+/// Enrols the devices, runs their sessions, prints rates and latencies, and removes the devices again.
+#[derive(Debug, Args)]
+pub struct Sim {
+    /// Protocol of the devices.
+    #[arg(long, value_enum)]
+    protocol: Protocol,
+    /// Number of virtual devices.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    devices: u32,
+    /// Sessions of each device.
+    #[arg(long, value_name = "M", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    sessions: u32,
+    /// Sessions at the same time, each on its own connection.
+    #[arg(long, value_name = "C", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: u16,
+    /// Where the devices connect to; what the server says if not given.
+    #[arg(long, value_name = "URL")]
+    device_url: Option<String>,
+    /// Certificate authority that the devices trust (PEM), beside those of the system.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// What the server asks each device for in each session; DevInfo/DevID if not given. Can be repeated.
+    #[arg(long, value_name = "CLIENTURI", conflicts_with = "no_commands")]
+    get: Vec<String>,
+    /// The server has nothing to ask: sessions begin and end.
+    #[arg(long)]
+    no_commands: bool,
+    /// Leave the devices enrolled.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Protocols that a virtual device can speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Protocol {
+    /// OMA DM 2.0.
+    #[value(name = "dm2.0")]
+    Dm20,
+}
+
+impl Sim {
+    /// Does it.
+    pub async fn run(self, global: &Global) -> Result<(), Failure> {
+        let Protocol::Dm20 = self.protocol;
+        let api = Arc::new(global.api()?);
+        let account = self.account(&api).await?;
+        // Tried before anything is enrolled, so that a wrong file costs nothing.
+        self.transport()?;
+        let enrolled = enrolment::enrol(&api, self.devices).await?;
+        let result = tokio::select! {
+            result = self.load(&api, &account, &enrolled) => result,
+            () = interrupted() => Err(Failure::Failed("interrupted".to_owned())),
+        };
+        if !self.keep {
+            enrolment::remove(&api, enrolled, usize::from(self.concurrency)).await?;
+        }
+        let figures = result?;
+        figures.print(global.output)?;
+        figures.verdict()
+    }
+
+    async fn load(
+        &self,
+        api: &Arc<Api>,
+        account: &Account,
+        enrolled: &[Enrolled],
+    ) -> Result<report::Figures, Failure> {
+        let model = Model::new()?;
+        let workers = usize::from(self.concurrency).min(enrolled.len()).max(1);
+        let shares = enrolled.chunks(enrolled.len().div_ceil(workers).max(1)).map(|share| {
+            // A transport of its own is a connection of its own.
+            let transport = self.transport()?;
+            share.iter().map(|device| model.client(device, account, transport.clone())).collect()
+        });
+        let shares = shares.collect::<Result<Vec<_>, Failure>>()?;
+        let load = Load { api: Arc::clone(api), server: account.server.clone(), gets: self.gets().into() };
+        load.run(shares, self.sessions).await
+    }
+
+    fn transport(&self) -> Result<HttpsTransport, Failure> {
+        let config = HttpsConfig { ca_file: self.ca_file.clone(), ..HttpsConfig::default() };
+        HttpsTransport::new(&config).map_err(|error| Failure::Failed(error.to_string()))
+    }
+
+    fn gets(&self) -> Vec<String> {
+        match (self.no_commands, self.get.as_slice()) {
+            (true, _) => Vec::new(),
+            (false, []) => vec![DEFAULT_GET.to_owned()],
+            (false, gets) => gets.to_vec(),
+        }
+    }
+
+    /// Whom the devices are bootstrapped for, from the server's own description.
+    async fn account(&self, api: &Api) -> Result<Account, Failure> {
+        let about = api.get("/server").await?;
+        let text = |name: &str| about.get(name).and_then(Value::as_str);
+        let missing = |name: &str| Failure::Failed(format!("the server does not say its {name}"));
+        let server = text("server_id").ok_or_else(|| missing("server_id"))?;
+        let uri = self.device_url.as_deref().or_else(|| text("device_uri"));
+        Account::new(server, uri.ok_or_else(|| missing("device_uri; give --device-url"))?)
+    }
+}
+
+/// Resolves at Ctrl-C; never if that cannot be watched, so that the load goes on.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A progress bar on standard error, if that is a terminal.
+fn progress(what: &'static str, length: u64) -> indicatif::ProgressBar {
+    let bar = if screen::progress_is_seen() {
+        indicatif::ProgressBar::new(length)
+    } else {
+        indicatif::ProgressBar::hidden()
+    };
+    if let Ok(style) =
+        indicatif::ProgressStyle::with_template("{msg:<20} {bar:40} {pos}/{len} {per_sec} {eta}")
+    {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}

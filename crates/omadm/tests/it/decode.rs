@@ -1,0 +1,131 @@
+//! `omadm decode` over the vectors of the repository.
+
+use std::path::{Path, PathBuf};
+
+use crate::{repository, run, run_with_input};
+
+/// Folder of vectors, and what its messages are.
+const KINDS: [(&str, &str); 5] = [
+    ("initiation", "package1"),
+    ("request", "package2"),
+    ("response", "package3"),
+    ("mo_data", "dmmo"),
+    ("multipart", "multipart"),
+];
+
+/// The messages of a folder whose judgement has this extension.
+fn messages(folder: &str, judgement: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(repository("vectors/dm2").join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json" || extension == "txt"))
+        .filter(|path| path.with_extension(judgement).exists())
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "{folder} has no {judgement} vectors: an empty folder proves nothing");
+    found
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn good_messages_are_described() {
+    for (folder, kind) in KINDS {
+        for message in messages(folder, "expected") {
+            let ran = run(&["decode", "--as", kind, text(&message)]);
+            assert_eq!(ran.code, Some(0), "{}: {ran:?}", message.display());
+            assert!(ran.stdout.contains(" bytes\n"), "{}: {ran:?}", message.display());
+            let json = run(&["decode", "--as", kind, "--output", "json", text(&message)]).json();
+            assert_eq!(json["kind"], kind, "{}: {json}", message.display());
+        }
+    }
+}
+
+#[test]
+fn bad_messages_are_refused_with_their_place() {
+    for (folder, kind) in KINDS {
+        for message in messages(folder, "error") {
+            let ran = run(&["decode", "--as", kind, text(&message)]);
+            // What is wrong inside a part, the multipart reader does not see.
+            assert_eq!(ran.code, Some(1), "{}: {ran:?}", message.display());
+            assert!(
+                ran.stderr.contains(&format!("{}:", message.display())),
+                "{}: {ran:?}",
+                message.display()
+            );
+            assert!(ran.stderr.contains("(byte "), "{}: {ran:?}", message.display());
+        }
+    }
+}
+
+#[test]
+fn kinds_are_guessed() {
+    for (file, kind) in [
+        ("initiation/7.2.1.1.json", "package1"),
+        ("request/7.2.1.2.json", "package2"),
+        ("response/7.2.1.3.json", "package3"),
+        ("mo_data/7.2.1.4.json", "dmmo"),
+        ("multipart/F.txt", "multipart"),
+    ] {
+        let message = repository("vectors/dm2").join(file);
+        let json = run(&["decode", "--output", "json", text(&message)]).json();
+        assert_eq!(json["kind"], kind, "{file}: {json}");
+    }
+    let json = run(&["decode", "--output", "json", text(&repository("ddf/dm_dmacc-v1_2.ddf"))]).json();
+    assert_eq!(json["kind"], "ddf");
+    assert_eq!(json["content"]["nodes"][0]["type"]["ddf_name"], "urn:oma:mo:oma-dm-dmacc:1.2");
+}
+
+#[test]
+fn the_facts_of_a_message_are_told() {
+    let ran = run_with_input(&["decode"], br#"{"CMD":[["GET","urn:x:mo:a:1.0//B"],["FROB"],["GET"]]}"#);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for fact in ["CMD: 3 commands", "0: GET  urn:x:mo:a:1.0//B", "command 1 with 501", "command 2 with 400"] {
+        assert!(ran.stdout.contains(fact), "{fact}: {ran:?}");
+    }
+    let input = br#"{"Status":[{"sc":404},{"sc":200,"URI":["urn:x:mo:a:1.0/1/"]}]}"#;
+    let json = run_with_input(&["decode", "-", "--output", "json"], input).json();
+    assert_eq!(json["content"]["statuses"][0]["label"], "Not Found", "{json}");
+    assert_eq!(json["content"]["statuses"][1]["uris"][0], "urn:x:mo:a:1.0/1/", "{json}");
+    assert_eq!(json["tolerances"], serde_json::json!([]), "{json}");
+}
+
+#[test]
+fn tolerances_are_named_and_strict_refuses_them() {
+    let message = br#"{"Status":[200]}"#;
+    let ran = run_with_input(&["decode"], message);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("bare-status"), "{ran:?}");
+    let ran = run_with_input(&["decode", "--strict"], message);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("standard input:1:"), "{ran:?}");
+}
+
+#[test]
+fn a_part_that_is_wrong_is_named() {
+    let body = b"--b\r\nContent-Type: application/vnd.oma.dm.response+json\r\n\r\n{\"Status\":[{\"sc\":200}]}\r\n\
+        --b\r\nContent-Disposition: form-data; name=\"0\"\r\nContent-Type: application/dmmo+json\r\n\r\n[{\"ClientURI\":5}]\r\n--b--\r\n";
+    let ran = run_with_input(&["decode"], body);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("part 2, line 1") && ran.stderr.contains("ClientURI"), "{ran:?}");
+    let json = run_with_input(&["decode", "--output", "json"], body).json();
+    assert_eq!(json["error"]["part"], 2, "{json}");
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let ran = run_with_input(&["decode"], br#"{"Alert":[{"AlertType":"\u001b[2J"}]}"#);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!ran.stdout.contains('\u{1b}') && ran.stdout.contains("\\u{1b}[2J"), "{ran:?}");
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    for input in [&b""[..], b"hello", br#"{"Foo":1}"#, b"\xff\xfe"] {
+        let ran = run_with_input(&["decode"], input);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("--as"), "{ran:?}");
+    }
+}
