@@ -155,6 +155,9 @@ fn specificity(range: &str, essence: &str) -> Option<u8> {
     }
 }
 
+/// Most parameters that a header field may have; those of any use have one or two.
+const MOST_PARAMETERS: usize = 32;
+
 /// Parameters of a header field, names in lower case, values unquoted.
 pub(crate) type Parameters = Vec<(String, String)>;
 
@@ -171,6 +174,9 @@ pub(crate) fn field_value<'t>(
             continue;
         }
         let error = |problem| DecodeError { at, field, problem };
+        if parameters.len() == MOST_PARAMETERS {
+            return Err(error(Problem::TooMany { limit: MOST_PARAMETERS }));
+        }
         let (name, value) = piece
             .split_once('=')
             .filter(|(name, _)| is_token(name))
@@ -289,6 +295,16 @@ mod tests {
             assert_eq!(error.at, at, "{text}");
             assert!(error.to_string().contains(problem), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn parameters_are_counted() {
+        let with = |count: usize| {
+            let parameters: String = (0..count).map(|number| format!(";p{number}=1")).collect();
+            MediaType::parse(&format!("a/b{parameters}"))
+        };
+        assert_eq!(with(32).unwrap().parameters.len(), 32);
+        assert_eq!(with(33).unwrap_err().problem, Problem::TooMany { limit: 32 });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! DOCTYPE, comments and processing instructions are passed over; no entity but the five of XML itself is resolved.
 
 use quick_xml::XmlVersion;
+use quick_xml::errors::SyntaxError;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::ResolveResult;
@@ -80,15 +81,22 @@ pub(crate) fn parse(
             Ok((_, Event::Decl(_) | Event::PI(_) | Event::DocType(_) | Event::Comment(_))) => Ok(()),
             Err(cause) => {
                 let at = builder.offset + position(reader.error_position());
-                let problem = match cause {
-                    quick_xml::Error::Syntax(_) => Problem::Short,
-                    cause => Problem::Syntax(cause.to_string().into()),
-                };
-                Err(error(at, problem))
+                Err(error(at, describe(&cause)))
             }
         };
         event?;
     }
+}
+
+fn describe(cause: &quick_xml::Error) -> Problem {
+    let text = match cause {
+        quick_xml::Error::Syntax(cause @ SyntaxError::InvalidBangMarkup) => cause.to_string(),
+        // All others say that something is not closed.
+        quick_xml::Error::Syntax(_) => return Problem::Short,
+        quick_xml::Error::IllFormed(cause) => cause.to_string(),
+        cause => cause.to_string(),
+    };
+    Problem::Syntax(text.into())
 }
 
 fn position(at: u64) -> usize {

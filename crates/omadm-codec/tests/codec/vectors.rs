@@ -3,11 +3,12 @@
 //!
 //! After a deliberate change: `BLESS=1 cargo test -p omadm-codec --test codec`, then review the difference.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::common::{Case, cases};
 use omadm_codec::dm2::{CommandEntry, Initiation, Request, Response, mo_data};
-use omadm_codec::{DecodeError, Leniency, Limits, MediaType, ddf, multipart};
+use omadm_codec::{DecodeError, Leniency, Limits, MediaType, Tolerance, ddf, multipart};
 
 /// Decodes leniently and strictly and compares with the expectation. Strict decoding has to refuse exactly what needed a tolerance.
 fn verify(case: &Case, decode: impl Fn(&mut Leniency) -> Result<String, DecodeError>) {
@@ -126,6 +127,28 @@ fn multipart_bodies() {
 fn show_part(part: &multipart::Part) -> String {
     let body = String::from_utf8_lossy(&part.body);
     format!("{:?} {:?} {:?}\n", part.head.name, part.head.content_type, body)
+}
+
+/// The other tolerances are asked for by those who use what was decoded.
+#[test]
+fn every_tolerance_of_the_decoders_has_a_vector() {
+    let mut used = BTreeSet::new();
+    for folder in ["initiation", "request", "response", "mo_data", "multipart"] {
+        for case in cases(&format!("vectors/dm2/{folder}"), "expected") {
+            let text = String::from_utf8(case.bytes).unwrap();
+            let list = text.lines().next().unwrap().strip_prefix("tolerances: ").unwrap();
+            used.extend(list.split(", ").filter(|name| *name != "none").map(str::to_owned));
+        }
+    }
+    let elsewhere = [
+        Tolerance::TextForTyped,
+        Tolerance::NoStartAlert,
+        Tolerance::MoidAlias,
+        Tolerance::NodeAlias,
+        Tolerance::MediaTypeCase,
+    ];
+    let ours = Tolerance::ALL.iter().filter(|tolerance| !elsewhere.contains(tolerance));
+    assert_eq!(used, ours.map(Tolerance::to_string).collect());
 }
 
 /// Expected: the warnings, an empty line, and the file as we write it.
