@@ -1,1 +1,26 @@
-//! omadm-server
+//! The DM server as a service: listeners for devices and operators, the command queue at work, the Data Repository, the DDF file
+//! server, the REST API.
+//!
+//! Here: TLS, HTTP, scheduling, configuration, and the translation of what operators say into protocol commands.
+//! Never here: parsing of packages, rules of a protocol session, SQL, or the reading of arguments and environment on its own.
+
+mod address;
+mod background;
+mod clock;
+pub mod config;
+mod context;
+mod ddfs;
+mod device;
+mod error;
+mod listener;
+mod operation;
+mod operator;
+mod outcome;
+mod random;
+mod requests;
+mod server;
+mod tls;
+
+pub use config::{Config, ConfigError};
+pub use error::ServerError;
+pub use server::{Running, Server, TokenText};

@@ -1,0 +1,208 @@
+//! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
+
+mod load;
+mod units;
+mod validate;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigError, Origin};
+pub use units::{Size, Span};
+
+/// All settings of a server. `Config::default()` is a working trial server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who the server is.
+    pub server: ServerSection,
+    /// The listener for devices.
+    pub device: DeviceSection,
+    /// The listener for operators.
+    pub operator: OperatorSection,
+    /// The command queue.
+    pub queue: QueueSection,
+    /// The store.
+    pub store: StoreSection,
+    /// Traces of sessions.
+    pub trace: TraceSection,
+    /// The Data Repository.
+    pub data: DataSection,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSection {
+    /// Server Identifier, `SrvID` of the DM account on every device (`DM 2.0 §12.2`). 1 to 64 letters, digits, `.`, `-`, `_`.
+    pub id: String,
+    /// Name of the server for people, `Name` of the DM account.
+    pub name: String,
+    /// Directory for everything the server keeps. Made if it is missing.
+    pub data_dir: PathBuf,
+    /// How devices reach this server, such as `https://dm.example.org:8443`, no path. Default: the host of `device.listen`
+    /// (`localhost` if it listens everywhere) with its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+}
+
+/// `[device]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeviceSection {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// PEM file with the server's certificate and its chain. Without it a certification authority and a certificate are made
+    /// under `data_dir/tls`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key of `certificate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// PEM file with the authority that devices have to trust when `certificate` is given; bootstraps carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<PathBuf>,
+    /// Insecure: speak HTTP without TLS, so that everyone on the way reads credentials and data. Only for tests or behind a
+    /// TLS proxy on the same machine.
+    pub plain_http: bool,
+    /// Largest package a device may send.
+    pub max_message: Size,
+    /// How long a connection may stay without a request before it is closed.
+    pub idle_timeout: Span,
+    /// How long a new connection may take until its first request's head is complete.
+    pub header_timeout: Span,
+    /// How long a request's body may take.
+    pub body_timeout: Span,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Span,
+    /// Most connections at a time; more wait to be accepted.
+    pub max_connections: usize,
+    /// Most Package#1 in work at a time; more get 503 with a spread `Retry-After`. Messages of accepted sessions are never
+    /// turned away. 0 takes no new session (maintenance).
+    pub max_new_sessions: usize,
+    /// Shortest `Retry-After` of a 503; the value sent is drawn from one to four times this.
+    pub retry_after: Span,
+    /// How long a Package#1 that comes again counts as a repetition of the one before and not as a new session.
+    pub repeat_window: Span,
+    /// Refuse everything that the standard does not allow, also where we understand it.
+    pub strict: bool,
+}
+
+/// `[operator]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OperatorSection {
+    /// Address and port of the REST API (plain HTTP: keep it on this machine, or put a TLS proxy before it); port 0 takes a
+    /// free one.
+    pub listen: SocketAddr,
+}
+
+/// `[queue]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueSection {
+    /// Most commands that may wait for one device.
+    pub max_per_device: u32,
+    /// Most commands in one Package#2. 1 to 1000.
+    pub max_commands_per_package: usize,
+    /// How often a command is sent before it is quarantined. 1 or more.
+    pub max_attempts: u32,
+    /// When a command expires unless the operator says otherwise.
+    pub default_expiry: Span,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSection {
+    /// Database file. Default: `omadm.db` in `data_dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+/// `[trace]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceSection {
+    /// How much of each message is kept.
+    pub keep_bytes: Size,
+    /// For how many days traces and finished commands are kept. 1 or more.
+    pub keep_days: u32,
+}
+
+/// `[data]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSection {
+    /// Largest upload of a device.
+    pub max_upload: Size,
+    /// Largest payload an operator may queue for a device.
+    pub max_payload: Size,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self { id: "omadm".into(), name: "omadm".into(), data_dir: "omadm-data".into(), public_url: None }
+    }
+}
+
+impl Default for DeviceSection {
+    fn default() -> Self {
+        Self {
+            listen: ([0, 0, 0, 0], 8443).into(),
+            certificate: None,
+            key: None,
+            authority: None,
+            plain_http: false,
+            max_message: Size(1 << 20),
+            idle_timeout: Span::secs(120),
+            header_timeout: Span::secs(15),
+            body_timeout: Span::secs(60),
+            handshake_timeout: Span::secs(10),
+            max_connections: 20_000,
+            max_new_sessions: 512,
+            retry_after: Span::secs(30),
+            repeat_window: Span::secs(30),
+            strict: false,
+        }
+    }
+}
+
+impl Default for OperatorSection {
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 8080).into() }
+    }
+}
+
+impl Default for QueueSection {
+    fn default() -> Self {
+        Self {
+            max_per_device: 1_000,
+            max_commands_per_package: 32,
+            max_attempts: 3,
+            default_expiry: Span::secs(7 * 86_400),
+        }
+    }
+}
+
+impl Default for TraceSection {
+    fn default() -> Self {
+        Self { keep_bytes: Size(64 << 10), keep_days: 30 }
+    }
+}
+
+impl Default for DataSection {
+    fn default() -> Self {
+        Self { max_upload: Size(16 << 20), max_payload: Size(16 << 20) }
+    }
+}
+
+impl Config {
+    /// Where the database file is.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.store.path.clone().unwrap_or_else(|| self.server.data_dir.join("omadm.db"))
+    }
+}

@@ -1,0 +1,78 @@
+//! What a well-formed value must be beyond its type.
+
+use http::Uri;
+
+use super::{Config, Span};
+
+/// A key whose value cannot be used.
+pub(super) struct Fault {
+    pub key: &'static str,
+    pub problem: String,
+}
+
+/// Finds the first fault.
+pub(super) fn check(config: &Config) -> Result<(), Fault> {
+    server_id(&config.server.id).map_err(|problem| Fault { key: "server.id", problem })?;
+    if let Some(url) = &config.server.public_url {
+        public_url(url, config.device.plain_http)
+            .map_err(|problem| Fault { key: "server.public_url", problem })?;
+    }
+    match (&config.device.certificate, &config.device.key) {
+        (Some(_), None) => return Err(fault("device.key", "is needed beside device.certificate")),
+        (None, Some(_)) => return Err(fault("device.certificate", "is needed beside device.key")),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    let spans: [(&'static str, Span); 6] = [
+        ("device.idle_timeout", config.device.idle_timeout),
+        ("device.header_timeout", config.device.header_timeout),
+        ("device.body_timeout", config.device.body_timeout),
+        ("device.handshake_timeout", config.device.handshake_timeout),
+        ("device.retry_after", config.device.retry_after),
+        ("queue.default_expiry", config.queue.default_expiry),
+    ];
+    for (key, span) in spans {
+        if span < Span::secs(1) {
+            return Err(fault(key, "has to be one second or more"));
+        }
+    }
+    let counts: [(&'static str, usize, usize); 6] = [
+        ("device.max_message", config.device.max_message.0, 64 << 20),
+        ("device.max_connections", config.device.max_connections, 1_000_000),
+        ("queue.max_per_device", config.queue.max_per_device as usize, 1_000_000),
+        ("queue.max_commands_per_package", config.queue.max_commands_per_package, 1_000),
+        ("queue.max_attempts", config.queue.max_attempts as usize, 1_000),
+        ("trace.keep_days", config.trace.keep_days as usize, 36_500),
+    ];
+    for (key, count, most) in counts {
+        if count == 0 || count > most {
+            return Err(Fault { key, problem: format!("has to be 1 to {most}") });
+        }
+    }
+    Ok(())
+}
+
+fn fault(key: &'static str, problem: &str) -> Fault {
+    Fault { key, problem: problem.to_owned() }
+}
+
+fn server_id(id: &str) -> Result<(), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if id.is_empty() || id.len() > 64 || !id.chars().all(legal) {
+        return Err(format!("{id:?} has to be 1 to 64 letters, digits, '.', '-' or '_'"));
+    }
+    Ok(())
+}
+
+fn public_url(text: &str, plain_http: bool) -> Result<(), String> {
+    let uri: Uri = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
+    if uri.authority().is_none() || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(format!(
+            "{text:?} has to be scheme, host and port only, such as https://dm.example.org:8443"
+        ));
+    }
+    match (uri.scheme_str(), plain_http) {
+        (Some("https"), _) | (Some("http"), true) => Ok(()),
+        (Some("http"), false) => Err(format!("{text:?} is not https; devices' credentials need TLS")),
+        _ => Err(format!("{text:?} has to begin with https://")),
+    }
+}

@@ -1,0 +1,152 @@
+//! What every request handler shares.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use omadm_codec::{DecodeError, Limits, dm2};
+use omadm_mo::{DeviceId, Time};
+use omadm_session::dm2::server as engine;
+use omadm_store::Store;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::config::Config;
+
+/// Path of the DM 2.0 endpoint below the public URL.
+pub const DM2_PATH: &str = "/dm/2.0";
+
+/// Shared by all handlers of both listeners.
+pub struct Context {
+    /// Settings.
+    pub config: Config,
+    /// Everything durable.
+    pub store: Arc<dyn Store>,
+    /// Settings of the protocol engine.
+    pub engine: engine::Config,
+    /// How devices reach us: scheme and authority, no trailing slash.
+    pub public_url: String,
+    /// The authority that devices have to trust, as PEM.
+    pub authority: Option<String>,
+    /// Admission of new sessions.
+    pub new_sessions: Semaphore,
+    /// Wakes those who wait for a device's commands.
+    pub wakers: Wakers,
+    /// Bounds what a single device can make us write outside of sessions.
+    pub remarks: Budget,
+}
+
+impl Context {
+    /// The URI of the DM 2.0 endpoint, `SrvURI` of the DM account.
+    pub fn device_uri(&self) -> String {
+        format!("{}{DM2_PATH}", self.public_url)
+    }
+}
+
+/// Limits for a body of MO data up to `bytes`.
+pub fn limits(bytes: usize) -> Limits {
+    Limits { bytes, ..Limits::default() }
+}
+
+/// Settings of the engine.
+pub fn engine_config(config: &Config) -> engine::Config {
+    engine::Config {
+        limits: limits(config.device.max_message.0),
+        strict: config.device.strict,
+        max_commands: config.queue.max_commands_per_package,
+        max_attempts: config.queue.max_attempts,
+    }
+}
+
+/// Reads MO data with every tolerance that the configuration leaves on.
+///
+/// # Errors
+/// With byte offset and field.
+pub fn decode_mo_data(body: &[u8], bytes: usize, strict: bool) -> Result<Vec<dm2::MoItem>, DecodeError> {
+    let mut leniency = omadm_codec::Leniency { strict, ..Default::default() };
+    dm2::mo_data::decode(body, &limits(bytes), &mut leniency)
+}
+
+/// Wakes waiting requests of this process when something happened to a device's commands. Other processes are noticed by
+/// re-reading.
+#[derive(Default)]
+pub struct Wakers(Mutex<HashMap<DeviceId, Arc<Notify>>>);
+
+impl Wakers {
+    /// A handle to wait on; ask for it before reading, so that nothing is missed in between.
+    pub fn of(&self, device: &DeviceId) -> Arc<Notify> {
+        let mut wakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those whom nobody waits on any more go first, so the map holds no more than there are waiting requests.
+        wakers.retain(|_, waker| Arc::strong_count(waker) > 1);
+        wakers.entry(device.clone()).or_default().clone()
+    }
+
+    /// Wakes all who wait for this device.
+    pub fn wake(&self, device: &DeviceId) {
+        if let Some(waker) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(device) {
+            waker.notify_waiters();
+        }
+    }
+}
+
+/// At most so many remarks (security events, traces of refused messages) a device and window.
+pub struct Budget {
+    per_window: u32,
+    window: Duration,
+    spent: Mutex<(Time, HashMap<DeviceId, u32>)>,
+}
+
+/// Devices counted at a time; beyond, nobody has anything left until the next window.
+const MAX_COUNTED: usize = 10_000;
+
+impl Budget {
+    /// A budget of so many remarks in each window.
+    pub fn new(per_window: u32, window: Duration) -> Self {
+        Self { per_window, window, spent: Mutex::new((Time(i64::MIN), HashMap::new())) }
+    }
+
+    /// Takes one, if there is one left.
+    pub fn take(&self, device: &DeviceId, now: Time) -> bool {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = i64::try_from(self.window.as_micros()).unwrap_or(i64::MAX);
+        if spent.0.plus_micros(window) <= now {
+            *spent = (now, HashMap::new());
+        }
+        if spent.1.len() >= MAX_COUNTED && !spent.1.contains_key(device) {
+            return false;
+        }
+        let count = spent.1.entry(device.clone()).or_default();
+        *count += 1;
+        *count <= self.per_window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_per_device_and_window() {
+        let budget = Budget::new(2, Duration::from_secs(60));
+        let (a, b) = (DeviceId::parse("A:1").unwrap(), DeviceId::parse("B:1").unwrap());
+        let at = Time::from_secs;
+        assert!(budget.take(&a, at(0)) && budget.take(&a, at(1)));
+        assert!(!budget.take(&a, at(59)));
+        assert!(budget.take(&b, at(59)));
+        assert!(budget.take(&a, at(60)));
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_and_forgotten() {
+        let wakers = Wakers::default();
+        let device = DeviceId::parse("A:1").unwrap();
+        let waker = wakers.of(&device);
+        let waiting = waker.notified();
+        tokio::pin!(waiting);
+        waiting.as_mut().enable();
+        wakers.wake(&device);
+        waiting.await;
+        drop(waker);
+        wakers.of(&DeviceId::parse("B:1").unwrap());
+        assert_eq!(wakers.0.lock().unwrap().len(), 1);
+    }
+}

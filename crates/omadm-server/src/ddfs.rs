@@ -1,0 +1,92 @@
+//! DDF files as the server keeps them, and those it comes with.
+
+use omadm_codec::{Limits, ddf};
+use omadm_mo::Time;
+use omadm_mo::ddf::Catalogue;
+use omadm_store::{DdfFile, Store};
+
+use crate::ServerError;
+
+/// Media type of a DDF file.
+pub const DDF_XML: &str = "application/vnd.syncml.dmddf+xml";
+/// Largest DDF file, in octets.
+const MAX_FILE: usize = 2 << 20;
+/// Longest name of a file.
+const MAX_NAME: usize = 128;
+
+/// The standard management objects of DM 2.0.
+const BUILT_IN: [(&str, &str); 4] = [
+    ("dm_devinfo-v1_2.ddf", include_str!("../../../ddf/dm_devinfo-v1_2.ddf")),
+    ("dm_dmacc-v1_2.ddf", include_str!("../../../ddf/dm_dmacc-v1_2.ddf")),
+    ("dm_delegation-v1_0.ddf", include_str!("../../../ddf/dm_delegation-v1_0.ddf")),
+    ("dm_sessioninfo-v1_0.ddf", include_str!("../../../ddf/dm_sessioninfo-v1_0.ddf")),
+];
+
+/// Name of the file that describes the DM account.
+pub const DMACC_FILE: &str = "dm_dmacc-v1_2.ddf";
+
+/// Reads a file to be stored under `name`; also gives what the reader found odd.
+///
+/// # Errors
+/// One sentence, with line and column where the XML is at fault.
+pub fn read(name: &str, text: &[u8], now: Time) -> Result<(DdfFile, Vec<String>), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if name.is_empty() || name.len() > MAX_NAME || name.starts_with('.') || !name.chars().all(legal) {
+        let rule = "letters, digits, '.', '-' and '_', and does not begin with '.'";
+        return Err(format!("the file name {name:?} is not legal: it has 1 to {MAX_NAME} {rule}"));
+    }
+    let limits = Limits { bytes: MAX_FILE, ..Limits::default() };
+    let decoded = ddf::decode(text, &limits).map_err(|error| {
+        let (line, column) = ddf::line_and_column(text, error.at);
+        format!("line {line}, column {column}: {}: {}", error.field, error.problem)
+    })?;
+    let moids = Catalogue::new().add(&decoded.ddf, name);
+    if moids.is_empty() {
+        return Err("it describes no management object: no node at the top has a DDFName".into());
+    }
+    let text = String::from_utf8(text.to_vec()).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    let moids = moids.iter().map(|moid| moid.as_str().to_owned()).collect();
+    Ok((DdfFile { name: name.to_owned(), moids, text, stored: now }, decoded.warnings))
+}
+
+/// Stores the built-in files that are not there, or not as they should be.
+///
+/// # Errors
+/// When the store fails.
+pub async fn seed(store: &dyn Store, now: Time) -> Result<(), ServerError> {
+    for (name, text) in BUILT_IN {
+        if store.ddf(name).await?.is_some_and(|kept| kept.text == text) {
+            continue;
+        }
+        let (file, _) =
+            read(name, text.as_bytes(), now).map_err(|problem| ServerError::Ddf { name, problem })?;
+        store.put_ddf(file).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_files_are_legal() {
+        for (name, text) in BUILT_IN {
+            let (file, warnings) = read(name, text.as_bytes(), Time(0)).unwrap();
+            assert_eq!((file.moids.len(), warnings), (1, vec![]), "{name}");
+        }
+        assert!(BUILT_IN.iter().any(|(name, _)| *name == DMACC_FILE));
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_their_place() {
+        let error = read("x.ddf", b"<MgmtTree>\n  <Node>\n</MgmtTree>", Time(0)).unwrap_err();
+        assert!(error.starts_with("line 3, column "), "{error}");
+        for name in ["", ".hidden", "a/b", "..", "ü"] {
+            assert!(
+                read(name, BUILT_IN[0].1.as_bytes(), Time(0)).unwrap_err().contains("file name"),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The Data Repository: payloads that a device fetches (HGET), uploads that it sends (HPUT, HPOST) (`DM 2.0 §5.3.1 to §5.3.3`).
+//!
+//! These exchanges are no part of a DM session: they name a command, and only the device of that command may use it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use omadm_codec::dm2::MoItem;
+use omadm_codec::{AcceptList, MediaType, media_type};
+use omadm_mo::Time;
+use omadm_session::dm2::server::Refusal;
+use omadm_store::{CheckIn, Command, CommandState, Payload, StoreError, TraceMessage};
+use uuid::Uuid;
+
+use super::{auth, dm2, read_body, refusal, refuse, store_failed, traces};
+use crate::address::Inventory;
+use crate::clock;
+use crate::context::{Context, decode_mo_data};
+use crate::listener::Connection;
+use crate::operation::{Body as Content, Operation};
+use crate::outcome::{Outcome, upload_view};
+
+/// What we take as an upload; management data in `application/dmmo+json` also goes into the last known tree.
+const TAKEN: [&str; 6] = [
+    media_type::DMMO_JSON,
+    media_type::TEXT_PLAIN,
+    media_type::OCTET_STREAM,
+    "application/json",
+    "text/xml",
+    "application/xml",
+];
+/// How long after its command was done an upload may come again, in microseconds.
+const AFTERWARDS: i64 = 600_000_000;
+/// How often an upload is tried again when its command changes meanwhile.
+const MAX_CONFLICTS: usize = 5;
+
+/// `GET /data/c/{command}`
+pub async fn payload(
+    State(context): State<Arc<Context>>,
+    Extension(connection): Extension<Arc<Connection>>,
+    Path(command): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let found = async {
+        let command = own_command(&context, &connection, &headers, &command).await?;
+        let content = content(&context, &command).await?;
+        check_accept(&headers, &content.content_type)?;
+        Ok(content)
+    };
+    match found.await {
+        Ok(content) => serve(content),
+        Err(refusal) => refuse(&context, &refusal),
+    }
+}
+
+fn serve(content: Content) -> Response {
+    let content_type = HeaderValue::from_str(&content.content_type)
+        .unwrap_or_else(|_| HeaderValue::from_static(media_type::OCTET_STREAM));
+    let headers = [(CONTENT_TYPE, content_type), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (headers, Body::from(content.octets)).into_response()
+}
+
+async fn content(context: &Context, command: &Command) -> Result<Content, Refusal> {
+    let none = || refusal(404, "this command has no payload");
+    if let Some(id) = command.payload {
+        let payload = context.store.payload(id).await.map_err(|error| store_failed(&error))?;
+        let payload = payload.filter(|payload| payload.device == command.device).ok_or_else(none)?;
+        return Ok(Content { content_type: payload.content_type, octets: payload.body });
+    }
+    Operation::from_stored(command).ok().and_then(|operation| operation.inline_body()).ok_or_else(none)
+}
+
+fn check_accept(headers: &HeaderMap, content_type: &str) -> Result<(), Refusal> {
+    let lists: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let Ok(accepted) = AcceptList::parse(&lists.join(", ")) else { return Ok(()) };
+    let essence = MediaType::parse(content_type).map(|parsed| parsed.essence).unwrap_or_default();
+    if accepted.quality(&essence) == 0 {
+        return Err(refusal(406, format!("the data is {essence}, which the request does not accept")));
+    }
+    Ok(())
+}
+
+/// `PUT` and `POST /data/u/{command}`
+pub async fn upload(
+    State(context): State<Arc<Context>>,
+    Extension(connection): Extension<Arc<Connection>>,
+    Path(command): Path<String>,
+    request: Request,
+) -> Response {
+    match take(&context, &connection, &command, request).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => {
+            let status = refusal.http_status;
+            tracing::warn!(peer = %connection.peer, command, status, reason = refusal.reason, "upload refused");
+            refuse(&context, &refusal)
+        }
+    }
+}
+
+async fn take(
+    context: &Context,
+    connection: &Connection,
+    command: &str,
+    request: Request,
+) -> Result<(), Refusal> {
+    let (head, body) = request.into_parts();
+    let command = own_command(context, connection, &head.headers, command).await?;
+    if !matches!(Operation::from_stored(&command), Ok(Operation::Upload { .. })) {
+        return Err(refusal(404, "this command wants no upload"));
+    }
+    check_time(&command, clock::now())?;
+    let content_type = taken_type(&head.headers)?;
+    let (limit, time) = (context.config.data.max_upload.0, context.config.device.body_timeout.0);
+    let octets = read_body(&head.headers, body, limit, time).await?;
+    let items = if content_type.essence == media_type::DMMO_JSON {
+        decode_mo_data(&octets, limit, context.config.device.strict)
+            .map_err(|error| refusal(400, format!("the MO data cannot be read: {error}")))?
+    } else {
+        Vec::new()
+    };
+    let given = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let payload = Payload {
+        id: command.id,
+        device: command.device.clone(),
+        content_type: given.to_owned(),
+        body: octets.to_vec(),
+    };
+    let now = clock::now();
+    let received = traces::received(context, &format!("upload by {}", head.method), given, &octets, now);
+    let trace = vec![received, traces::reply(context, "taken", "", 204, b"", now)];
+    store(context, command, payload, &items, &trace).await
+}
+
+async fn store(
+    context: &Context,
+    first: Command,
+    payload: Payload,
+    items: &[MoItem],
+    trace: &[TraceMessage],
+) -> Result<(), Refusal> {
+    let mut command = first;
+    for _ in 0..MAX_CONFLICTS {
+        if command.state.is_final() && !is_kept_already(&command, &payload) {
+            return Err(refusal(409, "the command is over, and other data came for it before"));
+        }
+        let device = context.store.device(&command.device).await.map_err(|error| store_failed(&error))?;
+        let Some(device) = device.filter(|device| device.generation == command.generation) else {
+            return Err(refusal(401, "the device was removed or enrolled anew"));
+        };
+        let inventory = Inventory::read(device.inventory.as_deref());
+        let check = CheckIn { device, session: None, commands: vec![command.clone()], more: false };
+        let queue: Vec<_> =
+            check.commands.iter().map(|stored| dm2::queued(context, &inventory, stored)).collect();
+        let Some(queued) = queue.first() else { break };
+        let outcome = Outcome::new(&check, &queue, HashMap::new(), inventory);
+        let batch = outcome.upload_step(queued, items, payload.clone(), trace.to_vec(), clock::now());
+        match context.store.apply(batch).await {
+            Ok(()) => return Ok(()),
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(store_failed(&error)),
+        }
+        let again = context.store.command(command.id).await.map_err(|error| store_failed(&error))?;
+        command = again.ok_or_else(|| refusal(404, "there is no such command any more"))?;
+    }
+    Err(refusal(503, "the command is being worked on; try again later"))
+}
+
+/// Whether a finished command already has just this upload.
+fn is_kept_already(command: &Command, payload: &Payload) -> bool {
+    let result: Option<serde_json::Value> =
+        command.result.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    result.and_then(|result| result.get("upload").cloned()) == Some(upload_view(payload))
+}
+
+/// An upload comes while its command is under way, or shortly after.
+fn check_time(command: &Command, now: Time) -> Result<(), Refusal> {
+    let over = || refusal(409, "the command is over; its upload is not wanted any more");
+    match command.state {
+        CommandState::Queued | CommandState::Sent => Ok(()),
+        CommandState::Done => {
+            let recent = command.finished.is_some_and(|finished| finished.plus_micros(AFTERWARDS) > now);
+            if recent { Ok(()) } else { Err(over()) }
+        }
+        CommandState::Failed
+        | CommandState::Expired
+        | CommandState::Cancelled
+        | CommandState::Superseded
+        | CommandState::Quarantined => Err(over()),
+    }
+}
+
+fn taken_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
+    let unsupported = |reason: String| Refusal { omadm_accept: true, ..refusal(415, reason) };
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let given = given.ok_or_else(|| unsupported("the upload has no Content-Type".into()))?;
+    let parsed = MediaType::parse(given).map_err(|error| unsupported(format!("Content-Type: {error}")))?;
+    if !TAKEN.contains(&parsed.essence.as_str()) {
+        return Err(unsupported(format!("{} is not taken here", parsed.essence)));
+    }
+    Ok(parsed)
+}
+
+/// The command of a path, if it is one of the device that asks.
+async fn own_command(
+    context: &Context,
+    connection: &Connection,
+    headers: &HeaderMap,
+    command: &str,
+) -> Result<Command, Refusal> {
+    let credential = auth::authenticate(context, headers, connection).await?;
+    if let Some(named) = auth::named_device(headers)? {
+        auth::same_device(context, &credential, &named, connection).await?;
+    }
+    let unknown = || refusal(404, "there is no such command");
+    let id = Uuid::try_parse(command).map_err(|_| unknown())?;
+    let command =
+        context.store.command(id).await.map_err(|error| store_failed(&error))?.ok_or_else(unknown)?;
+    if command.device != credential.device {
+        let (device, owner) = (&credential.device, &command.device);
+        tracing::warn!(%device, %owner, command = %id, "a device asked for the data of another");
+        return Err(refusal(403, "the data is for another device"));
+    }
+    Ok(command)
+}

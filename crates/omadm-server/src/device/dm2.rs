@@ -1,0 +1,270 @@
+//! The DM 2.0 endpoint: one message in, its effects durable, one message out (`DM 2.0 §5.2`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, extract::Request};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use omadm_codec::media_type::{DMMO_JSON, REQUEST_JSON};
+use omadm_mo::DeviceId;
+use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Step, Verdict};
+use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, StoreError};
+use sha2::{Digest as _, Sha256};
+
+use super::{OMADM_ACCEPT, OMADM_DEVID, auth, read_body, refusal, refuse, store_failed, traces};
+use crate::address::Inventory;
+use crate::clock;
+use crate::context::Context;
+use crate::listener::Connection;
+use crate::operation::Operation;
+use crate::outcome::{Outcome, Queued, Received, inventory_text};
+
+/// How often a message is taken up again when another of the same device came between.
+const MAX_CONFLICTS: usize = 5;
+/// Open commands read with a message beyond two packages of them: those that wait for a result come first.
+const BEYOND: usize = 256;
+
+/// `POST /dm/2.0`, and the answer to every other method.
+pub async fn endpoint(
+    State(context): State<Arc<Context>>,
+    Extension(connection): Extension<Arc<Connection>>,
+    request: Request,
+) -> Response {
+    match serve(&context, &connection, request).await {
+        Ok(reply) => package2(reply),
+        Err(refusal) => refuse(&context, &refusal),
+    }
+}
+
+fn package2(body: Vec<u8>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(REQUEST_JSON)),
+        (OMADM_ACCEPT, HeaderValue::from_static(DMMO_JSON)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, Body::from(body)).into_response()
+}
+
+async fn serve(context: &Context, connection: &Connection, request: Request) -> Result<Vec<u8>, Refusal> {
+    let answered_before = connection.answered();
+    let (head, body) = request.into_parts();
+    let (named, kind) = admit(head.method.as_str(), &head.headers).inspect_err(|refusal| {
+        tracing::warn!(peer = %connection.peer, status = refusal.http_status, reason = refusal.reason, "refused");
+    })?;
+    // Held until the answer: so many new sessions at a time and no more.
+    let _admission =
+        match kind {
+            Kind::Initiation => Some(context.new_sessions.try_acquire().map_err(|_| {
+                refusal(503, "the server takes no new session at the moment; try again later")
+            })?),
+            Kind::Response | Kind::ResponseWithData { .. } => None,
+        };
+    let credential = auth::authenticate(context, &head.headers, connection).await?;
+    auth::same_device(context, &credential, &named, connection).await?;
+    let device = &context.config.device;
+    let content_type = header(&head.headers, CONTENT_TYPE).unwrap_or_default();
+    let body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await;
+    let octets = body.as_ref().map(|body| body.clone()).unwrap_or_default();
+    let message =
+        Message { kind, content_type: content_type.to_owned(), digest: digest(&octets), body: octets };
+    let reply = match body {
+        Ok(_) => take(context, &credential, &message, answered_before).await,
+        Err(refusal) => Err(refusal),
+    };
+    match reply {
+        Ok(reply) => {
+            connection.note_answer(message.digest);
+            Ok(reply)
+        }
+        Err(refusal) => {
+            let (device, status) = (&credential.device, refusal.http_status);
+            tracing::warn!(%device, status, reason = refusal.reason, "refused a {}", message.summary());
+            let trace = traces::received(
+                context,
+                message.summary(),
+                &message.content_type,
+                &message.body,
+                clock::now(),
+            );
+            traces::refused(context, &credential, trace, &refusal).await;
+            Err(refusal)
+        }
+    }
+}
+
+fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn admit(method: &str, headers: &HeaderMap) -> Result<(DeviceId, Kind), Refusal> {
+    let device_ids: Vec<&str> =
+        headers.get_all(OMADM_DEVID).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept = accept.join(", ");
+    engine::admit(&RequestHead {
+        method,
+        device_ids: &device_ids,
+        content_type: header(headers, CONTENT_TYPE),
+        accept: Some(accept.as_str()).filter(|list| !list.is_empty()),
+    })
+}
+
+fn digest(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+/// A message whose sender is known.
+struct Message {
+    kind: Kind,
+    content_type: String,
+    body: Bytes,
+    digest: [u8; 32],
+}
+
+impl Message {
+    fn summary(&self) -> &'static str {
+        match self.kind {
+            Kind::Initiation => "Package#1",
+            Kind::Response => "Package#3",
+            Kind::ResponseWithData { .. } => "Package#3 with data",
+        }
+    }
+}
+
+/// Takes a message: gives the reply once everything the message says is durable.
+async fn take(
+    context: &Context,
+    credential: &Credential,
+    message: &Message,
+    answered_before: Option<[u8; 32]>,
+) -> Result<Vec<u8>, Refusal> {
+    let limit = u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX);
+    for _ in 0..MAX_CONFLICTS {
+        let check =
+            context.store.check_in(&credential.device, limit).await.map_err(|error| store_failed(&error))?;
+        let Some(check) = check.filter(|check| check.device.generation == credential.generation) else {
+            return Err(refusal(401, "the device was removed or enrolled anew"));
+        };
+        if let Some(row) = check.session.as_ref().filter(|row| row.request_digest == message.digest) {
+            if is_repeated(context, message, row, &check, answered_before) {
+                tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
+                return Ok(row.reply.clone());
+            }
+        }
+        match work(context, &check, message).await? {
+            Worked::Stored(reply) => return Ok(reply),
+            Worked::Conflict => {}
+        }
+    }
+    Err(refusal(503, "other messages of this device are in work; try again later"))
+}
+
+/// Whether a message with the octets of the one answered last is that one again.
+///
+/// The engine sees to it that no Package#3 equals the one before it. Of two equal Package#1 the second is a session of its own once
+/// the first session is over for the device: it read the END on this connection, or some time has passed, or there is work.
+fn is_repeated(
+    context: &Context,
+    message: &Message,
+    row: &SessionRow,
+    check: &CheckIn,
+    answered_before: Option<[u8; 32]>,
+) -> bool {
+    let window = context.config.device.repeat_window.micros();
+    let recent = row.updated.plus_micros(window) > clock::now();
+    match message.kind {
+        Kind::Response | Kind::ResponseWithData { .. } => true,
+        Kind::Initiation if row.ended => {
+            recent && check.commands.is_empty() && answered_before != Some(message.digest)
+        }
+        Kind::Initiation => recent,
+    }
+}
+
+enum Worked {
+    Stored(Vec<u8>),
+    Conflict,
+}
+
+async fn work(context: &Context, check: &CheckIn, message: &Message) -> Result<Worked, Refusal> {
+    let now = clock::now();
+    let (incoming, tolerated) = engine::decode(&context.engine, &message.kind, &message.body)?;
+    let known = Inventory::read(check.device.inventory.as_deref());
+    let queue: Vec<Queued<'_>> =
+        check.commands.iter().map(|stored| queued(context, &known, stored)).collect();
+    let pending: Vec<engine::Pending> = queue.iter().map(pending).collect();
+    let state = check.session.as_ref().map(read_state).transpose()?;
+    let step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
+
+    let inventory = step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
+    let payloads = payloads_for_tree(context, &queue, &step).await?;
+    let mut trace = traces::received(context, message.summary(), &message.content_type, &message.body, now);
+    trace.notes.extend(tolerated.iter().map(|tolerance| format!("tolerated: {}", tolerance.as_str())));
+    let answer = traces::reply(context, "Package#2", REQUEST_JSON, 200, &step.reply, now);
+    let reply = step.reply.clone();
+    let received = Received { digest: message.digest, trace, now };
+    let batch = Outcome::new(check, &queue, payloads, inventory).session_step(step, received, answer);
+    let changes_commands = !batch.transitions.is_empty();
+    match context.store.apply(batch).await {
+        Ok(()) => {
+            if changes_commands {
+                context.wakers.wake(&check.device.id);
+            }
+            Ok(Worked::Stored(reply))
+        }
+        Err(StoreError::Conflict(what)) => {
+            tracing::debug!(device = %check.device.id, what, "read again");
+            Ok(Worked::Conflict)
+        }
+        Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// A stored command with what it means for a DM 2.0 device.
+pub fn queued<'c>(context: &Context, known: &Inventory, stored: &'c omadm_store::Command) -> Queued<'c> {
+    let operation = Operation::from_stored(stored);
+    let command = operation
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|operation| operation.to_dm2(stored.id, &context.public_url, &|moid| known.has(moid)));
+    Queued { stored, operation, command }
+}
+
+fn pending(queued: &Queued<'_>) -> engine::Pending {
+    let sent = queued.stored.state == CommandState::Sent;
+    engine::Pending {
+        seq: queued.stored.seq,
+        command: queued.command.clone(),
+        attempts: queued.stored.attempts,
+        sent,
+        accepted: sent && queued.stored.status == Some(202),
+    }
+}
+
+fn read_state(row: &SessionRow) -> Result<engine::State, Refusal> {
+    serde_json::from_slice(&row.state).map_err(|error| {
+        tracing::error!(%error, session = row.session, "the stored session cannot be read; it was written by another version");
+        refusal(503, "the session cannot go on; begin a new one later")
+    })
+}
+
+/// Payloads of writes that succeeded: what the device stored is then known without asking for it.
+async fn payloads_for_tree(
+    context: &Context,
+    queue: &[Queued<'_>],
+    step: &Step,
+) -> Result<HashMap<i64, Payload>, Refusal> {
+    let mut payloads = HashMap::new();
+    let done = step.results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_)));
+    for seq in done.map(|result| result.seq) {
+        let stored = queue.iter().map(|queued| queued.stored).find(|stored| stored.seq == seq);
+        let Some(id) = stored.and_then(|stored| stored.payload) else { continue };
+        let payload = context.store.payload(id).await.map_err(|error| store_failed(&error))?;
+        payloads.extend(payload.map(|payload| (seq, payload)));
+    }
+    Ok(payloads)
+}

@@ -1,0 +1,118 @@
+//! What devices talk to: the DM 2.0 endpoint, the Data Repository, DDF files.
+
+mod auth;
+mod data;
+mod ddf;
+mod dm2;
+mod traces;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get, put};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt as _;
+use omadm_codec::media_type::{DMMO_JSON, TEXT_PLAIN};
+use omadm_session::dm2::server::Refusal;
+use omadm_store::StoreError;
+
+use crate::context::{Context, DM2_PATH};
+use crate::random;
+
+/// Formats of management data that we take (`DM 2.0 §5.5`).
+const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
+/// Identifies the device (`DM 2.0 §5.2.2`).
+const OMADM_DEVID: HeaderName = HeaderName::from_static("omadm-devid");
+/// The challenge of HTTP Basic (`RFC 7617 §2`).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"omadm\", charset=\"UTF-8\"");
+
+/// Routes of the device listener.
+pub fn router(context: Arc<Context>) -> Router {
+    Router::new()
+        .route(DM2_PATH, any(dm2::endpoint))
+        .route("/data/c/{command}", get(data::payload))
+        .route("/data/u/{command}", put(data::upload).post(data::upload))
+        .route("/ddf/{name}", get(ddf::file))
+        // Bodies are bounded by our own settings, with an answer that names them.
+        .layer(DefaultBodyLimit::disable())
+        .layer(axum::middleware::from_fn(crate::requests::log))
+        .with_state(context)
+}
+
+fn refusal(http_status: u16, reason: impl Into<String>) -> Refusal {
+    Refusal { http_status, reason: reason.into(), allow: None, omadm_accept: false }
+}
+
+/// The HTTP form of a refusal.
+fn refuse(context: &Context, refusal: &Refusal) -> Response {
+    let status = StatusCode::from_u16(refusal.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, format!("{}\n", refusal.reason)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT_PLAIN));
+    if let Some(allow) = refusal.allow {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if refusal.omadm_accept {
+        headers.insert(OMADM_ACCEPT, HeaderValue::from_static(DMMO_JSON));
+    }
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            // Spread, so that those who are turned away together do not come back together.
+            let base = context.config.device.retry_after.0.as_secs();
+            headers.insert(RETRY_AFTER, HeaderValue::from(base + random::below(3 * base + 1)));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// What a device hears when the store fails; the log says more.
+fn store_failed(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "a device could not be served");
+    refusal(503, "the server cannot work at the moment; try again later")
+}
+
+/// Reads a body of at most `limit` octets. What is only somewhat too long is read to its end, so that the device gets to see the
+/// answer instead of a broken connection.
+async fn read_body(
+    headers: &HeaderMap,
+    mut body: Body,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, Refusal> {
+    let too_long = || refusal(413, format!("the body is larger than {limit} bytes"));
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let patience = limit.saturating_mul(4);
+    if declared
+        .is_some_and(|length: usize| length > patience || (length > limit && headers.contains_key(EXPECT)))
+    {
+        return Err(too_long());
+    }
+    let reading = async {
+        let mut octets = Vec::with_capacity(declared.unwrap_or_default().min(limit));
+        let mut length: usize = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| refusal(400, format!("the body broke off: {error}")))?;
+            let Ok(chunk) = frame.into_data() else { continue };
+            length = length.saturating_add(chunk.len());
+            if length > patience {
+                break;
+            }
+            if length <= limit {
+                octets.extend_from_slice(&chunk);
+            }
+        }
+        if length > limit { Err(too_long()) } else { Ok(Bytes::from(octets)) }
+    };
+    let late = |_| refusal(408, format!("the body was not complete within {} s", time.as_secs()));
+    tokio::time::timeout(time, reading).await.map_err(late)?
+}

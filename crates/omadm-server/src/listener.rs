@@ -1,0 +1,233 @@
+//! Accepting connections: TLS, HTTP/1.1 and HTTP/2, limits and timeouts, an orderly end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use openssl::ssl::{Ssl, SslContext};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_openssl::SslStream;
+use tower::ServiceExt as _;
+
+/// Longest request head in octets.
+const MAX_HEAD: usize = 64 << 10;
+/// Pause after a failed accept, such as when file descriptors are used up.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bounds on connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most at a time.
+    pub connections: usize,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// From the handshake to the first complete head.
+    pub header: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// For running requests once the server stops.
+    pub grace: Duration,
+}
+
+/// One connection as its requests see it (an extension of each request).
+#[derive(Debug)]
+pub struct Connection {
+    /// The other side.
+    pub peer: SocketAddr,
+    /// Digest of the request whose reply was handed to this connection last: a client that sends on has read that reply.
+    answered: Mutex<Option<[u8; 32]>>,
+}
+
+impl Connection {
+    /// Digest of the request that was answered last on this connection.
+    pub fn answered(&self) -> Option<[u8; 32]> {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the request that is being answered.
+    pub fn note_answer(&self, digest: [u8; 32]) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+    }
+}
+
+/// Accepts until `stop` says so, then lets running requests end within the grace time.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<SslContext>,
+    router: Router,
+    bounds: Bounds,
+    mut stop: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(Semaphore::new(bounds.connections));
+    let mut tasks = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let (slot, stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted; raise the limit of open files if this goes on");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+        tasks.spawn(async move {
+            let _slot = slot;
+            match tls {
+                None => converse(stream, peer, router, bounds, stop).await,
+                Some(context) => match shake_hands(&context, stream, bounds.handshake).await {
+                    Ok(stream) => converse(stream, peer, router, bounds, stop).await,
+                    Err(problem) => tracing::info!(%peer, problem, "TLS handshake failed"),
+                },
+            }
+        });
+        while tasks.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let end = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(bounds.grace, end).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "connections did not end in time and are cut");
+        tasks.shutdown().await;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> std::io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let slot = slots.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "small packets of this connection may be late");
+    }
+    Ok((slot, stream, peer))
+}
+
+async fn shake_hands(
+    context: &SslContext,
+    stream: TcpStream,
+    limit: Duration,
+) -> Result<SslStream<TcpStream>, String> {
+    let ssl = Ssl::new(context).map_err(|error| error.to_string())?;
+    let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
+    match tokio::time::timeout(limit, Pin::new(&mut stream).accept()).await {
+        Ok(Ok(())) => Ok(stream),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("not complete within {} s", limit.as_secs())),
+    }
+}
+
+/// What happens on a connection, for its timeouts.
+struct Activity {
+    running: AtomicUsize,
+    /// Milliseconds after `began` at which the last request ended; 0 before the first.
+    ended: AtomicU64,
+    began: Instant,
+}
+
+impl Activity {
+    /// When the connection has been quiet for too long, as far as is known now.
+    fn deadline(&self, bounds: &Bounds) -> Instant {
+        if self.running.load(Ordering::Acquire) > 0 {
+            return Instant::now() + bounds.idle;
+        }
+        match self.ended.load(Ordering::Acquire) {
+            0 => self.began + bounds.header,
+            ended => self.began + Duration::from_millis(ended) + bounds.idle,
+        }
+    }
+}
+
+/// Counts a request as running until it is dropped, also when its connection breaks.
+struct Running(Arc<Activity>);
+
+impl Running {
+    fn start(activity: &Arc<Activity>) -> Self {
+        activity.running.fetch_add(1, Ordering::AcqRel);
+        Self(activity.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let millis = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.ended.store(millis.max(1), Ordering::Release);
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn converse<S>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    bounds: Bounds,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity =
+        Arc::new(Activity { running: AtomicUsize::new(0), ended: AtomicU64::new(0), began: Instant::now() });
+    let connection = Arc::new(Connection { peer, answered: Mutex::new(None) });
+    let counted = activity.clone();
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let running = Running::start(&counted);
+        answer(router.clone(), connection.clone(), request, running)
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The timeouts are ours: hyper's own for heads would also count the time between requests.
+    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD).half_close(false);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(MAX_HEAD as u32);
+    let conversation = builder.serve_connection(TokioIo::new(stream), service);
+    let mut conversation = std::pin::pin!(conversation);
+    loop {
+        tokio::select! {
+            ended = conversation.as_mut() => return log_end(peer, ended),
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = tokio::time::sleep_until(activity.deadline(&bounds)) => {
+                if activity.deadline(&bounds) <= Instant::now() {
+                    break;
+                }
+            }
+        }
+    }
+    conversation.as_mut().graceful_shutdown();
+    if let Ok(ended) = tokio::time::timeout(bounds.grace, conversation).await {
+        log_end(peer, ended);
+    }
+}
+
+fn log_end(peer: SocketAddr, ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection broke");
+    }
+}
+
+fn answer(
+    router: Router,
+    connection: Arc<Connection>,
+    mut request: Request<Incoming>,
+    running: Running,
+) -> impl Future<Output = Result<Response, Infallible>> {
+    request.extensions_mut().insert(connection);
+    async move {
+        let _running = running;
+        router.oneshot(request.map(axum::body::Body::new)).await
+    }
+}

@@ -1,0 +1,438 @@
+//! What an operator asks of a device, in words of no protocol version, and its translation into DM 2.0 commands (`DM 2.0 §5.3`).
+//! This is the only place that knows both.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_codec::dm2::{Command, CommandEntry};
+use omadm_codec::{MediaType, media_type};
+use omadm_mo::{ClientUri, ServerUri};
+use omadm_store as store;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::context::decode_mo_data;
+
+/// Most addresses in one upload.
+const MAX_ADDRESSES: usize = 256;
+/// Most words of a raw command.
+const MAX_WORDS: usize = 258;
+
+/// An operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operation {
+    /// Read.
+    Get { address: String },
+    /// Write one leaf.
+    Set { address: String, value: Setting },
+    /// Add or replace what the items of MO data (kept as the command's payload) name; the device chooses places for new ones.
+    SetItems,
+    /// Remove.
+    Delete { address: String },
+    /// Execute.
+    Exec { address: String },
+    /// Let the device send data to our Data Repository.
+    Upload { addresses: Vec<String>, method: Method },
+    /// Let the device fetch data from elsewhere.
+    Fetch { from: String, address: Option<String> },
+    /// A DM 2.0 command as it is.
+    Raw { words: Vec<String> },
+}
+
+/// What a leaf is set to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    /// A string, number or bool, sent in its textual form.
+    Value(Value),
+    /// Octets of some media type, kept as the command's payload.
+    Payload,
+}
+
+/// HTTP method of an upload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Replace what was uploaded before.
+    #[default]
+    Put,
+    /// Hand over.
+    Post,
+}
+
+/// What the operator's request says; which members belong to which verb is checked by [`Operation::from_request`].
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// `get`, `set`, `delete`, `exec`, `upload`, `fetch` or `raw`.
+    pub verb: String,
+    /// The node, as a ClientURI.
+    pub address: Option<String>,
+    /// `upload`: several nodes.
+    pub addresses: Option<Vec<String>>,
+    /// `set`: a string, number or bool.
+    pub value: Option<Value>,
+    /// `set`: octets in base64, with `content_type`.
+    pub value_base64: Option<String>,
+    /// `set`: media type of the value. Default `text/plain`; `application/octet-stream` for `value_base64`.
+    pub content_type: Option<String>,
+    /// `set` without an address: MO data (`application/dmmo+json`) to create or replace instances.
+    pub items: Option<Value>,
+    /// `upload`: HTTP method. Default PUT.
+    pub method: Option<Method>,
+    /// `fetch`: where the data is.
+    pub from: Option<String>,
+    /// `raw`: name and parameters of a DM 2.0 command.
+    pub words: Option<Vec<String>>,
+    /// Seconds until the command expires if it was not done. Default 7 days.
+    pub expires_in: Option<u64>,
+    /// Seconds to wait for the result, 0 to 60. Default 0.
+    pub wait: Option<u64>,
+}
+
+/// Octets that go with a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// Media type.
+    pub content_type: String,
+    /// The octets.
+    pub octets: Vec<u8>,
+}
+
+/// The further arguments of a command as they are stored.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Args {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    addresses: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<Method>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    words: Option<Vec<String>>,
+}
+
+impl Operation {
+    /// Reads a request; octets that are to be kept with the command come beside it.
+    ///
+    /// # Errors
+    /// One sentence on what is wrong with the request.
+    pub fn from_request(request: Request, max_payload: usize) -> Result<(Self, Option<Body>), String> {
+        check_members(&request)?;
+        let verb = request.verb.clone();
+        let address = || request.address.clone().ok_or_else(|| format!("{verb} needs an address"));
+        Ok(match request.verb.as_str() {
+            "get" => (Self::Get { address: address()? }, None),
+            "delete" => (Self::Delete { address: address()? }, None),
+            "exec" => (Self::Exec { address: address()? }, None),
+            "set" => return set(request, max_payload),
+            "upload" => {
+                let mut addresses = request.addresses.unwrap_or_default();
+                addresses.splice(0..0, request.address);
+                if addresses.is_empty() || addresses.len() > MAX_ADDRESSES {
+                    return Err(format!("upload needs 1 to {MAX_ADDRESSES} addresses"));
+                }
+                (Self::Upload { addresses, method: request.method.unwrap_or_default() }, None)
+            }
+            "fetch" => {
+                let from = request.from.ok_or("fetch needs \"from\", the URL of the data")?;
+                (Self::Fetch { from, address: request.address }, None)
+            }
+            "raw" => {
+                let words = request.words.ok_or("raw needs \"words\", a command name and its parameters")?;
+                (Self::Raw { words }, None)
+            }
+            other => {
+                return Err(format!(
+                    "there is no verb {other:?}; use get, set, delete, exec, upload, fetch or raw"
+                ));
+            }
+        })
+    }
+
+    /// Reads a stored command.
+    ///
+    /// # Errors
+    /// One sentence on why it cannot be read.
+    pub fn from_stored(command: &store::Command) -> Result<Self, String> {
+        let args: Args = serde_json::from_str(&command.args)
+            .map_err(|error| format!("its arguments cannot be read: {error}"))?;
+        let address = command.address.clone();
+        let missing = |what: &str| format!("its arguments lack {what:?}");
+        Ok(match command.verb.as_str() {
+            "get" => Self::Get { address },
+            "set" if address.is_empty() => Self::SetItems,
+            "set" => Self::Set { address, value: args.value.map_or(Setting::Payload, Setting::Value) },
+            "delete" => Self::Delete { address },
+            "exec" => Self::Exec { address },
+            "upload" => Self::Upload {
+                addresses: args.addresses.ok_or_else(|| missing("addresses"))?,
+                method: args.method.unwrap_or_default(),
+            },
+            "fetch" => Self::Fetch {
+                from: args.from.ok_or_else(|| missing("from"))?,
+                address: Some(address).filter(|address| !address.is_empty()),
+            },
+            "raw" => Self::Raw { words: args.words.ok_or_else(|| missing("words"))? },
+            other => return Err(format!("it has the unknown verb {other:?}")),
+        })
+    }
+
+    /// The verb as it is stored and shown.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "get",
+            Self::Set { .. } | Self::SetItems => "set",
+            Self::Delete { .. } => "delete",
+            Self::Exec { .. } => "exec",
+            Self::Upload { .. } => "upload",
+            Self::Fetch { .. } => "fetch",
+            Self::Raw { .. } => "raw",
+        }
+    }
+
+    /// The address as it is stored and shown; empty where there is none, the first one where there are several.
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Get { address }
+            | Self::Set { address, .. }
+            | Self::Delete { address }
+            | Self::Exec { address } => address,
+            Self::Upload { addresses, .. } => addresses.first().map_or("", String::as_str),
+            Self::Fetch { address, .. } => address.as_deref().unwrap_or_default(),
+            Self::Raw { words } => words.get(1).map_or("", String::as_str),
+            Self::SetItems => "",
+        }
+    }
+
+    /// The further arguments as they are stored (JSON).
+    pub fn args(&self) -> String {
+        let args = match self {
+            Self::Set { value: Setting::Value(value), .. } => {
+                Args { value: Some(value.clone()), ..Args::default() }
+            }
+            Self::Upload { addresses, method } => {
+                Args { addresses: Some(addresses.clone()), method: Some(*method), ..Args::default() }
+            }
+            Self::Fetch { from, .. } => Args { from: Some(from.clone()), ..Args::default() },
+            Self::Raw { words } => Args { words: Some(words.clone()), ..Args::default() },
+            Self::Get { .. }
+            | Self::Set { .. }
+            | Self::SetItems
+            | Self::Delete { .. }
+            | Self::Exec { .. } => Args::default(),
+        };
+        serde_json::json!(args).to_string()
+    }
+
+    /// Unsent commands with the same key are superseded by this one: the newest value of a leaf is the one that counts.
+    pub fn supersede_key(&self) -> Option<String> {
+        match self {
+            Self::Set { address, .. } => Some(format!("set {address}")),
+            _ => None,
+        }
+    }
+
+    /// The octets that the Data Repository serves for this operation without a payload of its own.
+    pub fn inline_body(&self) -> Option<Body> {
+        match self {
+            Self::Set { value: Setting::Value(value), .. } => {
+                text_of(value).map(|text| Body { content_type: text_type(&text), octets: text.into_bytes() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The DM 2.0 command for this operation of the command `id`; `known` says which MOIDs the device has.
+    ///
+    /// # Errors
+    /// One sentence on why there is none.
+    pub fn to_dm2(
+        &self,
+        id: Uuid,
+        public_url: &str,
+        known: &dyn Fn(&str) -> bool,
+    ) -> Result<Command, String> {
+        let client = |address: &str| {
+            ClientUri::parse_with(address, known)
+                .map_err(|error| format!("the address {address:?} is not legal: {error}"))
+        };
+        let one = |address: &str| {
+            let uri = client(address)?;
+            if uri.has_wildcard() {
+                return Err(format!(
+                    "a wildcard cannot be used with {}: {address:?}; name one node",
+                    self.verb()
+                ));
+            }
+            Ok(uri)
+        };
+        Ok(match self {
+            Self::Get { address } => Command::Get(client(address)?),
+            Self::Delete { address } => Command::Delete(client(address)?),
+            Self::Exec { address } => Command::Exec { client: one(address)?, server: None },
+            Self::Set { address, .. } => Command::HGet {
+                server: server_uri(&payload_uri(public_url, id))?,
+                client: Some(one(address)?),
+            },
+            Self::SetItems => {
+                Command::HGet { server: server_uri(&payload_uri(public_url, id))?, client: None }
+            }
+            Self::Upload { addresses, method } => {
+                let server = server_uri(&upload_uri(public_url, id))?;
+                let clients = addresses.iter().map(|address| client(address)).collect::<Result<_, _>>()?;
+                match method {
+                    Method::Put => Command::HPut { server, clients },
+                    Method::Post => Command::HPost { server, clients },
+                }
+            }
+            Self::Fetch { from, address } => {
+                if !from.starts_with("https://") && !from.starts_with("http://") {
+                    return Err(format!("{from:?} has to begin with https:// or http://"));
+                }
+                Command::HGet { server: server_uri(from)?, client: address.as_deref().map(one).transpose()? }
+            }
+            Self::Raw { words } => raw(words, known)?,
+        })
+    }
+}
+
+/// Where the payload of a command is served.
+fn payload_uri(public_url: &str, id: Uuid) -> String {
+    format!("{public_url}/data/c/{id}")
+}
+
+/// Where the upload of a command goes.
+fn upload_uri(public_url: &str, id: Uuid) -> String {
+    format!("{public_url}/data/u/{id}")
+}
+
+fn server_uri(text: &str) -> Result<ServerUri, String> {
+    ServerUri::parse(text).map_err(|error| format!("{text:?} is no URI: {error}"))
+}
+
+fn raw(words: &[String], known: &dyn Fn(&str) -> bool) -> Result<Command, String> {
+    if words.len() > MAX_WORDS {
+        return Err(format!("a command has at most {MAX_WORDS} words"));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match Command::from_words(&words, known) {
+        CommandEntry::Valid(Command::End) => {
+            Err("END cannot be queued: the server sends it by itself once nothing is left to do".into())
+        }
+        CommandEntry::Valid(command) => Ok(command),
+        CommandEntry::Unknown { name } => {
+            Err(format!("{name:?} is no DM 2.0 command; names are in upper case"))
+        }
+        CommandEntry::Malformed { name, reason } => Err(format!("{name} is malformed: {reason}")),
+    }
+}
+
+/// Refuses members that do not belong to the verb, so that nothing an operator wrote is ignored.
+fn check_members(request: &Request) -> Result<(), String> {
+    let given = [
+        ("address", request.address.is_some()),
+        ("addresses", request.addresses.is_some()),
+        ("value", request.value.is_some()),
+        ("value_base64", request.value_base64.is_some()),
+        ("content_type", request.content_type.is_some()),
+        ("items", request.items.is_some()),
+        ("method", request.method.is_some()),
+        ("from", request.from.is_some()),
+        ("words", request.words.is_some()),
+    ];
+    let allowed: &[&str] = match request.verb.as_str() {
+        "get" | "delete" | "exec" => &["address"],
+        "set" => &["address", "value", "value_base64", "content_type", "items"],
+        "upload" => &["address", "addresses", "method"],
+        "fetch" => &["address", "from"],
+        "raw" => &["words"],
+        _ => return Ok(()),
+    };
+    match given.iter().find(|(name, given)| *given && !allowed.contains(name)) {
+        Some((name, _)) => Err(format!("{} takes no {name:?}", request.verb)),
+        None => Ok(()),
+    }
+}
+
+fn set(request: Request, max_payload: usize) -> Result<(Operation, Option<Body>), String> {
+    let (operation, body) = match (request.address, request.value, request.value_base64, request.items) {
+        (Some(address), Some(value), None, None) => set_value(address, value, request.content_type)?,
+        (Some(address), None, Some(base64), None) => {
+            let octets =
+                STANDARD.decode(base64).map_err(|error| format!("value_base64 is not base64: {error}"))?;
+            let content_type = request.content_type.unwrap_or_else(|| media_type::OCTET_STREAM.into());
+            (Operation::Set { address, value: Setting::Payload }, Some(Body { content_type, octets }))
+        }
+        (None, None, None, Some(items)) if request.content_type.is_none() => {
+            (Operation::SetItems, Some(mo_data(&items)?))
+        }
+        _ => {
+            return Err(
+                "set needs an address and one of \"value\" and \"value_base64\", or \"items\" alone".into()
+            );
+        }
+    };
+    if let Some(body) = &body {
+        if body.octets.len() > max_payload {
+            let length = body.octets.len();
+            return Err(format!(
+                "the value has {length} bytes, the limit is {max_payload} (data.max_payload)"
+            ));
+        }
+        MediaType::parse(&body.content_type)
+            .map_err(|error| format!("content_type {:?} is no media type: {error}", body.content_type))?;
+    }
+    Ok((operation, body))
+}
+
+fn set_value(
+    address: String,
+    value: Value,
+    content_type: Option<String>,
+) -> Result<(Operation, Option<Body>), String> {
+    let text = text_of(&value).ok_or("\"value\" has to be a string, a number or a bool")?;
+    Ok(match content_type {
+        None => (Operation::Set { address, value: Setting::Value(value) }, None),
+        Some(content_type) => (
+            Operation::Set { address, value: Setting::Payload },
+            Some(Body { content_type, octets: text.into_bytes() }),
+        ),
+    })
+}
+
+/// MO data as it will be served, checked as strictly as a device would.
+fn mo_data(items: &Value) -> Result<Body, String> {
+    let octets = items.to_string().into_bytes();
+    let decoded = decode_mo_data(&octets, octets.len(), true)
+        .map_err(|error| format!("items are no MO data (DM 2.0 §7.2.1.4): {error}"))?;
+    if decoded.is_empty() {
+        return Err("items are empty".into());
+    }
+    for item in &decoded {
+        ClientUri::parse(&item.client_uri)
+            .map_err(|error| format!("the ClientURI {:?} is not legal: {error}", item.client_uri))?;
+    }
+    Ok(Body { content_type: media_type::DMMO_JSON.into(), octets })
+}
+
+/// The textual form of a leaf's value.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// `text/plain`, with the character set where it matters.
+fn text_type(text: &str) -> String {
+    let suffix = if text.is_ascii() { "" } else { "; charset=utf-8" };
+    format!("{}{suffix}", media_type::TEXT_PLAIN)
+}
+
+#[cfg(test)]
+mod tests;

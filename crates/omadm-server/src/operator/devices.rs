@@ -1,0 +1,291 @@
+//! Devices: enrolment, listing, their last known tree and uploads.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
+use omadm_auth::Secret;
+use omadm_mo::DeviceId;
+use omadm_store::{Enrolment, NewEvent, TreeAddress};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::problem::{Body, Path, Problem, Query};
+use super::tokens::Operator;
+use super::views::{self, Device, Page, TreeNode};
+use super::{Listing, device_id, known_device};
+use crate::address::Inventory;
+use crate::context::Context;
+use crate::{clock, random};
+
+/// Most devices in one batch.
+const MAX_BATCH: usize = 1_000;
+/// Shortest secret that an operator may choose: verifiers are made for secrets of machines, not of people.
+const MIN_SECRET: usize = 16;
+const MAX_SECRET: usize = 256;
+const MAX_LABEL: usize = 200;
+
+/// A device to enrol.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDevice {
+    /// Its DevID, such as `UUID:…` or `IMEI:…`.
+    id: String,
+    /// A name for people.
+    label: Option<String>,
+    /// HTTP user name, unique. Default: the id with `-` in place of `:`, which HTTP Basic does not allow in user names.
+    user: Option<String>,
+    /// Its secret, 16 to 256 characters; one of 256 bits is made if not given.
+    secret: Option<String>,
+    /// Start anew if it is enrolled already: its queue and its last known tree are dropped.
+    #[serde(default)]
+    replace: bool,
+}
+
+impl NewDevice {
+    /// A device with a secret that is made for it.
+    pub fn with_new_secret(id: String, label: Option<String>, replace: bool) -> Self {
+        Self { id, label, user: None, secret: None, replace }
+    }
+}
+
+/// A device that is about to be enrolled, with the secret that only it and this answer get to see.
+pub struct Prepared {
+    /// For the store.
+    pub enrolment: Enrolment,
+    /// The secret.
+    pub secret: Secret,
+}
+
+impl Prepared {
+    /// Checks and completes a request.
+    ///
+    /// # Errors
+    /// 400 says what is wrong with it.
+    pub fn new(new: NewDevice) -> Result<Self, Problem> {
+        let device = device_id(&new.id)?;
+        let label = new.label.unwrap_or_default();
+        if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
+            return Err(Problem::bad(format!(
+                "a label has at most {MAX_LABEL} characters and no control characters"
+            )));
+        }
+        let user = new.user.unwrap_or_else(|| device.as_str().replace(':', "-"));
+        if user.is_empty() || user.len() > 255 || user.chars().any(|c| c == ':' || c.is_control()) {
+            return Err(Problem::bad(
+                "a user name has 1 to 255 bytes, no ':' and no control characters (HTTP Basic)",
+            ));
+        }
+        let secret = match new.secret {
+            None => random::secret("")?,
+            Some(secret) => Secret::new(secret.into_bytes()),
+        };
+        let text = std::str::from_utf8(secret.expose()).unwrap_or_default();
+        if !(MIN_SECRET..=MAX_SECRET).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+            let range = format!("{MIN_SECRET} to {MAX_SECRET}");
+            return Err(Problem::bad(format!(
+                "a secret has {range} characters; leave it out to have one made"
+            )));
+        }
+        let verifier = random::verifier(&secret)?;
+        Ok(Self { enrolment: Enrolment { device, label, user, verifier, replace: new.replace }, secret })
+    }
+
+    /// The secret as text.
+    pub fn secret_text(&self) -> String {
+        String::from_utf8_lossy(self.secret.expose()).into_owned()
+    }
+}
+
+/// Enrols devices and notes who did it.
+///
+/// # Errors
+/// As the store.
+pub async fn enrol_all(context: &Context, prepared: &[Prepared], operator: &Operator) -> Result<(), Problem> {
+    let now = clock::now();
+    let enrolments: Vec<Enrolment> = prepared.iter().map(|one| one.enrolment.clone()).collect();
+    let events = enrolments.iter().map(|one| event(&one.device, "enrolled", operator)).collect();
+    context.store.enrol(enrolments, now).await?;
+    context.store.add_events(events, now).await?;
+    Ok(())
+}
+
+fn event(device: &DeviceId, what: &str, operator: &Operator) -> NewEvent {
+    let body = serde_json::json!({ "what": what, "by": operator.0 });
+    NewEvent { device: Some(device.clone()), kind: "device".into(), body: body.to_string() }
+}
+
+/// A device that was enrolled.
+#[derive(Serialize, ToSchema)]
+pub struct Enrolled {
+    device: Device,
+    user: String,
+    /// Shown this once; only a verifier is kept.
+    secret: String,
+    server_id: String,
+    server_uri: String,
+}
+
+/// Enrols a device.
+#[utoipa::path(post, path = "/devices", request_body = NewDevice, tag = "devices",
+    responses((status = 201, body = Enrolled), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub async fn enrol(
+    State(context): State<Arc<Context>>,
+    operator: axum::Extension<Operator>,
+    Body(new): Body<NewDevice>,
+) -> Result<(StatusCode, Json<Enrolled>), Problem> {
+    let prepared = [Prepared::new(new)?];
+    enrol_all(&context, &prepared, &operator).await?;
+    let [prepared] = prepared;
+    let device = known_device(&context, prepared.enrolment.device.as_str()).await?;
+    let enrolled = Enrolled {
+        device: Device::full(device),
+        secret: prepared.secret_text(),
+        user: prepared.enrolment.user,
+        server_id: context.config.server.id.clone(),
+        server_uri: context.device_uri(),
+    };
+    Ok((StatusCode::CREATED, Json(enrolled)))
+}
+
+/// Devices to enrol.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// At most 1000.
+    devices: Vec<NewDevice>,
+}
+
+/// A device of a batch that was enrolled.
+#[derive(Serialize, ToSchema)]
+pub struct EnrolledBrief {
+    id: String,
+    user: String,
+    /// Shown this once; only a verifier is kept.
+    secret: String,
+}
+
+/// Enrols many devices, all or none.
+#[utoipa::path(post, path = "/devices/batch", request_body = Batch, tag = "devices",
+    responses((status = 201, body = Page<EnrolledBrief>), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub async fn enrol_batch(
+    State(context): State<Arc<Context>>,
+    operator: axum::Extension<Operator>,
+    Body(batch): Body<Batch>,
+) -> Result<(StatusCode, Json<Page<EnrolledBrief>>), Problem> {
+    if batch.devices.len() > MAX_BATCH {
+        return Err(Problem::bad(format!("a batch has at most {MAX_BATCH} devices; send several")));
+    }
+    let prepared = batch.devices.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
+    enrol_all(&context, &prepared, &operator).await?;
+    let items = prepared.into_iter().map(|one| EnrolledBrief {
+        id: one.enrolment.device.as_str().to_owned(),
+        secret: one.secret_text(),
+        user: one.enrolment.user,
+    });
+    Ok((StatusCode::CREATED, Json(Page { items: items.collect(), next: None })))
+}
+
+/// Lists devices by id.
+#[utoipa::path(get, path = "/devices", params(Listing), responses((status = 200, body = Page<Device>)), tag = "devices")]
+pub async fn list(
+    State(context): State<Arc<Context>>,
+    Query(listing): Query<Listing>,
+) -> Result<Json<Page<Device>>, Problem> {
+    let limit = listing.limit()?;
+    let after = listing.after.as_deref().map(device_id).transpose()?;
+    let devices = context.store.devices(after, limit + 1).await?;
+    Ok(Json(Page::cut(devices, limit, |device| device.id.as_str().to_owned(), Device::brief)))
+}
+
+/// Shows a device with its inventory.
+#[utoipa::path(get, path = "/devices/{id}", params(("id" = String, Path)), tag = "devices",
+    responses((status = 200, body = Device), (status = 404, body = Problem)))]
+pub async fn show(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+) -> Result<Json<Device>, Problem> {
+    Ok(Json(Device::full(known_device(&context, &id).await?)))
+}
+
+/// Removes a device with all that is its own.
+#[utoipa::path(delete, path = "/devices/{id}", params(("id" = String, Path)), tag = "devices",
+    responses((status = 204), (status = 404, body = Problem)))]
+pub async fn remove(
+    State(context): State<Arc<Context>>,
+    operator: axum::Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id = device_id(&id)?;
+    let now = clock::now();
+    if !context.store.remove_device(&id, now).await? {
+        return Err(Problem::unknown(format!("{id} is not enrolled")));
+    }
+    context.store.add_events(vec![event(&id, "removed", &operator)], now).await?;
+    context.wakers.wake(&id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which part of a tree is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct TreePart {
+    /// ClientURI of a node or instance; all if not given.
+    at: Option<String>,
+    /// Most items, 1 to 1000. Default 100.
+    limit: Option<u32>,
+    /// Cursor from `next` of the page before.
+    after: Option<String>,
+}
+
+/// Shows what was last seen of a device's tree.
+#[utoipa::path(get, path = "/devices/{id}/tree", params(("id" = String, Path), TreePart), tag = "devices",
+    responses((status = 200, body = Page<TreeNode>), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub async fn tree(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<String>,
+    Query(part): Query<TreePart>,
+) -> Result<Json<Page<TreeNode>>, Problem> {
+    let limit = super::limit(part.limit)?;
+    let device = known_device(&context, &id).await?;
+    let inventory = Inventory::read(device.inventory.as_deref());
+    let place = |address: &str| {
+        let uri = inventory.parse(address).map_err(Problem::bad)?;
+        let vague = || {
+            Problem::bad(format!(
+                "{address:?} may mean several nodes; name the instance and write no wildcard"
+            ))
+        };
+        inventory.part(&uri).ok_or_else(vague)
+    };
+    let everything = TreeAddress { moid: String::new(), miid: String::new(), path: String::new() };
+    let at = part.at.as_deref().map_or(Ok(everything), place)?;
+    let after = part.after.as_deref().map(place).transpose()?;
+    let nodes = context.store.tree(&device.id, &at, after, limit + 1).await?;
+    Ok(Json(Page::cut(nodes, limit, |node| views::place_text(&node.at), TreeNode::from)))
+}
+
+/// Gives what a device uploaded, or what is kept for it to fetch, with its media type.
+#[utoipa::path(get, path = "/devices/{id}/payloads/{payload}", params(("id" = String, Path), ("payload" = Uuid, Path)),
+    tag = "devices", responses((status = 200, content_type = "*/*"), (status = 404, body = Problem)))]
+pub async fn payload(
+    State(context): State<Arc<Context>>,
+    Path((id, payload)): Path<(String, Uuid)>,
+) -> Result<Response, Problem> {
+    let device = known_device(&context, &id).await?;
+    let found = context.store.payload(payload).await?.filter(|found| found.device == device.id);
+    let found = found.ok_or_else(|| Problem::unknown(format!("{} has no payload {payload}", device.id)))?;
+    let octets = HeaderValue::from_static(omadm_codec::media_type::OCTET_STREAM);
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_str(&found.content_type).unwrap_or(octets)),
+        // What a device sent must not run as a page of this server.
+        (CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, found.body).into_response())
+}

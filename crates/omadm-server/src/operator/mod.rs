@@ -1,0 +1,195 @@
+//! What operators and their programs talk to: the REST API with its OpenAPI document, and health.
+
+mod bootstrap;
+mod commands;
+mod ddfs;
+mod devices;
+mod events;
+mod problem;
+mod sessions;
+pub mod tokens;
+mod views;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use omadm_mo::{DeviceId, Time};
+use omadm_store as store;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::context::Context;
+use problem::Problem;
+
+/// Prefix of the API.
+const PREFIX: &str = "/api/v1";
+/// Items on a page unless asked otherwise.
+const PAGE: u32 = 100;
+/// Most items on a page.
+const MAX_PAGE: u32 = 1_000;
+/// Room in a request body beside the payload in it, for a batch of devices or a DDF file. Base64 adds a third to a payload.
+const REQUEST_ROOM: usize = 4 << 20;
+
+/// Routes of the operator listener.
+pub fn router(context: Arc<Context>) -> Router {
+    let (api, document) = api().split_for_parts();
+    let checked = axum::middleware::from_fn_with_state(context.clone(), tokens::check);
+    let largest = context.config.data.max_payload.0.saturating_mul(4) / 3 + REQUEST_ROOM;
+    let document = Arc::new(document);
+    let serve_document = move || {
+        let document = document.clone();
+        async move { Json(document.as_ref().clone()) }
+    };
+    let missing =
+        || async { Problem::unknown(format!("there is nothing at this path; see {PREFIX}/openapi.json")) };
+    Router::new()
+        .nest(PREFIX, api.fallback(missing).layer(checked))
+        .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/", get(|| async { Html(include_str!("index.html")) }))
+        .layer(DefaultBodyLimit::max(largest))
+        .layer(axum::middleware::from_fn(crate::requests::log))
+        .with_state(context)
+}
+
+/// The API with its document: a route that is not described cannot be registered.
+fn api() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::with_openapi(description())
+        .routes(routes!(devices::list, devices::enrol))
+        .routes(routes!(devices::enrol_batch))
+        .routes(routes!(devices::show, devices::remove))
+        .routes(routes!(devices::tree))
+        .routes(routes!(devices::payload))
+        .routes(routes!(commands::list, commands::create))
+        .routes(routes!(commands::show))
+        .routes(routes!(commands::cancel))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::show))
+        .routes(routes!(events::list))
+        .routes(routes!(ddfs::list))
+        .routes(routes!(ddfs::show, ddfs::put))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(bootstrap::create))
+        .routes(routes!(server))
+}
+
+fn description() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("omadm")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Devices, what is asked of them, and what they answered. Times are RFC 3339 in UTC.",
+        ))
+        .build();
+    let scheme =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An operator token.")).build();
+    let components = utoipa::openapi::ComponentsBuilder::new()
+        .security_scheme("token", SecurityScheme::Http(scheme))
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components))
+        .security(Some([SecurityRequirement::new("token", Vec::<String>::new())]))
+        .servers(Some([utoipa::openapi::Server::new(PREFIX)]))
+        .build()
+}
+
+/// Which part of a listing is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// Most items, 1 to 1000. Default 100.
+    limit: Option<u32>,
+    /// Cursor from `next` of the page before.
+    after: Option<String>,
+}
+
+impl Listing {
+    fn limit(&self) -> Result<u32, Problem> {
+        limit(self.limit)
+    }
+
+    /// The cursor as a number.
+    fn number(&self) -> Result<Option<i64>, Problem> {
+        number(self.after.as_deref())
+    }
+}
+
+fn limit(given: Option<u32>) -> Result<u32, Problem> {
+    match given.unwrap_or(PAGE) {
+        limit @ 1..=MAX_PAGE => Ok(limit),
+        other => Err(Problem::bad(format!("limit is {other}, it has to be 1 to {MAX_PAGE}"))),
+    }
+}
+
+fn number(cursor: Option<&str>) -> Result<Option<i64>, Problem> {
+    let parsed = cursor.map(str::parse).transpose();
+    parsed.map_err(|_| Problem::bad("after is no cursor of this listing; take it from \"next\""))
+}
+
+/// A time some seconds later.
+fn later(now: Time, seconds: u64) -> Time {
+    now.plus_micros(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+}
+
+fn device_id(text: &str) -> Result<DeviceId, Problem> {
+    DeviceId::parse(text).map_err(|error| Problem::bad(format!("the device id: {error}")))
+}
+
+/// The device of a path.
+async fn known_device(context: &Context, id: &str) -> Result<store::Device, Problem> {
+    let id = device_id(id)?;
+    let device = context.store.device(&id).await?;
+    device.ok_or_else(|| {
+        Problem::unknown(format!("{id} is not enrolled; `omadm device ls` shows those that are"))
+    })
+}
+
+/// What this server is.
+#[derive(Debug, Serialize, ToSchema)]
+struct ServerView {
+    version: &'static str,
+    /// Server Identifier, `SrvID` on devices.
+    server_id: String,
+    /// Where devices reach it, `SrvURI` on devices.
+    device_uri: String,
+    devices: i64,
+    open_commands: i64,
+}
+
+/// Says what this server is and how much it has to do.
+#[utoipa::path(get, path = "/server", responses((status = 200, body = ServerView)), tag = "server")]
+async fn server(State(context): State<Arc<Context>>) -> Result<Json<ServerView>, Problem> {
+    let counts = context.store.counts().await?;
+    Ok(Json(ServerView {
+        version: env!("CARGO_PKG_VERSION"),
+        server_id: context.config.server.id.clone(),
+        device_uri: context.device_uri(),
+        devices: counts.devices,
+        open_commands: counts.open_commands,
+    }))
+}
+
+/// Whether the store answers.
+async fn ready(State(context): State<Arc<Context>>) -> Response {
+    match context.store.tokens().await {
+        Ok(_) => "ready".into_response(),
+        Err(error) => {
+            tracing::error!(%error, "not ready");
+            let plain = [(header::CONTENT_TYPE, "text/plain")];
+            (StatusCode::SERVICE_UNAVAILABLE, plain, "the store does not answer; the server's log says why")
+                .into_response()
+        }
+    }
+}

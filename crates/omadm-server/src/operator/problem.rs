@@ -1,0 +1,125 @@
+//! Errors towards operators: `application/problem+json` (`RFC 9457`), and extractors that answer with it.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use omadm_store::StoreError;
+use serde::Serialize;
+
+use crate::ServerError;
+
+/// Why a request was not done.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// The kind, such as `Not Found`.
+    title: String,
+    /// What, where, and what to do.
+    detail: String,
+    /// HTTP status.
+    status: u16,
+}
+
+impl Problem {
+    /// A problem of this status.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error").to_owned();
+        Self { title, detail: detail.into(), status: status.as_u16() }
+    }
+
+    /// 400
+    pub fn bad(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 404
+    pub fn unknown(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 409
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"omadm\""));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::Exists(_) | StoreError::UserTaken(_) | StoreError::Conflict(_) => {
+                StatusCode::CONFLICT
+            }
+            StoreError::DeviceUnknown(_) => StatusCode::NOT_FOUND,
+            StoreError::QueueFull { .. } => StatusCode::TOO_MANY_REQUESTS,
+            StoreError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+            _ => {
+                tracing::error!(%error, "an operator's request failed");
+                return Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the store failed; the server's log says why",
+                );
+            }
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<ServerError> for Problem {
+    fn from(error: ServerError) -> Self {
+        tracing::error!(%error, "an operator's request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        // What is well-formed JSON of the wrong shape is as bad a request as what is no JSON.
+        let status = match rejection.status() {
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            status => status,
+        };
+        Self::new(status, rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad(rejection.body_text())
+    }
+}
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub struct Body<T>(pub T);
+
+/// The query.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub struct Query<T>(pub T);
+
+/// Parameters of the path.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub struct Path<T>(pub T);

@@ -1,0 +1,335 @@
+//! The documents of the REST API.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_store as store;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::address::{self, Inventory, SupportedMo};
+use crate::clock::rfc3339;
+
+/// A page of a listing.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Cursor for `after` to get what follows; null at the end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of at most `limit` out of items read with one more, which tells whether there is a next page.
+    pub fn cut<S>(
+        mut items: Vec<S>,
+        limit: u32,
+        cursor: impl Fn(&S) -> String,
+        view: impl FnMut(S) -> T,
+    ) -> Self {
+        let limit = limit as usize;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items: items.into_iter().map(view).collect(), next }
+    }
+}
+
+/// An enrolled device.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Device {
+    id: String,
+    label: String,
+    /// Protocol of the last contact, such as `dm2.0`.
+    protocol: Option<String>,
+    manufacturer: Option<String>,
+    model: Option<String>,
+    firmware: Option<String>,
+    software: Option<String>,
+    /// When it was enrolled.
+    enrolled: String,
+    last_contact: Option<String>,
+    /// Commands that are queued or sent.
+    open_commands: i64,
+    /// Counts enrolments of this device.
+    generation: i64,
+    /// What it supports, once it has reported that; left out in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SupportedMo>>)]
+    inventory: Option<Option<Vec<SupportedMo>>>,
+}
+
+impl Device {
+    /// As it stands in listings.
+    pub fn brief(device: store::Device) -> Self {
+        let facts: Value = serde_json::from_str(&device.facts).unwrap_or_default();
+        let fact = |name| {
+            facts.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        };
+        Self {
+            id: device.id.as_str().to_owned(),
+            label: device.label,
+            protocol: device.protocol,
+            manufacturer: fact("manufacturer"),
+            model: fact("model"),
+            firmware: fact("firmware"),
+            software: fact("software"),
+            enrolled: rfc3339(device.enrolled),
+            last_contact: device.last_contact.map(rfc3339),
+            open_commands: device.open_commands,
+            generation: device.generation,
+            inventory: None,
+        }
+    }
+
+    /// With its inventory.
+    pub fn full(device: store::Device) -> Self {
+        let inventory = device.inventory.as_deref().map(|text| Inventory::read(Some(text)).0);
+        Self { inventory: Some(inventory), ..Self::brief(device) }
+    }
+}
+
+/// A command.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Command {
+    id: Uuid,
+    device: String,
+    /// Place in the order of its device.
+    seq: i64,
+    verb: String,
+    address: String,
+    #[schema(value_type = String)]
+    state: store::CommandState,
+    /// Status that the device gave.
+    status: Option<u16>,
+    /// Why it is in this state.
+    reason: Option<String>,
+    /// What it brought: `items` (nodes with `address` and `value` or `interior`), `stored` (addresses), `upload`.
+    #[schema(value_type = Option<Object>)]
+    result: Option<Value>,
+    /// How often it was sent.
+    attempts: u32,
+    created: String,
+    sent: Option<String>,
+    finished: Option<String>,
+    expires: String,
+    created_by: String,
+}
+
+impl From<store::Command> for Command {
+    fn from(command: store::Command) -> Self {
+        // A reason of an earlier attempt is of no interest once the command is done.
+        let reason = command.reason.filter(|_| command.state != store::CommandState::Done);
+        Self {
+            id: command.id,
+            device: command.device.as_str().to_owned(),
+            seq: command.seq,
+            verb: command.verb,
+            address: command.address,
+            state: command.state,
+            status: command.status,
+            reason,
+            result: command.result.and_then(|text| serde_json::from_str(&text).ok()),
+            attempts: command.attempts,
+            created: rfc3339(command.created),
+            sent: command.sent.map(rfc3339),
+            finished: command.finished.map(rfc3339),
+            expires: rfc3339(command.expires),
+            created_by: command.created_by,
+        }
+    }
+}
+
+/// A node of a device's last known tree.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TreeNode {
+    address: String,
+    /// Value of a leaf; octets are in base64.
+    #[schema(value_type = Option<Object>)]
+    value: Option<Value>,
+    interior: bool,
+    /// When it was last seen.
+    seen: String,
+}
+
+/// The address of a place in the tree as text.
+pub fn place_text(at: &store::TreeAddress) -> String {
+    address::client_uri(at)
+        .map_or_else(|| format!("{}/{}{}", at.moid, at.miid, at.path), |uri| uri.to_string())
+}
+
+impl From<store::TreeNode> for TreeNode {
+    fn from(node: store::TreeNode) -> Self {
+        Self {
+            address: place_text(&node.at),
+            interior: node.value.is_none(),
+            value: node.value.and_then(|text| serde_json::from_str(&text).ok()),
+            seen: rfc3339(node.seen),
+        }
+    }
+}
+
+/// A session in listings.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Session {
+    session: i64,
+    started: String,
+    updated: String,
+    /// `open`, `ended`, `aborted` or `replaced`.
+    outcome: String,
+    messages: i64,
+}
+
+impl From<store::SessionSummary> for Session {
+    fn from(session: store::SessionSummary) -> Self {
+        Self {
+            session: session.session,
+            started: rfc3339(session.started),
+            updated: rfc3339(session.updated),
+            outcome: session.outcome,
+            messages: session.messages,
+        }
+    }
+}
+
+/// A session with its messages.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Trace {
+    /// The session.
+    pub session: Session,
+    /// Its messages in order.
+    pub messages: Vec<Message>,
+}
+
+/// A message of a session.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    at: String,
+    from_device: bool,
+    summary: String,
+    content_type: String,
+    http_status: Option<u16>,
+    /// Length of the whole body; what is kept of it may be less.
+    length: i64,
+    notes: Vec<String>,
+    /// The body, if it is UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// The body, if it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+}
+
+impl From<store::TraceMessage> for Message {
+    fn from(message: store::TraceMessage) -> Self {
+        let (text, base64) = match text_of(message.body, message.length) {
+            Ok(text) => (Some(text), None),
+            Err(octets) => (None, Some(STANDARD.encode(octets))),
+        };
+        Self {
+            at: rfc3339(message.at),
+            from_device: message.from_device,
+            summary: message.summary,
+            content_type: message.content_type,
+            http_status: message.http_status,
+            length: message.length,
+            notes: message.notes,
+            text,
+            base64,
+        }
+    }
+}
+
+/// The text of a body; of one that was cut, up to the last character that is whole.
+fn text_of(body: Vec<u8>, full_length: i64) -> Result<String, Vec<u8>> {
+    String::from_utf8(body).or_else(|error| {
+        let (whole, fault) = (error.utf8_error().valid_up_to(), error.utf8_error().error_len());
+        let mut octets = error.into_bytes();
+        let cut = fault.is_none() && i64::try_from(octets.len()).is_ok_and(|kept| kept < full_length);
+        if !cut {
+            return Err(octets);
+        }
+        octets.truncate(whole);
+        String::from_utf8(octets).map_err(std::string::FromUtf8Error::into_bytes)
+    })
+}
+
+/// An event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Event {
+    cursor: i64,
+    at: String,
+    device: Option<String>,
+    /// `alert`, `command`, `session`, `security` or `device`.
+    kind: String,
+    #[schema(value_type = Object)]
+    body: Value,
+}
+
+impl From<store::Event> for Event {
+    fn from(event: store::Event) -> Self {
+        Self {
+            cursor: event.cursor,
+            at: rfc3339(event.at),
+            device: event.event.device.map(|device| device.as_str().to_owned()),
+            kind: event.event.kind,
+            body: serde_json::from_str(&event.event.body).unwrap_or_default(),
+        }
+    }
+}
+
+/// A DDF file in listings.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ddf {
+    name: String,
+    moids: Vec<String>,
+    stored: String,
+    /// What was odd about it when it was stored.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+impl Ddf {
+    /// A stored file, with what the reader had to say.
+    pub fn new(ddf: store::DdfFile, warnings: Vec<String>) -> Self {
+        Self { name: ddf.name, moids: ddf.moids, stored: rfc3339(ddf.stored), warnings }
+    }
+}
+
+/// An operator token in listings.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Token {
+    name: String,
+    created: String,
+    expires: Option<String>,
+}
+
+impl From<store::Token> for Token {
+    fn from(token: store::Token) -> Self {
+        Self { name: token.name, created: rfc3339(token.created), expires: token.expires.map(rfc3339) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_tells_whether_there_is_more() {
+        let page = |items: Vec<u32>| Page::cut(items, 2, u32::to_string, |item| item);
+        assert_eq!(page(vec![1, 2, 3]).next, Some("2".into()));
+        assert_eq!(page(vec![1, 2, 3]).items, [1, 2]);
+        assert_eq!(page(vec![1, 2]).next, None);
+        assert_eq!(page(vec![]).next, None);
+    }
+
+    #[test]
+    fn bodies_are_text_where_they_can_be() {
+        assert_eq!(text_of("grün".into(), 5), Ok("grün".into()));
+        let cut = "grü".as_bytes()[..3].to_vec();
+        assert_eq!(text_of(cut.clone(), 5), Ok("gr".into()), "cut in the middle of a character");
+        assert_eq!(text_of(cut.clone(), 3), Err(cut));
+        assert_eq!(text_of(vec![0xff, 0xfe], 9), Err(vec![0xff, 0xfe]));
+    }
+}

@@ -1,0 +1,419 @@
+//! From what the engine says about one message to the batch that the store applies: command states, results, the last known tree,
+//! events, the trace.
+
+use std::collections::{BTreeMap, HashMap};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_codec::dm2::{Alert, Command, MoItem};
+use omadm_codec::media_type;
+use omadm_mo::{ClientUri, Content, Time, Value};
+use omadm_session::dm2::server::{CommandResult, Data, Step, Verdict, flatten};
+use omadm_store::{
+    CheckIn, CommandState, NewEvent, Payload, SessionRow, SessionStep, TraceMessage, Transition, TreeAddress,
+    TreeUpdate,
+};
+use serde_json::json;
+
+use crate::address::{Inventory, SupportedMo};
+use crate::operation::{Operation, Setting};
+
+/// Name of the protocol in the store.
+pub const PROTOCOL: &str = "dm2.0";
+/// MOID of DevInfo in every version.
+const DEVINFO: &str = "urn:oma:mo:oma-dm-devinfo:";
+/// Leaves of DevInfo that are facts about a device, and their names in the store.
+const FACTS: [(&str, &str); 4] =
+    [("/Man", "manufacturer"), ("/Mod", "model"), ("/FwV", "firmware"), ("/SwV", "software")];
+
+/// A queued command with what it means.
+pub struct Queued<'c> {
+    /// As stored.
+    pub stored: &'c omadm_store::Command,
+    /// In words of no protocol, or why it cannot be read.
+    pub operation: Result<Operation, String>,
+    /// As sent, or why it cannot be.
+    pub command: Result<Command, String>,
+}
+
+/// A received message and the time of it.
+pub struct Received {
+    /// Its digest.
+    pub digest: [u8; 32],
+    /// How it goes into the trace.
+    pub trace: TraceMessage,
+    /// When it came.
+    pub now: Time,
+}
+
+/// Builds the batch of one message.
+pub struct Outcome<'c> {
+    check: &'c CheckIn,
+    queue: HashMap<i64, &'c Queued<'c>>,
+    /// Payloads of commands that wrote more than a simple value, by sequence number.
+    payloads: HashMap<i64, Payload>,
+    inventory: Inventory,
+    states: HashMap<i64, CommandState>,
+    transitions: Vec<Transition>,
+    tree: Vec<TreeUpdate>,
+    events: Vec<NewEvent>,
+    notes: Vec<String>,
+}
+
+impl<'c> Outcome<'c> {
+    /// For a device as it was read; `inventory` is the newest that is known.
+    pub fn new(
+        check: &'c CheckIn,
+        queue: &'c [Queued<'c>],
+        payloads: HashMap<i64, Payload>,
+        inventory: Inventory,
+    ) -> Self {
+        Self {
+            check,
+            queue: queue.iter().map(|queued| (queued.stored.seq, queued)).collect(),
+            payloads,
+            inventory,
+            states: queue.iter().map(|queued| (queued.stored.seq, queued.stored.state)).collect(),
+            transitions: Vec::new(),
+            tree: Vec::new(),
+            events: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The batch for an engine step.
+    pub fn session_step(
+        mut self,
+        step: Step,
+        mut received: Received,
+        mut reply: TraceMessage,
+    ) -> SessionStep {
+        for result in &step.results {
+            self.result(result);
+        }
+        for seq in &step.sends {
+            self.send(*seq);
+        }
+        let before = self.check.session.as_ref();
+        let number = match before {
+            None => 1,
+            Some(row) if step.began => row.session + 1,
+            Some(row) => row.session,
+        };
+        let replaced = before.filter(|row| step.began && !row.ended).map(|row| row.session);
+        if let Some(session) = replaced {
+            let why = "the device began a new session before this one had ended";
+            self.event("session", json!({ "session": session, "outcome": "replaced", "reason": why }));
+        }
+        for alert in &step.alerts {
+            self.alert(alert, number);
+        }
+        received.trace.notes.extend(step.notes);
+        received.trace.notes.append(&mut self.notes);
+        reply.notes.extend(step.state.ended.then(|| "ends the session".to_owned()));
+        let session = SessionRow {
+            session: number,
+            version: before.map_or(0, |row| row.version),
+            state: serde_json::json!(step.state).to_string().into_bytes(),
+            request_digest: received.digest.to_vec(),
+            reply: step.reply,
+            ended: step.state.ended,
+            updated: received.now,
+        };
+        SessionStep {
+            expected_version: before.map(|row| row.version),
+            outcome: Some(if step.state.ended { "ended" } else { "open" }.to_owned()),
+            session: Some(session),
+            replaced,
+            inventory: step.inventory.map(|mos| inventory_text(&mos)),
+            trace: vec![received.trace, reply],
+            ..self.step(received.now)
+        }
+    }
+
+    /// The batch for an upload that arrived for a command.
+    pub fn upload_step(
+        mut self,
+        queued: &Queued<'_>,
+        items: &[MoItem],
+        payload: Payload,
+        trace: Vec<TraceMessage>,
+        now: Time,
+    ) -> SessionStep {
+        if let Ok(Operation::Upload { addresses, .. }) = &queued.operation {
+            let mut addresses = addresses.iter().filter_map(|address| self.inventory.parse(address).ok());
+            let partial = addresses.any(|uri| uri.query.level.is_some());
+            self.items(items, partial);
+        }
+        let result = json!({ "upload": upload_view(&payload) });
+        if !queued.stored.state.is_final() {
+            let state = queued.stored.state;
+            self.push(queued.stored.seq, state, None, None, Some(result.to_string()));
+        }
+        SessionStep { payloads: vec![payload], trace, ..self.step(now) }
+    }
+
+    /// What every batch has.
+    fn step(self, now: Time) -> SessionStep {
+        let facts = self.facts();
+        SessionStep {
+            device: self.check.device.id.clone(),
+            generation: self.check.device.generation,
+            expected_version: None,
+            session: None,
+            outcome: None,
+            replaced: None,
+            transitions: self.transitions,
+            payloads: Vec::new(),
+            tree: self.tree,
+            inventory: None,
+            facts,
+            protocol: Some(PROTOCOL.to_owned()),
+            events: self.events,
+            trace: Vec::new(),
+            now,
+        }
+    }
+
+    fn result(&mut self, result: &CommandResult) {
+        let Some(queued) = self.queue.get(&result.seq).copied() else {
+            self.notes.push(format!("command {} is over already; what came for it is not used", result.seq));
+            return;
+        };
+        let sentence = result.sentence.clone();
+        match &result.verdict {
+            Verdict::Done(status) => {
+                let brought = self.brought(queued, result, *status);
+                self.push(result.seq, CommandState::Done, Some(*status), None, brought);
+            }
+            Verdict::Accepted => self.push(result.seq, CommandState::Sent, Some(202), sentence, None),
+            Verdict::Failed(status) => {
+                self.push(result.seq, CommandState::Failed, Some(*status), sentence, None)
+            }
+            Verdict::Again(reason) => {
+                self.push(result.seq, CommandState::Queued, None, Some(reason.clone()), None)
+            }
+            Verdict::Quarantined(reason) => {
+                tracing::warn!(device = %queued.stored.device, command = %queued.stored.id, reason, "command quarantined");
+                self.push(result.seq, CommandState::Quarantined, None, Some(reason.clone()), None);
+            }
+        }
+    }
+
+    fn send(&mut self, seq: i64) {
+        // Sending counts as an attempt only from `queued`.
+        if self.states.get(&seq) == Some(&CommandState::Sent) {
+            self.push(seq, CommandState::Queued, None, None, None);
+        }
+        self.push(seq, CommandState::Sent, None, None, None);
+    }
+
+    fn push(
+        &mut self,
+        seq: i64,
+        to: CommandState,
+        status: Option<u16>,
+        reason: Option<String>,
+        result: Option<String>,
+    ) {
+        let Some(queued) = self.queue.get(&seq).copied() else { return };
+        let Some(from) = self.states.insert(seq, to) else { return };
+        if to.is_final() {
+            let stored = queued.stored;
+            let body = json!({
+                "id": stored.id, "seq": seq, "verb": stored.verb, "address": stored.address, "state": to,
+                "status": status, "reason": reason,
+            });
+            self.event("command", body);
+        }
+        self.transitions.push(Transition { seq, from, to, status, reason, result });
+    }
+
+    fn event(&mut self, kind: &str, body: serde_json::Value) {
+        let device = Some(self.check.device.id.clone());
+        self.events.push(NewEvent { device, kind: kind.to_owned(), body: body.to_string() });
+    }
+
+    fn alert(&mut self, alert: &Alert, session: i64) {
+        let data = alert.data.as_ref();
+        let body = json!({
+            "type": alert.alert_type, "source": alert.source, "target": alert.target, "mark": alert.mark.as_str(),
+            "data_type": data.and_then(|data| data.data_type.as_deref()), "data": data.map(|data| &data.data),
+            "session": session,
+        });
+        self.event("alert", body);
+    }
+
+    /// The result of a command that succeeded (JSON), and what it says about the tree.
+    fn brought(&mut self, queued: &Queued<'_>, result: &CommandResult, status: u16) -> Option<String> {
+        let mut brought = serde_json::Map::new();
+        if !result.uris.is_empty() {
+            brought.insert("stored".into(), json!(result.uris));
+        }
+        match &queued.command {
+            Ok(Command::Get(uri)) => {
+                let items = self.read(uri, result.data.as_ref(), status);
+                if !items.is_empty() {
+                    brought.insert("items".into(), items.into());
+                }
+            }
+            Ok(Command::Delete(uri)) => {
+                let at = self.inventory.place(uri);
+                self.tree.extend(at.map(|at| TreeUpdate::Remove { at }));
+            }
+            Ok(Command::HGet { client, .. }) => self.written(queued, client.as_ref(), &result.uris),
+            Ok(_) | Err(_) => {}
+        }
+        // An upload wrote its part of the result when it arrived.
+        let earlier = queued.stored.result.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        if let Some(serde_json::Value::Object(earlier)) = earlier {
+            brought.extend(earlier);
+        }
+        (!brought.is_empty()).then(|| serde_json::Value::Object(brought).to_string())
+    }
+
+    /// Takes what a GET brought into the tree; gives it in the form of results.
+    fn read(&mut self, uri: &ClientUri, data: Option<&Data>, status: u16) -> Vec<serde_json::Value> {
+        match data {
+            Some(Data::Items(items)) => self.items(items, uri.query.level.is_some()),
+            Some(Data::Leaf { content_type, body }) => {
+                let value = leaf_value(content_type, body);
+                self.leaf(uri, &value);
+                let address = ClientUri { query: omadm_mo::Query::default(), ..uri.clone() };
+                vec![json!({ "address": address.to_string(), "value": value })]
+            }
+            None => {
+                // 204: a leaf that holds nothing.
+                if status == 204 {
+                    self.leaf(uri, &json!(""));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes MO data into the tree; `partial` when it was read to some depth only.
+    fn items(&mut self, items: &[MoItem], partial: bool) -> Vec<serde_json::Value> {
+        let mut shown = Vec::new();
+        for item in items {
+            let uri = match self.inventory.parse(&item.client_uri) {
+                Ok(uri) => uri,
+                Err(problem) => {
+                    self.notes.push(format!("an item of MO data is not used: {problem}"));
+                    continue;
+                }
+            };
+            let nodes = flatten(&uri, &item.content);
+            shown.extend(nodes.iter().map(|(address, value)| match value {
+                Some(value) => json!({ "address": address.to_string(), "value": json_value(value) }),
+                None => json!({ "address": address.to_string(), "interior": true }),
+            }));
+            self.subtree(&uri, &item.content, partial);
+        }
+        shown
+    }
+
+    fn subtree(&mut self, uri: &ClientUri, content: &Content, partial: bool) {
+        let nodes = flatten(uri, content);
+        let placed = nodes.iter().map(|(address, value)| {
+            let value = value.as_ref().map(|value| json_value(value).to_string());
+            self.inventory.place(address).map(|at| (at, value))
+        });
+        let (Some(at), Some(nodes)) = (self.inventory.place(uri), placed.collect::<Option<Vec<_>>>()) else {
+            self.notes.push(format!(
+                "{uri} does not name one node for certain; the last known tree stays as it is"
+            ));
+            return;
+        };
+        self.tree.push(if partial { TreeUpdate::Merge { nodes } } else { TreeUpdate::Replace { at, nodes } });
+    }
+
+    fn leaf(&mut self, uri: &ClientUri, value: &serde_json::Value) {
+        if let Some(at) = self.inventory.place(uri) {
+            let nodes = vec![(at.clone(), Some(value.to_string()))];
+            self.tree.push(TreeUpdate::Replace { at, nodes });
+        }
+    }
+
+    /// Takes into the tree what the device has fetched from us.
+    fn written(&mut self, queued: &Queued<'_>, client: Option<&ClientUri>, stored_at: &[String]) {
+        let payload = self.payloads.remove(&queued.stored.seq);
+        match (&queued.operation, client, payload) {
+            (Ok(Operation::Set { value: Setting::Value(value), .. }), Some(uri), _) => self.leaf(uri, value),
+            (Ok(Operation::Set { value: Setting::Payload, .. }), Some(uri), Some(payload)) => {
+                self.leaf(uri, &leaf_value(&payload.content_type, &payload.body));
+            }
+            (Ok(Operation::SetItems), None, Some(payload)) => {
+                let items = crate::context::decode_mo_data(&payload.body, payload.body.len(), false);
+                let items = items.unwrap_or_default();
+                // The device says where it stored each item, in their order; otherwise the places are not known.
+                if items.len() == stored_at.len() {
+                    for (item, uri) in items.iter().zip(stored_at) {
+                        if let Ok(uri) = self.inventory.parse(uri) {
+                            self.subtree(&uri, &item.content, false);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Facts about the device as they are after this batch, if it says something about them.
+    fn facts(&self) -> Option<String> {
+        let mut facts: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(&self.check.device.facts).unwrap_or_default();
+        let before = facts.clone();
+        for update in &self.tree {
+            let nodes: &[(TreeAddress, Option<String>)] = match update {
+                TreeUpdate::Replace { nodes, .. } | TreeUpdate::Merge { nodes } => nodes,
+                TreeUpdate::Remove { .. } => &[],
+            };
+            for (at, value) in nodes.iter().filter(|(at, _)| at.moid.starts_with(DEVINFO)) {
+                let name = FACTS.iter().find(|(path, _)| *path == at.path);
+                let value = value.as_deref().and_then(|value| serde_json::from_str(value).ok());
+                if let (Some((_, name)), Some(value)) = (name, value) {
+                    facts.insert((*name).to_owned(), value);
+                }
+            }
+        }
+        (facts != before).then(|| json!(facts).to_string())
+    }
+}
+
+/// An upload in the form of results.
+pub fn upload_view(payload: &Payload) -> serde_json::Value {
+    json!({ "id": payload.id, "content_type": payload.content_type, "length": payload.body.len() })
+}
+
+/// The stored form of an inventory.
+pub fn inventory_text(mos: &[omadm_codec::dm2::SupportedMo]) -> String {
+    let mos = mos.iter().map(|mo| SupportedMo {
+        moid: mo.moid.clone(),
+        miids: mo.miids.clone(),
+        ddf: Some(mo.ddf.clone()).filter(|link| !link.is_empty()),
+    });
+    json!(mos.collect::<Vec<_>>()).to_string()
+}
+
+/// A leaf's value in JSON: octets as base64.
+fn json_value(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(flag) => json!(flag),
+        Value::Int(number) => json!(number),
+        Value::Float(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::Bytes(octets) => json!(STANDARD.encode(octets)),
+    }
+}
+
+/// A leaf's value from its octets: text if the media type says so and it is, else base64.
+fn leaf_value(content_type: &str, body: &[u8]) -> serde_json::Value {
+    let essence = media_type::MediaType::parse(content_type).map(|parsed| parsed.essence).unwrap_or_default();
+    let is_text = essence.starts_with("text/") || essence.ends_with("/xml") || essence.ends_with("/json");
+    match std::str::from_utf8(body) {
+        Ok(text) if is_text => json!(text),
+        _ => json!(STANDARD.encode(body)),
+    }
+}
