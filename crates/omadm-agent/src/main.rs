@@ -1,3 +1,31 @@
-//! omadm-agent
+//! `omadm-agent`: a Linux machine as an OMA DM device.
+//!
+//! Here: configuration, the management objects over the real machine, the commands.
+//! Never here: protocol logic (it lives in `omadm-session`), or anything another program would want to call (`omadm-client`).
 
-fn main() {}
+mod bearer;
+mod cli;
+mod cmd;
+mod config;
+mod controls;
+mod device_id;
+mod error;
+mod logging;
+mod machine;
+mod mo;
+mod output;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("omadm-agent: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

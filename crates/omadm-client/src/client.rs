@@ -116,7 +116,7 @@ impl<T: Transport> Client<T> {
         let exchange =
             Exchange { transport, config, account: &account, device_id: &device_id, challenged: false };
         let mut running = Running { device, engine, exchange, packages: 0, notes: VecDeque::new() };
-        let outcome = running.to_end(offered).await?;
+        let outcome = running.finish(offered).await?;
         let (packages, notes) = (running.packages, Vec::from(running.notes));
         self.device.maintain()?;
         Ok(SessionReport { server: server.clone(), outcome, packages, notes })
@@ -148,7 +148,7 @@ struct Running<'a, T> {
 
 impl<T: Transport> Running<'_, T> {
     /// Does what the engine says until it is finished. `offered` alerts stand in the first package.
-    async fn to_end(&mut self, offered: usize) -> Result<Outcome, ClientError> {
+    async fn finish(&mut self, offered: usize) -> Result<Outcome, ClientError> {
         let mut delivered = false;
         loop {
             let output = self.engine.poll_output().ok_or(ClientError::Stalled)?;

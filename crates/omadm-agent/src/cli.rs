@@ -1,0 +1,102 @@
+//! Arguments.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::cmd;
+use crate::error::AgentError;
+use crate::logging::Logging;
+use crate::setup::Setup;
+
+/// A Linux machine as an OMA DM 2.0 device.
+#[derive(Debug, Parser)]
+#[command(name = "omadm-agent", version, propagate_version = true)]
+pub struct Cli {
+    /// Configuration file [default: ./agent.toml, then /etc/omadm/agent.toml, if there is one].
+    #[arg(long, global = true, env = "OMADM_AGENT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Be a device: install the factory bootstrap at the first start, then run sessions.
+    ///
+    /// SIGHUP and SIGUSR1 start a session now, SIGTERM and SIGINT end the agent.
+    Run,
+    /// Install a DM bootstrap and tell its servers.
+    Bootstrap {
+        /// The bootstrap, `application/dmmo+json`; `-` is standard input.
+        file: PathBuf,
+    },
+    /// Run one session now and print how it went.
+    Session {
+        /// Server identifier; may be left out when there is one account.
+        #[arg(long, value_name = "ID")]
+        server: Option<String>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show the management tree; works beside a running agent.
+    Tree {
+        /// Only what is at and below this ClientURI, such as `urn:oma:mo:oma-dm-devinfo:1.2//`.
+        address: Option<String>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show identity, accounts and what waits to be sent; works beside a running agent.
+    Status {
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Print the DevID.
+    Id,
+}
+
+/// `--output`
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Format {
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Json,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<ExitCode, AgentError> {
+        let file = self.config.or_else(default_config);
+        let setup = Setup::read(file.as_deref(), |config| match self.command {
+            Command::Run => Logging::start(config.log.level),
+            // Commands print what matters; a warning is still worth seeing.
+            _ => Logging::start(config.log.level.min(crate::config::LogLevel::Warn)),
+        })?;
+        match self.command {
+            Command::Run => cmd::run::run(&setup),
+            Command::Bootstrap { file } => cmd::bootstrap::run(&setup, &file),
+            Command::Session { server, format } => {
+                cmd::session::run(&setup, server.as_deref(), format.output)
+            }
+            Command::Tree { address, format } => cmd::tree::run(&setup, address.as_deref(), format.output),
+            Command::Status { format } => cmd::status::run(&setup, format.output),
+            Command::Id => cmd::status::id(&setup),
+        }
+    }
+}
+
+fn default_config() -> Option<PathBuf> {
+    ["agent.toml", "/etc/omadm/agent.toml"]
+        .into_iter()
+        .map(Path::new)
+        .find(|path| path.is_file())
+        .map(Path::to_owned)
+}

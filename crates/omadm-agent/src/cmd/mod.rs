@@ -1,0 +1,78 @@
+//! The commands.
+
+pub mod bootstrap;
+pub mod run;
+pub mod session;
+pub mod status;
+pub mod tree;
+
+use std::path::Path;
+
+use omadm_client::{Client, Outcome, SessionReport, Trigger};
+use omadm_mo::{ServerId, Value};
+
+use crate::controls::Controls;
+use crate::error::AgentError;
+
+/// Longest bootstrap file in octets.
+const MAX_BOOTSTRAP: u64 = 1 << 20;
+
+/// A runtime on this thread: the agent waits much and works little.
+fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| AgentError::System { action: "start the runtime", source })
+}
+
+/// Reads a bootstrap file.
+fn read_bootstrap(path: &Path) -> Result<Vec<u8>, AgentError> {
+    use std::io::Read as _;
+    let error = |source| AgentError::File { action: "read the bootstrap", path: path.to_owned(), source };
+    let file: Box<dyn std::io::Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(error)?)
+    };
+    let mut body = Vec::new();
+    file.take(MAX_BOOTSTRAP + 1).read_to_end(&mut body).map_err(error)?;
+    if body.len() as u64 > MAX_BOOTSTRAP {
+        return Err(AgentError::Refused(format!("{} is larger than {MAX_BOOTSTRAP} bytes", path.display())));
+    }
+    Ok(body)
+}
+
+/// Runs a session and logs how it went.
+async fn session(
+    client: &mut Client,
+    controls: &Controls,
+    server: &ServerId,
+    trigger: Trigger,
+) -> Result<SessionReport, AgentError> {
+    controls.set_peer(peer(client, server).await);
+    let report = client.run_session(server, trigger).await;
+    controls.set_peer(None);
+    let report = report?;
+    match &report.outcome {
+        Outcome::Ended { commands } => tracing::info!(%server, commands, "session ended"),
+        Outcome::Aborted { reason, .. } => tracing::warn!(%server, "session aborted: {reason}"),
+    }
+    if controls.take_compaction() {
+        client.device_mut().compact()?;
+    }
+    Ok(report)
+}
+
+/// The address of a server, for Session Information.
+async fn peer(client: &Client, server: &ServerId) -> Option<std::net::IpAddr> {
+    let account = client.device().tree().account(server)?;
+    let Some(Value::Text(uri)) = account.child("SrvURI").and_then(|leaf| leaf.value()) else { return None };
+    let rest = uri.split_once("://")?.1;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(literal) => literal.split_once(']')?.0,
+        None => authority.split(':').next()?,
+    };
+    let host = (host.to_owned(), 0);
+    tokio::net::lookup_host(host).await.ok()?.next().map(|address| address.ip())
+}

@@ -1,0 +1,142 @@
+//! `omadm-agent run`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use omadm_client::{Client, Trigger};
+use omadm_mo::ServerId;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{read_bootstrap, runtime, session};
+use crate::controls::Controls;
+use crate::error::AgentError;
+use crate::setup::Setup;
+
+/// Runs until a signal ends it.
+pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
+    let device = setup.open()?;
+    let mut client = setup.client(device)?;
+    factory_bootstrap(setup, &mut client);
+    runtime()?.block_on(async {
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => {}
+            ended = serve(&mut client, &setup.controls, &mut signals.hang_up, &mut signals.user) => ended?,
+        }
+        tracing::info!("ended by a signal; the tree is safe on disk");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A damaged file is told and the device goes on without it: somebody may bootstrap it in another way.
+fn factory_bootstrap(setup: &Setup, client: &mut Client) {
+    let Some(file) = &setup.config.bootstrap.file else {
+        if client.device().tree().accounts().next().is_none() {
+            tracing::warn!("there is no account yet; run `omadm-agent bootstrap FILE` or set bootstrap.file");
+        }
+        return;
+    };
+    let installed = read_bootstrap(file)
+        .and_then(|body| client.device_mut().install_factory_bootstrap(&body).map_err(AgentError::from));
+    match installed {
+        Ok(Some(servers)) => tracing::info!(file = %file.display(), ?servers, "factory bootstrap installed"),
+        Ok(None) => {}
+        Err(error) => {
+            tracing::error!(file = %file.display(), "the factory bootstrap is not installed: {error}")
+        }
+    }
+}
+
+/// Sessions, one after the other, for ever.
+async fn serve(
+    client: &mut Client,
+    controls: &Controls,
+    hang_up: &mut Signal,
+    user: &mut Signal,
+) -> Result<(), AgentError> {
+    if let Some(device_id) = client.device().tree().device_id() {
+        tracing::info!(%device_id, poll_interval = controls.poll_interval(), "running");
+    }
+    for server in client.device().bootstraps_pending() {
+        session(client, controls, &server, Trigger::Bootstrap).await?;
+    }
+    // Machines that start together must not all call together.
+    let mut wait = spread(controls.poll_interval(), 0.0, 1.0);
+    loop {
+        if !controls.take_session() {
+            let due = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                _ = hang_up.recv() => tracing::info!("session asked for by SIGHUP"),
+                _ = user.recv() => tracing::info!("session asked for by SIGUSR1"),
+                () = controls.changed() => {
+                    wait = next(controls);
+                    continue;
+                }
+            }
+        }
+        let servers: Vec<ServerId> = client.device().tree().accounts().map(|(server, _)| server).collect();
+        for server in servers {
+            session(client, controls, &server, Trigger::Client).await?;
+        }
+        wait = next(controls);
+    }
+}
+
+/// The time to the next session: the interval, a tenth more or less.
+fn next(controls: &Controls) -> Option<Duration> {
+    spread(controls.poll_interval(), 0.9, 0.2)
+}
+
+/// A random time of `least` to `least + width` times the interval; `None` when there is no polling.
+fn spread(seconds: u32, least: f64, width: f64) -> Option<Duration> {
+    let random = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()).mul_f64(least + width * random))
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    user: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, AgentError> {
+        let listen =
+            |kind| signal(kind).map_err(|source| AgentError::System { action: "listen for signals", source });
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+            user: listen(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn end(terminate: &mut Signal, interrupt: &mut Signal) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spread_stays_in_its_bounds() {
+        assert_eq!(spread(0, 0.9, 0.2), None);
+        for _ in 0..1_000 {
+            let wait = spread(100, 0.9, 0.2).unwrap();
+            assert!((Duration::from_secs(90)..=Duration::from_secs(110)).contains(&wait), "{wait:?}");
+            assert!(spread(100, 0.0, 1.0).unwrap() <= Duration::from_secs(100));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Configuration: one TOML file, every key also as `OMADM_AGENT__SECTION__KEY`.
+
+mod load;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use omadm_client::TlsVersion;
+use omadm_mo::Rights;
+use serde::Deserialize;
+
+pub use load::ConfigError;
+
+/// All settings of the agent. The default is a device that waits for its bootstrap.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who the device is and where it keeps its state.
+    pub device: DeviceSection,
+    /// The factory bootstrap.
+    pub bootstrap: BootstrapSection,
+    /// Trust.
+    pub tls: TlsSection,
+    /// Sessions.
+    pub session: SessionSection,
+    /// Upper bounds.
+    pub limits: LimitsSection,
+    /// Rights that the device gives.
+    pub access: AccessSection,
+    /// Descriptions of management objects.
+    pub ddf: DdfSection,
+    /// Logging.
+    pub log: LogSection,
+}
+
+/// `[device]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeviceSection {
+    /// DevID, such as `IMEI:493005100592800` (`DM 2.0 §12.1`). Default: a UUID derived from the machine's identity.
+    pub id: Option<String>,
+    /// Directory of the durable state. Default: `/var/lib/omadm-agent` for root if it is there, else `omadm-agent-data`.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// `[bootstrap]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BootstrapSection {
+    /// Factory bootstrap (`application/dmmo+json`), installed at the first start (`DM 2.0 §8.2`).
+    pub file: Option<PathBuf>,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSection {
+    /// Trust anchors (PEM) beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Oldest TLS version: `1.0`, `1.1`, `1.2` (default) or `1.3`.
+    pub min_version: MinVersion,
+}
+
+/// A TLS version as the configuration writes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum MinVersion {
+    #[serde(rename = "1.0")]
+    Tls10,
+    #[serde(rename = "1.1")]
+    Tls11,
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+impl From<MinVersion> for TlsVersion {
+    fn from(version: MinVersion) -> Self {
+        match version {
+            MinVersion::Tls10 => Self::Tls10,
+            MinVersion::Tls11 => Self::Tls11,
+            MinVersion::Tls12 => Self::Tls12,
+            MinVersion::Tls13 => Self::Tls13,
+        }
+    }
+}
+
+/// `[session]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionSection {
+    /// Seconds between sessions that the device starts by itself, spread by a tenth each way; 0 is none. A server can change
+    /// it on the device; a changed configuration wins at the next start.
+    pub poll_interval: u32,
+    /// Seconds for the set-up of a TCP connection, 1 or more.
+    pub connect_timeout: u32,
+    /// Seconds for a whole HTTP exchange, 1 or more.
+    pub request_timeout: u32,
+    /// Allow `http` for sessions and data: for a laboratory only, there is no protection at all.
+    pub plain_http: bool,
+    /// Send HTTP Basic credentials to the account's own https host without waiting to be asked.
+    pub preemptive_basic: bool,
+    /// List the supported management objects in every Package#1, also when no notification asked for them.
+    pub send_mos: bool,
+    /// Accept only what the normative text allows.
+    pub strict: bool,
+    /// Most rounds (Package#2) in one session, 1 or more.
+    pub max_rounds: u32,
+}
+
+impl Default for SessionSection {
+    fn default() -> Self {
+        Self {
+            poll_interval: 60,
+            connect_timeout: 10,
+            request_timeout: 60,
+            plain_http: false,
+            preemptive_basic: true,
+            send_mos: false,
+            strict: false,
+            max_rounds: 1_000,
+        }
+    }
+}
+
+impl SessionSection {
+    /// As [`SessionSection::connect_timeout`].
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout.into())
+    }
+    /// As [`SessionSection::request_timeout`].
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout.into())
+    }
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsSection {
+    /// Octets of one received package.
+    pub package_bytes: usize,
+    /// Octets of one fetched body (HGET).
+    pub fetch_bytes: usize,
+    /// Nodes in the tree.
+    pub tree_nodes: usize,
+    /// Octets of all names and values in the tree.
+    pub tree_bytes: usize,
+    /// Undelivered alerts for one server.
+    pub alerts: usize,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            package_bytes: 1 << 20,
+            fetch_bytes: 1 << 20,
+            tree_nodes: 200_000,
+            tree_bytes: 16 << 20,
+            alerts: 256,
+        }
+    }
+}
+
+/// `[access]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessSection {
+    /// Give the usual rights: DevInfo and Session Information readable by everyone (`DM 2.0 figure 17`), the agent's own
+    /// object readable, writable and executable by every bootstrapped server.
+    pub defaults: bool,
+    /// Rights beside.
+    pub grants: Vec<GrantEntry>,
+}
+
+impl Default for AccessSection {
+    fn default() -> Self {
+        Self { defaults: true, grants: Vec::new() }
+    }
+}
+
+/// One of `access.grants`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantEntry {
+    /// The management object.
+    pub moid: String,
+    /// Server identifier, or `*` for everyone.
+    pub server: String,
+    /// Any of `read`, `write`, `execute`, `delegate`.
+    pub rights: Vec<Right>,
+    /// Sub-tree such as `/Ext`. Default `/`, the whole instance.
+    #[serde(default = "whole_instance")]
+    pub path: String,
+}
+
+fn whole_instance() -> String {
+    "/".to_owned()
+}
+
+/// One access right (`DM 2.0 §12.3`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum Right {
+    Read,
+    Write,
+    Execute,
+    Delegate,
+}
+
+impl From<Right> for Rights {
+    fn from(right: Right) -> Self {
+        match right {
+            Right::Read => Self::READ,
+            Right::Write => Self::WRITE,
+            Right::Execute => Self::EXECUTE,
+            Right::Delegate => Self::DELEGATE,
+        }
+    }
+}
+
+/// `[ddf]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DdfSection {
+    /// Directory with further DDF files (`*.ddf`, `*.xml`): what they describe is kept and served as data.
+    pub dir: Option<PathBuf>,
+    /// Where servers find the DDF files, such as `https://vendor.example/ddf/`: the file name is added to make the link.
+    /// Default: the register of OMA for its own files, and the name alone for others.
+    pub base: Option<String>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSection {
+    /// `off`, `error`, `warn`, `info` (default), `debug` or `trace`. A server can change it on the device.
+    pub level: LogLevel,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    const ALL: [Self; 6] = [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+    /// Reads a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == text)
+    }
+}

@@ -1,0 +1,117 @@
+//! The management objects of this machine.
+
+pub mod agent;
+mod dev_info;
+mod session_info;
+mod vendor;
+
+use std::path::Path;
+
+use omadm_client::{DataMo, ManagementObject, PluginError};
+use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeId, Segment, Value};
+
+use self::agent::Agent;
+use self::dev_info::DevInfo;
+use self::session_info::SessionInfo;
+use crate::config::DdfSection;
+use crate::controls::Controls;
+use crate::error::AgentError;
+use crate::machine::Machine;
+
+/// Where OMA keeps its DDF files.
+const OMA_BASE: &str = "http://www.openmobilealliance.org/tech/omna/dm_mo/";
+
+/// Links to DDF files.
+#[derive(Clone, Debug)]
+struct Links<'a>(Option<&'a str>);
+
+impl Links<'_> {
+    /// Link to a file of OMA's.
+    fn oma(&self, file: &str) -> String {
+        format!("{}{file}", self.0.unwrap_or(OMA_BASE))
+    }
+    /// Link to any other file.
+    fn other(&self, file: &str) -> String {
+        format!("{}{file}", self.0.unwrap_or(""))
+    }
+}
+
+/// What the device is made of.
+pub fn all(
+    ddf: &DdfSection,
+    machine: &Machine,
+    device_id: String,
+    controls: &Controls,
+    agent: agent::Settings,
+) -> Result<Vec<Box<dyn ManagementObject>>, AgentError> {
+    let links = Links(ddf.base.as_deref());
+    let account = include_str!("../../../../ddf/dm_dmacc-v1_2.ddf");
+    let delegation = include_str!("../../../../ddf/dm_delegation-v1_0.ddf");
+    let mut objects: Vec<Box<dyn ManagementObject>> = vec![
+        Box::new(DevInfo::new(links.oma("dm_devinfo-v1_2.ddf"), machine.clone(), device_id)),
+        Box::new(DataMo::new(account, links.oma("dm_dmacc-v1_2.ddf"))),
+        Box::new(DataMo::new(delegation, links.oma("dm_delegation-v1_0.ddf"))),
+        Box::new(SessionInfo::new(links.oma("dm_sessioninfo-v1_0.ddf"), machine.clone(), controls.clone())),
+        Box::new(Agent::new(links.other("omadm_agent-v1_0.ddf"), controls.clone(), agent)),
+    ];
+    if let Some(directory) = &ddf.dir {
+        objects.extend(vendor::all(directory, &links)?);
+    }
+    Ok(objects)
+}
+
+/// Creates the instance of a management object, or brings its leaves up to date. A path is below the root, names joined by
+/// `/`; leaves that are there already with the same value are left alone.
+fn put<'p>(
+    tree: &mut Change<'_>,
+    moid: &str,
+    miid: &str,
+    leaves: impl IntoIterator<Item = (&'p str, Value)>,
+) -> Result<(), PluginError> {
+    let (moid, miid) = (Moid::parse(moid)?, Miid::parse(miid)?);
+    let root = match tree.tree().instance(&moid, &miid) {
+        Some(instance) => instance.root,
+        None => tree.create_instance(&moid, &miid, Content::Interior(Vec::new()))?,
+    };
+    leaves.into_iter().try_for_each(|(path, value)| put_leaf(tree, root, path, value))
+}
+
+fn put_leaf(tree: &mut Change<'_>, root: NodeId, path: &str, value: Value) -> Result<(), PluginError> {
+    let child = |tree: &Change<'_>, id, name: &str| Some(tree.tree().node(id)?.child(name)?.id());
+    let (parents, leaf) = path.rsplit_once('/').map_or((None, path), |(parents, leaf)| (Some(parents), leaf));
+    let mut parent = root;
+    for name in parents.into_iter().flat_map(|parents| parents.split('/')) {
+        parent = match child(tree, parent, name) {
+            Some(id) => id,
+            None => tree.add(parent, name, Content::Interior(Vec::new()))?,
+        };
+    }
+    match child(tree, parent, leaf) {
+        Some(id) => tree.set(id, value)?,
+        None => {
+            tree.add(parent, leaf, Content::Leaf(value))?;
+        }
+    }
+    Ok(())
+}
+
+/// The value of a leaf below the root of an instance; the path as in [`put`].
+fn get(tree: &Change<'_>, moid: &str, miid: &str, path: &str) -> Option<Value> {
+    let (moid, miid) = (Moid::parse(moid).ok()?, Miid::parse(miid).ok()?);
+    let root = tree.tree().node(tree.tree().instance(&moid, &miid)?.root)?;
+    path.split('/').try_fold(root, |node, name| node.child(name))?.value().cloned()
+}
+
+/// The path of a concrete address below the root, as in [`put`].
+fn path(address: &ClientUri) -> Option<String> {
+    let names = address.path.iter().map(|segment| match segment {
+        Segment::Name(name) => Some(name.as_str()),
+        Segment::XName(_) | Segment::Wildcard => None,
+    });
+    Some(names.collect::<Option<Vec<_>>>()?.join("/"))
+}
+
+/// The file name of a path, as text.
+fn file_name(path: &Path) -> Option<&str> {
+    path.file_name().and_then(std::ffi::OsStr::to_str)
+}

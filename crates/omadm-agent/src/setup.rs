@@ -1,0 +1,143 @@
+//! From configuration to a device.
+
+use std::path::{Path, PathBuf};
+
+use omadm_client::{
+    Client, ClientConfig, Device, DeviceConfig, Grant, Grantee, HttpsConfig, HttpsTransport, Journal,
+    JournalView, PersistError, Persistence,
+};
+use omadm_mo::well_known::{DEVINFO, SESSION_INFO};
+use omadm_mo::{Moid, Quota, Rights, ServerId};
+
+use crate::config::{Config, GrantEntry};
+use crate::controls::Controls;
+use crate::device_id;
+use crate::error::AgentError;
+use crate::logging::Logging;
+use crate::machine::Machine;
+use crate::mo::{self, agent};
+
+const SYSTEM_DATA: &str = "/var/lib/omadm-agent";
+const LOCAL_DATA: &str = "omadm-agent-data";
+
+/// A configured agent, not open yet.
+pub struct Setup {
+    pub config: Config,
+    pub data_dir: PathBuf,
+    pub machine: Machine,
+    pub controls: Controls,
+    logging: Logging,
+}
+
+impl Setup {
+    /// Reads the configuration.
+    pub fn read(config: Option<&Path>, logging: impl FnOnce(&Config) -> Logging) -> Result<Self, AgentError> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let config = Config::load(config, environment)?;
+        let logging = logging(&config);
+        let data_dir = config.device.data_dir.clone().unwrap_or_else(default_data_dir);
+        let controls = Controls::default();
+        controls.set_poll_interval(config.session.poll_interval);
+        Ok(Self { config, data_dir, machine: Machine::this(), controls, logging })
+    }
+
+    /// The identity of the device.
+    pub fn device_id(&self) -> Result<String, AgentError> {
+        device_id::find(self.config.device.id.as_deref(), &self.machine, &self.data_dir)
+    }
+
+    /// The device, for this process alone.
+    pub fn open(&self) -> Result<Device, AgentError> {
+        let journal = Journal::open(&self.data_dir).map_err(|error| match error {
+            PersistError::InUse { path } => AgentError::Refused(format!(
+                "{} is in use: an agent runs on this data directory; send it SIGHUP for a session now, or stop it first",
+                path.display()
+            )),
+            error => error.into(),
+        })?;
+        self.device(Box::new(journal))
+    }
+
+    /// The device as it is on disk, to look at.
+    pub fn view(&self) -> Result<Device, AgentError> {
+        self.device(Box::new(JournalView::new(&self.data_dir)))
+    }
+
+    /// The device with its network.
+    pub fn client(&self, device: Device) -> Result<Client, AgentError> {
+        let session = &self.config.session;
+        let transport = HttpsTransport::new(&HttpsConfig {
+            ca_file: self.config.tls.ca_file.clone(),
+            min_version: self.config.tls.min_version.into(),
+            connect_timeout: session.connect_timeout(),
+            request_timeout: session.request_timeout(),
+            ..HttpsConfig::default()
+        })?;
+        let config = ClientConfig {
+            plain_http: session.plain_http,
+            preemptive_basic: session.preemptive_basic,
+            always_send_mos: session.send_mos,
+            max_rounds: session.max_rounds,
+            fetch_limit: self.config.limits.fetch_bytes,
+            ..ClientConfig::default()
+        };
+        Ok(Client::new(device, transport, config))
+    }
+
+    fn device(&self, persistence: Box<dyn Persistence>) -> Result<Device, AgentError> {
+        let settings = agent::Settings {
+            poll_interval: self.config.session.poll_interval,
+            log_level: self.config.log.level,
+            logging: self.logging.clone(),
+        };
+        let objects = mo::all(&self.config.ddf, &self.machine, self.device_id()?, &self.controls, settings)?;
+        let limits = &self.config.limits;
+        let mut config = DeviceConfig {
+            quota: Quota { nodes: limits.tree_nodes, bytes: limits.tree_bytes, ..Quota::default() },
+            strict: self.config.session.strict,
+            grants: self.grants()?,
+            outbox: limits.alerts,
+            ..DeviceConfig::default()
+        };
+        config.limits.bytes = limits.package_bytes;
+        Ok(Device::open(config, objects, persistence)?)
+    }
+
+    fn grants(&self) -> Result<Vec<Grant>, AgentError> {
+        let access = &self.config.access;
+        let usual = [
+            (DEVINFO, Grantee::Everyone, Rights::READ),
+            (SESSION_INFO, Grantee::Everyone, Rights::READ),
+            (agent::MOID, Grantee::Bootstrapped, Rights::READ.union(Rights::WRITE).union(Rights::EXECUTE)),
+        ];
+        let usual = usual.into_iter().filter(|_| access.defaults).map(|(moid, to, rights)| {
+            let moid = Moid::parse(moid).map_err(|error| AgentError::Refused(error.to_string()))?;
+            Ok(Grant { moid, path: "/".to_owned(), to, rights })
+        });
+        usual.chain(access.grants.iter().map(grant)).collect()
+    }
+}
+
+fn grant(entry: &GrantEntry) -> Result<Grant, AgentError> {
+    let refuse = |error: omadm_mo::AddressError| AgentError::Refused(format!("access.grants: {error}"));
+    let to = match entry.server.as_str() {
+        "*" => Grantee::Everyone,
+        server => Grantee::Server(ServerId::parse(server).map_err(refuse)?),
+    };
+    let rights = entry.rights.iter().fold(Rights::NONE, |rights, right| rights.union((*right).into()));
+    Ok(Grant { moid: Moid::parse(&entry.moid).map_err(refuse)?, path: entry.path.clone(), to, rights })
+}
+
+/// The system's directory if this user may write there, which is how packages install the agent.
+fn default_data_dir() -> PathBuf {
+    let system = Path::new(SYSTEM_DATA);
+    let ours = system.is_dir() && is_root();
+    if ours { system.to_owned() } else { PathBuf::from(LOCAL_DATA) }
+}
+
+/// Whether this process runs as root: it owns its own entry in `/proc`.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
+}
