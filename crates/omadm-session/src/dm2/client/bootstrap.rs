@@ -21,8 +21,8 @@ struct Entry {
 
 /// Installs a DM Bootstrap (`DM 2.0 §8.5`): MO data in `application/dmmo+json`, all or nothing.
 ///
-/// Accounts come first; an account whose SrvID exists is replaced. Each account is stored for its own server, everything else
-/// for the first server of the body (or of the tree, when the body has no account).
+/// Accounts come first, and each belongs to its own server; an account whose SrvID exists is replaced. Everything else belongs
+/// to the first server of the body, or of the tree when the body has no account.
 ///
 /// Gives the transaction, to be made durable by the host before anything else, and the bootstrapped servers.
 ///

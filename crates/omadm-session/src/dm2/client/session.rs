@@ -183,7 +183,7 @@ impl Session {
             let progress = self.with_context(tree, now, |context| commands::start(context, entry));
             match progress {
                 Progress::Answered(answer) => self.record(&mut batch, command, answer),
-                Progress::Waiting(effect, wait) => return self.wait(batch, command, effect, wait),
+                Progress::Waiting(next) => return self.wait(batch, command, *next),
             }
         }
         self.close(batch);
@@ -197,12 +197,12 @@ impl Session {
                 self.record(&mut batch, command, answer);
                 self.run(tree, now, batch);
             }
-            Progress::Waiting(effect, wait) => self.wait(batch, command, effect, wait),
+            Progress::Waiting(next) => self.wait(batch, command, *next),
         }
     }
 
     /// Waits for an effect before the batch goes on.
-    fn wait(&mut self, batch: Batch, command: String, effect: Effect, wait: Wait) {
+    fn wait(&mut self, batch: Batch, command: String, (effect, wait): (Effect, Wait)) {
         let id = self.next_effect;
         self.next_effect = self.next_effect.wrapping_add(1);
         self.outputs.push_back(Output::Effect { id, effect });

@@ -8,9 +8,10 @@
 //!       ▲                       │      ▲                                                                   │
 //!       └── Package#3: 409      └──────┴────────────── Package#1: the session begins anew ◀────────────────┘
 //! ```
-//! A Package#3 names neither its session nor its Package#2. So that one which is repeated can be told from the next one by its octets,
-//! a Package#2 never holds as many commands as either of the two before it in the session: the answers then differ in the number of
-//! their statuses. A host that meets the octets of the Package#3 it answered last sends the same reply again; a Package#1 is always new.
+//! A Package#3 names neither its session nor its Package#2. So that one which is repeated or late can be told from the next one, a
+//! Package#2 never holds as many commands as either of the two before it, unless the session before it ended as it should: the
+//! answers then differ in the number of their statuses. A host that meets the octets of the Package#3 it answered last sends the
+//! same reply again; a Package#1 is always new.
 
 mod batch;
 mod message;

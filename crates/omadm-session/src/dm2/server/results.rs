@@ -1,6 +1,7 @@
 //! From statuses and data parts to verdicts.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use omadm_codec::dm2::{Command, StatusCode, StatusEntry, mo_data};
 use omadm_codec::media_type::{DMMO_JSON, TEXT_PLAIN};
@@ -52,13 +53,12 @@ fn by_index(parts: Vec<Part>, statuses: usize, notes: &mut Vec<String>) -> BTree
     for part in parts {
         let name = part.head.name.clone().unwrap_or_default();
         match name.parse::<usize>() {
-            Ok(index) if index < statuses => {
-                if indexed.contains_key(&index) {
-                    notes.push(format!("a second part named {name:?} was ignored"));
-                } else {
-                    indexed.insert(index, part);
+            Ok(index) if index < statuses => match indexed.entry(index) {
+                Entry::Vacant(place) => {
+                    place.insert(part);
                 }
-            }
+                Entry::Occupied(_) => notes.push(format!("a second part named {name:?} was ignored")),
+            },
             Ok(_) | Err(_) => notes.push(format!("a part named {name:?} fits no command and was ignored")),
         }
     }

@@ -30,7 +30,7 @@ pub fn step(
     incoming: Incoming,
     queue: &[Pending],
 ) -> Result<Step, Refusal> {
-    let start = State::default();
+    let start = State { recent: broken_off(state), ..State::default() };
     let (heard, previous) = match incoming {
         Incoming::Initiation(initiation) => {
             let heard = Heard {
@@ -48,6 +48,11 @@ pub fn step(
         }
     };
     Ok(reply(config, heard, previous, queue))
+}
+
+/// What the new session must not repeat: an answer to one that broke off may still be on its way.
+fn broken_off(state: Option<&State>) -> Vec<usize> {
+    state.filter(|state| !state.ended).map(|state| state.recent.clone()).unwrap_or_default()
 }
 
 fn no_session() -> Refusal {

@@ -23,7 +23,7 @@ pub(super) fn request(tree: &Tree, prepared: Prepared, answer: Answer) -> Progre
     let instances: BTreeSet<_> = changes.iter().filter_map(|(_, instance, _)| instance.clone()).collect();
     let effect =
         Effect::Commit { records: prepared.records(tree), instances: instances.into_iter().collect() };
-    Progress::Waiting(effect, Wait::Commit(Commit { prepared, answer }))
+    Progress::waiting(effect, Wait::Commit(Commit { prepared, answer }))
 }
 
 impl Commit {

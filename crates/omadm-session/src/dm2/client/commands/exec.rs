@@ -20,7 +20,7 @@ pub(super) fn perform(context: &Context<'_>, client: &ClientUri, server: Option<
         Some((context.tree.address_of(found.node)?, (instance.moid.clone(), instance.miid.clone())))
     });
     match target {
-        Some((address, instance)) => Progress::Waiting(Effect::Execute { address, instance }, Wait::Execute),
+        Some((address, instance)) => Progress::waiting(Effect::Execute { address, instance }, Wait::Execute),
         None => Answer::failure(StatusCode::NOT_FOUND, format!("{client} matches nothing")).into(),
     }
 }

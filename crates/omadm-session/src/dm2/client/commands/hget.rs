@@ -41,7 +41,7 @@ pub(super) fn perform(context: &Context<'_>, server: &ServerUri, client: Option<
         Ok(uri) => {
             let accept = if client.is_some() { ACCEPT_ANY } else { ACCEPT_MO_DATA };
             let effect = Effect::Fetch { uri: uri.clone(), accept: accept.into() };
-            Progress::Waiting(effect, Wait::Fetch(Fetching { uri, client }))
+            Progress::waiting(effect, Wait::Fetch(Fetching { uri, client }))
         }
         Err(reason) => Answer::failure(StatusCode::SERVER_URI_ERROR, reason).into(),
     }

@@ -85,7 +85,13 @@ impl Answer {
 #[derive(Debug)]
 pub(super) enum Progress {
     Answered(Answer),
-    Waiting(Effect, Wait),
+    Waiting(Box<(Effect, Wait)>),
+}
+
+impl Progress {
+    fn waiting(effect: Effect, wait: Wait) -> Self {
+        Self::Waiting(Box::new((effect, wait)))
+    }
 }
 
 impl From<Answer> for Progress {
@@ -127,7 +133,7 @@ pub(super) fn start(context: &mut Context<'_>, entry: CommandEntry) -> Progress 
     if stale.is_empty() {
         perform(context, command)
     } else {
-        Progress::Waiting(Effect::Refresh(stale), Wait::Refresh(command))
+        Progress::waiting(Effect::Refresh(stale), Wait::Refresh(command))
     }
 }
 

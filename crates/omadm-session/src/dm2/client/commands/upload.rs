@@ -51,7 +51,7 @@ fn prepare(
         .map_err(|reason| Answer::failure(StatusCode::SERVER_URI_ERROR, reason))?;
     let Data { content_type, body } = form(context, &uri, collected)?;
     let effect = Effect::Upload { method, uri: uri.clone(), content_type, body };
-    Ok(Progress::Waiting(effect, Wait::Upload(Uploading { uri })))
+    Ok(Progress::waiting(effect, Wait::Upload(Uploading { uri })))
 }
 
 /// Reads all addresses. One that matches nothing is passed over; any other refusal refuses the whole command, so that nothing is sent
