@@ -232,12 +232,15 @@ fn unquote(text: &str) -> Option<String> {
     let mut value = String::with_capacity(inner.len());
     let mut characters = inner.chars();
     while let Some(character) = characters.next() {
-        match character {
+        let character = match character {
             '"' => return None,
-            '\\' => value.push(characters.next()?),
-            character if character.is_control() && character != '\t' => return None,
-            character => value.push(character),
+            '\\' => characters.next()?,
+            character => character,
+        };
+        if character.is_control() && character != '\t' {
+            return None;
         }
+        value.push(character);
     }
     Some(value)
 }
@@ -289,6 +292,7 @@ mod tests {
             ("text/plain;charset", 11, "a parameter has the form name=value"),
             ("text/plain;a=1;charset=\"x", 15, "neither a token nor a quoted string"),
             ("text/plain;a=b c", 11, "neither a token nor a quoted string"),
+            ("text/plain;a=\"\\\u{14}\"", 11, "neither a token nor a quoted string"),
             ("text/plain;a=1; A=2", 15, "given twice"),
         ] {
             let error = MediaType::parse(text).unwrap_err();
