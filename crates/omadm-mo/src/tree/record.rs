@@ -23,7 +23,7 @@ impl Tree {
     /// structure is checked.
     ///
     /// # Errors
-    /// `NotFound` when the parent is missing, `BadData` when a leaf is in the way, the value is not of its format, the
+    /// `NotFound` when the parent of a record is missing, `BadData` when a leaf is in the way, the value is not of its format, the
     /// path is deeper than [`MAX_DEPTH`] or the MO instance is already elsewhere.
     pub fn restore(&mut self, path: &[NodeName], record: Option<NodeRecord>) -> Result<(), OperationError> {
         let Some((name, parent)) = path.split_last() else {
@@ -32,25 +32,23 @@ impl Tree {
         if path.len() > MAX_DEPTH {
             return Err(bad(path, "the path is too deep"));
         }
-        let parent_id = parent
-            .iter()
-            .try_fold(ROOT, |id, name| self.arena.get(id)?.children()?.get_exact(name.as_str()))
-            .ok_or_else(|| OperationError::NotFound { address: path_text(parent) })?;
+        let follow = |names: &[NodeName]| {
+            names.iter().try_fold(ROOT, |id, name| self.arena.get(id)?.children()?.get_exact(name.as_str()))
+        };
+        let Some(record) = record else {
+            if let Some(id) = follow(path) {
+                self.discard(id);
+            }
+            return Ok(());
+        };
+        let missing = || OperationError::NotFound { address: path_text(parent) };
+        let parent_id = follow(parent).ok_or_else(missing)?;
         let children = self.arena.get(parent_id).and_then(Node::children);
         let existing = children.ok_or_else(|| bad(path, "its parent is a leaf"))?.get(name.as_str());
-        match (existing, record) {
-            (None, None) => Ok(()),
-            (Some(id), None) => {
-                self.discard(id);
-                Ok(())
-            }
-            (existing, Some(record)) => {
-                self.check_record(path, existing, &record)?;
-                match existing {
-                    Some(id) => self.overwrite(id, record),
-                    None => self.put_new(parent_id, name, record),
-                }
-            }
+        self.check_record(path, existing, &record)?;
+        match existing {
+            Some(id) => self.overwrite(id, record),
+            None => self.put_new(parent_id, name, record),
         }
     }
 

@@ -1,0 +1,99 @@
+//! What is accepted beside the normative text, that it is told, and that it can be switched off.
+
+use omadm_mo::{Actor, Content, OperationError, Tolerances, Tree};
+
+use crate::support::*;
+
+fn with_devinfo() -> Tree {
+    let mut tree = managed();
+    write(&mut tree, Actor::Device, |change| {
+        let content = node_of([("DevID", text("IMEI:493005100592800"))]);
+        change.create_instance(&moid(DEVINFO), &miid("1"), content)
+    })
+    .unwrap();
+    tree
+}
+
+#[test]
+fn moids_of_the_examples() {
+    let mut tree = with_devinfo();
+    for alias in ["oma:mo:oma-dm-devinfo:1.2", "urn:oma:mo:oma-dm-devinfo:1.0", "oma:mo:oma-dm-devinfo:1.0"] {
+        let address = format!("{alias}//DevID");
+        assert_eq!(matches(&tree, &address).unwrap(), [format!("{DEVINFO}/1/DevID")]);
+        assert_eq!(tree.canonical(&uri(&address)), Some(uri(&format!("{DEVINFO}//DevID"))));
+    }
+    assert_eq!(matches(&tree, "urn:oma:mo:oma-dm-dmacc:2.0//Name").unwrap(), [format!("{DMACC}/dms1/Name")]);
+    assert_eq!(tree.canonical(&uri(&format!("{DEVINFO}//DevID"))), None);
+    assert!(matches(&tree, "urn:oma:mo:oma-dm-devinfo:3.0//").is_err());
+    tree.set_tolerances(Tolerances { moid_aliases: false, ..Tolerances::default() });
+    for alias in ["oma:mo:oma-dm-devinfo:1.2", "urn:oma:mo:oma-dm-devinfo:1.0"] {
+        let outcome = matches(&tree, &format!("{alias}//"));
+        assert!(matches!(outcome, Err(OperationError::UnknownMoid { .. })), "{outcome:?}");
+    }
+}
+
+#[test]
+fn account_paths_of_the_examples() {
+    let mut tree = with_devinfo();
+    write(&mut tree, Actor::Device, |change| {
+        let root = change.tree().account(&server("DMS1")).unwrap().id();
+        change.add(root, "Auth", node_of([("Noti", Content::empty())]))
+    })
+    .unwrap();
+    let example = "urn:oma:mo:oma-dm-dmacc:2.0/(x)/AuthNoti/AuthSecret?nv=(x)/ServerID:DMS1";
+    let secret = format!("{DMACC}/dms1/Auth/Noti/Secret");
+    for address in [
+        example.to_owned(),
+        format!("{DMACC}//Credentials/Noti/AuthSecret"),
+        format!("{DMACC}//AuthNoti/Secret"),
+    ] {
+        assert_eq!(matches(&tree, &address).unwrap(), [secret.as_str()], "{address}");
+    }
+    let stored = write(&mut tree, as_server("DMS1"), |change| {
+        change.store_leaf(&uri(example), "text/plain", b"AB123CES121XX90TPOWQESEFSE33")
+    });
+    assert_eq!(stored.unwrap(), uri(&secret));
+    tree.set_tolerances(Tolerances { node_aliases: false, ..Tolerances::default() });
+    assert!(matches(&tree, example).is_err());
+    assert!(matches(&tree, &format!("{DMACC}/(x)/Name?nv=(x)/SrvID:DMS1")).is_ok());
+}
+
+#[test]
+fn a_moid_provisioned_by_an_alias_counts() {
+    let mut tree = with_devinfo();
+    bootstrap(&mut tree, "DMS2", &["oma:mo:oma-dm-devinfo:1.0"]);
+    assert!(tree.provisioned(&server("DMS2"), &moid(DEVINFO)));
+    assert!(!tree.provisioned(&server("DMS2"), &moid(LAB)));
+    tree.set_tolerances(Tolerances::STRICT);
+    assert!(!tree.provisioned(&server("DMS2"), &moid(DEVINFO)));
+}
+
+#[test]
+fn text_for_numbers_is_counted_or_refused() {
+    let mut tree = with_devinfo();
+    let count = uri(&format!("{LAB}/bench/Count"));
+    let mut change = tree.begin(as_server("DMS1"), now());
+    change.store_at(&count, None, leaf("7")).unwrap();
+    assert_eq!(change.converted(), 0);
+    change.store_at(&count, None, text("8")).unwrap();
+    assert_eq!(change.converted(), 1);
+    change.store_at(&count, None, text("eight")).unwrap_err();
+    assert_eq!(change.converted(), 1);
+    change.commit();
+    assert_eq!(at(&tree, &count.to_string()), Some(leaf("8")));
+    tree.set_tolerances(Tolerances { text_values: false, ..Tolerances::default() });
+    let refused = write(&mut tree, as_server("DMS1"), |change| change.store_at(&count, None, text("9")));
+    assert!(matches!(refused, Err(OperationError::BadData { .. })), "{refused:?}");
+}
+
+#[test]
+fn bare_server_names_in_access_entries() {
+    let mut tree = with_devinfo();
+    let entry = format!("{DACMO}//{FIGURE_5}/left/1/Permissions/1/MAID");
+    write(&mut tree, as_server("DMS1"), |change| change.store_at(&uri(&entry), None, text("DMS1"))).unwrap();
+    assert_eq!(at(&tree, &entry), Some(text("serverid:DMS1")));
+    tree.set_tolerances(Tolerances { bare_authorities: false, ..Tolerances::default() });
+    let refused =
+        write(&mut tree, as_server("DMS1"), |change| change.store_at(&uri(&entry), None, text("DMS1")));
+    assert!(matches!(refused, Err(OperationError::BadAccessEntry { .. })), "{refused:?}");
+}
