@@ -84,14 +84,6 @@ impl Reader {
         element.text.clone()
     }
 
-    /// The only child of an element that is a choice.
-    fn choice<'e>(&mut self, element: &'e Element, field: &'static str) -> Result<&'e Element, DecodeError> {
-        match element.children.as_slice() {
-            [choice] => Ok(choice),
-            _ => Err(schema(element.at, field, "exactly one element is wanted in it")),
-        }
-    }
-
     fn tree(&mut self, root: Element) -> Result<Ddf, DecodeError> {
         if root.name != "MgmtTree" {
             return Err(schema(root.at, "MgmtTree", format!("the root element is {}", root.name)));
@@ -192,7 +184,7 @@ impl Reader {
             match element.name.as_str() {
                 "ACL" => once(&mut rt.acl, at, "ACL", self.text(element))?,
                 "Format" => {
-                    let format = self.format(element, "Format")?;
+                    let format = format(element, "Format")?;
                     once(&mut rt.format, at, "Format", format)?;
                 }
                 "Name" => once(&mut rt.name, at, "Name", self.text(element))?,
@@ -221,21 +213,21 @@ impl Reader {
                 "DefaultValue" => once(&mut df.default_value, at, "DefaultValue", self.verbatim(element))?,
                 "Description" => once(&mut df.description, at, "Description", self.text(element))?,
                 "DFFormat" => {
-                    let format = self.format(element, "DFFormat")?;
+                    let format = format(element, "DFFormat")?;
                     once(&mut df.format, at, "DFFormat", format)?;
                 }
                 "Occurrence" => {
                     let occurrence = self.occurrence(element)?;
                     once(&mut df.occurrence, at, "Occurrence", occurrence)?;
                 }
-                "Scope" => once(&mut df.scope, at, "Scope", self.scope(element)?)?,
+                "Scope" => once(&mut df.scope, at, "Scope", scope(element)?)?,
                 "DFTitle" => once(&mut df.title, at, "DFTitle", self.text(element))?,
                 "DFType" => {
                     if let Some(kind) = self.kind(element, "DFType")? {
                         once(&mut df.df_type, at, "DFType", kind)?;
                     }
                 }
-                "CaseSense" => once(&mut df.case_sense, at, "CaseSense", self.case_sense(element)?)?,
+                "CaseSense" => once(&mut df.case_sense, at, "CaseSense", case_sense(element)?)?,
                 _ => self.skip(element, "DFProperties"),
             }
         }
@@ -246,15 +238,8 @@ impl Reader {
         Ok(df)
     }
 
-    fn format(&mut self, element: &Element, field: &'static str) -> Result<Format, DecodeError> {
-        let choice = self.choice(element, field)?;
-        Format::parse(&choice.name)
-            .filter(|format| format.as_str() == choice.name)
-            .ok_or_else(|| schema(choice.at, field, format!("{:?} is no format", choice.name)))
-    }
-
     fn occurrence(&mut self, element: &Element) -> Result<Occurrence, DecodeError> {
-        let choice = self.choice(element, "Occurrence")?;
+        let choice = choice(element, "Occurrence")?;
         let bad = |text: String| schema(choice.at, "Occurrence", text);
         let number = |text: String| {
             let number = text.parse().ok().filter(|n| (2..=65_536).contains(n));
@@ -269,24 +254,6 @@ impl Reader {
             "OneOrN" => Occurrence::OneOrN(number(self.text(choice))?),
             other => return Err(bad(format!("{other:?} is no occurrence"))),
         })
-    }
-
-    fn scope(&mut self, element: &Element) -> Result<Scope, DecodeError> {
-        let choice = self.choice(element, "Scope")?;
-        match choice.name.as_str() {
-            "Permanent" => Ok(Scope::Permanent),
-            "Dynamic" => Ok(Scope::Dynamic),
-            other => Err(schema(choice.at, "Scope", format!("{other:?} is no scope"))),
-        }
-    }
-
-    fn case_sense(&mut self, element: &Element) -> Result<CaseSense, DecodeError> {
-        let choice = self.choice(element, "CaseSense")?;
-        match choice.name.as_str() {
-            "CS" => Ok(CaseSense::Sensitive),
-            "CIS" => Ok(CaseSense::Insensitive),
-            other => Err(schema(choice.at, "CaseSense", format!("{other:?} is neither CS nor CIS"))),
-        }
     }
 
     /// `Type` or `DFType`: one `DDFName`, or any number of `MIME`; nothing if it is empty.
@@ -323,6 +290,39 @@ struct Properties {
     title: Option<String>,
     df_type: Option<DfType>,
     case_sense: Option<CaseSense>,
+}
+
+/// The only child of an element that is a choice.
+fn choice<'e>(element: &'e Element, field: &'static str) -> Result<&'e Element, DecodeError> {
+    match element.children.as_slice() {
+        [choice] => Ok(choice),
+        _ => Err(schema(element.at, field, "exactly one element is wanted in it")),
+    }
+}
+
+fn format(element: &Element, field: &'static str) -> Result<Format, DecodeError> {
+    let choice = choice(element, field)?;
+    Format::parse(&choice.name)
+        .filter(|format| format.as_str() == choice.name)
+        .ok_or_else(|| schema(choice.at, field, format!("{:?} is no format", choice.name)))
+}
+
+fn scope(element: &Element) -> Result<Scope, DecodeError> {
+    let choice = choice(element, "Scope")?;
+    match choice.name.as_str() {
+        "Permanent" => Ok(Scope::Permanent),
+        "Dynamic" => Ok(Scope::Dynamic),
+        other => Err(schema(choice.at, "Scope", format!("{other:?} is no scope"))),
+    }
+}
+
+fn case_sense(element: &Element) -> Result<CaseSense, DecodeError> {
+    let choice = choice(element, "CaseSense")?;
+    match choice.name.as_str() {
+        "CS" => Ok(CaseSense::Sensitive),
+        "CIS" => Ok(CaseSense::Insensitive),
+        other => Err(schema(choice.at, "CaseSense", format!("{other:?} is neither CS nor CIS"))),
+    }
 }
 
 fn access_type(element: &Element) -> Result<AccessType, DecodeError> {
