@@ -1,0 +1,124 @@
+//! One full session between both engines, without I/O: what the protocol itself costs.
+
+use omadm_codec::dm2::Command;
+use omadm_codec::{Limits, media_type};
+use omadm_mo::{ClientUri, DeviceId, ParameterValues, ServerId, Time, Tree};
+use omadm_session::dm2::client::{
+    self, EffectResult, HttpReply, Input, Outcome, Output, Session, Start, Trigger,
+};
+use omadm_session::dm2::server::{self, Pending, RequestHead, State, Step, Verdict};
+
+use crate::figure::Figure;
+use crate::measure::Effort;
+use crate::{Result, trees};
+
+const SCENARIO: &str = "session";
+/// What the server asks for.
+const GETS: [&str; 2] = ["urn:oma:mo:oma-dm-devinfo:1.2//DevID", "urn:oma:mo:oma-dm-devinfo:1.2//"];
+
+/// A session with no command, and one with two GET commands.
+pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
+    let mut tree = trees::managed(&[100; 100])?;
+    let mut figures = Vec::new();
+    for (name, gets) in [("nothing to do", &GETS[..0]), ("one GET", &GETS[..1]), ("two GETs", &GETS[..])] {
+        let queue = gets.iter().zip(1..).map(|(get, seq)| pending(get, seq)).collect::<Result<Vec<_>>>()?;
+        // The first one shows that it works; a session that fails is fast.
+        session(&mut tree, &queue)?;
+        let value = effort.nanoseconds(|| session(&mut tree, &queue).is_ok());
+        figures.push(Figure::new(SCENARIO, format!("both engines, {name}"), value / 1_000.0, "µs"));
+    }
+    Ok(figures)
+}
+
+fn pending(get: &str, seq: i64) -> Result<Pending> {
+    Ok(Pending {
+        seq,
+        command: Ok(Command::Get(ClientUri::parse(get)?)),
+        attempts: 0,
+        sent: false,
+        accepted: false,
+    })
+}
+
+/// Runs a session to its END; every command of the queue has to be done then.
+fn session(tree: &mut Tree, queue: &[Pending]) -> Result<()> {
+    let mut server = Server { config: server::Config::default(), state: None, queue: queue.to_vec() };
+    let mut device = Session::start(client_config()?, start()?, tree);
+    loop {
+        let input = match device.poll_output().ok_or("the client engine stopped without an end")? {
+            Output::Post { content_type, accept, device_id, body, .. } => {
+                let head = RequestHead {
+                    method: "POST",
+                    device_ids: &[device_id.as_str()],
+                    content_type: Some(&content_type),
+                    accept: Some(accept),
+                };
+                Input::Reply(server.answer(&head, &body)?)
+            }
+            Output::Effect { id, .. } => Input::EffectDone { id, result: EffectResult::Done },
+            Output::Note(_) => continue,
+            Output::Finished(Outcome::Ended { .. }) if server.queue.is_empty() => return Ok(()),
+            Output::Finished(outcome) => return Err(format!("the session ended early: {outcome:?}").into()),
+        };
+        device.handle(tree, Time::default(), input);
+    }
+}
+
+fn client_config() -> Result<client::Config> {
+    Ok(client::Config {
+        device_id: DeviceId::parse("SIM:bench")?,
+        parameters: ParameterValues::default(),
+        limits: Limits::default(),
+        strict: true,
+        allow_plain_http: false,
+        max_rounds: 10,
+        full_addressing: true,
+    })
+}
+
+fn start() -> Result<Start> {
+    Ok(Start {
+        server: ServerId::parse(trees::SERVER)?,
+        uri: "https://dm.example.org:8443/dm/2.0".to_owned(),
+        trigger: Trigger::Client,
+        send_mos: false,
+        alerts: Vec::new(),
+    })
+}
+
+/// The server engine with its queue in memory.
+struct Server {
+    config: server::Config,
+    state: Option<State>,
+    queue: Vec<Pending>,
+}
+
+impl Server {
+    fn answer(&mut self, head: &RequestHead<'_>, body: &[u8]) -> Result<HttpReply> {
+        let (_, kind) = server::admit(head)?;
+        let (incoming, _) = server::decode(&self.config, &kind, body)?;
+        let step = server::step(&self.config, self.state.as_ref(), incoming, &self.queue)?;
+        self.settle(&step)?;
+        self.state = Some(step.state);
+        Ok(HttpReply {
+            status: 200,
+            content_type: Some(media_type::REQUEST_JSON.to_owned()),
+            omadm_accept: None,
+            body: step.reply,
+        })
+    }
+
+    fn settle(&mut self, step: &Step) -> Result<()> {
+        for result in &step.results {
+            match result.verdict {
+                Verdict::Done(_) => self.queue.retain(|pending| pending.seq != result.seq),
+                ref other => return Err(format!("command {} came out as {other:?}", result.seq).into()),
+            }
+        }
+        for pending in self.queue.iter_mut().filter(|pending| step.sends.contains(&pending.seq)) {
+            pending.sent = true;
+            pending.attempts = pending.attempts.saturating_add(1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Benchmarks of omadm: each figure beside the ceiling that it is measured against in the same run.
+//!
+//! Here: scenarios, their inputs and their clock.
+//! Never here: a test. Nothing fails because it is slow; a figure that misses its target says so in the table.
+
+mod address;
+mod bare;
+mod codec;
+mod figure;
+mod in_process;
+mod measure;
+mod memory;
+mod processes;
+mod store;
+mod tls;
+mod trees;
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+
+use figure::Figure;
+use measure::Effort;
+
+/// Anything that stops a scenario.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+/// Result of a scenario.
+type Result<T> = std::result::Result<T, Error>;
+
+/// Measure omadm. Without a name, every scenario runs.
+#[derive(Debug, Parser)]
+#[command(name = "omadm-bench", version)]
+struct Arguments {
+    /// Scenarios to run.
+    #[arg(value_enum)]
+    scenarios: Vec<Scenario>,
+    /// Shorter runs and smaller fleets: to see that everything works, not to publish.
+    #[arg(long)]
+    quick: bool,
+    /// A table for people, JSON for programs.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Decoding and encoding packages, beside serde_json with untyped values.
+    Codec,
+    /// Parsing and resolving addresses, reading sub-trees.
+    Address,
+    /// One full session between both engines, without I/O.
+    Session,
+    /// The store committing alone.
+    Store,
+    /// Sessions over TLS with durable commits, beside a bare HTTPS server and the store alone.
+    Tls,
+    /// Memory of server and agent.
+    Memory,
+}
+
+impl Scenario {
+    fn run(self, effort: &Effort) -> Result<Vec<Figure>> {
+        match self {
+            Self::Codec => codec::run(effort),
+            Self::Address => address::run(effort),
+            Self::Session => in_process::run(effort),
+            Self::Store => store::run(effort),
+            Self::Tls => tls::run(effort),
+            Self::Memory => memory::run(effort),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Codec => "codec",
+            Self::Address => "address",
+            Self::Session => "session",
+            Self::Store => "store",
+            Self::Tls => "tls",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("omadm-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let effort = Effort::new(arguments.quick);
+    let scenarios =
+        if arguments.scenarios.is_empty() { Scenario::value_variants() } else { &arguments.scenarios };
+    let mut figures = Vec::new();
+    for scenario in scenarios {
+        eprintln!("running {} ...", scenario.name());
+        figures.extend(scenario.run(&effort).map_err(|error| format!("{}: {error}", scenario.name()))?);
+    }
+    match arguments.output {
+        Output::Json => println!("{}", serde_json::to_string_pretty(&figures)?),
+        Output::Table => println!("{}", figure::table(&figures)),
+    }
+    Ok(())
+}

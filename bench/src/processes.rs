@@ -1,0 +1,116 @@
+//! The real programs as child processes.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::Result;
+
+/// A running child process, killed when it is dropped.
+pub struct Running(Child);
+
+impl Running {
+    /// Starts it; standard output can be read.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?))
+    }
+
+    /// Its first line on standard output.
+    fn first_line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        let out = self.0.stdout.take().ok_or("standard output is not piped")?;
+        BufReader::new(out).read_line(&mut line)?;
+        match line.as_str() {
+            "" => Err(format!("it ended without a word: {}", self.0.wait()?).into()),
+            _ => Ok(line),
+        }
+    }
+
+    /// Memory in use, in bytes.
+    pub fn resident(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("it has ended")?;
+        let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kilobytes.saturating_mul(1024))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A child that has ended already cannot be killed, and that is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server with everything in a directory of its own.
+pub struct Server {
+    /// The process.
+    pub process: Running,
+    /// REST API.
+    pub operator_url: String,
+    /// Operator token.
+    pub token_file: PathBuf,
+    /// What devices have to trust.
+    pub ca_file: PathBuf,
+    _dir: TempDir,
+}
+
+/// What `omadm serve --output json` prints.
+#[derive(Deserialize)]
+struct Ready {
+    operator_url: String,
+    token_file: PathBuf,
+    ca_file: PathBuf,
+}
+
+impl Server {
+    /// Starts a server on free ports.
+    pub fn start() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let config = dir.path().join("omadm.toml");
+        std::fs::write(
+            &config,
+            "[device]\nlisten = \"127.0.0.1:0\"\n[operator]\nlisten = \"127.0.0.1:0\"\n",
+        )?;
+        let mut command = Command::new(binary("omadm")?);
+        command.args(["serve", "--output", "json", "--config"]).arg(&config);
+        command.arg("--data").arg(dir.path().join("data"));
+        let mut process = Running::start(&mut command)?;
+        let ready: Ready = serde_json::from_str(&process.first_line()?)?;
+        Ok(Self {
+            process,
+            operator_url: ready.operator_url,
+            token_file: ready.token_file,
+            ca_file: ready.ca_file,
+            _dir: dir,
+        })
+    }
+}
+
+/// Path of a program of this workspace, built for release if it is not up to date.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    static BUILT: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let release = BUILT.get_or_init(|| build().map_err(|error| error.to_string())).clone()?;
+    Ok(release.join(name))
+}
+
+/// Builds the programs; gives the directory they are in.
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--package", "omadm", "--package", "omadm-agent"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    if !status.success() {
+        return Err("omadm and omadm-agent do not build".into());
+    }
+    let own = std::env::current_exe()?;
+    let target = own.parent().and_then(Path::parent).ok_or("this program is in no target directory")?;
+    Ok(target.join("release"))
+}

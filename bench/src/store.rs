@@ -1,0 +1,117 @@
+//! The store committing alone: what the disk and SQLite allow, whatever runs above them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use omadm_mo::{DeviceId, Time};
+use omadm_store::sqlite::{SqliteConfig, SqliteStore};
+use omadm_store::{Enrolment, SessionRow, SessionStep, Store, TraceMessage};
+use tokio::task::JoinSet;
+
+use crate::Result;
+use crate::figure::Figure;
+use crate::measure::{Effort, median};
+
+/// Writers at the same time, as many as the load over TLS has connections.
+pub const WRITERS: usize = 64;
+
+/// Batches of one message each.
+pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
+    let rate = applies_per_second(effort)?;
+    Ok(vec![Figure::new("store", format!("durable message batches, {WRITERS} writers"), rate, "/s")])
+}
+
+/// Median rate of [`Store::apply`] for what one message of a session writes.
+pub fn applies_per_second(effort: &Effort) -> Result<f64> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let dir = tempfile::tempdir()?;
+    let each: i64 = if effort.full { 100 } else { 10 };
+    let rates = runtime.block_on(async {
+        let store = Arc::new(open(dir.path()).await?);
+        let mut rates = Vec::new();
+        for run in 0..i64::try_from(effort.runs)? {
+            let started = Instant::now();
+            write(&store, run * each, each).await?;
+            rates.push(WRITERS as f64 * each as f64 / started.elapsed().as_secs_f64());
+        }
+        Result::Ok(rates)
+    })?;
+    Ok(median(rates))
+}
+
+async fn open(dir: &Path) -> Result<SqliteStore> {
+    let store = SqliteStore::open(&dir.join("omadm.db"), SqliteConfig::default())?;
+    let enrolment = |writer: usize| {
+        Ok(Enrolment {
+            device: device(writer)?,
+            label: String::new(),
+            user: format!("user{writer}"),
+            verifier: vec![0; 64],
+            replace: false,
+        })
+    };
+    store.enrol((0..WRITERS).map(enrolment).collect::<Result<_>>()?, Time::default()).await?;
+    Ok(store)
+}
+
+fn device(writer: usize) -> Result<DeviceId> {
+    Ok(DeviceId::parse(&format!("SIM:{writer}"))?)
+}
+
+/// Every writer is one device and writes `count` messages, one after the other.
+async fn write(store: &Arc<SqliteStore>, first: i64, count: i64) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    for writer in 0..WRITERS {
+        let (store, device) = (Arc::clone(store), device(writer)?);
+        tasks.spawn(async move {
+            for message in first..first + count {
+                store.apply(step(&device, message)).await?;
+            }
+            Result::Ok(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// What one message writes: the session row and two trace messages.
+fn step(device: &DeviceId, message: i64) -> SessionStep {
+    let trace = |from_device: bool| TraceMessage {
+        at: Time::from_secs(message),
+        from_device,
+        summary: "Package".to_owned(),
+        content_type: "application/vnd.oma.dm.response+json".to_owned(),
+        http_status: Some(200),
+        body: vec![b' '; 200],
+        length: 200,
+        notes: Vec::new(),
+    };
+    SessionStep {
+        device: device.clone(),
+        generation: 1,
+        expected_version: (message > 0).then_some(message),
+        session: Some(SessionRow {
+            session: message / 2 + 1,
+            version: 0,
+            state: vec![b' '; 60],
+            request_digest: vec![0; 32],
+            reply: vec![b' '; 100],
+            ended: message % 2 == 1,
+            updated: Time::from_secs(message),
+        }),
+        outcome: Some(if message % 2 == 1 { "ended" } else { "open" }.to_owned()),
+        replaced: None,
+        transitions: Vec::new(),
+        payloads: Vec::new(),
+        tree: Vec::new(),
+        inventory: None,
+        facts: None,
+        protocol: Some("dm2.0".to_owned()),
+        events: Vec::new(),
+        trace: vec![trace(true), trace(false)],
+        now: Time::from_secs(message),
+    }
+}
