@@ -168,6 +168,7 @@ pub struct World {
     pub fetches: Vec<(String, String)>,
     /// How effects on the device are refused.
     pub refuse: Option<u16>,
+    pub refuse_refresh: bool,
     pub too_large: bool,
     pub executed: Vec<String>,
     pub refreshed: Vec<(Moid, Miid)>,
@@ -202,7 +203,7 @@ impl World {
         match effect {
             Effect::Refresh(instances) => {
                 self.refreshed.extend(instances);
-                EffectResult::Done
+                if self.refuse_refresh { on_device } else { EffectResult::Done }
             }
             Effect::Fetch { uri, accept } => {
                 self.fetches.push((uri.clone(), accept));

@@ -232,7 +232,7 @@ pub enum Outcome {
         commands: u32,
     },
     /// By an HTTP error, no answer, or a Package#2 that cannot be read (`DM 2.0 §5.6`): no retry by itself; alerts that were
-    /// not taken by the server stay with the host.
+    /// not taken by the server stay with the host ([`Session::undelivered_alerts`]).
     Aborted {
         /// Why.
         reason: String,

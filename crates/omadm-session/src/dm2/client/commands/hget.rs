@@ -84,15 +84,12 @@ impl Fetching {
                 ))),
             };
         }
-        let mut items = mo_data::decode(&reply.body, &context.config.limits, &mut context.leniency)
+        let items = mo_data::decode(&reply.body, &context.config.limits, &mut context.leniency)
             .map_err(undecodable)?;
         if let Some(client) = self.client {
-            return match (items.pop(), items.is_empty()) {
-                (Some(item), true) => Ok(Body::Sub(client, item)),
-                (count, _) => {
-                    let count = items.len() + usize::from(count.is_some());
-                    Err(unsupported(format!("{count} items of MO data for one ClientURI")))
-                }
+            return match <[MoItem; 1]>::try_from(items) {
+                Ok([item]) => Ok(Body::Sub(client, item)),
+                Err(items) => Err(unsupported(format!("{} items of MO data for one ClientURI", items.len()))),
             };
         }
         if items.is_empty() {
