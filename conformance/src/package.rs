@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::wire::Request;
 
-/// The JSON schemas of `DM 2.0 §7.2.1`.
+/// The JSON schemas of `DM 2.0 §7.2.1`, as printed in the standard.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the names are those of the standard")]
 pub enum Schema {
@@ -22,10 +22,10 @@ impl Schema {
     pub fn check(self, value: &Value) {
         static ALL: LazyLock<[Validator; 4]> = LazyLock::new(|| {
             [
-                include_str!("../schema/package1.json"),
-                include_str!("../schema/package2.json"),
-                include_str!("../schema/package3.json"),
-                include_str!("../schema/mo-data.json"),
+                include_str!("../../vectors/schema/package1.json"),
+                include_str!("../../vectors/schema/package2.json"),
+                include_str!("../../vectors/schema/package3.json"),
+                include_str!("../../vectors/schema/mo_data.json"),
             ]
             .map(|text| {
                 let schema = serde_json::from_str(text).expect("the schema is JSON");
@@ -96,7 +96,6 @@ pub struct Part {
 
 impl Part {
     /// The MO data in it, valid by the schema.
-    #[must_use]
     pub fn items(&self) -> Vec<Value> {
         assert_eq!(self.content_type, "application/dmmo+json");
         let json: Value = serde_json::from_slice(&self.body).expect("the part is JSON");

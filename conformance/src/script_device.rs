@@ -39,7 +39,6 @@ pub struct ScriptDevice {
 /// The commands of a Package#2, valid by the schema.
 ///
 /// Panics when the reply is anything else.
-#[must_use]
 pub fn commands(reply: &Reply) -> Vec<Vec<String>> {
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     assert_eq!(reply.header("content-type"), Some(REQUEST));

@@ -214,7 +214,6 @@ impl ScriptServer {
     }
 
     /// The Package#1 at `index` among those received.
-    #[must_use]
     pub fn package1(&self, index: usize) -> Package1 {
         let mut all = self.package_requests().into_iter().filter(is_initiation);
         Package1::read(all.nth(index).expect("so many Package#1 were received"))

@@ -1,0 +1,143 @@
+//! The server under test: the real service in this process, on ports of its own, with TLS and a store in a temporary directory.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use http::Method;
+use omadm_server::{Config, Running, Server};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::script_device::{ScriptDevice, exchange};
+use crate::tls::Authority;
+use crate::wire::Reply;
+
+/// The server under test.
+pub struct TestServer {
+    running: Running,
+    config: Config,
+    authority: Authority,
+    directory: tempfile::TempDir,
+    token: String,
+}
+
+impl TestServer {
+    /// With the default configuration, on free ports.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With changes to the configuration.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut config = Config::default();
+        config.server.data_dir = directory.path().to_owned();
+        config.device.listen = ([127, 0, 0, 1], 0).into();
+        config.operator.listen = ([127, 0, 0, 1], 0).into();
+        let authority = Authority::new();
+        let (certificate, key) = authority.server_files();
+        config.device.certificate = Some(certificate);
+        config.device.key = Some(key);
+        config.device.authority = Some(authority.ca_file());
+        change(&mut config);
+        Self::on(config, authority, directory).await
+    }
+
+    async fn on(config: Config, authority: Authority, directory: tempfile::TempDir) -> Self {
+        let running = Server::start(config.clone()).await.expect("the server starts");
+        let token =
+            std::fs::read_to_string(directory.path().join("operator.token")).expect("the first token");
+        Self { running, config, authority, directory, token: token.trim().to_owned() }
+    }
+
+    /// Stops it and starts it again over the same store.
+    pub async fn restarted(self) -> Self {
+        let Self { running, config, authority, directory, .. } = self;
+        running.stop().await;
+        Self::on(config, authority, directory).await
+    }
+
+    /// Where devices reach it.
+    #[must_use]
+    pub fn device_address(&self) -> SocketAddr {
+        self.running.device_addr
+    }
+
+    /// The authority that devices have to trust, PEM.
+    #[must_use]
+    pub fn ca_file(&self) -> PathBuf {
+        self.authority.ca_file()
+    }
+
+    /// A request to the REST API with the first token; `path` stands below `/api/v1`.
+    pub async fn rest(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
+        let authorization = format!("Bearer {}", self.token);
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let stream = TcpStream::connect(self.running.operator_addr).await.expect("the operator listener");
+        exchange(stream, method, &format!("/api/v1{path}"), &headers, &body).await
+    }
+
+    /// GET of the REST API that has to succeed.
+    pub async fn get(&self, path: &str) -> Value {
+        let reply = self.rest(Method::GET, path, None).await;
+        assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
+    }
+
+    /// The items of a listing that fits on one page.
+    pub async fn items(&self, path: &str) -> Vec<Value> {
+        let page = self.get(path).await;
+        let items = page.get("items").unwrap_or(&page);
+        items.as_array().unwrap_or_else(|| panic!("{path} is no listing: {page}")).clone()
+    }
+
+    /// Enrols a device and gives an independent one that has its credentials.
+    pub async fn enrol(&self, id: &str) -> ScriptDevice {
+        let reply = self.rest(Method::POST, "/devices", Some(&json!({ "id": id }))).await;
+        assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+        let enrolled = reply.json();
+        let text = |member: &str| enrolled[member].as_str().expect("a string").to_owned();
+        ScriptDevice {
+            address: self.device_address(),
+            ca_file: self.ca_file(),
+            device_id: id.to_owned(),
+            credentials: (text("user"), text("secret")),
+        }
+    }
+
+    /// Queues a command and gives its identifier.
+    pub async fn queue(&self, device: &ScriptDevice, command: &Value) -> String {
+        let path = format!("/devices/{}/commands", device.device_id);
+        let reply = self.rest(Method::POST, &path, Some(command)).await;
+        assert_eq!(reply.status, 202, "{command}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()["id"].as_str().expect("an identifier").to_owned()
+    }
+
+    /// Queues a DM 2.0 command as it is.
+    pub async fn queue_raw(&self, device: &ScriptDevice, words: &[&str]) -> String {
+        self.queue(device, &json!({ "verb": "raw", "words": words })).await
+    }
+
+    /// A command as the operator sees it.
+    pub async fn command(&self, id: &str) -> Value {
+        self.get(&format!("/commands/{id}")).await
+    }
+
+    /// State and status of a command.
+    pub async fn outcome(&self, id: &str) -> (String, Option<u64>) {
+        let command = self.command(id).await;
+        (command["state"].as_str().expect("a state").to_owned(), command["status"].as_u64())
+    }
+
+    /// The last known value at an address of a device; `None` if the node is not known.
+    pub async fn known_value(&self, device: &ScriptDevice, address: &str) -> Option<Value> {
+        let items = self.items(&format!("/devices/{}/tree?limit=1000", device.device_id)).await;
+        items.into_iter().find(|item| item["address"] == address).map(|item| item["value"].clone())
+    }
+
+    /// The events of a device.
+    pub async fn events(&self, device: &ScriptDevice) -> Vec<Value> {
+        self.items(&format!("/events?device={}&limit=1000", device.device_id)).await
+    }
+}

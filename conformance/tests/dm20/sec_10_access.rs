@@ -1,0 +1,1 @@
+//! Access control on the device (`DM 2.0 §10`).

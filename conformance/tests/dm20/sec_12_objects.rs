@@ -1,0 +1,1 @@
+//! The standard management objects (`DM 2.0 §12`), both sides.

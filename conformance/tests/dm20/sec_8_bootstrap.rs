@@ -1,0 +1,1 @@
+//! Bootstrap of the device (`DM 2.0 §8`).

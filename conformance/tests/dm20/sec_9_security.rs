@@ -1,0 +1,1 @@
+//! Authentication and transport security (`DM 2.0 §9`), both sides.
