@@ -41,7 +41,6 @@ pub struct Properties {
 }
 
 /// What the tree holds for one node.
-#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: NodeName,
     /// The tree root is its own parent.
@@ -55,7 +54,6 @@ pub(crate) struct Node {
 }
 
 /// What is below or in a node.
-#[derive(Debug)]
 pub(crate) enum Body {
     Interior(Children),
     Leaf(Format, Value),

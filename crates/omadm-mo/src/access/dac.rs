@@ -94,9 +94,10 @@ impl Tree {
         }
     }
 
-    /// Whether the device has the access control mechanism of `DM 2.0 §10`.
+    /// Whether the device has the access control mechanism of `DM 2.0 §10`. Entries without their definition count, so that
+    /// a smaller catalogue does not open everything.
     pub(crate) fn controls_access(&self) -> bool {
-        self.knows(well_known::DACMO)
+        self.knows(well_known::DACMO) || self.index.contains_key(well_known::DACMO)
     }
 
     /// Whether a server has a right on any part of an instance.

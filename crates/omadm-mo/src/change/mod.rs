@@ -9,6 +9,7 @@ mod undo;
 mod write;
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::access::{Actor, Operation};
 use crate::client_uri::ClientUri;
@@ -54,7 +55,6 @@ pub struct NodeRecord {
 }
 
 /// A transaction; undone when dropped. Each operation on it is itself all or nothing.
-#[derive(Debug)]
 pub struct Change<'t> {
     tree: &'t mut Tree,
     actor: Actor,
@@ -89,7 +89,10 @@ impl<'t> Change<'t> {
         let addresses = found.iter().filter_map(|found| self.tree.address_of(found.node)).collect();
         self.attempt(|change| {
             for found in found {
-                change.take_away(found.node);
+                change.within(found.instance_root, |change| {
+                    change.take_away(found.node);
+                    Ok(())
+                })?;
             }
             Ok(addresses)
         })
@@ -134,6 +137,15 @@ impl<'t> Change<'t> {
             self.remove_entries(&instance);
         }
         self.detach(id);
+    }
+}
+
+impl fmt::Debug for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("actor", &self.actor)
+            .field("changes", &self.changes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -86,7 +86,7 @@ impl Change<'_> {
         let moid = &uri.moid;
         let is_account = moid.as_str() == well_known::DMACC && matches!(self.actor, Actor::Bootstrap(_));
         let node = match &uri.inst {
-            _ if !uri.path.is_empty() => return self.store(&uri, None, Source::Content(content)),
+            _ if !uri.path.is_empty() => return self.store(&uri, Some(label), Source::Content(content)),
             MoInst::Miid(miid) if is_account => self.bootstrap_account(&uri, miid.as_str(), content)?,
             MoInst::Only if is_account => self.bootstrap_account(&uri, label, content)?,
             // There is one Delegation Access Control MO, which is never made by a server.
@@ -165,20 +165,32 @@ impl Change<'_> {
                 return Err(OperationError::NoRight { operation: Operation::Add, address });
             }
         }
+        self.store_child(found, name, source)?.ok_or_else(not_found)
+    }
+
+    /// Creates a child of a node; `None` if the definition has no such child.
+    fn store_child(
+        &mut self,
+        parent: Found,
+        name: &NodeName,
+        source: Source<'_>,
+    ) -> Result<Option<NodeId>, OperationError> {
+        let Found { node: parent, instance_root: root } = parent;
         let catalogue = Arc::clone(self.tree.catalogue());
         let below = Below::of(self.tree.rule_in(&catalogue, parent));
         let rule = match below {
             Below::Open => None,
-            Below::Described(rule) => {
-                Some(rule.child(name.as_str(), source.is_leaf()).ok_or_else(not_found)?)
-            }
+            Below::Described(rule) => match rule.child(name.as_str(), source.is_leaf()) {
+                None => return Ok(None),
+                rule => rule,
+            },
         };
         let (content, mime) =
             source.content(rule, None).map_err(|reason| self.bad_child(parent, name, &reason))?;
-        let mut path = self.tree.names_below(found.instance_root, parent);
+        let mut path = self.tree.names_below(root, parent);
         path.push(name.clone());
-        self.check_guard(found.instance_root, &path, &content)?;
-        let policy = self.policy(found.instance_root, parent);
+        self.check_guard(root, &path, &content)?;
+        let policy = self.policy(root, parent);
         let id = self.within(parent, |change| {
             let id = change.create(parent, below, name.clone(), content, policy, false)?;
             change.check_occurrence(parent, below, policy)?;
@@ -187,7 +199,7 @@ impl Change<'_> {
         if let Some(mime) = mime {
             self.set_mime(id, mime);
         }
-        Ok(id)
+        Ok(Some(id))
     }
 
     fn store_new_root(
@@ -237,7 +249,8 @@ impl Change<'_> {
         let Some(instance) = self.tree.instance_of_node(place) else { return write(self) };
         let (root, moid) = (instance.root, instance.moid.clone());
         let is_access = moid.as_str() == well_known::DACMO;
-        let entries = if is_access { self.all_entries()? } else { Entries::new() };
+        let compares = is_access && matches!(self.actor, Actor::Server(_));
+        let entries = if compares { self.all_entries()? } else { Entries::new() };
         let name = self.server_name(root);
         let mark = self.mark();
         let outcome = write(self)?;

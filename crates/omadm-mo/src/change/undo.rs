@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::{ChangeSet, NodeRecord};
 use crate::name::{Miid, Moid};
@@ -12,7 +13,6 @@ use crate::tree::{Instance, Tree};
 use crate::value::{Format, Value};
 
 /// How to take one step back.
-#[derive(Debug)]
 pub(crate) enum Undo {
     /// Remove the node again.
     Added(NodeId),
@@ -89,12 +89,17 @@ impl Undo {
 }
 
 /// A transaction whose effects are in the tree and which can still be undone by [`Tree::revert`] until it is durable.
-#[derive(Debug)]
 pub struct Prepared {
     pub(super) changes: ChangeSet,
     pub(super) undo: Vec<Undo>,
     /// [`Tree::kept`] right after this transaction.
     pub(super) kept: u64,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("changes", &self.changes).finish_non_exhaustive()
+    }
 }
 
 impl Prepared {

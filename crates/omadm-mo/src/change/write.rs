@@ -122,29 +122,38 @@ impl Change<'_> {
         policy: Policy,
     ) -> Result<(), OperationError> {
         let below = Below::of(rule);
+        let kept: BTreeSet<NodeId> =
+            children.iter().filter_map(|(name, _)| self.child_of(id, name)).collect();
+        // First, so that old and new data need not fit into the quota together.
+        self.drop_others(id, below, &kept, policy)?;
         let mut written = BTreeSet::new();
         for (name, content) in children {
             let child = match self.child_of(id, &name) {
                 Some(child) if written.contains(&child) => return Err(self.bad(child, "the same name twice")),
-                Some(child) => {
-                    let node = self.tree.arena.get(child);
-                    if node.is_some_and(|node| node.instance.is_some()) {
-                        return Err(self.bad(child, "another management object is there"));
-                    }
-                    let leaf = node.is_some_and(Node::is_leaf);
-                    let rule = below.rule().and_then(|rule| rule.child(name.as_str(), leaf));
-                    if policy.access && access_of(rule).is_empty() {
-                        return Err(self.not_defined(child, Operation::Replace, "no access type"));
-                    }
-                    self.replace(child, rule, content, policy)?;
-                    child
-                }
+                Some(child) => self.replace_child(child, below, content, policy).map(|()| child)?,
                 None => self.create(id, below, name, content, policy, false)?,
             };
             written.insert(child);
         }
-        self.drop_others(id, below, &written, policy)?;
         self.check_occurrence(id, below, policy)
+    }
+
+    fn replace_child(
+        &mut self,
+        child: NodeId,
+        below: Below<'_>,
+        content: Content,
+        policy: Policy,
+    ) -> Result<(), OperationError> {
+        let Some(node) = self.tree.arena.get(child) else { return Ok(()) };
+        if node.instance.is_some() {
+            return Err(self.bad(child, "another management object is there"));
+        }
+        let rule = below.rule().and_then(|rule| rule.child(node.name.as_str(), node.is_leaf()));
+        if policy.access && access_of(rule).is_empty() {
+            return Err(self.not_defined(child, Operation::Replace, "no access type"));
+        }
+        self.replace(child, rule, content, policy)
     }
 
     /// Removes the children that new data does not hold, as far as the definition lets them go: permanent nodes stay, and
@@ -153,12 +162,12 @@ impl Change<'_> {
         &mut self,
         id: NodeId,
         below: Below<'_>,
-        written: &BTreeSet<NodeId>,
+        kept: &BTreeSet<NodeId>,
         policy: Policy,
     ) -> Result<(), OperationError> {
         let children: Vec<NodeId> =
             self.tree.arena.get(id).and_then(Node::children).into_iter().flat_map(Children::iter).collect();
-        for child in children.into_iter().filter(|child| !written.contains(child)) {
+        for child in children.into_iter().filter(|child| !kept.contains(child)) {
             let Some(node) = self.tree.arena.get(child).filter(|node| node.instance.is_none()) else {
                 continue;
             };

@@ -84,6 +84,9 @@ impl<'a> Piece<'a> {
 
     /// Percent-decoded; the triplets are known to be well-formed.
     fn decoded(self) -> Result<Cow<'a, str>, AddressError> {
+        if !self.text.contains('%') {
+            return Ok(Cow::Borrowed(self.text));
+        }
         percent_decode_str(self.text)
             .decode_utf8()
             .map_err(|_| self.error("percent-encoded octets are not UTF-8"))
@@ -114,7 +117,13 @@ fn check_characters(text: &str) -> Result<(), AddressError> {
 
 /// `pchar` of RFC 3986 without percent-encoding.
 fn is_pchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'@')
+        || is_sub_delimiter(byte)
+}
+
+fn is_sub_delimiter(byte: u8) -> bool {
+    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 /// The MOID, and what follows the `/` that ends it.

@@ -12,7 +12,6 @@ use crate::value::{Format, Value};
 pub(crate) const ROOT: NodeId = NodeId { index: 0, generation: 0 };
 
 /// All nodes of a tree. The root is kept apart because it is always there; slot `n` has the handle index `n + 1`.
-#[derive(Debug)]
 pub(crate) struct Arena {
     root: Node,
     slots: Vec<Slot>,
@@ -23,7 +22,6 @@ pub(crate) struct Arena {
     bytes: usize,
 }
 
-#[derive(Debug)]
 struct Slot {
     generation: u32,
     node: Option<Node>,

@@ -8,7 +8,7 @@ use crate::name::NodeName;
 use crate::node::NodeId;
 
 /// Children in name order. Names that compare without regard to letter case keep the case in which they were given.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Children {
     by_name: BTreeMap<NodeName, NodeId>,
     /// The children whose names compare without regard to letter case, by folded name.

@@ -171,9 +171,10 @@ impl Tree {
         self.revision = self.revision.max(at_least);
     }
 
-    /// Whether the MOID is in the catalogue or has instances.
+    /// Whether the MOID is in the catalogue. Instances of another one, restored from older records, cannot be addressed: what
+    /// a server may see of them is not known.
     pub(crate) fn knows(&self, moid: &str) -> bool {
-        self.catalogue.get(moid).is_some() || self.index.contains_key(moid)
+        self.catalogue.get(moid).is_some()
     }
 
     pub(crate) fn definition(&self, moid: &str) -> Option<&Definition> {
