@@ -1,0 +1,229 @@
+//! Sessions of the real client with a scripted server over TLS.
+
+mod support;
+
+use std::time::Duration;
+
+use omadm_client::{Alert, Client, ClientConfig, ClientError, Journal, Outcome, Trigger, Volatile};
+use serde_json::json;
+
+use support::device::{
+    BASIC, DEVICE_ID, Hands, THING, bootstrap, client, open, refusal, server_id, session, transport, value,
+};
+use support::server::{Answer, Server};
+use support::tls::Authority;
+
+async fn setup() -> (Authority, Server, Client, Hands) {
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.acceptor(&["localhost"], true))).await;
+    let (mut client, hands) = client(&authority, ClientConfig::default());
+    client.device_mut().install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+    (authority, server, client, hands)
+}
+
+fn aborted(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Aborted { reason, .. } => reason,
+        Outcome::Ended { .. } => panic!("it ended: {outcome:?}"),
+    }
+}
+
+fn assert_ended(outcome: &Outcome) {
+    assert!(matches!(outcome, Outcome::Ended { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn the_first_session_says_that_the_bootstrap_is_complete_and_later_ones_do_not() {
+    let (_authority, server, mut client, _) = setup().await;
+    assert_eq!(client.device().bootstraps_pending(), [server_id()]);
+    server.script([Answer::end(), Answer::end()]);
+
+    assert_ended(&session(&mut client).await.outcome);
+    let first = server.only();
+    assert_eq!(first.alert_types(), ["urn:oma:at:dm:2.0:BootstrapComplete"]);
+    assert_eq!((first.method.as_str(), first.uri.path()), ("POST", "/dm"));
+    assert_eq!(first.header("omadm-devid"), Some(DEVICE_ID));
+    assert_eq!(first.header("authorization"), Some(BASIC));
+    assert_eq!(first.header("content-type"), Some("application/vnd.oma.dm.initiation+json"));
+    assert!(first.header("accept").unwrap().contains("application/vnd.oma.dm.request+json"));
+
+    assert!(client.device().bootstraps_pending().is_empty());
+    assert_ended(&session(&mut client).await.outcome);
+    assert_eq!(server.only().alert_types(), ["urn:oma:at:dm:2.0:ClientInitiatedMgmt"]);
+}
+
+#[tokio::test]
+async fn a_kill_between_bootstrap_and_first_session_loses_neither() {
+    let (authority, server, _, hands) = setup().await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut device = open(Journal::open(directory.path()).unwrap(), &hands);
+    device.install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+    device.raise_alert(&server_id(), Alert::new("urn:example:at:door")).unwrap();
+    drop(device);
+
+    for expected in ["urn:oma:at:dm:2.0:BootstrapComplete", "urn:oma:at:dm:2.0:ClientInitiatedMgmt"] {
+        let device = open(Journal::open(directory.path()).unwrap(), &hands);
+        let mut client =
+            Client::new(device, transport(&authority, Duration::from_secs(30)), ClientConfig::default());
+        server.script([Answer::end()]);
+        assert_ended(&session(&mut client).await.outcome);
+        let types = server.only().alert_types();
+        assert!(types.contains(&expected.to_owned()), "{types:?}");
+        let again = expected == "urn:oma:at:dm:2.0:ClientInitiatedMgmt";
+        assert_eq!(types.contains(&"urn:example:at:door".to_owned()), !again, "sent once: {types:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_error_aborts_after_one_request_and_keeps_alerts_for_the_next_trigger() {
+    let (_authority, server, mut client, _) = setup().await;
+    client.device_mut().raise_alert(&server_id(), Alert::new("urn:example:at:door")).unwrap();
+    for status in [503, 500, 404, 403] {
+        server.script([Answer::status(status).with("retry-after", "0")]);
+        let report = session(&mut client).await;
+        assert!(
+            matches!(report.outcome, Outcome::Aborted { http_status: Some(found), .. } if found == status),
+            "{report:?}"
+        );
+        assert_eq!(server.only().alert_types().len(), 2, "one request, with the alert");
+    }
+    assert_eq!(client.device().bootstraps_pending(), [server_id()]);
+    server.script([Answer::end(), Answer::end()]);
+    session(&mut client).await;
+    assert!(server.only().alert_types().contains(&"urn:example:at:door".to_owned()));
+    session(&mut client).await;
+    assert!(!server.only().alert_types().contains(&"urn:example:at:door".to_owned()));
+}
+
+#[tokio::test]
+async fn alerts_are_forgotten_once_taken_even_if_the_session_breaks_later() {
+    let (_authority, server, mut client, _) = setup().await;
+    client.device_mut().raise_alert(&server_id(), Alert::new("urn:example:at:door")).unwrap();
+    server.script([Answer::commands(&json!([["GET", format!("{THING}//Value")]])), Answer::status(500)]);
+    let report = session(&mut client).await;
+    assert!(matches!(report.outcome, Outcome::Aborted { alerts_delivered: true, .. }), "{report:?}");
+    assert!(client.device().alerts(&server_id()).is_empty());
+    assert!(client.device().bootstraps_pending().is_empty());
+}
+
+#[tokio::test]
+async fn the_outbox_is_bounded_and_wants_an_account() {
+    let (_authority, _server, mut client, _) = setup().await;
+    let device = client.device_mut();
+    for _ in 0..3 {
+        device.raise_alert(&server_id(), Alert::new("urn:example:at:door")).unwrap();
+    }
+    let full = device.raise_alert(&server_id(), Alert::new("urn:example:at:door"));
+    assert!(matches!(full, Err(ClientError::OutboxFull { limit: 3, .. })), "{full:?}");
+    let nobody = omadm_mo::ServerId::parse("nobody").unwrap();
+    let unknown = device.raise_alert(&nobody, Alert::new("urn:example:at:door"));
+    assert!(matches!(unknown, Err(ClientError::NoAccount { .. })), "{unknown:?}");
+    let unknown = client.run_session(&nobody, Trigger::Client).await;
+    assert!(matches!(unknown, Err(ClientError::NoAccount { .. })));
+}
+
+#[tokio::test]
+async fn commands_reach_the_plug_in() {
+    let (_authority, server, mut client, hands) = setup().await;
+    hands.lock().unwrap().live = 42;
+    server.script([
+        Answer::commands(&json!([
+            ["HGET", server.at("/data/value"), format!("{THING}//Value")],
+            ["EXEC", format!("{THING}//Run")],
+            ["HPUT", server.at("/data/live"), format!("{THING}//Live")],
+        ])),
+        Answer::status(200).with("content-type", "text/plain").body("second"),
+        Answer::status(200),
+        Answer::end(),
+    ]);
+    assert_ended(&session(&mut client).await.outcome);
+    let seen = server.seen();
+    assert_eq!(seen.last().unwrap().statuses(), [200, 200, 200]);
+    assert!(String::from_utf8_lossy(&seen[2].body).contains("42"), "{:?}", seen[2]);
+    assert_eq!(value(client.device()), "second");
+    let hand = hands.lock().unwrap();
+    assert_eq!(hand.applied, ["second"]);
+    assert_eq!(hand.executed, [format!("{THING}/Thing/Run")]);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_plug_in_is_the_status_and_leaves_the_tree_alone() {
+    let (_authority, server, mut client, hands) = setup().await;
+    for status in [507, 503, 1400] {
+        hands.lock().unwrap().refuse = Some(refusal(status));
+        server.script([
+            Answer::commands(&json!([
+                ["HGET", server.at("/data/value"), format!("{THING}//Value")],
+                ["EXEC", format!("{THING}//Run")],
+            ])),
+            Answer::status(200).with("content-type", "text/plain").body("second"),
+            Answer::end(),
+        ]);
+        assert_ended(&session(&mut client).await.outcome);
+        let statuses = server.seen().last().unwrap().statuses();
+        assert_eq!(statuses, [u64::from(status), u64::from(status)]);
+        assert_eq!(value(client.device()), "first");
+    }
+    assert!(hands.lock().unwrap().applied.is_empty());
+}
+
+#[tokio::test]
+async fn a_plug_in_that_cannot_refresh_is_an_internal_error() {
+    let (_authority, server, mut client, hands) = setup().await;
+    hands.lock().unwrap().refresh_fails = true;
+    server.script([Answer::commands(&json!([["GET", format!("{THING}//Live")]])), Answer::end()]);
+    assert_ended(&session(&mut client).await.outcome);
+    assert_eq!(server.seen().last().unwrap().statuses(), [500]);
+}
+
+#[tokio::test]
+async fn no_answer_in_time_aborts() {
+    let (authority, server, _, hands) = setup().await;
+    let mut device = open(Volatile::new(), &hands);
+    device.install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+    let mut client =
+        Client::new(device, transport(&authority, Duration::from_millis(300)), ClientConfig::default());
+    server.script([Answer::Silence]);
+    let report = session(&mut client).await;
+    assert!(aborted(&report.outcome).contains("no complete answer within 0.3 s"), "{report:?}");
+    assert_eq!(server.seen().len(), 1);
+    assert_eq!(client.device().bootstraps_pending(), [server_id()]);
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_not_read() {
+    let (_authority, server, mut client, _) = setup().await;
+    server.script([Answer::status(200)
+        .with("content-type", "application/vnd.oma.dm.request+json")
+        .body(vec![b' '; (1 << 20) + 1])]);
+    let report = session(&mut client).await;
+    assert!(aborted(&report.outcome).contains("larger than 1048576 bytes"), "{report:?}");
+}
+
+#[tokio::test]
+async fn an_unknown_authority_or_a_wrong_name_ends_before_the_first_package() {
+    let (_authority, server, client, hands) = setup().await;
+    drop(client);
+    let stranger = Authority::new();
+    let (mut unknown, _) = support::device::client(&stranger, ClientConfig::default());
+    unknown.device_mut().install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+    assert!(aborted(&session(&mut unknown).await.outcome).contains("certificate verify failed"));
+
+    let misnamed = Server::start(Some(stranger.acceptor(&["other.example"], false))).await;
+    for uri in [misnamed.at("/dm"), misnamed.elsewhere("/dm")] {
+        let mut device = open(Volatile::new(), &hands);
+        device.install_bootstrap(&bootstrap("s1", &uri)).unwrap();
+        let transport = transport(&stranger, Duration::from_secs(30));
+        let mut client = Client::new(device, transport, ClientConfig::default());
+        assert!(aborted(&session(&mut client).await.outcome).contains("certificate verify failed"));
+    }
+    assert!(server.seen().is_empty() && misnamed.seen().is_empty());
+}
+
+#[tokio::test]
+async fn sessions_can_run_on_other_threads() {
+    let (_authority, server, mut client, _) = setup().await;
+    server.script([Answer::end()]);
+    let running = tokio::spawn(async move { session(&mut client).await.outcome });
+    assert_ended(&running.await.unwrap());
+}

@@ -1,0 +1,7 @@
+//! A scripted HTTPS server, a certification authority, and a device with one object of its own.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+pub mod device;
+pub mod server;
+pub mod tls;
