@@ -139,13 +139,13 @@ mod tests {
     async fn who_waits_is_woken_and_forgotten() {
         let wakers = Wakers::default();
         let device = DeviceId::parse("A:1").unwrap();
-        let waker = wakers.of(&device);
-        let waiting = waker.notified();
-        tokio::pin!(waiting);
-        waiting.as_mut().enable();
-        wakers.wake(&device);
-        waiting.await;
-        drop(waker);
+        {
+            let waker = wakers.of(&device);
+            let mut waiting = std::pin::pin!(waker.notified());
+            waiting.as_mut().enable();
+            wakers.wake(&device);
+            waiting.await;
+        }
         wakers.of(&DeviceId::parse("B:1").unwrap());
         assert_eq!(wakers.0.lock().unwrap().len(), 1);
     }

@@ -24,7 +24,7 @@ use tokio_openssl::SslStream;
 use tower::ServiceExt as _;
 
 /// Longest request head in octets.
-const MAX_HEAD: usize = 64 << 10;
+const MAX_HEAD: u32 = 64 << 10;
 /// Pause after a failed accept, such as when file descriptors are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -192,8 +192,8 @@ async fn converse<S>(
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // The timeouts are ours: hyper's own for heads would also count the time between requests.
-    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD).half_close(false);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(MAX_HEAD as u32);
+    builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD as usize).half_close(false);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(MAX_HEAD);
     let conversation = builder.serve_connection(TokioIo::new(stream), service);
     let mut conversation = std::pin::pin!(conversation);
     loop {

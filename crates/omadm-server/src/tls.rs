@@ -144,7 +144,7 @@ fn still_good(path: &Path, names: &BTreeSet<String>) -> Result<bool, ServerError
         has.extend(name.ipaddress().and_then(ip_text));
     }
     let soon = Asn1Time::days_from_now(RENEW_DAYS)?;
-    Ok(names.is_subset(&has) && certificate.not_after() > &soon)
+    Ok(names.is_subset(&has) && *certificate.not_after() > *soon)
 }
 
 fn ip_text(octets: &[u8]) -> Option<String> {

@@ -68,7 +68,7 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
     let device = &context.config.device;
     let content_type = header(&head.headers, CONTENT_TYPE).unwrap_or_default();
     let body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await;
-    let octets = body.as_ref().map(|body| body.clone()).unwrap_or_default();
+    let octets = body.clone().unwrap_or_default();
     let message =
         Message { kind, content_type: content_type.to_owned(), digest: digest(&octets), body: octets };
     let reply = match body {
@@ -149,11 +149,13 @@ async fn take(
         let Some(check) = check.filter(|check| check.device.generation == credential.generation) else {
             return Err(refusal(401, "the device was removed or enrolled anew"));
         };
-        if let Some(row) = check.session.as_ref().filter(|row| row.request_digest == message.digest) {
-            if is_repeated(context, message, row, &check, answered_before) {
-                tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
-                return Ok(row.reply.clone());
-            }
+        let repeated = check.session.as_ref().filter(|row| {
+            row.request_digest == message.digest
+                && is_repeated(context, message, row, &check, answered_before)
+        });
+        if let Some(row) = repeated {
+            tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
+            return Ok(row.reply.clone());
         }
         match work(context, &check, message).await? {
             Worked::Stored(reply) => return Ok(reply),

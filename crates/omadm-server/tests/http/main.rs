@@ -1,0 +1,16 @@
+//! The server over real sockets: TLS and HTTP as a device and an operator see them, on the embedded store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+
+mod data;
+mod operator;
+mod queue;
+mod session;
+mod transport;

@@ -1,0 +1,240 @@
+//! The REST API beside the queue.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Connection, HELLO, TestServer};
+
+async fn open(server: &TestServer, path: &str) -> Answer {
+    let request = Request::builder().uri(path).header("host", "localhost").body(Full::default()).unwrap();
+    Connection::plain(server.running.operator_addr).await.send(request).await
+}
+
+async fn put_ddf(server: &TestServer, name: &str, text: &str) -> Answer {
+    let request = Request::builder()
+        .method("PUT")
+        .uri(format!("/api/v1/ddfs/{name}"))
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {}", server.token))
+        .body(Full::new(Bytes::from(text.to_owned())))
+        .unwrap();
+    Connection::plain(server.running.operator_addr).await.send(request).await
+}
+
+#[tokio::test]
+async fn everything_but_health_and_the_document_needs_a_token() {
+    let server = TestServer::start().await;
+    for (path, expected) in [("/healthz", "ok"), ("/readyz", "ready"), ("/", "omadm device ls")] {
+        let answer = open(&server, path).await;
+        assert!(answer.status == 200 && answer.text().contains(expected), "{path}");
+    }
+    for path in ["/api/v1/devices", "/api/v1/server", "/api/v1/nothing"] {
+        let answer = open(&server, path).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["status"].as_u64()), (401, Some(401)), "{path}");
+    }
+    assert_eq!(server.api_as("omadm_wrong", "GET", "/devices", None).await.status, 401);
+    assert_eq!(server.api("GET", "/nothing", None).await.json()["status"], 404);
+    let file = std::fs::read_to_string(server.dir.path().join("operator.token")).unwrap();
+    assert_eq!(file, server.token);
+}
+
+#[tokio::test]
+async fn the_document_describes_every_route() {
+    let server = TestServer::start().await;
+    let document = open(&server, "/api/v1/openapi.json").await.json();
+    let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = [
+        "/bootstrap",
+        "/commands/{command}",
+        "/commands/{command}/cancel",
+        "/ddfs",
+        "/ddfs/{name}",
+        "/devices",
+        "/devices/batch",
+        "/devices/{id}",
+        "/devices/{id}/commands",
+        "/devices/{id}/payloads/{payload}",
+        "/devices/{id}/sessions",
+        "/devices/{id}/sessions/{session}",
+        "/devices/{id}/tree",
+        "/events",
+        "/server",
+        "/tokens",
+        "/tokens/{name}",
+    ];
+    assert_eq!(paths, expected);
+    // Every reference leads somewhere.
+    let mut open: Vec<&Value> = vec![&document];
+    let mut references = 0;
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    let pointer = reference.strip_prefix('#').unwrap();
+                    assert!(document.pointer(pointer).is_some(), "{reference}");
+                    references += 1;
+                }
+                open.extend(members.values());
+            }
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+    assert!(references > 20);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+        }
+    }
+}
+
+#[tokio::test]
+async fn devices_are_enrolled_listed_replaced_and_removed() {
+    let server = TestServer::start().await;
+    let body = json!({ "id": "UUID:a/b", "label": "Türe 1", "user": "door", "secret": "0123456789abcdef" });
+    let answer = server.api("POST", "/devices", Some(body.clone())).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let enrolled = answer.json();
+    assert_eq!((&enrolled["user"], &enrolled["secret"]), (&json!("door"), &json!("0123456789abcdef")));
+    assert_eq!(
+        (&enrolled["server_id"], &enrolled["server_uri"]),
+        (&json!("omadm"), &json!(server.running.device_uri))
+    );
+    assert_eq!(enrolled["device"]["inventory"], Value::Null);
+    assert_eq!(server.get("/devices/UUID%3Aa%2Fb").await["label"], "Türe 1");
+
+    assert_eq!(server.api("POST", "/devices", Some(body)).await.status, 409);
+    let taken = json!({ "id": "UUID:c", "user": "door" });
+    assert_eq!(server.api("POST", "/devices", Some(taken)).await.status, 409);
+    let replaced = server.api("POST", "/devices", Some(json!({ "id": "UUID:a/b", "replace": true }))).await;
+    assert_eq!((replaced.status.as_u16(), &replaced.json()["device"]["generation"]), (201, &json!(2)));
+    assert_eq!(replaced.json()["user"], "UUID-a/b", "':' is not for user names of HTTP Basic");
+
+    for bad in [
+        json!({ "id": "" }),
+        json!({ "id": "a b" }),
+        json!({ "id": "x", "secret": "short" }),
+        json!({ "id": "x", "user": "a:b" }),
+        json!({ "id": "x", "colour": 1 }),
+        json!({}),
+    ] {
+        assert_eq!(server.api("POST", "/devices", Some(bad.clone())).await.status, 400, "{bad}");
+    }
+
+    let batch =
+        |ids: &[&str]| json!({ "devices": ids.iter().map(|id| json!({ "id": id })).collect::<Vec<_>>() });
+    let answer = server.api("POST", "/devices/batch", Some(batch(&["D:1", "D:2", "D:3"]))).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["items"].as_array().unwrap().len()), (201, 3));
+    assert_eq!(server.api("POST", "/devices/batch", Some(batch(&["D:4", "D:1"]))).await.status, 409);
+    assert_eq!(server.api("GET", "/devices/D:4", None).await.status, 404, "all or none");
+
+    let page = server.get("/devices?limit=2").await;
+    assert_eq!(page["next"], "D:2");
+    assert!(page["items"][0].get("inventory").is_none());
+    let rest = server.items("/devices?after=D:2").await;
+    let ids: Vec<_> = rest.iter().map(|device| device["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["D:3", "UUID:a/b"]);
+    assert_eq!(server.get("/server").await["devices"], 4);
+
+    assert_eq!(server.api("DELETE", "/devices/D:1", None).await.status, 204);
+    assert_eq!(server.api("DELETE", "/devices/D:1", None).await.status, 404);
+    assert_eq!(server.api("GET", "/devices/D:1", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_bootstrap_is_what_a_device_needs() {
+    let server = TestServer::with(|config| config.server.id = "DMS1".into()).await;
+    let body =
+        json!({ "device": { "id": "UUID:1", "label": "door" }, "moids": ["*", "urn:x:1.0"], "name": "Ops" });
+    let answer = server.api("POST", "/bootstrap", Some(body.clone())).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let made = answer.json();
+    assert_eq!(made["ca_pem"].as_str(), server.running.authority.as_deref());
+    let item = &made["bootstrap"][0];
+    assert_eq!(item["ClientURI"], "urn:oma:mo:oma-dm-dmacc:1.2//");
+    let account = &item["MOData"]["DMS1"];
+    assert_eq!((&account["SrvID"], &account["Name"]), (&json!("DMS1"), &json!("Ops")));
+    assert_eq!(account["SrvURI"], server.running.device_uri);
+    assert_eq!(account["Perm"], json!({ "1": { "MOID": "*" }, "2": { "MOID": "urn:x:1.0" } }));
+
+    use base64::Engine as _;
+    let decode = |value: &Value| {
+        let octets = base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap();
+        String::from_utf8(octets).unwrap()
+    };
+    let device = crate::harness::Device {
+        id: "UUID:1".into(),
+        user: decode(&account["Auth"]["Trsp"]["Data"]),
+        secret: decode(&account["Auth"]["Trsp"]["Secret"]),
+    };
+    assert_eq!(
+        server.connect().await.send(device.package1(HELLO)).await.status,
+        200,
+        "its credentials are good"
+    );
+
+    assert_eq!(server.api("POST", "/bootstrap", Some(body)).await.status, 409);
+    let bad = json!({ "device": { "id": "UUID:2" }, "moids": [] });
+    assert_eq!(server.api("POST", "/bootstrap", Some(bad)).await.status, 400);
+    assert_eq!(
+        server.api("GET", "/devices/UUID:2", None).await.status,
+        404,
+        "nothing is enrolled by a bad request"
+    );
+}
+
+#[tokio::test]
+async fn ddf_files_are_checked_and_kept() {
+    let server = TestServer::start().await;
+    let names: Vec<_> =
+        server.items("/ddfs").await.iter().map(|ddf| ddf["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names.len(), 4);
+    let shown = server.api("GET", &format!("/ddfs/{}", names[0]), None).await;
+    let text = shown.text().replace("urn:oma:mo:", "urn:vendor:mo:");
+    let stored = put_ddf(&server, "vendor.ddf", &text).await;
+    assert_eq!(stored.status, 200, "{}", stored.text());
+    assert!(stored.json()["moids"][0].as_str().unwrap().starts_with("urn:vendor:mo:"));
+    assert_eq!(server.items("/ddfs").await.len(), 5);
+    let broken = put_ddf(&server, "vendor.ddf", "<MgmtTree>\n<Node></MgmtTree>").await;
+    assert_eq!(broken.status, 400);
+    assert!(broken.json()["detail"].as_str().unwrap().starts_with("line 2, column "), "{}", broken.text());
+    assert_eq!(put_ddf(&server, ".hidden", &text).await.status, 400);
+    assert_eq!(server.api("GET", "/ddfs/none.ddf", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn tokens_can_be_made_and_revoked() {
+    let server = TestServer::start().await;
+    let answer = server.api("POST", "/tokens", Some(json!({ "name": "ci", "expires_in": 3600 }))).await;
+    assert_eq!(answer.status, 201);
+    let token = answer.json()["token"].as_str().unwrap().to_owned();
+    assert!(token.starts_with("omadm_"));
+    assert_eq!(server.api("POST", "/tokens", Some(json!({ "name": "ci" }))).await.status, 409);
+    assert_eq!(server.api_as(&token, "GET", "/devices", None).await.status, 200);
+    let listed = server.items("/tokens").await;
+    assert_eq!(listed.len(), 2);
+    assert!(!json!(listed).to_string().contains(&token), "a listing shows no token");
+    assert_eq!(server.api("DELETE", "/tokens/ci", None).await.status, 204);
+    assert_eq!(server.api_as(&token, "GET", "/devices", None).await.status, 401, "at once");
+    assert_eq!(server.api("DELETE", "/tokens/ci", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn events_can_be_followed() {
+    let server = TestServer::start().await;
+    server.enrol("IMEI:1").await;
+    server.enrol("IMEI:2").await;
+    let events = server.items("/events").await;
+    assert_eq!(events.len(), 2);
+    assert_eq!(
+        (&events[0]["kind"], &events[0]["body"]),
+        (&json!("device"), &json!({ "what": "enrolled", "by": "first" }))
+    );
+    let cursor = &events[0]["cursor"];
+    let rest = server.items(&format!("/events?after={cursor}")).await;
+    assert_eq!((rest.len(), &rest[0]["device"]), (1, &json!("IMEI:2")));
+    assert_eq!(server.items("/events?device=IMEI:1").await.len(), 1);
+    assert_eq!(server.get("/events?limit=1").await["next"], json!(cursor.to_string()));
+}

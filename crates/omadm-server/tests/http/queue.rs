@@ -1,0 +1,141 @@
+//! Commands as operators queue, watch and cancel them.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::harness::{END, HELLO, LANG, TestServer};
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_not_queued() {
+    let server = TestServer::start().await;
+    server.enrol("IMEI:1").await;
+    let cases = [
+        json!({ "verb": "get", "address": "nonsense" }),
+        json!({ "verb": "get", "adress": LANG }),
+        json!({ "verb": "set", "address": LANG }),
+        json!({ "verb": "get", "address": LANG, "wait": 61 }),
+        json!({ "verb": "get", "address": LANG, "expires_in": 0 }),
+        json!([]),
+    ];
+    for command in cases {
+        let answer = server.api("POST", "/devices/IMEI:1/commands", Some(command.clone())).await;
+        assert_eq!(answer.status, 400, "{command}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        let problem = answer.json();
+        assert_eq!((&problem["status"], &problem["title"]), (&json!(400), &json!("Bad Request")));
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+    }
+    assert!(server.items("/devices/IMEI:1/commands").await.is_empty());
+    let answer =
+        server.api("POST", "/devices/IMEI:2/commands", Some(json!({ "verb": "get", "address": LANG }))).await;
+    assert_eq!(answer.status, 404);
+}
+
+#[tokio::test]
+async fn who_waits_hears_at_once() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let id = server.queue(&device, json!({ "verb": "delete", "address": LANG })).await;
+    let path = format!("/commands/{id}?wait=60");
+    let waiting = server.get(&path);
+    let acting = async {
+        let mut connection = server.connect().await;
+        connection.send(device.package1(HELLO)).await.commands();
+        assert_eq!(connection.send(device.statuses(&[200])).await.text(), END);
+    };
+    let (command, ()) = tokio::join!(waiting, acting);
+    assert_eq!((&command["state"], &command["reason"]), (&json!("done"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_command_that_is_final_in_time_is_answered_with_200() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let queueing = server.api(
+        "POST",
+        "/devices/IMEI:1/commands",
+        Some(json!({ "verb": "get", "address": LANG, "wait": 60 })),
+    );
+    let acting = async {
+        let mut connection = server.connect().await;
+        // The device polls until the command is there.
+        let poll = |n: u32| device.package1(format!(r#"{{"Alert":[{{"AlertType":"urn:x:{n}"}}]}}"#));
+        for n in 0.. {
+            if connection.send(poll(n)).await.text() != END {
+                break;
+            }
+        }
+        connection.send(device.statuses(&[404])).await;
+    };
+    let (answer, ()) = tokio::join!(queueing, acting);
+    assert_eq!((answer.status, &answer.json()["state"]), (StatusCode::OK, &json!("failed")));
+}
+
+#[tokio::test]
+async fn only_what_was_not_sent_can_be_cancelled() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let early = server.queue(&device, json!({ "verb": "get", "address": LANG })).await;
+    let answer = server.api("POST", &format!("/commands/{early}/cancel"), None).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("cancelled")));
+    assert_eq!(answer.json()["reason"], "Cancelled by first.");
+    let late = server.queue(&device, json!({ "verb": "get", "address": LANG })).await;
+    let mut connection = server.connect().await;
+    connection.send(device.package1(HELLO)).await.commands();
+    let answer = server.api("POST", &format!("/commands/{late}/cancel"), None).await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("sent already"), "{}", answer.text());
+    connection.send(device.statuses(&[404])).await;
+    let answer = server.api("POST", &format!("/commands/{late}/cancel"), None).await;
+    assert!(answer.json()["detail"].as_str().unwrap().contains("failed"), "{}", answer.text());
+    let unknown = server.api("POST", "/commands/00000000-0000-0000-0000-000000000000/cancel", None).await;
+    assert_eq!(unknown.status, 404);
+}
+
+#[tokio::test]
+async fn a_newer_write_supersedes_one_that_was_not_sent() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let old = server.queue(&device, json!({ "verb": "set", "address": LANG, "value": "de" })).await;
+    let new = server.queue(&device, json!({ "verb": "set", "address": LANG, "value": "fr" })).await;
+    assert_eq!(server.command(&old).await["state"], "superseded");
+    let commands = server.connect().await.send(device.package1(HELLO)).await.commands();
+    assert_eq!(commands.len(), 1);
+    assert!(commands[0][1].ends_with(&new), "{commands:?}");
+}
+
+#[tokio::test]
+async fn a_queue_has_its_limit_and_pages() {
+    let server = TestServer::with(|config| config.queue.max_per_device = 5).await;
+    let device = server.enrol("IMEI:1").await;
+    for _ in 0..5 {
+        server.queue(&device, json!({ "verb": "get", "address": LANG })).await;
+    }
+    let answer =
+        server.api("POST", "/devices/IMEI:1/commands", Some(json!({ "verb": "get", "address": LANG }))).await;
+    assert_eq!(answer.status, 429);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("5 commands"), "{}", answer.text());
+
+    let (mut seen, mut next) = (Vec::new(), Some(String::new()));
+    while let Some(after) = next {
+        let cursor = if after.is_empty() { String::new() } else { format!("&after={after}") };
+        let page = server.get(&format!("/devices/IMEI:1/commands?limit=2{cursor}")).await;
+        seen.extend(page["items"].as_array().unwrap().iter().map(|command| command["seq"].as_i64().unwrap()));
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1]);
+    for query in ["limit=0", "limit=1001", "after=x", "colour=red"] {
+        let answer = server.api("GET", &format!("/devices/IMEI:1/commands?{query}"), None).await;
+        assert_eq!(answer.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_expires_is_told() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let id = server.queue(&device, json!({ "verb": "get", "address": LANG, "expires_in": 1 })).await;
+    let command = server.get(&format!("/commands/{id}?wait=60")).await;
+    assert_eq!(command["state"], "expired");
+    assert_eq!(server.connect().await.send(device.package1(HELLO)).await.text(), END);
+}
