@@ -1,10 +1,11 @@
-//! The workspace's own commands: `cargo xtask test | conformance | bench`.
+//! The workspace's own commands: `cargo xtask demo | test | conformance | bench`.
 //!
 //! Here: installing what a bare machine lacks, running the tools and the built programs, and judging what they say.
 //! Never here: product code; nothing depends on this crate and it depends on no other of the workspace.
 
 mod bench;
 mod conformance;
+mod demo;
 mod edges;
 mod install;
 mod test;
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
+  demo [--keep]                        build, start a server and a real agent on this machine, run a session, say what happened
+                                       (--keep leaves both running until Ctrl-C)
   test                                 install what is missing, check the crate edges, run every test
   conformance [--output table|json]    run the conformance tests and say which rows of the matrix they prove
   bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
+        ["demo"] => demo::run(demo::Ending::Stop),
+        ["demo", "--keep"] => demo::run(demo::Ending::Keep),
         ["test"] => test::run(),
         ["conformance"] | ["conformance", "--output", "table"] | ["conformance", "--output=table"] => {
             conformance::run(conformance::Format::Table)

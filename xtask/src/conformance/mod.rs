@@ -9,6 +9,7 @@ mod report;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 
 use crate::workspace::{Result, root};
 use crate::{install, workspace};
@@ -46,10 +47,11 @@ pub(crate) fn run(format: Format) -> Result {
 
     let faults = faults(&rows, &waived, &named, &evidence);
     let judged = judge(rows, &waived, &evidence.proofs);
-    match format {
-        Format::Table => print!("{}", report::table(&judged)),
-        Format::Json => println!("{}", report::json(&judged)?),
-    }
+    let text = match format {
+        Format::Table => report::table(&judged),
+        Format::Json => report::json(&judged)? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n       ").into()) }
 }
 

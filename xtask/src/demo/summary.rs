@@ -1,0 +1,58 @@
+//! The last words of the demo: what happened, and where to look next.
+
+use super::{Ending, NOTE, Place, Seen};
+
+/// Values of DevInfo that say most about a machine.
+const SHOWN: [(&str, &str); 5] = [
+    ("Man", "manufacturer"),
+    ("Mod", "model"),
+    ("SwV", "software"),
+    ("FwV", "firmware"),
+    ("Lang", "language"),
+];
+
+pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
+    println!("\n════ What happened\n");
+    println!(
+        "A DM server and a DM client ran on this machine and held management sessions over TLS (OMA DM 2.0)."
+    );
+    println!("  appeared     {device}");
+    for (name, meaning) in SHOWN {
+        if let Some((_, value)) = seen.devinfo.iter().find(|(known, _)| known == name) {
+            println!("  {meaning:<12} {value}");
+        }
+    }
+    println!("  written      {NOTE:?}, and read back");
+    println!("  executed     Operations/PollNow of the agent");
+    println!("  refused      {}", seen.failure);
+    println!("\n════ Where to look next\n");
+    let path = |name: &str| place.path(name).display().to_string();
+    println!("  export PATH={}:$PATH", place.programs.display());
+    println!(
+        "  export OMADM_SERVER={} OMADM_TOKEN_FILE={}",
+        place.operator_url(),
+        place.token_file().display()
+    );
+    if ending == Ending::Stop {
+        println!(
+            "  omadm serve --config {} --data {} &       # both were stopped, and go on where",
+            path("omadm.toml"),
+            path("server")
+        );
+        println!(
+            "  omadm-agent --config {} run &             # they were (cargo xtask demo --keep leaves them running)",
+            path("agent.toml")
+        );
+    }
+    println!("  omadm device tree {device}    # what the server knows of this machine");
+    println!("  omadm command ls {device}     # what was asked of it, and what came of it");
+    println!("  omadm session ls {device}     # its sessions, down to the messages");
+    println!("  omadm run {device} --wait get urn:oma:mo:oma-sessioninfomo:1.0//");
+    println!();
+    println!("  REST API      {}/api/v1, described by {0}/api/v1/openapi.json", place.operator_url());
+    println!("  token         {}", place.token_file().display());
+    println!("  logs          {} and agent.log beside it", path("server.log"));
+    if ending == Ending::Keep {
+        println!("\nBoth programs are running; Ctrl-C ends them.");
+    }
+}
