@@ -111,13 +111,17 @@ fn scan<'a>(text: &'a str, sink: Sink<'_, 'a>) -> Result<(), AddressError> {
     sink(Part::Literal(text.get(..=colon).unwrap_or_default()));
     let mut at = colon + 1;
     let rest = text.get(at..).unwrap_or_default();
+    let needs_host = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
     if let Some(hierarchy) = rest.strip_prefix("//") {
         let length = hierarchy.find(['/', '?', '#']).unwrap_or(hierarchy.len());
         sink(Part::Literal("//"));
         at += 2;
-        authority(hierarchy.get(..length).unwrap_or_default(), at, sink)?;
+        // `file:///x` has an authority, an empty one.
+        if length > 0 || needs_host {
+            authority(hierarchy.get(..length).unwrap_or_default(), at, sink)?;
+        }
         at += length;
-    } else if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
+    } else if needs_host {
         return Err(AddressError::Syntax { problem: "no host", at });
     }
     tail(text.get(at..).unwrap_or_default(), at, sink)
@@ -330,6 +334,7 @@ mod tests {
     #[test]
     fn other_schemes_are_uris_too() {
         assert_eq!(expand("urn:x:[MCC]"), "urn:x:262");
+        assert_eq!(expand("file:///etc/[MCC]"), "file:///etc/262");
     }
 
     proptest! {

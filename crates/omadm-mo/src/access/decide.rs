@@ -34,6 +34,9 @@ impl Tree {
         }
         let found = self.resolve(actor, uri)?;
         if let Actor::Server(server) = actor {
+            if operation == Operation::Delete {
+                self.check_deletable(server, &found)?;
+            }
             for found in &found {
                 self.check_rights(server, *found, operation, uri.query.level)?;
             }
@@ -45,6 +48,15 @@ impl Tree {
             }
         }
         Ok(found)
+    }
+
+    /// An attempt to delete what the definition never lets go is not allowed, whatever the rights (`DM 2.0 §6.3.1.2`). Only a
+    /// server without any right on the instance is not told so.
+    fn check_deletable(&self, server: &ServerId, found: &[Found]) -> Result<(), OperationError> {
+        let knows = |found: &&Found| {
+            self.instance_of_node(found.node).is_some_and(|instance| self.any_right(server, instance))
+        };
+        found.iter().filter(knows).try_for_each(|found| self.check_definition(found.node, Operation::Delete))
     }
 
     /// The server has the right on all nodes that the operation involves.

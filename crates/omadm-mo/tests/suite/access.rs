@@ -42,7 +42,9 @@ fn the_order_of_checks() {
         ("urn:oma:mo:moid:1.0//ID", Operation::Get, "several"),
         ("urn:oma:mo:moid:1.0/left/ID", Operation::Get, "no right"),
         ("urn:oma:mo:moid:1.0/right/ID", Operation::Get, "ok"),
-        ("urn:oma:mo:moid:1.0/right/ID", Operation::Delete, "no right"),
+        ("urn:oma:mo:moid:1.0/right/Data/1", Operation::Delete, "no right"),
+        // What the definition never lets go comes before the right that is missing.
+        ("urn:oma:mo:moid:1.0/right/ID", Operation::Delete, "not allowed"),
         ("urn:oma:mo:moid:1.0/left/ID", Operation::Delete, "not allowed"),
         ("urn:oma:mo:moid:1.0/left/Data/1", Operation::Delete, "ok"),
         ("urn:oma:mo:moid:1.0/left/Data/*", Operation::Exec, "wildcard"),
@@ -275,8 +277,8 @@ fn accounts_show_no_permissions_and_keep_their_secrets() {
         ("Perm/1/MOID", Operation::Get, "not found"),
         ("*/*/MOID", Operation::Get, "not found"),
         ("Auth/Bootstrap/ClientSecretKey", Operation::Get, "not in definition"),
-        ("Auth/Bootstrap/ClientSecretKey", Operation::Delete, "no right"),
-        ("Auth", Operation::Delete, "no right"),
+        ("Auth/Bootstrap/ClientSecretKey", Operation::Delete, "not allowed"),
+        ("Auth", Operation::Delete, "not allowed"),
         ("SrvID", Operation::Get, "ok"),
     ];
     for (path, operation, expected) in cases {
