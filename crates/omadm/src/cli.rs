@@ -56,6 +56,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server: both listeners, the embedded store, certificates for a trial.
+    Serve(cmd::serve::Serve),
     /// Look at devices, enrol and remove them.
     #[command(subcommand)]
     Device(cmd::device::Device),
@@ -89,6 +91,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Failure> {
         let Self { global, command } = self;
         match command {
+            Command::Serve(serve) => many_threads(serve.run(&global)),
             Command::Device(device) => one_thread(device.run(&global)),
             Command::Run(run) => one_thread(run.run(&global)),
             Command::Command(command) => one_thread(command.run(&global)),

@@ -113,7 +113,7 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
     let unknown = || "not known yet".to_owned();
     let facts = [
         ("Device", device.id),
-        ("Label", device.label.unwrap_or_else(|| "none".to_owned())),
+        ("Label", device.label.filter(|label| !label.is_empty()).unwrap_or_else(|| "none".to_owned())),
         ("Protocol", device.protocol.unwrap_or_else(unknown)),
         ("Manufacturer", device.manufacturer.unwrap_or_else(unknown)),
         ("Model", device.model.unwrap_or_else(unknown)),

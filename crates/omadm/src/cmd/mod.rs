@@ -7,6 +7,7 @@ pub mod decode;
 pub mod device;
 pub mod events;
 pub mod run;
+pub mod serve;
 pub mod session;
 pub mod sim;
 pub mod token;

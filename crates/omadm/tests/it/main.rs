@@ -8,6 +8,7 @@
 
 mod ddf;
 mod decode;
+mod server;
 mod usage;
 
 use std::io::Write;

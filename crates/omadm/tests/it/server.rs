@@ -1,0 +1,295 @@
+//! The operator's commands against a real `omadm serve`.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Ran, omadm, repository};
+
+/// What every virtual device has.
+const DEVINFO: &str = "urn:oma:mo:oma-dm-devinfo:1.2//";
+
+/// A server on free ports with a data directory of its own; killed when dropped.
+struct Server {
+    child: Child,
+    ready: Value,
+    dir: TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (child, ready) = serve(dir.path());
+        Self { child, ready, dir }
+    }
+
+    fn text(&self, member: &str) -> &str {
+        self.ready[member].as_str().unwrap_or_else(|| panic!("{member} of {}", self.ready))
+    }
+
+    /// A call with the server's address and token.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = omadm();
+        command.args(arguments).args(["--server", self.text("operator_url")]);
+        command.args(["--token-file", self.text("token_file")]);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// A call that has to succeed.
+    fn good(&self, arguments: &[&str]) -> String {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        ran.stdout
+    }
+
+    /// A call that has to succeed, with its JSON.
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.good(&[arguments, &["--output", "json"]].concat())).unwrap()
+    }
+
+    /// Runs one session of a new virtual device, which is asked for `gets`; gives its identifier.
+    fn virtual_device(&self, gets: &[&str]) -> String {
+        let before = self.ids();
+        let mut arguments = vec!["sim", "--protocol", "dm2.0", "--devices", "1", "--keep"];
+        arguments.extend(["--ca-file", self.text("ca_file")]);
+        arguments.extend(gets.iter().flat_map(|get| ["--get", get]));
+        self.good(&arguments);
+        self.ids().into_iter().find(|id| !before.contains(id)).unwrap()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let devices = self.json(&["device", "ls"]);
+        devices.as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Asks it to stop and gives its exit status.
+    fn terminate(&mut self) -> Option<i32> {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(dir: &Path) -> (Child, Value) {
+    let mut child = omadm()
+        .args(["serve", "--output", "json", "--data"])
+        .arg(dir.join("data"))
+        .env("OMADM_DEVICE__LISTEN", "127.0.0.1:0")
+        .env("OMADM_OPERATOR__LISTEN", "127.0.0.1:0")
+        .env("OMADM_LOG", "off")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+    (child, ready)
+}
+
+#[test]
+fn a_device_is_enrolled_shown_and_removed() {
+    let server = Server::start();
+    assert!(server.good(&["device", "ls"]).contains("No device"));
+    let enrolled = server.json(&["device", "add", "UUID:1/a", "--label", "first floor"]);
+    assert!(enrolled["secret"].as_str().unwrap().len() >= 16, "{enrolled}");
+    assert_eq!(server.json(&["device", "show", "UUID:1/a"])["label"], "first floor");
+    assert!(server.good(&["device", "ls"]).contains("UUID:1/a"));
+    assert!(server.good(&["device", "tree", "UUID:1/a"]).contains("omadm run UUID:1/a get"));
+
+    let again = server.run(&["device", "add", "UUID:1/a"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.stderr.contains("UUID:1/a") && again.stderr.contains("409"), "{again:?}");
+    server.good(&["device", "add", "UUID:1/a", "--replace"]);
+    assert_eq!(server.json(&["device", "show", "UUID:1/a"])["generation"], 2);
+
+    server.good(&["device", "rm", "UUID:1/a"]);
+    let gone = server.run(&["device", "show", "UUID:1/a"]);
+    assert_eq!(gone.code, Some(1), "{gone:?}");
+    assert!(gone.stderr.contains("404"), "{gone:?}");
+}
+
+#[test]
+fn commands_are_queued_listed_and_cancelled() {
+    let server = Server::start();
+    server.good(&["device", "add", "UUID:1"]);
+    let get = server.json(&["run", "UUID:1", "get", DEVINFO]);
+    assert_eq!((get["state"].as_str(), get["verb"].as_str()), (Some("queued"), Some("get")), "{get}");
+    let set = server.json(&["run", "UUID:1", "set", "urn:x:mo:a:1.0//Level", "5", "--expires-in", "60"]);
+    server.json(&["run", "UUID:1", "raw", "DELETE", "urn:x:mo:a:1.0//Old"]);
+    let listed = server.json(&["command", "ls", "UUID:1"]);
+    let seqs: Vec<_> = listed.as_array().unwrap().iter().map(|command| command["seq"].as_i64()).collect();
+    assert_eq!(seqs, [Some(3), Some(2), Some(1)], "newest first: {listed}");
+
+    let id = set["id"].as_str().unwrap();
+    assert!(server.good(&["command", "cancel", id]).contains("cancelled"));
+    assert!(server.good(&["command", "show", id]).contains("urn:x:mo:a:1.0//Level"));
+
+    let late = server.run(&["run", "UUID:1", "get", DEVINFO, "--wait=1"]);
+    assert_eq!(late.code, Some(1), "{late:?}");
+    assert!(late.stderr.contains("still queued"), "{late:?}");
+    let bad = server.run(&["run", "UUID:1", "get", "no address"]);
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    assert!(bad.stderr.contains("no address"), "{bad:?}");
+}
+
+#[test]
+fn what_a_session_brought_is_shown() {
+    let server = Server::start();
+    let missing = "urn:oma:mo:oma-dm-devinfo:1.2//Nowhere";
+    let id = server.virtual_device(&[DEVINFO, missing]);
+
+    let shown = server.good(&["device", "show", &id]);
+    assert!(shown.contains("dm2.0") && shown.contains("virtual device"), "{shown}");
+    let tree = server.good(&["device", "tree", &id]);
+    assert!(tree.contains(&format!("    DevID = {id}")), "{tree}");
+    let part = server.good(&["device", "tree", &id, "--at", "urn:oma:mo:oma-dm-devinfo:1.2/DevInfo/Man"]);
+    assert!(part.contains("Man = omadm") && !part.contains("DevID"), "{part}");
+
+    let commands = server.json(&["command", "ls", &id]);
+    let [failed, done] = commands.as_array().unwrap().as_slice() else { panic!("{commands}") };
+    assert_eq!((done["state"].as_str(), done["status"].as_i64()), (Some("done"), Some(200)), "{done}");
+    let shown = server.good(&["command", "show", done["id"].as_str().unwrap()]);
+    assert!(shown.contains("DevInfo/Man = omadm"), "{shown}");
+    assert_eq!(
+        (failed["state"].as_str(), failed["status"].as_i64()),
+        (Some("failed"), Some(404)),
+        "{failed}"
+    );
+    let shown = server.good(&["command", "show", failed["id"].as_str().unwrap()]);
+    assert!(shown.contains("Reason") && shown.contains(missing), "{shown}");
+
+    let late = server.run(&["command", "cancel", done["id"].as_str().unwrap()]);
+    assert_eq!(late.code, Some(1), "{late:?}");
+    assert!(late.stderr.contains("409"), "{late:?}");
+
+    assert!(server.good(&["session", "ls", &id]).contains("ended"));
+    let trace = server.good(&["session", "show", &id, "1"]);
+    for fact in ["Package#1", "BootstrapComplete", r#"["GET","#, "device ──▶ server", "END"] {
+        assert!(trace.contains(fact), "{fact}: {trace}");
+    }
+    let events = server.good(&["events", "--device", &id]);
+    assert!(events.contains("BootstrapComplete") && events.contains(missing), "{events}");
+    let lines = server.good(&["events", "--output", "json"]);
+    assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{lines}");
+}
+
+#[test]
+fn a_load_is_reported_and_leaves_nothing_behind() {
+    let server = Server::start();
+    let ca_file = server.text("ca_file");
+    let report = server.json(&[
+        "sim",
+        "--protocol",
+        "dm2.0",
+        "--devices",
+        "5",
+        "--sessions",
+        "3",
+        "--concurrency",
+        "2",
+        "--ca-file",
+        ca_file,
+    ]);
+    assert_eq!((report["sessions"].as_u64(), report["failed"].as_u64()), (Some(15), Some(0)), "{report}");
+    assert_eq!(report["messages"], 30, "{report}");
+    assert!(server.ids().is_empty());
+
+    // Without the authority no session succeeds, and the report says why.
+    let ran = server.run(&["sim", "--protocol", "dm2.0", "--devices", "1", "--output", "json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.json()["failed"], 1, "{ran:?}");
+    assert!(server.ids().is_empty());
+}
+
+#[test]
+fn tokens_are_made_used_and_revoked() {
+    let server = Server::start();
+    let made = server.json(&["token", "new", "ci", "--expires-in", "3600"]);
+    let token = made["token"].as_str().unwrap();
+    let with = |token: &str| -> Ran {
+        server.command(&["token", "ls"]).env("OMADM_TOKEN", token).output().unwrap().into()
+    };
+    let ran = with(token);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("ci") && !ran.stdout.contains(token), "{ran:?}");
+    server.good(&["token", "rm", "ci"]);
+    let ran = with(token);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("OMADM_TOKEN") && !ran.stderr.contains(token), "{ran:?}");
+}
+
+#[test]
+fn ddf_files_go_up_and_come_back() {
+    let server = Server::start();
+    let file = repository("ddf/dm_devinfo-v1_2.ddf");
+    server.good(&["ddf", "put", file.to_str().unwrap(), "--name", "copy.ddf"]);
+    assert!(server.good(&["ddf", "ls"]).contains("copy.ddf"));
+    assert_eq!(server.good(&["ddf", "get", "copy.ddf"]), std::fs::read_to_string(&file).unwrap());
+    let broken = server.path("broken.ddf");
+    std::fs::write(&broken, "<MgmtTree>").unwrap();
+    let ran = server.run(&["ddf", "put", broken.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("broken.ddf:1:"), "{ran:?}");
+}
+
+#[test]
+fn a_factory_bootstrap_is_private_and_complete() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start();
+    let (bootstrap, ca) = (server.path("bootstrap.json"), server.path("ca.pem"));
+    let told = server.good(&[
+        "bootstrap",
+        "factory",
+        "--device",
+        "UUID:7",
+        "--output-file",
+        bootstrap.to_str().unwrap(),
+        "--ca-file",
+        ca.to_str().unwrap(),
+    ]);
+    assert!(told.contains("UUID:7"), "{told}");
+    let mode = std::fs::metadata(&bootstrap).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the bootstrap holds a secret");
+    assert!(std::fs::read_to_string(&ca).unwrap().contains("BEGIN CERTIFICATE"));
+    let decoded = server.json(&["decode", bootstrap.to_str().unwrap(), "--strict"]);
+    assert_eq!(decoded["kind"], "dmmo", "{decoded}");
+    assert_eq!(decoded["content"][0]["content"]["SrvURI"], server.text("device_url"), "{decoded}");
+    assert_eq!(server.ids(), ["UUID:7"]);
+}
+
+#[test]
+fn a_server_ends_in_order_and_comes_back_with_everything() {
+    let mut server = Server::start();
+    server.good(&["device", "add", "UUID:1"]);
+    assert_eq!(server.terminate(), Some(0));
+    (server.child, server.ready) = serve(server.dir.path());
+    assert_eq!(server.ids(), ["UUID:1"]);
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("omadm.toml");
+    std::fs::write(&config, "[device]\nlitsen = \"127.0.0.1:0\"\n").unwrap();
+    let ran: Ran = omadm().arg("serve").arg("--config").arg(&config).output().unwrap().into();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("litsen") && ran.stderr.contains("listen"), "{ran:?}");
+}
