@@ -8,6 +8,7 @@
 
 mod access;
 mod addresses;
+mod corners;
 mod delegation;
 mod model;
 mod records;
