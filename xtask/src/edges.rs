@@ -19,8 +19,8 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("omadm-client", &["omadm-mo", "omadm-codec", "omadm-auth", "omadm-session"]),
     // Its management objects are written in the words of the tree.
     ("omadm-agent", &["omadm-mo", "omadm-client"]),
-    // `decode` and `sim` show and drive what codec, tree and engine define.
-    ("omadm", &["omadm-mo", "omadm-codec", "omadm-session", "omadm-server", "omadm-client"]),
+    // `decode` and `sim` show and drive what codec and tree define.
+    ("omadm", &["omadm-mo", "omadm-codec", "omadm-server", "omadm-client"]),
     ("xtask", &[]),
 ];
 
