@@ -425,3 +425,27 @@ pub struct Counts {
     /// Commands that are queued or sent.
     pub open_commands: i64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_have_one_name_each() {
+        for state in CommandState::ALL {
+            assert_eq!(CommandState::parse(state.as_str()), Some(state));
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{}\"", state.as_str()));
+            assert_eq!(state.is_final(), !matches!(state.as_str(), "queued" | "sent"));
+        }
+        assert_eq!(CommandState::parse("Queued"), None);
+    }
+
+    #[test]
+    fn addresses_know_what_is_above() {
+        let at =
+            |path: &str| TreeAddress { moid: "m".to_owned(), miid: "i".to_owned(), path: path.to_owned() };
+        assert_eq!(at("/a/b").parent(), Some(at("/a")));
+        assert_eq!(at("/a").parent(), Some(at("")));
+        assert_eq!(at("").parent(), None);
+    }
+}

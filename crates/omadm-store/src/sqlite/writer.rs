@@ -218,3 +218,102 @@ fn checkpoint(conn: &Connection) {
         tracing::error!(%error, "checkpoint failed; the write-ahead log grows until one succeeds");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    fn writer(dir: &tempfile::TempDir) -> Writer {
+        let path = dir.path().join("omadm.db");
+        Writer::start(schema::open_writer(&path).unwrap(), &path, 100).unwrap()
+    }
+
+    fn add(conn: &Connection, name: &str, octets: i64) -> Result<(), StoreError> {
+        let sql = "INSERT INTO token (name, verifier, created) VALUES (?1, zeroblob(?2), 0)";
+        conn.execute(sql, rusqlite::params![name, octets])?;
+        Ok(())
+    }
+
+    async fn names(writer: &Writer) -> Vec<String> {
+        let read = |conn: &Connection| {
+            let mut statement = conn.prepare("SELECT name FROM token ORDER BY name")?;
+            let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            Ok(names)
+        };
+        writer.run(read).await.unwrap()
+    }
+
+    /// Lets requests pile up behind one that waits, so that they share a commit.
+    fn gate() -> (mpsc::Sender<()>, impl FnOnce(&Connection) -> Result<(), StoreError> + Send) {
+        let (open, wait) = mpsc::channel();
+        (open, move |_: &Connection| wait.recv().map_err(|_| StoreError::Closed))
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_what_does_not_fit() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&dir);
+        let limit = |conn: &Connection| Ok(conn.pragma_update(None, "max_page_count", 100)?);
+        writer.run(limit).await.unwrap();
+        let (open, gate) = gate();
+        let (_, before, big, after, ()) = tokio::join!(
+            writer.run(gate),
+            writer.run(|conn| add(conn, "before", 1)),
+            writer.run(|conn| add(conn, "big", 4 << 20)),
+            writer.run(|conn| add(conn, "small", 1)),
+            async { open.send(()).unwrap() },
+        );
+        let error = big.unwrap_err().to_string();
+        assert!(error.contains("full") && error.contains("free some space"), "{error}");
+        let kept: Vec<_> = [("before", before), ("small", after)]
+            .into_iter()
+            .filter_map(|(name, result)| result.is_ok().then_some(name))
+            .collect();
+        assert_eq!(names(&writer).await, kept, "what was acknowledged is there, and nothing else");
+        writer.run(|conn| add(conn, "later", 1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lost_transaction_fails_its_group_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&dir);
+        let (open, gate) = gate();
+        let lose = |conn: &Connection| -> Result<(), StoreError> {
+            conn.execute_batch("ROLLBACK")?;
+            Err(StoreError::Engine("lost".to_owned()))
+        };
+        let (_, before, lost, after, ()) = tokio::join!(
+            writer.run(gate),
+            writer.run(|conn| add(conn, "before", 1)),
+            writer.run(lose),
+            writer.run(|conn| add(conn, "after", 1)),
+            async { open.send(()).unwrap() },
+        );
+        assert!(before.is_err() && lost.is_err() && after.is_err());
+        assert_eq!(names(&writer).await, [""; 0]);
+        writer.run(|conn| add(conn, "later", 1)).await.unwrap();
+        assert_eq!(names(&writer).await, ["later"]);
+    }
+
+    #[tokio::test]
+    async fn the_log_starts_anew_when_it_is_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&dir);
+        let observer = schema::open_reader(&dir.path().join("omadm.db")).unwrap();
+        let pages = || -> i32 {
+            observer.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get("log")).unwrap()
+        };
+        let mut longest = 0;
+        for round in 0..1_000 {
+            writer.run(move |conn| add(conn, &round.to_string(), 1 << 20)).await.unwrap();
+            let pages = pages();
+            if pages < longest {
+                assert!(longest >= CHECKPOINT_PAGES, "after {longest} pages already");
+                return;
+            }
+            longest = pages;
+        }
+        panic!("{longest} pages, and no checkpoint");
+    }
+}

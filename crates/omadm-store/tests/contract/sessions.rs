@@ -167,8 +167,8 @@ pub async fn sessions_are_listed_with_traces(store: &dyn Store) {
     };
     let (first, second) = (summary(1, 20, 21, "ended", 4), summary(2, 30, 30, "open", 2));
     assert_eq!(store.sessions(&a, None, 9).await.unwrap(), [second.clone(), first.clone()]);
-    assert_eq!(store.sessions(&a, None, 1).await.unwrap(), [second.clone()]);
-    assert_eq!(store.sessions(&a, Some(2), 9).await.unwrap(), [first.clone()]);
+    assert_eq!(store.sessions(&a, None, 1).await.unwrap(), [second]);
+    assert_eq!(store.sessions(&a, Some(2), 9).await.unwrap(), std::slice::from_ref(&first));
     let (found, messages) = store.trace(&a, 1).await.unwrap().unwrap();
     assert_eq!(found, first);
     let (request, reply) = (message("request", true), message("reply", false));
