@@ -46,8 +46,8 @@ pub trait Store: Send + Sync + 'static {
     /// Marks queued and sent commands whose time is over as expired, at most `limit`; gives how many.
     async fn expire(&self, now: Time, limit: u32) -> Result<u32, StoreError>;
 
-    /// All that one message of a device needs, in one read: the device, its session row, and its open commands in order (`sent` ones first, then
-    /// `queued`, at most `limit`).
+    /// All that one message of a device needs, in one read: the device, its session row, and its open commands in order
+    /// (`sent` ones first, then `queued`, at most `limit`).
     async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError>;
     /// Applies the effects of one message in one durable batch, or nothing: [`StoreError::Conflict`] when the generation, the
     /// session version, or the state of a named command is not as expected (read again and repeat). A final state never changes.

@@ -233,11 +233,11 @@ pub struct Transition {
     pub from: CommandState,
     /// State it gets.
     pub to: CommandState,
-    /// Status, if the device gave one.
+    /// Status, if the device gave one; else the one before stays.
     pub status: Option<u16>,
-    /// Sentence on why.
+    /// Sentence on why it is in the new state; that of another state goes.
     pub reason: Option<String>,
-    /// Result (JSON as text).
+    /// Result (JSON as text); `None` leaves the one before.
     pub result: Option<String>,
 }
 

@@ -213,7 +213,8 @@ pub(super) fn cancel(
     get(conn, id)
 }
 
-/// Moves one command, if it is in the state that the caller saw. The caller keeps the device's figure of open commands.
+/// Moves one command, if it is in the state that the caller saw. A reason goes with the state it was given for; status and
+/// result stay until there are others. The caller keeps the device's figure of open commands.
 pub(super) fn transition(
     conn: &Connection,
     device: &DeviceId,
@@ -224,8 +225,9 @@ pub(super) fn transition(
     let sending = step.from == CommandState::Queued && step.to == CommandState::Sent;
     let changed = execute(
         conn,
-        "UPDATE command SET state = $5, status = COALESCE($6, status), reason = COALESCE($7, reason),
-           result = COALESCE($8, result), attempts = attempts + $9, sent = COALESCE($10, sent), finished = $11
+        "UPDATE command SET state = $5, status = COALESCE($6, status), result = COALESCE($8, result),
+           reason = CASE WHEN state = $5 THEN COALESCE($7, reason) ELSE $7 END,
+           attempts = attempts + $9, sent = COALESCE($10, sent), finished = $11
          WHERE device = $1 AND generation = $2 AND seq = $3 AND state = $4 AND finished IS NULL",
         params![
             device.as_str(),

@@ -73,12 +73,12 @@ fn node(row: &Row<'_>) -> rusqlite::Result<TreeNode> {
     })
 }
 
-pub(super) const LIST_FROM: &str = concat!(
+const LIST_FROM: &str = concat!(
     "SELECT moid, miid, path, value, seen FROM tree WHERE ",
     in_range!(">="),
     " ORDER BY moid, miid, path LIMIT $12"
 );
-pub(super) const LIST_AFTER: &str = concat!(
+const LIST_AFTER: &str = concat!(
     "SELECT moid, miid, path, value, seen FROM tree WHERE ",
     in_range!(">"),
     " ORDER BY moid, miid, path LIMIT $12"

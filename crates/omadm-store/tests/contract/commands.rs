@@ -185,6 +185,27 @@ pub async fn sending_counts_attempts(store: &dyn Store) {
     assert_eq!((done.attempts, done.sent, open_figure(store, "a").await), (2, Some(at(30)), 0));
 }
 
+pub async fn a_reason_goes_with_its_state(store: &dyn Store) {
+    let a = enrolled(store, "a").await;
+    enqueued(store, &a, 1).await;
+    let because = |from, to, reason: Option<&str>| Transition {
+        reason: reason.map(str::to_owned),
+        ..transition(1, from, to)
+    };
+    for (step, expected) in [
+        (because(Queued, Sent, None), None),
+        (Transition { status: Some(202), ..because(Sent, Sent, Some("In progress.")) }, Some("In progress.")),
+        (because(Sent, Sent, None), Some("In progress.")),
+        (because(Sent, Queued, Some("Try again.")), Some("Try again.")),
+        (because(Queued, Sent, None), None),
+        (because(Sent, Done, None), None),
+    ] {
+        moved(store, &a, at(20), vec![step.clone()]).await;
+        assert_eq!(get(store, 1).await.reason.as_deref(), expected, "{step:?}");
+    }
+    assert_eq!(get(store, 1).await.status, Some(202));
+}
+
 pub async fn a_transition_needs_its_state(store: &dyn Store) {
     let a = enrolled(store, "a").await;
     enqueued(store, &a, 1).await;

@@ -45,6 +45,7 @@ run_on_sqlite! {
         expiry_ends_queued_and_sent
         listing_is_newest_first
         sending_counts_attempts
+        a_reason_goes_with_its_state
         a_transition_needs_its_state
         a_final_state_stays
         numbers_are_not_given_twice;
