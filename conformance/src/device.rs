@@ -1,12 +1,12 @@
 //! The device under test: the real client library with its journal in a directory of its own, over real sockets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_client::{
-    Client, ClientConfig, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport, Journal,
+    Client, ClientConfig, ClientError, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport, Journal,
     ManagementObject, SessionReport, Trigger,
 };
 use omadm_mo::well_known::{DEVINFO, DMACC, SESSION_INFO};
@@ -97,6 +97,12 @@ pub struct DeviceSetup {
     pub request_timeout: Duration,
     /// Where its DDF files are said to be, no slash at the end.
     pub ddf_base: String,
+    /// The values of DevInfo.
+    pub devinfo: Json,
+    /// The values of Session Information.
+    pub session_info: Json,
+    /// DDF files of further objects, which are only data.
+    pub data_objects: Vec<String>,
 }
 
 impl DeviceSetup {
@@ -110,6 +116,12 @@ impl DeviceSetup {
             quota: Quota::default(),
             request_timeout: Duration::from_secs(30),
             ddf_base: "https://ddf.example.org".to_owned(),
+            devinfo: json!({
+                "DevID": DEVICE_ID, "Man": "Vendor", "Mod": "Model", "DmV": "2.0", "Lang": "en", "DevType": "computer",
+                "OEM": "", "FwV": "fw 1", "SwV": "sw 1", "HwV": "",
+            }),
+            session_info: json!({ "CBT": 1, "ROAMING": 2 }),
+            data_objects: Vec::new(),
         }
     }
 
@@ -123,8 +135,50 @@ impl DeviceSetup {
             let bootstrap = Json::Array(items).to_string();
             device.client.device_mut().install_bootstrap(bootstrap.as_bytes()).expect("a good bootstrap");
         }
-        device.grant_rights();
+        for account in device.setup.accounts.clone() {
+            device.grant_all(&account.server, account.rights);
+        }
         device
+    }
+
+    /// Why a device like this does not start.
+    #[must_use]
+    pub fn refusal(&self) -> ClientError {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        match self.device(directory.path(), &Plug::default()) {
+            Ok(_) => panic!("the device starts"),
+            Err(error) => error,
+        }
+    }
+
+    fn device(&self, directory: &Path, plug: &Plug) -> Result<Device, ClientError> {
+        let journal = Journal::open(directory).expect("a journal");
+        let config = DeviceConfig { quota: self.quota, ..DeviceConfig::default() };
+        Device::open(config, self.plugins(plug), Box::new(journal))
+    }
+
+    fn plugins(&self, plug: &Plug) -> Vec<Box<dyn ManagementObject>> {
+        let base = &self.ddf_base;
+        let [devinfo, dmacc, delegation, session_info, test] =
+            DDF_FILES.map(|(name, text)| (format!("{base}/{name}"), text));
+        let fixed = |(link, ddf), moid, miid, values: &Json| FixedMo {
+            ddf,
+            link,
+            moid,
+            miid,
+            values: values.clone(),
+        };
+        let mut plugins: Vec<Box<dyn ManagementObject>> = vec![
+            Box::new(fixed(devinfo, DEVINFO, "DevInfo", &self.devinfo)),
+            Box::new(DataMo::new(dmacc.1, dmacc.0)),
+            Box::new(DataMo::new(delegation.1, delegation.0)),
+            Box::new(fixed(session_info, SESSION_INFO, "SessionInfo", &self.session_info)),
+            Box::new(TestMo { plug: plug.clone(), link: test.0 }),
+        ];
+        for (at, ddf) in self.data_objects.iter().enumerate() {
+            plugins.push(Box::new(DataMo::new(ddf, format!("{base}/data-{at}.ddf"))));
+        }
+        plugins
     }
 }
 
@@ -140,10 +194,7 @@ pub struct TestDevice {
 
 impl TestDevice {
     fn start(setup: DeviceSetup, directory: tempfile::TempDir, plug: Plug) -> Self {
-        let journal = Journal::open(directory.path()).expect("a journal");
-        let config = DeviceConfig { quota: setup.quota, ..DeviceConfig::default() };
-        let device = Device::open(config, plugins(&plug, &setup.ddf_base), Box::new(journal))
-            .expect("the device starts");
+        let device = setup.device(directory.path(), &plug).expect("the device starts");
         let https = HttpsConfig {
             ca_file: setup.ca_file.clone(),
             request_timeout: setup.request_timeout,
@@ -168,18 +219,16 @@ impl TestDevice {
         self.directory.path()
     }
 
-    fn grant_rights(&mut self) {
-        let accounts = self.setup.accounts.clone();
-        for account in accounts {
-            let examples = [(EXAMPLE_MOID, "left"), (EXAMPLE_MOID, "right")];
-            for (moid, miid) in
-                [(MOID, "alpha"), (MOID, "beta"), (SINGLE_MOID, "only")].into_iter().chain(examples)
-            {
-                self.grant(moid, miid, "/", &account.server, account.rights);
-            }
-            for (moid, miid) in [(DEVINFO, "DevInfo"), (SESSION_INFO, "SessionInfo")] {
-                self.grant(moid, miid, "/", &account.server, 1);
-            }
+    /// Gives a server this AR on the test objects, and Read on DevInfo and Session Information.
+    pub fn grant_all(&mut self, server: &str, rights: i64) {
+        let examples = [(EXAMPLE_MOID, "left"), (EXAMPLE_MOID, "right")];
+        for (moid, miid) in
+            [(MOID, "alpha"), (MOID, "beta"), (SINGLE_MOID, "only")].into_iter().chain(examples)
+        {
+            self.grant(moid, miid, "/", server, rights);
+        }
+        for (moid, miid) in [(DEVINFO, "DevInfo"), (SESSION_INFO, "SessionInfo")] {
+            self.grant(moid, miid, "/", server, 1);
         }
     }
 
@@ -245,20 +294,3 @@ pub const DDF_FILES: [(&str, &str); 5] = [
     ("dm_sessioninfo-v1_0.ddf", include_str!("../../ddf/dm_sessioninfo-v1_0.ddf")),
     ("conformance-v1_0.ddf", DDF),
 ];
-
-fn plugins(plug: &Plug, ddf_base: &str) -> Vec<Box<dyn ManagementObject>> {
-    let [devinfo, dmacc, delegation, session_info, test] =
-        DDF_FILES.map(|(name, text)| (format!("{ddf_base}/{name}"), text));
-    let devinfo_values = json!({
-        "DevID": DEVICE_ID, "Man": "Vendor", "Mod": "Model", "DmV": "2.0", "Lang": "en", "DevType": "computer", "OEM": "",
-        "FwV": "fw 1", "SwV": "sw 1", "HwV": "",
-    });
-    let fixed = |(link, ddf), moid, miid, values| FixedMo { ddf, link, moid, miid, values };
-    vec![
-        Box::new(fixed(devinfo, DEVINFO, "DevInfo", devinfo_values)),
-        Box::new(DataMo::new(dmacc.1, dmacc.0)),
-        Box::new(DataMo::new(delegation.1, delegation.0)),
-        Box::new(fixed(session_info, SESSION_INFO, "SessionInfo", json!({ "CBT": 1, "ROAMING": 2 }))),
-        Box::new(TestMo { plug: plug.clone(), link: test.0 }),
-    ]
-}

@@ -1,0 +1,65 @@
+//! The real device and the real server, each the other's peer.
+
+use http::Method;
+use omadm_client::SessionReport;
+use serde_json::{Value, json};
+
+use crate::device::{DEVICE_ID, DeviceSetup, TestDevice};
+use crate::script_device::ScriptDevice;
+use crate::server::TestServer;
+
+/// Server identifier of the server under test.
+const SERVER: &str = "omadm";
+
+/// The device and the server under test; the server has bootstrapped the device.
+pub struct Pair {
+    /// The device.
+    pub device: TestDevice,
+    /// The server.
+    pub server: TestServer,
+    /// The device as the functions of [`TestServer`] name it.
+    pub name: ScriptDevice,
+}
+
+impl Pair {
+    /// The server has all rights on the test objects.
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With changes to the set-up of the device.
+    pub async fn with(change: impl FnOnce(&mut DeviceSetup)) -> Self {
+        let server = TestServer::start().await;
+        let reply =
+            server.rest(Method::POST, "/bootstrap", Some(&json!({ "device": { "id": DEVICE_ID } }))).await;
+        assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+        let mut setup = DeviceSetup::new([], Some(server.ca_file()));
+        setup.client.always_send_mos = true;
+        change(&mut setup);
+        let mut device = setup.open();
+        let bootstrap = reply.json()["bootstrap"].to_string();
+        device.client.device_mut().install_bootstrap(bootstrap.as_bytes()).expect("a good bootstrap");
+        device.grant_all(SERVER, 15);
+        let name = ScriptDevice {
+            address: server.device_address(),
+            ca_file: server.ca_file(),
+            device_id: DEVICE_ID.to_owned(),
+            credentials: (String::new(), String::new()),
+        };
+        Self { device, server, name }
+    }
+
+    /// Runs a session that the device starts.
+    pub async fn session(&mut self) -> SessionReport {
+        self.device.session(SERVER).await
+    }
+
+    /// Queues a command, runs a session, and gives the command as it is then.
+    pub async fn run(&mut self, command: &Value) -> Value {
+        let id = self.server.queue(&self.name, command).await;
+        let report = self.session().await;
+        let command = self.server.command(&id).await;
+        assert!(!command["status"].is_null(), "{command} after {report:?}");
+        command
+    }
+}
