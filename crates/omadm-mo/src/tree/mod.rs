@@ -105,6 +105,11 @@ impl Tree {
     pub fn node_count(&self) -> usize {
         self.arena.nodes()
     }
+    /// Octets of all names and values, as the [`Quota`] counts them.
+    #[must_use]
+    pub fn byte_count(&self) -> usize {
+        self.arena.bytes()
+    }
     /// Starts a transaction; dropping it undoes it.
     pub fn begin(&mut self, actor: Actor, now: Time) -> Change<'_> {
         Change::new(self, actor, now)

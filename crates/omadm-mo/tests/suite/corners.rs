@@ -133,15 +133,7 @@ fn old_and_new_data_need_not_fit_together() {
     let ext = uri(&format!("{LAB}/bench/Ext"));
     let full = |name: &'static str| node_of([(name, text(&"x".repeat(1000)))]);
     write(&mut tree, as_server("DMS1"), |change| change.store_at(&ext, None, full("a"))).unwrap();
-    let bytes = |tree: &Tree| -> usize {
-        tree.records()
-            .map(|(path, record)| {
-                path.last().map_or(0, |name| name.as_str().len())
-                    + record.value.map_or(0, |value| value.size())
-            })
-            .sum()
-    };
-    let mut tight = Tree::new(catalogue(), Quota { bytes: bytes(&tree), ..Quota::default() });
+    let mut tight = Tree::new(catalogue(), Quota { bytes: tree.byte_count(), ..Quota::default() });
     for (path, record) in tree.records() {
         tight.restore(&path, Some(record)).unwrap();
     }

@@ -236,6 +236,8 @@ proptest! {
             let again = rebuilt(snapshot(&tree));
             prop_assert_eq!(without_revisions(&again), without_revisions(&tree));
             prop_assert_eq!(again.node_count(), tree.node_count());
+            prop_assert_eq!(again.byte_count(), tree.byte_count());
+            prop_assert_eq!(copy.byte_count(), tree.byte_count());
         }
     }
 }
