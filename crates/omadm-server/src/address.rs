@@ -1,7 +1,7 @@
 //! Addresses of the last known tree, to and from ClientURIs.
 
-use omadm_mo::{ClientUri, Miid, MoInst, Moid, NodeName, Segment};
-use omadm_store::TreeAddress;
+use omadm_mo::{ClientUri, DeviceId, Miid, MoInst, Moid, NodeName, Segment};
+use omadm_store::{Store, StoreError, TreeAddress};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -36,11 +36,37 @@ impl Inventory {
 
     /// The MIID of the only instance of a MOID.
     fn only(&self, moid: &str) -> Option<Miid> {
-        let mo = self.0.iter().find(|mo| mo.moid == moid)?;
+        let mo = self.0.iter().find(|mo| mo.moid == moid && !mo.miids.is_empty())?;
         match mo.miids.as_slice() {
             [miid] => Miid::parse(miid).ok(),
             _ => None,
         }
+    }
+
+    /// Learns which instance an address without MIID means, where the device has not reported it: the only one whose nodes were
+    /// seen.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn learn(
+        &mut self,
+        store: &dyn Store,
+        device: &DeviceId,
+        uri: &ClientUri,
+    ) -> Result<(), StoreError> {
+        let moid = uri.moid.as_str();
+        let reported = self.0.iter().any(|mo| mo.moid == moid && !mo.miids.is_empty());
+        if uri.inst != MoInst::Only || reported {
+            return Ok(());
+        }
+        let all = TreeAddress { moid: moid.to_owned(), miid: String::new(), path: String::new() };
+        let Some(seen) = store.tree(device, &all, None, 1).await?.into_iter().next() else { return Ok(()) };
+        // Names in paths are ASCII, so this comes behind every node of the instance.
+        let behind = TreeAddress { path: format!("/{}", char::MAX), ..seen.at.clone() };
+        if store.tree(device, &all, Some(behind), 1).await?.is_empty() {
+            self.0.push(SupportedMo { moid: seen.at.moid, miids: vec![seen.at.miid], ddf: None });
+        }
+        Ok(())
     }
 
     /// Parses an address of this device.

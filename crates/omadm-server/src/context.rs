@@ -8,7 +8,7 @@ use omadm_codec::{DecodeError, Limits, dm2};
 use omadm_mo::{DeviceId, Time};
 use omadm_session::dm2::server as engine;
 use omadm_store::Store;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::config::Config;
 
@@ -29,6 +29,8 @@ pub struct Context {
     pub authority: Option<String>,
     /// Admission of new sessions.
     pub new_sessions: Semaphore,
+    /// Says when the server stops: who waits then goes.
+    pub stopped: watch::Receiver<bool>,
     /// Wakes those who wait for a device's commands.
     pub wakers: Wakers,
     /// Bounds what a single device can make us write outside of sessions.

@@ -51,6 +51,7 @@ pub enum Setting {
 /// HTTP method of an upload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = UploadMethod)]
 pub enum Method {
     /// Replace what was uploaded before.
     #[default]
@@ -62,6 +63,7 @@ pub enum Method {
 /// What the operator's request says; which members belong to which verb is checked by [`Operation::from_request`].
 #[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewCommand)]
 pub struct Request {
     /// `get`, `set`, `delete`, `exec`, `upload`, `fetch` or `raw`.
     pub verb: String,

@@ -339,9 +339,12 @@ impl<'c> Outcome<'c> {
     fn written(&mut self, queued: &Queued<'_>, client: Option<&ClientUri>, stored_at: &[String]) {
         let payload = self.payloads.remove(&queued.stored.seq);
         match (&queued.operation, client, payload) {
-            (Ok(Operation::Set { value: Setting::Value(value), .. }), Some(uri), _) => self.leaf(uri, value),
+            (Ok(Operation::Set { value: Setting::Value(value), .. }), Some(uri), _) => {
+                self.leaf(&self.stored_uri(uri, stored_at), value);
+            }
             (Ok(Operation::Set { value: Setting::Payload, .. }), Some(uri), Some(payload)) => {
-                self.leaf(uri, &leaf_value(&payload.content_type, &payload.body));
+                let value = leaf_value(&payload.content_type, &payload.body);
+                self.leaf(&self.stored_uri(uri, stored_at), &value);
             }
             (Ok(Operation::SetItems), None, Some(payload)) => {
                 let items = crate::context::decode_mo_data(&payload.body, payload.body.len(), false);
@@ -357,6 +360,15 @@ impl<'c> Outcome<'c> {
             }
             _ => {}
         }
+    }
+
+    /// Where a device stored one thing: it may say so more exactly than the command did.
+    fn stored_uri(&self, asked: &ClientUri, stored_at: &[String]) -> ClientUri {
+        let told = match stored_at {
+            [one] => self.inventory.parse(one).ok(),
+            _ => None,
+        };
+        told.unwrap_or_else(|| asked.clone())
     }
 
     /// Facts about the device as they are after this batch, if it says something about them.

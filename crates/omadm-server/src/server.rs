@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +87,9 @@ impl Server {
         let now = clock::now();
         ddfs::seed(store.as_ref(), now).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
+        let (stop, stopped) = watch::channel(false);
         let context = Arc::new(Context {
+            stopped: stopped.clone(),
             engine: engine_config(&config),
             new_sessions: Semaphore::new(config.device.max_new_sessions),
             wakers: Wakers::default(),
@@ -96,7 +99,6 @@ impl Server {
             authority: authority.clone(),
             config,
         });
-        let (stop, stopped) = watch::channel(false);
         let bounds = bounds(&context.config.device);
         let tasks = vec![
             tokio::spawn(listener::serve(
@@ -137,11 +139,9 @@ impl Running {
 
 fn make_data_dir(config: &Config) -> Result<(), ServerError> {
     let dir = &config.server.data_dir;
-    std::fs::create_dir_all(dir).map_err(|source| ServerError::File {
-        what: "the data directory",
-        path: dir.clone(),
-        source,
-    })
+    // It holds what devices sent and verifiers of their secrets.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|source| ServerError::File { what: "the data directory", path: dir.clone(), source })
 }
 
 async fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, ServerError> {

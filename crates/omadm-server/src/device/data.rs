@@ -47,16 +47,26 @@ pub async fn payload(
     Path(command): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let found = async {
-        let command = own_command(&context, &connection, &headers, &command).await?;
-        let content = content(&context, &command).await?;
-        check_accept(&headers, &content.content_type)?;
-        Ok(content)
-    };
-    match found.await {
+    match find(&context, &connection, &headers, &command).await {
         Ok(content) => serve(content),
-        Err(refusal) => refuse(&context, &refusal),
+        Err(refusal) => {
+            let status = refusal.http_status;
+            tracing::warn!(peer = %connection.peer, status, reason = refusal.reason, "payload refused");
+            refuse(&context, &refusal)
+        }
     }
+}
+
+async fn find(
+    context: &Context,
+    connection: &Connection,
+    headers: &HeaderMap,
+    command: &str,
+) -> Result<Content, Refusal> {
+    let command = own_command(context, connection, headers, command).await?;
+    let content = content(context, &command).await?;
+    check_accept(headers, &content.content_type)?;
+    Ok(content)
 }
 
 fn serve(content: Content) -> Response {

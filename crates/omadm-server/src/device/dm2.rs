@@ -9,8 +9,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, extract::Request};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
+use omadm_codec::dm2::Command;
 use omadm_codec::media_type::{DMMO_JSON, REQUEST_JSON};
-use omadm_mo::DeviceId;
+use omadm_mo::{ClientUri, DeviceId};
 use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Step, Verdict};
 use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, StoreError};
 use sha2::{Digest as _, Sha256};
@@ -52,47 +53,53 @@ fn package2(body: Vec<u8>) -> Response {
 async fn serve(context: &Context, connection: &Connection, request: Request) -> Result<Vec<u8>, Refusal> {
     let answered_before = connection.answered();
     let (head, body) = request.into_parts();
-    let (named, kind) = admit(head.method.as_str(), &head.headers).inspect_err(|refusal| {
-        tracing::warn!(peer = %connection.peer, status = refusal.http_status, reason = refusal.reason, "refused");
-    })?;
-    // Held until the answer: so many new sessions at a time and no more.
-    let _admission =
-        match kind {
+    let admitted = admit(head.method.as_str(), &head.headers);
+    let credential = match auth::authenticate(context, &head.headers, connection).await {
+        Ok(credential) => credential,
+        Err(unknown) => {
+            // What is wrong with the request itself comes first.
+            let refusal = admitted.err().unwrap_or(unknown);
+            tracing::warn!(
+                status = refusal.http_status,
+                reason = refusal.reason,
+                "refused without good credentials"
+            );
+            return Err(refusal);
+        }
+    };
+    let content_type = header(&head.headers, CONTENT_TYPE).unwrap_or_default();
+    let mut message = Message { kind: None, content_type: content_type.to_owned(), body: Bytes::new() };
+    let reply = async {
+        let (named, kind) = admitted?;
+        auth::same_device(context, &credential, &named, connection).await?;
+        let device = &context.config.device;
+        message.kind = Some(kind.clone());
+        message.body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?;
+        // Held until the answer: so many new sessions at a time and no more.
+        let _admission = match kind {
             Kind::Initiation => Some(context.new_sessions.try_acquire().map_err(|_| {
                 refusal(503, "the server takes no new session at the moment; try again later")
             })?),
             Kind::Response | Kind::ResponseWithData { .. } => None,
         };
-    let credential = auth::authenticate(context, &head.headers, connection).await?;
-    auth::same_device(context, &credential, &named, connection).await?;
-    let device = &context.config.device;
-    let content_type = header(&head.headers, CONTENT_TYPE).unwrap_or_default();
-    let body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await;
-    let octets = body.clone().unwrap_or_default();
-    let message =
-        Message { kind, content_type: content_type.to_owned(), digest: digest(&octets), body: octets };
-    let reply = match body {
-        Ok(_) => take(context, &credential, &message, answered_before).await,
-        Err(refusal) => Err(refusal),
+        take(context, &credential, &kind, &message, answered_before).await
     };
-    match reply {
-        Ok(reply) => {
-            connection.note_answer(message.digest);
-            Ok(reply)
-        }
-        Err(refusal) => {
-            let (device, status) = (&credential.device, refusal.http_status);
-            tracing::warn!(%device, status, reason = refusal.reason, "refused a {}", message.summary());
-            let trace = traces::received(
-                context,
-                message.summary(),
-                &message.content_type,
-                &message.body,
-                clock::now(),
-            );
-            traces::refused(context, &credential, trace, &refusal).await;
-            Err(refusal)
-        }
+    let reply = reply.await;
+    match &reply {
+        Ok(_) => connection.note_answer(message.digest()),
+        Err(refusal) => refused(context, &credential, &message, refusal).await,
+    }
+    reply
+}
+
+/// Tells the log and the trace of a refused message. What is refused for want of capacity must not cost more of it.
+async fn refused(context: &Context, credential: &Credential, message: &Message, refusal: &Refusal) {
+    let (device, status) = (&credential.device, refusal.http_status);
+    tracing::warn!(%device, status, reason = refusal.reason, "refused a {}", message.summary());
+    if status != 503 {
+        let trace =
+            traces::received(context, message.summary(), &message.content_type, &message.body, clock::now());
+        traces::refused(context, credential, trace, refusal).await;
     }
 }
 
@@ -113,25 +120,27 @@ fn admit(method: &str, headers: &HeaderMap) -> Result<(DeviceId, Kind), Refusal>
     })
 }
 
-fn digest(body: &[u8]) -> [u8; 32] {
-    Sha256::digest(body).into()
-}
-
 /// A message whose sender is known.
 struct Message {
-    kind: Kind,
+    /// What its head says it is, if that is legal.
+    kind: Option<Kind>,
     content_type: String,
     body: Bytes,
-    digest: [u8; 32],
 }
 
 impl Message {
     fn summary(&self) -> &'static str {
         match self.kind {
-            Kind::Initiation => "Package#1",
-            Kind::Response => "Package#3",
-            Kind::ResponseWithData { .. } => "Package#3 with data",
+            None => "request that is no package",
+            Some(Kind::Initiation) => "Package#1",
+            Some(Kind::Response) => "Package#3",
+            Some(Kind::ResponseWithData { .. }) => "Package#3 with data",
         }
+    }
+
+    /// By which it is known when it comes again.
+    fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.body).into()
     }
 }
 
@@ -139,9 +148,11 @@ impl Message {
 async fn take(
     context: &Context,
     credential: &Credential,
+    kind: &Kind,
     message: &Message,
     answered_before: Option<[u8; 32]>,
 ) -> Result<Vec<u8>, Refusal> {
+    let digest = message.digest();
     let limit = u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX);
     for _ in 0..MAX_CONFLICTS {
         let check =
@@ -150,14 +161,14 @@ async fn take(
             return Err(refusal(401, "the device was removed or enrolled anew"));
         };
         let repeated = check.session.as_ref().filter(|row| {
-            row.request_digest == message.digest
-                && is_repeated(context, message, row, &check, answered_before)
+            row.request_digest == digest
+                && is_repeated(context, kind, row, &check, answered_before == Some(digest))
         });
         if let Some(row) = repeated {
             tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
             return Ok(row.reply.clone());
         }
-        match work(context, &check, message).await? {
+        match work(context, &check, kind, message, digest).await? {
             Worked::Stored(reply) => return Ok(reply),
             Worked::Conflict => {}
         }
@@ -171,18 +182,16 @@ async fn take(
 /// the first session is over for the device: it read the END on this connection, or some time has passed, or there is work.
 fn is_repeated(
     context: &Context,
-    message: &Message,
+    kind: &Kind,
     row: &SessionRow,
     check: &CheckIn,
-    answered_before: Option<[u8; 32]>,
+    reply_was_read: bool,
 ) -> bool {
     let window = context.config.device.repeat_window.micros();
     let recent = row.updated.plus_micros(window) > clock::now();
-    match message.kind {
+    match kind {
         Kind::Response | Kind::ResponseWithData { .. } => true,
-        Kind::Initiation if row.ended => {
-            recent && check.commands.is_empty() && answered_before != Some(message.digest)
-        }
+        Kind::Initiation if row.ended => recent && check.commands.is_empty() && !reply_was_read,
         Kind::Initiation => recent,
     }
 }
@@ -192,9 +201,15 @@ enum Worked {
     Conflict,
 }
 
-async fn work(context: &Context, check: &CheckIn, message: &Message) -> Result<Worked, Refusal> {
+async fn work(
+    context: &Context,
+    check: &CheckIn,
+    kind: &Kind,
+    message: &Message,
+    digest: [u8; 32],
+) -> Result<Worked, Refusal> {
     let now = clock::now();
-    let (incoming, tolerated) = engine::decode(&context.engine, &message.kind, &message.body)?;
+    let (incoming, tolerated) = engine::decode(&context.engine, kind, &message.body)?;
     let known = Inventory::read(check.device.inventory.as_deref());
     let queue: Vec<Queued<'_>> =
         check.commands.iter().map(|stored| queued(context, &known, stored)).collect();
@@ -202,13 +217,18 @@ async fn work(context: &Context, check: &CheckIn, message: &Message) -> Result<W
     let state = check.session.as_ref().map(read_state).transpose()?;
     let step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
 
-    let inventory = step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
+    let mut inventory =
+        step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
+    for uri in settled(&queue, &step).filter_map(|queued| address(&queued.command)) {
+        let learning = inventory.learn(context.store.as_ref(), &check.device.id, uri).await;
+        learning.map_err(|error| store_failed(&error))?;
+    }
     let payloads = payloads_for_tree(context, &queue, &step).await?;
     let mut trace = traces::received(context, message.summary(), &message.content_type, &message.body, now);
     trace.notes.extend(tolerated.iter().map(|tolerance| format!("tolerated: {}", tolerance.as_str())));
     let answer = traces::reply(context, "Package#2", REQUEST_JSON, 200, &step.reply, now);
     let reply = step.reply.clone();
-    let received = Received { digest: message.digest, trace, now };
+    let received = Received { digest, trace, now };
     let batch = Outcome::new(check, &queue, payloads, inventory).session_step(step, received, answer);
     let changes_commands = !batch.transitions.is_empty();
     match context.store.apply(batch).await {
@@ -254,6 +274,20 @@ fn read_state(row: &SessionRow) -> Result<engine::State, Refusal> {
     })
 }
 
+/// The commands that the device has done by this message.
+fn settled<'q>(queue: &'q [Queued<'q>], step: &'q Step) -> impl Iterator<Item = &'q Queued<'q>> {
+    let done = step.results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_)));
+    done.filter_map(|result| queue.iter().find(|queued| queued.stored.seq == result.seq))
+}
+
+/// The place in the tree that a command leaves known.
+fn address(command: &Result<Command, String>) -> Option<&ClientUri> {
+    match command {
+        Ok(Command::Get(uri) | Command::Delete(uri) | Command::HGet { client: Some(uri), .. }) => Some(uri),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 /// Payloads of writes that succeeded: what the device stored is then known without asking for it.
 async fn payloads_for_tree(
     context: &Context,
@@ -261,12 +295,10 @@ async fn payloads_for_tree(
     step: &Step,
 ) -> Result<HashMap<i64, Payload>, Refusal> {
     let mut payloads = HashMap::new();
-    let done = step.results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_)));
-    for seq in done.map(|result| result.seq) {
-        let stored = queue.iter().map(|queued| queued.stored).find(|stored| stored.seq == seq);
-        let Some(id) = stored.and_then(|stored| stored.payload) else { continue };
+    for stored in settled(queue, step).map(|queued| queued.stored) {
+        let Some(id) = stored.payload else { continue };
         let payload = context.store.payload(id).await.map_err(|error| store_failed(&error))?;
-        payloads.extend(payload.map(|payload| (seq, payload)));
+        payloads.extend(payload.map(|payload| (stored.seq, payload)));
     }
     Ok(payloads)
 }

@@ -156,12 +156,13 @@ fn wait(seconds: Option<u64>) -> Result<Duration, Problem> {
     }
 }
 
-/// Waits for a command to become final, at most so long; gives it as it is then.
+/// Waits for a command to become final, at most so long and while the server runs; gives it as it is then.
 async fn watch(context: &Context, command: Command, wait: Duration) -> Result<Command, Problem> {
     let deadline = Instant::now() + wait;
     let waker = context.wakers.of(&command.device);
+    let mut stopped = context.stopped.clone();
     let mut command = command;
-    while !command.state.is_final() && Instant::now() < deadline {
+    while !command.state.is_final() && Instant::now() < deadline && !*stopped.borrow() {
         // The waker hears from here on, so what happens after the reading is not missed.
         let mut woken = std::pin::pin!(waker.notified());
         woken.as_mut().enable();
@@ -169,7 +170,11 @@ async fn watch(context: &Context, command: Command, wait: Duration) -> Result<Co
         if command.state.is_final() {
             break;
         }
-        let _either = tokio::time::timeout_at(deadline.min(Instant::now() + REREAD), woken).await;
+        tokio::select! {
+            () = woken => {}
+            _ = stopped.changed() => {}
+            () = tokio::time::sleep_until(deadline.min(Instant::now() + REREAD)) => {}
+        }
     }
     Ok(command)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
@@ -49,9 +50,9 @@ pub async fn show(
 pub async fn put(
     State(context): State<Arc<Context>>,
     Path(name): Path<String>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Ddf>), Problem> {
-    let (file, warnings) = ddfs::read(&name, &body, clock::now()).map_err(Problem::bad)?;
+    let (file, warnings) = ddfs::read(&name, &body?, clock::now()).map_err(Problem::bad)?;
     context.store.put_ddf(file.clone()).await?;
     Ok((StatusCode::OK, Json(Ddf::new(file, warnings))))
 }

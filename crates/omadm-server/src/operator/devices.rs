@@ -253,21 +253,27 @@ pub async fn tree(
 ) -> Result<Json<Page<TreeNode>>, Problem> {
     let limit = super::limit(part.limit)?;
     let device = known_device(&context, &id).await?;
-    let inventory = Inventory::read(device.inventory.as_deref());
-    let place = |address: &str| {
-        let uri = inventory.parse(address).map_err(Problem::bad)?;
-        let vague = || {
-            Problem::bad(format!(
-                "{address:?} may mean several nodes; name the instance and write no wildcard"
-            ))
-        };
-        inventory.part(&uri).ok_or_else(vague)
-    };
+    let mut inventory = Inventory::read(device.inventory.as_deref());
     let everything = TreeAddress { moid: String::new(), miid: String::new(), path: String::new() };
-    let at = part.at.as_deref().map_or(Ok(everything), place)?;
-    let after = part.after.as_deref().map(place).transpose()?;
+    let at = match &part.at {
+        None => everything,
+        Some(address) => {
+            let uri = inventory.parse(address).map_err(Problem::bad)?;
+            inventory.learn(context.store.as_ref(), &device.id, &uri).await?;
+            inventory.part(&uri).ok_or_else(|| vague(address))?
+        }
+    };
+    let after = part.after.as_deref().map(|address| {
+        let uri = inventory.parse(address).map_err(Problem::bad)?;
+        inventory.place(&uri).ok_or_else(|| vague(address))
+    });
+    let after = after.transpose()?;
     let nodes = context.store.tree(&device.id, &at, after, limit + 1).await?;
     Ok(Json(Page::cut(nodes, limit, |node| views::place_text(&node.at), TreeNode::from)))
+}
+
+fn vague(address: &str) -> Problem {
+    Problem::bad(format!("{address:?} may mean several nodes; name the instance and write no wildcard"))
 }
 
 /// Gives what a device uploaded, or what is kept for it to fetch, with its media type.

@@ -50,8 +50,10 @@ pub fn router(context: Arc<Context>) -> Router {
     };
     let missing =
         || async { Problem::unknown(format!("there is nothing at this path; see {PREFIX}/openapi.json")) };
+    let wrong =
+        || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; see Allow") };
     Router::new()
-        .nest(PREFIX, api.fallback(missing).layer(checked))
+        .nest(PREFIX, api.fallback(missing).method_not_allowed_fallback(wrong).layer(checked))
         .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))

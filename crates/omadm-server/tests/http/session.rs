@@ -222,8 +222,8 @@ async fn unanswered_commands_are_sent_again_and_quarantined_in_the_end() {
     }
     let next = server.queue(&device, json!({ "verb": "get", "address": LANG })).await;
     assert_eq!(
-        connection.send(device.package1(HELLO)).await.commands(),
-        [["GET", LANG]],
+        connection.send(device.package1(HELLO)).await.commands()[0],
+        ["GET", LANG],
         "the rest flows on"
     );
     let poison = server.command(&poison).await;
@@ -252,4 +252,58 @@ async fn a_command_can_be_accepted_first_and_fail_later() {
     // It is not sent again while its result is awaited.
     let other = r#"{"Alert":[{"AlertType":"urn:oma:at:dm:2.0:ServerInitiatedMgmt"}]}"#;
     assert_eq!(connection.send(device.package1(other)).await.text(), END);
+}
+
+#[tokio::test]
+async fn the_last_known_tree_follows_what_is_seen_and_done() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let mut connection = server.connect().await;
+    let moid = "urn:oma:mo:x:1.0";
+    let mut starts = 0;
+    let mut begin = async |command: serde_json::Value| {
+        starts += 1;
+        server.queue(&device, command).await;
+        let start = format!(r#"{{"Alert":[{{"AlertType":"urn:x:start:{starts}"}}]}}"#);
+        assert_eq!(connection.send(device.package1(start)).await.commands().len(), 1);
+    };
+    let known = async || {
+        let nodes = server.items("/devices/IMEI:1/tree").await;
+        let text =
+            |node: &serde_json::Value| format!("{}={}", node["address"].as_str().unwrap(), node["value"]);
+        nodes.iter().map(text).collect::<Vec<_>>().join(" ").replace(moid, "x")
+    };
+    let mut second = server.connect().await;
+
+    begin(json!({ "verb": "get", "address": format!("{moid}//") })).await;
+    let item = json!([{ "ClientURI": format!("{moid}/m/"), "MOData": { "m": { "a": 1, "b": { "c": true, "d": "x" } } } }]);
+    second.send(device.data(DMMO, &item.to_string())).await;
+    assert_eq!(known().await, "x/m/=null x/m/a=1 x/m/b=null x/m/b/c=true x/m/b/d=\"x\"");
+
+    // To one level only: what is deeper stays.
+    begin(json!({ "verb": "get", "address": format!("{moid}//?lv=1") })).await;
+    let item = json!([{ "ClientURI": format!("{moid}/m/"), "MOData": { "m": { "b": {}, "e": 2 } } }]);
+    second.send(device.data(DMMO, &item.to_string())).await;
+    assert_eq!(known().await, "x/m/=null x/m/b=null x/m/b/c=true x/m/b/d=\"x\" x/m/e=2");
+
+    // The instance is not named, but only one was ever seen.
+    begin(json!({ "verb": "set", "address": format!("{moid}//e"), "value": 3 })).await;
+    second.send(device.statuses(&[200])).await;
+    begin(json!({ "verb": "delete", "address": format!("{moid}//b") })).await;
+    second.send(device.statuses(&[200])).await;
+    assert_eq!(known().await, "x/m/=null x/m/e=3");
+
+    // A leaf as it is, and one that is empty.
+    begin(json!({ "verb": "get", "address": format!("{moid}/m/f") })).await;
+    second.send(device.data("text/plain", "plain")).await;
+    begin(json!({ "verb": "get", "address": format!("{moid}/m/e") })).await;
+    second.send(device.statuses(&[204])).await;
+    assert_eq!(known().await, "x/m/=null x/m/e=\"\" x/m/f=\"plain\"");
+
+    // What failed leaves everything as it was.
+    begin(json!({ "verb": "delete", "address": format!("{moid}/m/") })).await;
+    second.send(device.statuses(&[403])).await;
+    assert_eq!(known().await, "x/m/=null x/m/e=\"\" x/m/f=\"plain\"");
+    let part = server.items(&format!("/devices/IMEI:1/tree?at={moid}//e")).await;
+    assert_eq!(part.len(), 1);
 }
