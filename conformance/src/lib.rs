@@ -10,9 +10,11 @@
     reason = "a harness fails the test that uses it, and a panic is how a test fails"
 )]
 
+mod agent;
 mod bench;
 mod device;
 mod package;
+mod pair;
 mod proof;
 mod script_device;
 mod script_server;
@@ -21,9 +23,11 @@ mod test_mo;
 mod tls;
 mod wire;
 
+pub use agent::AgentProcess;
 pub use bench::Bench;
 pub use device::{Account, DDF_FILES, DEVICE_ID, DeviceSetup, SECRET, TestDevice, USER};
 pub use package::{Package1, Package3, Part, Schema, dmmo};
+pub use pair::Pair;
 pub use proof::{DIRECTORY, Proof};
 pub use script_device::{ScriptDevice, commands, fetch};
 pub use script_server::{Answer, ScriptServer};

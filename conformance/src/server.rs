@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::Method;
 use omadm_server::{Config, Running, Server};
@@ -15,10 +16,16 @@ use crate::wire::Reply;
 /// The server under test.
 pub struct TestServer {
     running: Running,
-    config: Config,
-    authority: Authority,
-    directory: tempfile::TempDir,
+    place: Place,
     token: String,
+}
+
+/// What outlives a restart, and what several nodes share.
+#[derive(Clone)]
+struct Place {
+    config: Config,
+    authority: Arc<Authority>,
+    directory: Arc<tempfile::TempDir>,
 }
 
 impl TestServer {
@@ -40,21 +47,32 @@ impl TestServer {
         config.device.key = Some(key);
         config.device.authority = Some(authority.ca_file());
         change(&mut config);
-        Self::on(config, authority, directory).await
+        Self::on(Place { config, authority: Arc::new(authority), directory: Arc::new(directory) }).await
     }
 
-    async fn on(config: Config, authority: Authority, directory: tempfile::TempDir) -> Self {
-        let running = Server::start(config.clone()).await.expect("the server starts");
+    async fn on(place: Place) -> Self {
+        let running = Server::start(place.config.clone()).await.expect("the server starts");
         let token =
-            std::fs::read_to_string(directory.path().join("operator.token")).expect("the first token");
-        Self { running, config, authority, directory, token: token.trim().to_owned() }
+            std::fs::read_to_string(place.directory.path().join("operator.token")).expect("the first token");
+        Self { running, place, token: token.trim().to_owned() }
     }
 
     /// Stops it and starts it again over the same store.
     pub async fn restarted(self) -> Self {
-        let Self { running, config, authority, directory, .. } = self;
+        let Self { running, place, .. } = self;
         running.stop().await;
-        Self::on(config, authority, directory).await
+        Self::on(place).await
+    }
+
+    /// A second node over the same store, on ports of its own.
+    pub async fn another_node(&self) -> Self {
+        Self::on(self.place.clone()).await
+    }
+
+    /// The database of the store.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.place.config.store_path()
     }
 
     /// Where devices reach it.
@@ -66,7 +84,7 @@ impl TestServer {
     /// The authority that devices have to trust, PEM.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
-        self.authority.ca_file()
+        self.place.authority.ca_file()
     }
 
     /// A request to the REST API with the first token; `path` stands below `/api/v1`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use omadm_client::plugin::Changed;
-use omadm_client::{ManagementObject, PluginError, Refusal, StatusCode};
+use omadm_client::{Alert, ManagementObject, PluginError, Refusal, StatusCode};
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, Value};
 use serde_json::{Value as Json, json};
 
@@ -88,6 +88,7 @@ struct PlugState {
     checking: Option<u16>,
     reading: bool,
     applied: usize,
+    alerts: Vec<Alert>,
 }
 
 impl Plug {
@@ -113,6 +114,11 @@ impl Plug {
     /// Whether every read fails because the value cannot be had from the machine.
     pub fn reads_fail(&self, fail: bool) {
         self.state().reading = fail;
+    }
+
+    /// The plug-in raises an alert when it is called next.
+    pub fn raise(&self, alert: Alert) {
+        self.state().alerts.push(alert);
     }
 
     /// Addresses that were executed, in order.
@@ -186,6 +192,10 @@ impl ManagementObject for TestMo {
         let status = state.executing.get(&address).copied().unwrap_or(200);
         state.executed.push(address);
         if status == 200 { Ok(()) } else { Err(Refusal::new(StatusCode(status), "the test says so")) }
+    }
+
+    fn alerts(&mut self) -> Vec<Alert> {
+        std::mem::take(&mut self.plug.state().alerts)
     }
 }
 

@@ -3,6 +3,10 @@
 mod app_c_status;
 mod app_f_multipart;
 mod app_i_examples;
+mod processes;
+mod sec_10_access;
+mod sec_11_cache;
+mod sec_12_objects;
 mod sec_5_1_model;
 mod sec_5_2_packages;
 mod sec_5_2_server;
@@ -24,6 +28,3 @@ mod sec_6_4_ddf;
 mod sec_7_2_json;
 mod sec_8_bootstrap;
 mod sec_9_security;
-mod sec_10_access;
-mod sec_11_cache;
-mod sec_12_objects;

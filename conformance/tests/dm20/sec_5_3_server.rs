@@ -209,3 +209,26 @@ async fn a_status_decides_what_becomes_of_a_command() {
     let answer = bench.run(json!([["EXEC", omadm_conformance::address("Run")]])).await;
     assert_eq!(answer.statuses(), [1401]);
 }
+
+#[tokio::test]
+async fn a_session_goes_on_at_another_node() {
+    proves!("DM-PACK-021-S-M");
+    let server = TestServer::start().await;
+    let device = server.enrol(ID).await;
+    let other = server.another_node().await;
+    let elsewhere = format!("https://localhost:{}/dm/2.0", other.device_address().port());
+    let moved = server.queue_raw(&device, &["CONT", &elsewhere]).await;
+    assert_eq!(commands(&device.begin().await), [["CONT", &elsewhere]]);
+    let read = server.queue_raw(&device, &["GET", TEXT]).await;
+    let there = ScriptDevice { address: other.device_address(), ..device.clone() };
+    let next = commands(&there.answer(&json!([{ "sc": 200 }])).await);
+    assert_eq!(next[0], ["GET", TEXT]);
+    let mut statuses = vec![json!({ "sc": 200 })];
+    statuses.resize(next.len(), json!({ "sc": 404 }));
+    let end = there.answer_with(&Value::Array(statuses), &[(0, dmmo(TEXT, "Text", json!("moved")))]).await;
+    assert_eq!(commands(&end), [["END"]]);
+    for node in [&server, &other] {
+        assert_eq!(node.outcome(&moved).await, ("done".into(), Some(200)));
+        assert_eq!(node.command(&read).await["result"]["items"][0]["value"], "moved");
+    }
+}

@@ -1,6 +1,6 @@
 //! Negotiation of formats (`DM 2.0 §5.5`).
 
-use omadm_conformance::{Answer, Bench, address, proves};
+use omadm_conformance::{Answer, Bench, TestServer, address, commands, proves};
 use serde_json::json;
 
 #[tokio::test]
@@ -34,5 +34,47 @@ async fn omadm_accept_is_read_as_accept_is() {
     ] {
         let answer = bench.run_answer(Answer::commands(&commands).with("omadm-accept", value)).await;
         assert_eq!(answer.statuses(), [status], "{value}");
+    }
+}
+
+const INITIATION: &str = "application/vnd.oma.dm.initiation+json";
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_accepted_is_406() {
+    proves!("D2-5.5-02");
+    let server = TestServer::start().await;
+    let device = server.enrol("UUID:accept").await;
+    let authorization = device.authorization();
+    let with = |accept: &'static str| {
+        [("content-type", INITIATION), ("omadm-devid", "UUID:accept"), ("accept", accept)]
+            .into_iter()
+            .chain([("authorization", authorization.as_str())])
+            .collect::<Vec<_>>()
+    };
+    for good in ["application/vnd.oma.dm.request+json", "*/*", "application/*;q=0.1", "text/html, */*;q=0.01"]
+    {
+        assert_eq!(commands(&device.post(&with(good), b"{}").await), [["END"]], "{good}");
+    }
+    for bad in ["text/html", "application/json", "application/vnd.oma.dm.request+json;q=0"] {
+        assert_eq!(device.post(&with(bad), b"{}").await.status, 406, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_another_format_is_415() {
+    proves!("D2-5.5-03");
+    let server = TestServer::start().await;
+    let device = server.enrol("UUID:format").await;
+    for good in [
+        INITIATION,
+        "application/vnd.oma.dm.initiation+json; charset=utf-8",
+        "Application/vnd.OMA.dm.initiation+json",
+    ] {
+        assert_eq!(commands(&device.post_as(good, b"{}").await), [["END"]], "{good}");
+    }
+    for bad in ["application/xml", "application/json", "text/plain", "application/vnd.syncml.dm+xml"] {
+        let reply = device.post_as(bad, b"{}").await;
+        assert_eq!(reply.status, 415, "{bad}");
+        assert!(reply.header("omadm-accept").is_some_and(|types| types.contains("application/dmmo+json")));
     }
 }
