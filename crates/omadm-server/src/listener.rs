@@ -87,15 +87,17 @@ pub async fn serve(
                 continue;
             }
         };
-        let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+        let (tls, router, mut stop) = (tls.clone(), router.clone(), stop.clone());
         tasks.spawn(async move {
             let _slot = slot;
-            match tls {
-                None => converse(stream, peer, router, bounds, stop).await,
-                Some(context) => match shake_hands(&context, stream, bounds.handshake).await {
-                    Ok(stream) => converse(stream, peer, router, bounds, stop).await,
-                    Err(problem) => tracing::info!(%peer, problem, "TLS handshake failed"),
-                },
+            let Some(context) = tls else { return converse(stream, peer, router, bounds, stop).await };
+            let shaken = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                shaken = shake_hands(&context, stream, bounds.handshake) => shaken,
+            };
+            match shaken {
+                Ok(stream) => converse(stream, peer, router, bounds, stop).await,
+                Err(problem) => tracing::info!(%peer, problem, "TLS handshake failed"),
             }
         });
         while tasks.try_join_next().is_some() {}

@@ -68,13 +68,13 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
         }
     };
     let content_type = header(&head.headers, CONTENT_TYPE).unwrap_or_default();
-    let mut message = Message { kind: None, content_type: content_type.to_owned(), body: Bytes::new() };
+    let mut message = Message::new(content_type);
     let reply = async {
         let (named, kind) = admitted?;
         auth::same_device(context, &credential, &named, connection).await?;
         let device = &context.config.device;
         message.kind = Some(kind.clone());
-        message.body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?;
+        message.fill(read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?);
         // Held until the answer: so many new sessions at a time and no more.
         let _admission = match kind {
             Kind::Initiation => Some(context.new_sessions.try_acquire().map_err(|_| {
@@ -86,7 +86,7 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
     };
     let reply = reply.await;
     match &reply {
-        Ok(_) => connection.note_answer(message.digest()),
+        Ok(_) => connection.note_answer(message.digest),
         Err(refusal) => refused(context, &credential, &message, refusal).await,
     }
     reply
@@ -126,9 +126,25 @@ struct Message {
     kind: Option<Kind>,
     content_type: String,
     body: Bytes,
+    /// By which it is known when it comes again.
+    digest: [u8; 32],
 }
 
 impl Message {
+    fn new(content_type: &str) -> Self {
+        Self { kind: None, content_type: content_type.to_owned(), body: Bytes::new(), digest: [0; 32] }
+    }
+
+    fn fill(&mut self, body: Bytes) {
+        self.digest = Sha256::new()
+            .chain_update(self.summary())
+            .chain_update([0])
+            .chain_update(&body)
+            .finalize()
+            .into();
+        self.body = body;
+    }
+
     fn summary(&self) -> &'static str {
         match self.kind {
             None => "request that is no package",
@@ -136,11 +152,6 @@ impl Message {
             Some(Kind::Response) => "Package#3",
             Some(Kind::ResponseWithData { .. }) => "Package#3 with data",
         }
-    }
-
-    /// By which it is known when it comes again.
-    fn digest(&self) -> [u8; 32] {
-        Sha256::digest(&self.body).into()
     }
 }
 
@@ -152,7 +163,6 @@ async fn take(
     message: &Message,
     answered_before: Option<[u8; 32]>,
 ) -> Result<Vec<u8>, Refusal> {
-    let digest = message.digest();
     let limit = u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX);
     for _ in 0..MAX_CONFLICTS {
         let check =
@@ -161,14 +171,14 @@ async fn take(
             return Err(refusal(401, "the device was removed or enrolled anew"));
         };
         let repeated = check.session.as_ref().filter(|row| {
-            row.request_digest == digest
-                && is_repeated(context, kind, row, &check, answered_before == Some(digest))
+            row.request_digest == message.digest
+                && is_repeated(context, kind, row, &check, answered_before == Some(message.digest))
         });
         if let Some(row) = repeated {
             tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
             return Ok(row.reply.clone());
         }
-        match work(context, &check, kind, message, digest).await? {
+        match work(context, &check, kind, message).await? {
             Worked::Stored(reply) => return Ok(reply),
             Worked::Conflict => {}
         }
@@ -201,20 +211,14 @@ enum Worked {
     Conflict,
 }
 
-async fn work(
-    context: &Context,
-    check: &CheckIn,
-    kind: &Kind,
-    message: &Message,
-    digest: [u8; 32],
-) -> Result<Worked, Refusal> {
+async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message) -> Result<Worked, Refusal> {
     let now = clock::now();
     let (incoming, tolerated) = engine::decode(&context.engine, kind, &message.body)?;
     let known = Inventory::read(check.device.inventory.as_deref());
     let queue: Vec<Queued<'_>> =
         check.commands.iter().map(|stored| queued(context, &known, stored)).collect();
     let pending: Vec<engine::Pending> = queue.iter().map(pending).collect();
-    let state = check.session.as_ref().map(read_state).transpose()?;
+    let state = check.session.as_ref().and_then(read_state);
     let step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
 
     let mut inventory =
@@ -228,7 +232,7 @@ async fn work(
     trace.notes.extend(tolerated.iter().map(|tolerance| format!("tolerated: {}", tolerance.as_str())));
     let answer = traces::reply(context, "Package#2", REQUEST_JSON, 200, &step.reply, now);
     let reply = step.reply.clone();
-    let received = Received { digest, trace, now };
+    let received = Received { digest: message.digest, trace, now };
     let batch = Outcome::new(check, &queue, payloads, inventory).session_step(step, received, answer);
     let changes_commands = !batch.transitions.is_empty();
     match context.store.apply(batch).await {
@@ -267,11 +271,13 @@ fn pending(queued: &Queued<'_>) -> engine::Pending {
     }
 }
 
-fn read_state(row: &SessionRow) -> Result<engine::State, Refusal> {
-    serde_json::from_slice(&row.state).map_err(|error| {
-        tracing::error!(%error, session = row.session, "the stored session cannot be read; it was written by another version");
-        refusal(503, "the session cannot go on; begin a new one later")
-    })
+/// The engine's state; one that cannot be read is as good as none, so that the device can begin anew.
+fn read_state(row: &SessionRow) -> Option<engine::State> {
+    let state = serde_json::from_slice(&row.state);
+    let state = state.inspect_err(|error| {
+        tracing::warn!(%error, session = row.session, "a stored session cannot be read and is over; another version wrote it");
+    });
+    state.ok()
 }
 
 /// The commands that the device has done by this message.

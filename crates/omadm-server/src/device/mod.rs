@@ -44,6 +44,9 @@ pub fn router(context: Arc<Context>) -> Router {
         .with_state(context)
 }
 
+/// Longest declared length of a body that is made room for before it has come.
+const TRUSTED_LENGTH: usize = 64 << 10;
+
 fn refusal(http_status: u16, reason: impl Into<String>) -> Refusal {
     Refusal { http_status, reason: reason.into(), allow: None, omadm_accept: false }
 }
@@ -98,7 +101,7 @@ async fn read_body(
         return Err(too_long());
     }
     let reading = async {
-        let mut octets = Vec::with_capacity(declared.unwrap_or_default().min(limit));
+        let mut octets = Vec::with_capacity(declared.unwrap_or_default().min(limit).min(TRUSTED_LENGTH));
         let mut length: usize = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| refusal(400, format!("the body broke off: {error}")))?;

@@ -119,18 +119,20 @@ async fn quiet_connections_are_closed() {
 #[tokio::test]
 async fn a_stop_lets_requests_end() {
     let server = TestServer::start().await;
-    let device = server.enrol("IMEI:1").await;
-    let id = server.queue(&device, json!({ "verb": "get", "address": LANG })).await;
+    server.enrol("IMEI:1").await;
     let mut connection = Connection::plain(server.running.operator_addr).await;
+    let command = json!({ "verb": "get", "address": LANG, "wait": 60 }).to_string();
     let request = http::Request::builder()
-        .uri(format!("/api/v1/commands/{id}?wait=2"))
+        .method("POST")
+        .uri("/api/v1/devices/IMEI:1/commands")
         .header("host", "localhost")
+        .header("content-type", "application/json")
         .header("authorization", format!("Bearer {}", server.token))
-        .body(http_body_util::Full::default())
+        .body(http_body_util::Full::new(bytes::Bytes::from(command)))
         .unwrap();
     let waiting = tokio::spawn(async move { connection.send(request).await });
-    // The request is at work once a second connection is answered behind it.
-    server.command(&id).await;
+    // The request is at work once its command is there.
+    while server.items("/devices/IMEI:1/commands").await.is_empty() {}
     server.running.stop().await;
-    assert_eq!(waiting.await.unwrap().status, 200);
+    assert_eq!(waiting.await.unwrap().status, 202);
 }
