@@ -115,8 +115,8 @@ impl<T: Transport> Client<T> {
         let engine = Session::start(engine_config(config, device, &device_id), start, device.tree());
         let exchange =
             Exchange { transport, config, account: &account, device_id: &device_id, challenged: false };
-        let mut running = Running { device, engine, exchange, packages: 0, notes: VecDeque::new() };
-        let outcome = running.finish(offered).await?;
+        let mut running = Running { device, engine, exchange, offered, packages: 0, notes: VecDeque::new() };
+        let outcome = running.finish().await?;
         let (packages, notes) = (running.packages, Vec::from(running.notes));
         self.device.maintain()?;
         Ok(SessionReport { server: server.clone(), outcome, packages, notes })
@@ -142,14 +142,16 @@ struct Running<'a, T> {
     device: &'a mut Device,
     engine: Session,
     exchange: Exchange<'a, T>,
+    /// Alerts that the engine was given and the server has not taken.
+    offered: usize,
     packages: u32,
     notes: VecDeque<Note>,
 }
 
 impl<T: Transport> Running<'_, T> {
-    /// Does what the engine says until it is finished. `offered` alerts stand in the first package.
-    async fn finish(&mut self, offered: usize) -> Result<Outcome, ClientError> {
-        let mut delivered = false;
+    /// Does what the engine says until it is finished.
+    async fn finish(&mut self) -> Result<Outcome, ClientError> {
+        let mut reported = false;
         loop {
             let output = self.engine.poll_output().ok_or(ClientError::Stalled)?;
             let taken = match &output {
@@ -160,10 +162,12 @@ impl<T: Transport> Running<'_, T> {
                 Output::Post { .. } => self.packages > 0,
                 Output::Note(_) => false,
             };
-            if taken && !delivered {
+            let waiting = self.engine.undelivered_alerts().count();
+            if taken && (!reported || waiting < self.offered) {
                 // At once, and not at the end: a kill during the session must not send the alerts twice.
-                self.device.delivered(&self.exchange.account.server, offered)?;
-                delivered = true;
+                self.device.delivered(&self.exchange.account.server, self.offered.saturating_sub(waiting))?;
+                self.offered = waiting;
+                reported = true;
             }
             let input = match output {
                 Output::Finished(outcome) => return Ok(outcome),
@@ -175,7 +179,9 @@ impl<T: Transport> Running<'_, T> {
                     self.post(uri, content_type, accept, body).await
                 }
                 Output::Effect { id, effect } => {
-                    Input::EffectDone { id, result: self.carry_out(effect).await }
+                    let result = self.carry_out(effect).await;
+                    self.take_alerts();
+                    Input::EffectDone { id, result }
                 }
             };
             self.engine.handle(&mut self.device.tree, (self.device.config.clock)(), input);
@@ -230,6 +236,23 @@ impl<T: Transport> Running<'_, T> {
             Ok(reply) => EffectResult::Http(reply),
             Err(TransportError::TooLarge { .. }) => EffectResult::TooLarge,
             Err(error) => EffectResult::NoReply { reason: error.to_string() },
+        }
+    }
+
+    /// Alerts that plug-ins have raised meanwhile: durable first, then in the next package.
+    fn take_alerts(&mut self) {
+        let server = &self.exchange.account.server;
+        for alert in self.device.raised() {
+            match self.device.raise_alert(server, alert.clone()) {
+                Ok(()) => {
+                    self.offered += 1;
+                    let now = (self.device.config.clock)();
+                    self.engine.handle(&mut self.device.tree, now, Input::Alert(alert));
+                }
+                Err(error) => {
+                    tracing::warn!(%server, alert = alert.alert_type, "an alert is lost: {error}");
+                }
+            }
         }
     }
 

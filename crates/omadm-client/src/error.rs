@@ -188,6 +188,14 @@ pub enum ClientError {
     /// No DevInfo with a DevID.
     #[error("the tree has no DevInfo/DevID; a device needs a DevInfo plug-in")]
     NoDeviceId,
+    /// An alert with an address that is no ClientURI (`DM 2.0 §5.4`).
+    #[error("the {field} of the alert is no ClientURI: {source}")]
+    AlertAddress {
+        /// `SourceURI` or `TargetURI`.
+        field: &'static str,
+        /// What is wrong.
+        source: AddressError,
+    },
     /// Too many undelivered alerts.
     #[error("{limit} alerts wait for {server} already; they leave with its next session")]
     OutboxFull {

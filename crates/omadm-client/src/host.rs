@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use omadm_codec::dm2::StatusCode;
+use omadm_codec::dm2::{Alert, StatusCode};
 use omadm_mo::{Actor, ClientUri, Miid, Moid, NodePath, NodeRecord, Tree};
 use omadm_session::dm2::client::EffectResult;
 
@@ -70,6 +70,11 @@ impl Device {
             |plugin| plugin.execute(address),
         );
         answer.map_or_else(refused, |()| EffectResult::Done)
+    }
+
+    /// The alerts that plug-ins have raised since the last time.
+    pub(crate) fn raised(&mut self) -> Vec<Alert> {
+        self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 
 use omadm_codec::dm2::alert::AlertData;
 use omadm_codec::dm2::{Alert, Mark};
-use omadm_mo::{DeviceId, ServerId, Value as NodeValue};
+use omadm_mo::{ClientUri, DeviceId, ServerId, Value as NodeValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -63,8 +63,13 @@ impl Device {
     /// Keeps an alert for the next session with a server, durably.
     ///
     /// # Errors
-    /// [`ClientError::NoAccount`], [`ClientError::OutboxFull`] and [`ClientError::Persist`].
+    /// [`ClientError::NoAccount`], [`ClientError::AlertAddress`], [`ClientError::OutboxFull`] and [`ClientError::Persist`].
     pub fn raise_alert(&mut self, server: &ServerId, alert: Alert) -> Result<(), ClientError> {
+        for (field, address) in [("SourceURI", &alert.source), ("TargetURI", &alert.target)] {
+            if let Some(Err(source)) = address.as_deref().map(ClientUri::parse) {
+                return Err(ClientError::AlertAddress { field, source });
+            }
+        }
         if self.tree.account(server).is_none() {
             return Err(ClientError::NoAccount { server: server.clone(), reason: "there is none" });
         }

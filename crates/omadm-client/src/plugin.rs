@@ -1,6 +1,6 @@
 //! The plug-in trait: a new management object is a DDF file plus an implementation of [`ManagementObject`].
 
-use omadm_codec::dm2::StatusCode;
+use omadm_codec::dm2::{Alert, StatusCode};
 use omadm_mo::ddf::DdfName;
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, NodeRecord, Tree};
 
@@ -52,6 +52,12 @@ pub trait ManagementObject: Send {
     /// [`Refusal`] is the status of the command; by default 501.
     fn execute(&mut self, address: &ClientUri) -> Result<(), Refusal> {
         Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("nothing on this device executes {address}")))
+    }
+
+    /// Alerts that it has to raise, each given once (`DM 2.0 §5.4`). Asked for during a session, whenever the plug-ins were
+    /// called: they are durable, and go to the server of the session with the next package.
+    fn alerts(&mut self) -> Vec<Alert> {
+        Vec::new()
     }
 }
 
