@@ -14,11 +14,11 @@ use crate::setup::Setup;
 
 /// Runs until a signal ends it.
 pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
-    let device = setup.open()?;
-    let mut client = setup.client(device)?;
-    factory_bootstrap(setup, &mut client);
     runtime()?.block_on(async {
+        // First of all, so that a signal during the start is not lost and does not end it half-way.
         let mut signals = Signals::listen()?;
+        let mut client = setup.client(setup.open()?)?;
+        factory_bootstrap(setup, &mut client);
         tokio::select! {
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => {}
             ended = serve(&mut client, &setup.controls, &mut signals.hang_up, &mut signals.user) => ended?,

@@ -57,6 +57,7 @@ fn collect(tree: &Tree, top: NodeId, lines: &mut Vec<Line>) {
     let Some(node) = tree.node(top) else { return };
     let readable = node.definition().is_none_or(|definition| definition.access.get);
     let value = node.value().map(|value| match value {
+        Value::Null => String::new(),
         _ if !readable => HIDDEN.to_owned(),
         Value::Text(text) => text.replace(char::is_control, "\u{fffd}"),
         other => other.to_text(),

@@ -1,6 +1,8 @@
 //! Configuration: one TOML file, every key also as `OMADM_AGENT__SECTION__KEY`.
 
 mod load;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
