@@ -62,4 +62,18 @@ impl Pair {
         assert!(!command["status"].is_null(), "{command} after {report:?}");
         command
     }
+
+    /// Queues commands, runs a session, and gives the commands as they are then, in their order.
+    pub async fn run_all(&mut self, commands: &[Value]) -> Vec<Value> {
+        let mut ids = Vec::new();
+        for command in commands {
+            ids.push(self.server.queue(&self.name, command).await);
+        }
+        self.session().await;
+        let mut done = Vec::new();
+        for id in ids {
+            done.push(self.server.command(&id).await);
+        }
+        done
+    }
 }

@@ -81,6 +81,12 @@ impl TestServer {
         self.running.device_addr
     }
 
+    /// SrvURI for the accounts of devices.
+    #[must_use]
+    pub fn device_uri(&self) -> &str {
+        &self.running.device_uri
+    }
+
     /// The authority that devices have to trust, PEM.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
@@ -124,12 +130,21 @@ impl TestServer {
         }
     }
 
-    /// Queues a command and gives its identifier.
-    pub async fn queue(&self, device: &ScriptDevice, command: &Value) -> String {
-        let path = format!("/devices/{}/commands", device.device_id);
-        let reply = self.rest(Method::POST, &path, Some(command)).await;
+    /// Asks for a command to be queued for a device.
+    pub async fn post_command(&self, device_id: &str, command: &Value) -> Reply {
+        self.rest(Method::POST, &format!("/devices/{device_id}/commands"), Some(command)).await
+    }
+
+    /// Queues a command for a device and gives its identifier.
+    pub async fn queue_for(&self, device_id: &str, command: &Value) -> String {
+        let reply = self.post_command(device_id, command).await;
         assert_eq!(reply.status, 202, "{command}: {}", String::from_utf8_lossy(&reply.body));
         reply.json()["id"].as_str().expect("an identifier").to_owned()
+    }
+
+    /// Queues a command and gives its identifier.
+    pub async fn queue(&self, device: &ScriptDevice, command: &Value) -> String {
+        self.queue_for(&device.device_id, command).await
     }
 
     /// Queues a DM 2.0 command as it is.

@@ -29,7 +29,9 @@ impl Authority {
 
     fn make() -> Result<Self, ErrorStack> {
         let ca_key = key()?;
-        let mut ca = builder("omadm conformance authority", &ca_key, None)?;
+        // A device may trust several at a time, and tells them apart by their names.
+        let mut ca =
+            builder(&format!("omadm conformance authority {}", serial()?.to_hex_str()?), &ca_key, None)?;
         ca.append_extension(BasicConstraints::new().critical().ca().build()?)?;
         ca.sign(&ca_key, MessageDigest::sha256())?;
         let ca = ca.build();
@@ -94,15 +96,19 @@ fn key() -> Result<PKey<Private>, ErrorStack> {
     PKey::from_ec_key(EcKey::generate(&group)?)
 }
 
+fn serial() -> Result<BigNum, ErrorStack> {
+    let mut serial = BigNum::new()?;
+    serial.rand(64, MsbOption::MAYBE_ZERO, false)?;
+    Ok(serial)
+}
+
 fn builder(name: &str, key: &PKey<Private>, issuer: Option<&X509>) -> Result<X509Builder, ErrorStack> {
     let mut subject = X509NameBuilder::new()?;
     subject.append_entry_by_nid(Nid::COMMONNAME, name)?;
     let subject = subject.build();
-    let mut serial = BigNum::new()?;
-    serial.rand(64, MsbOption::MAYBE_ZERO, false)?;
     let mut builder = X509::builder()?;
     builder.set_version(2)?;
-    builder.set_serial_number(&*serial.to_asn1_integer()?)?;
+    builder.set_serial_number(&*serial()?.to_asn1_integer()?)?;
     builder.set_subject_name(&subject)?;
     builder.set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.subject_name()))?;
     builder.set_not_before(&*Asn1Time::days_from_now(0)?)?;

@@ -6,23 +6,16 @@ use serde_json::{Value, json};
 const DEVINFO: &str = "urn:oma:mo:oma-dm-devinfo:1.2//";
 const NOTE: &str = "urn:omadm:mo:agent:1.0//Note";
 
-/// Path of the commands of a device.
-fn commands_of(agent: &AgentProcess) -> String {
-    format!("/devices/{}/commands", agent.device_id)
-}
-
 /// Queues commands, lets the agent run a session, and gives the commands as the operator then sees them, in their order.
 async fn carry_out(server: &TestServer, agent: &AgentProcess, requests: &[Value]) -> Vec<Value> {
     let mut ids = Vec::new();
     for request in requests {
-        let reply = server.rest(http::Method::POST, &commands_of(agent), Some(request)).await;
-        assert_eq!(reply.status, 202, "{}", String::from_utf8_lossy(&reply.body));
-        ids.push(reply.json());
+        ids.push(server.queue_for(&agent.device_id, request).await);
     }
     agent.session().await;
     let mut done = Vec::new();
     for id in ids {
-        done.push(server.command(id.get("id").and_then(Value::as_str).unwrap_or_default()).await);
+        done.push(server.command(&id).await);
     }
     done
 }
