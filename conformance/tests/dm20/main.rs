@@ -1,4 +1,11 @@
 //! Rows of DM 2.0, a module a section of the standard; one binary, so that the product is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy knows test functions as such, and not the helpers beside them"
+)]
 
 mod app_c_status;
 mod app_f_multipart;
