@@ -18,9 +18,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn log(request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
     let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer);
-    // The query is left out: it may hold what is nobody's business.
+    // A span of the highest level is there whatever level is logged. The query is left out: it may hold what is nobody's business.
     let (method, path) = (request.method(), request.uri().path());
-    let span = tracing::info_span!("request", id, peer = peer.map(tracing::field::display), %method, path);
+    let span = tracing::error_span!("request", id, peer = peer.map(tracing::field::display), %method, path);
     let began = Instant::now();
     async move {
         let mut response = next.run(request).await;

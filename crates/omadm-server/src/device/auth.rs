@@ -17,11 +17,7 @@ use crate::listener::Connection;
 ///
 /// # Errors
 /// 401; 503 when the store fails.
-pub async fn authenticate(
-    context: &Context,
-    headers: &HeaderMap,
-    connection: &Connection,
-) -> Result<Credential, Refusal> {
+pub async fn authenticate(context: &Context, headers: &HeaderMap) -> Result<Credential, Refusal> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Err(refusal(401, "credentials are needed: HTTP Basic"));
     };
@@ -34,7 +30,7 @@ pub async fn authenticate(
         Verifier::from_bytes(&kept.verifier).is_some_and(|verifier| verifier.matches(&given.password))
     });
     verified.ok_or_else(|| {
-        tracing::warn!(peer = %connection.peer, user = given.user, "wrong user or secret; enrol the device or bootstrap it anew");
+        tracing::warn!(user = given.user, "wrong user or secret; enrol the device or bootstrap it anew");
         refusal(401, "user or secret is wrong")
     })
 }
@@ -53,7 +49,7 @@ pub async fn same_device(
         return Ok(());
     }
     let device = &credential.device;
-    tracing::warn!(peer = %connection.peer, %device, %named, "a device used the DevID of another; check it for a copied identity");
+    tracing::warn!(%device, %named, "a device used the DevID of another; check it for a copied identity");
     let now = clock::now();
     if context.remarks.take(device, now) {
         let body =

@@ -50,8 +50,7 @@ pub async fn payload(
     match find(&context, &connection, &headers, &command).await {
         Ok(content) => serve(content),
         Err(refusal) => {
-            let status = refusal.http_status;
-            tracing::warn!(peer = %connection.peer, status, reason = refusal.reason, "payload refused");
+            tracing::warn!(status = refusal.http_status, reason = refusal.reason, "payload refused");
             refuse(&context, &refusal)
         }
     }
@@ -106,8 +105,7 @@ pub async fn upload(
     match take(&context, &connection, &command, request).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refusal) => {
-            let status = refusal.http_status;
-            tracing::warn!(peer = %connection.peer, command, status, reason = refusal.reason, "upload refused");
+            tracing::warn!(status = refusal.http_status, reason = refusal.reason, "upload refused");
             refuse(&context, &refusal)
         }
     }
@@ -223,7 +221,7 @@ async fn own_command(
     headers: &HeaderMap,
     command: &str,
 ) -> Result<Command, Refusal> {
-    let credential = auth::authenticate(context, headers, connection).await?;
+    let credential = auth::authenticate(context, headers).await?;
     if let Some(named) = auth::named_device(headers)? {
         auth::same_device(context, &credential, &named, connection).await?;
     }

@@ -54,17 +54,15 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
     let answered_before = connection.answered();
     let (head, body) = request.into_parts();
     let admitted = admit(head.method.as_str(), &head.headers);
-    let credential = match auth::authenticate(context, &head.headers, connection).await {
+    let credential = match auth::authenticate(context, &head.headers).await {
         Ok(credential) => credential,
         Err(unknown) => {
             // What is wrong with the request itself comes first.
-            let refusal = admitted.err().unwrap_or(unknown);
-            tracing::warn!(
-                status = refusal.http_status,
-                reason = refusal.reason,
-                "refused without good credentials"
-            );
-            return Err(refusal);
+            return Err(admitted.err().map_or(unknown, |refusal| {
+                let status = refusal.http_status;
+                tracing::warn!(status, reason = refusal.reason, "refused a request without good credentials");
+                refusal
+            }));
         }
     };
     let content_type = header(&head.headers, CONTENT_TYPE).unwrap_or_default();

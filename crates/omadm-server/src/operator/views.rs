@@ -119,8 +119,6 @@ pub struct Command {
 
 impl From<store::Command> for Command {
     fn from(command: store::Command) -> Self {
-        // A reason of an earlier attempt is of no interest once the command is done.
-        let reason = command.reason.filter(|_| command.state != store::CommandState::Done);
         Self {
             id: command.id,
             device: command.device.as_str().to_owned(),
@@ -129,7 +127,7 @@ impl From<store::Command> for Command {
             address: command.address,
             state: command.state,
             status: command.status,
-            reason,
+            reason: command.reason,
             result: command.result.and_then(|text| serde_json::from_str(&text).ok()),
             attempts: command.attempts,
             created: rfc3339(command.created),
