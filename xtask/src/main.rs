@@ -6,6 +6,8 @@
 mod bench;
 mod conformance;
 mod demo;
+#[cfg(test)]
+mod docs;
 mod edges;
 mod install;
 mod test;
