@@ -10,6 +10,7 @@
 mod app_c_status;
 mod app_f_multipart;
 mod app_i_examples;
+mod bad_input;
 mod processes;
 mod sec_10_access;
 mod sec_11_cache;
