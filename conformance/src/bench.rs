@@ -1,10 +1,10 @@
 //! The usual set-up: one device under test, one scripted server, one account with all rights.
 
 use omadm_client::SessionReport;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::device::{Account, DeviceSetup, TestDevice};
-use crate::package::Package3;
+use crate::package::{Package3, dmmo};
 use crate::script_server::{Answer, ScriptServer};
 use crate::tls::Authority;
 
@@ -66,5 +66,20 @@ impl Bench {
         let statuses = self.run(Value::Array(vec![command])).await.statuses();
         let [status] = statuses.as_slice() else { panic!("one command has one status, not {statuses:?}") };
         *status
+    }
+
+    /// Runs one session with an HGET of this content, or value, onto a place, and gives its status.
+    pub async fn hget(&mut self, place: &str, content: Value) -> u64 {
+        let label = place.split('/').next_back().filter(|name| !name.is_empty()).unwrap_or("root");
+        let data = self.server.serve("/hget", &dmmo(place, label, content));
+        self.status(json!(["HGET", data, place])).await
+    }
+
+    /// Runs one session that the device starts with another of its servers, and gives the statuses of these commands.
+    pub async fn statuses_for(&mut self, server: &str, commands: Value) -> Vec<u64> {
+        self.server.say(Answer::commands(&commands));
+        let report = self.device.session(server).await;
+        let answer = self.server.packages3().pop();
+        answer.unwrap_or_else(|| panic!("Package#3 answers Package#2; {report:?}")).statuses()
     }
 }

@@ -12,6 +12,7 @@
 
 mod agent;
 mod bench;
+pub mod ddf;
 mod device;
 mod package;
 mod pair;

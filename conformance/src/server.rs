@@ -9,7 +9,7 @@ use omadm_server::{Config, Running, Server};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::script_device::{ScriptDevice, exchange};
+use crate::script_device::{ScriptDevice, exchange, fetch};
 use crate::tls::Authority;
 use crate::wire::Reply;
 
@@ -95,11 +95,27 @@ impl TestServer {
 
     /// A request to the REST API with the first token; `path` stands below `/api/v1`.
     pub async fn rest(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
-        let authorization = format!("Bearer {}", self.token);
-        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        self.rest_octets(method, path, "application/json", &body).await
+    }
+
+    async fn rest_octets(&self, method: Method, path: &str, content_type: &str, body: &[u8]) -> Reply {
+        let authorization = format!("Bearer {}", self.token);
+        let headers = [("authorization", authorization.as_str()), ("content-type", content_type)];
         let stream = TcpStream::connect(self.running.operator_addr).await.expect("the operator listener");
-        exchange(stream, method, &format!("/api/v1{path}"), &headers, &body).await
+        exchange(stream, method, &format!("/api/v1{path}"), &headers, body).await
+    }
+
+    /// Puts a DDF file on the server.
+    pub async fn put_ddf(&self, name: &str, ddf: &str) -> Reply {
+        let content_type = "application/vnd.syncml.dmddf+xml";
+        self.rest_octets(Method::PUT, &format!("/ddfs/{name}"), content_type, ddf.as_bytes()).await
+    }
+
+    /// GET of a DDF file as devices get it.
+    pub async fn fetch_ddf(&self, name: &str) -> Reply {
+        let uri = format!("https://localhost:{}/ddf/{name}", self.device_address().port());
+        fetch(&uri, &self.ca_file()).await
     }
 
     /// GET of the REST API that has to succeed.
