@@ -1,5 +1,7 @@
 //! Logging to standard error, with a level that can be changed while running.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -15,7 +17,10 @@ impl Logging {
     /// Starts logging at this level.
     pub fn start(level: LogLevel) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
-        let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+        let lines = fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false);
         match tracing_subscriber::registry().with(filter).with(lines).try_init() {
             Ok(()) => Self(Some(handle)),
             Err(_) => Self(None),

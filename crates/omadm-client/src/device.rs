@@ -192,7 +192,8 @@ impl Device {
         Ok(self.persistence.compact(&mut nodes.chain([area]))?)
     }
 
-    /// What is due between sessions: grants on instances and to servers that came up, and compaction.
+    /// What is due between sessions: grants on instances and to servers that came up, the outbox of servers that are gone, and
+    /// compaction.
     ///
     /// # Errors
     /// [`ClientError::Grant`] and [`ClientError::Persist`].
@@ -207,6 +208,8 @@ impl Device {
             let prepared = transaction.prepare();
             self.keep(prepared, vec![(grants::ENTRY.to_owned(), Some(wanted))])?;
         }
+        let entries = outbox::orphans(&self.tree, &self.entries);
+        self.append(&Batch { nodes: Vec::new(), entries })?;
         if self.persistence.wants_compaction() {
             self.compact()?;
         }

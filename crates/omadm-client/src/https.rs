@@ -11,7 +11,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
+use openssl::pkey::Id;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode, SslVersion};
+use openssl::x509::{X509Ref, X509VerifyResult};
 
 use crate::error::TransportError;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
@@ -19,7 +21,10 @@ use crate::transport::{HttpRequest, HttpResponse, Transport};
 /// HTTP/2 is allowed, HTTP/1.1 is the fall-back.
 const ALPN: &[u8] = b"\x02h2\x08http/1.1";
 
-/// Curves of 256 bits and more (`DM 2.0 §9.2.2`).
+/// Shortest key on an elliptic curve in bits (`DM 2.0 §9.2.2`).
+const MIN_CURVE_BITS: u32 = 256;
+
+/// Curves of [`MIN_CURVE_BITS`] and more.
 const GROUPS: &str = "X25519:P-256:P-384:P-521";
 
 /// Oldest TLS version that is accepted (`DM 2.0 §9.2.2`).
@@ -135,12 +140,24 @@ fn tls(config: &HttpsConfig) -> Result<SslConnectorBuilder, TransportError> {
         .and_then(|()| tls.set_groups_list(GROUPS))
         .and_then(|()| tls.set_alpn_protos(ALPN))
         .map_err(|error| settings(&error))?;
+    tls.set_verify_callback(SslVerifyMode::PEER, |valid, chain| {
+        let weak = chain.current_cert().is_some_and(has_short_curve);
+        if valid && weak {
+            tracing::warn!("the peer's certificate has a key on a curve of less than {MIN_CURVE_BITS} bits");
+            chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
+        }
+        valid && !weak
+    });
     if let Some(path) = &config.ca_file {
         tls.set_ca_file(path).map_err(|error| {
             TransportError::Settings(format!("the trust anchors in {}: {error}", path.display()))
         })?;
     }
     Ok(tls)
+}
+
+fn has_short_curve(certificate: &X509Ref) -> bool {
+    certificate.public_key().is_ok_and(|key| key.id() == Id::EC && key.bits() < MIN_CURVE_BITS)
 }
 
 fn settings(error: &ErrorStack) -> TransportError {

@@ -4,13 +4,13 @@
 
 use omadm_codec::dm2::alert::AlertData;
 use omadm_codec::dm2::{Alert, Mark};
-use omadm_mo::{ClientUri, DeviceId, ServerId, Value as NodeValue};
+use omadm_mo::{ClientUri, DeviceId, ServerId, Tree, Value as NodeValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::device::Device;
 use crate::error::{ClientError, PersistError};
-use crate::persistence::Batch;
+use crate::persistence::{Batch, Entries};
 
 const BOOTSTRAP: &str = "bootstrap/";
 const ALERTS: &str = "alerts/";
@@ -135,6 +135,19 @@ impl Device {
         }
         self.append(&Batch { nodes: Vec::new(), entries })
     }
+}
+
+/// Entries of servers whose account is gone: nobody is there to be told.
+pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Value>)> {
+    let accounts: Vec<ServerId> = tree.accounts().map(|(server, _)| server).collect();
+    let known = |name: &str| accounts.iter().any(|server| server.as_str() == name);
+    entries
+        .keys()
+        .filter(|key| {
+            key.strip_prefix(BOOTSTRAP).or(key.strip_prefix(ALERTS)).is_some_and(|name| !known(name))
+        })
+        .map(|key| (key.clone(), None))
+        .collect()
 }
 
 fn alerts_entry(server: &ServerId, alerts: Vec<Alert>) -> Result<(String, Option<Value>), PersistError> {

@@ -1,15 +1,19 @@
 //! The device without its network: bootstrap, grants, and what is left of it after a restart.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 mod support;
 
-use std::sync::{Arc, Mutex};
-
-use omadm_client::{
-    Batch, ClientError, Device, Grant, Grantee, Journal, PersistError, Persistence, PluginError, Volatile,
-};
+use omadm_client::{ClientError, Device, Grant, Grantee, Journal, PersistError, PluginError, Volatile};
 use omadm_mo::{Authority, Miid, Moid, Rights, ServerId, Value};
 
-use support::device::{Hands, THING, bootstrap, config, open, plugins, server_id, value};
+use support::device::{Full, Hands, THING, bootstrap, config, open, plugins, server_id, value};
 
 fn uri_of(device: &Device, server: &str) -> Option<String> {
     let server = ServerId::parse(server).unwrap();
@@ -133,38 +137,19 @@ fn a_change_that_is_refused_half_way_leaves_nothing() {
     assert_eq!(device.tree().records().collect::<Vec<_>>(), before);
 }
 
-/// Memory that is full when the test says so.
-#[derive(Clone, Default)]
-struct Full(Arc<Mutex<bool>>);
-
-impl Persistence for Full {
-    fn load(&mut self, _: &mut dyn FnMut(Batch) -> Result<(), PersistError>) -> Result<(), PersistError> {
-        Ok(())
-    }
-    fn append(&mut self, _: &Batch) -> Result<(), PersistError> {
-        if *self.0.lock().unwrap() { Err(PersistError::Full { path: "disk".into() }) } else { Ok(()) }
-    }
-    fn wants_compaction(&self) -> bool {
-        false
-    }
-    fn compact(&mut self, _: &mut dyn Iterator<Item = Batch>) -> Result<(), PersistError> {
-        Ok(())
-    }
-}
-
 #[test]
 fn what_cannot_be_kept_is_undone() {
     let disk = Full::default();
     let mut device = open(disk.clone(), &Hands::default());
     device.install_bootstrap(&bootstrap("s1", "https://dm.example/")).unwrap();
     let before: Vec<_> = device.tree().records().collect();
-    *disk.0.lock().unwrap() = true;
+    disk.fill(true);
     assert!(matches!(set_value(&mut device, "second"), Err(ClientError::Persist(PersistError::Full { .. }))));
     assert!(device.install_bootstrap(&bootstrap("s2", "https://dm.example/")).is_err());
     assert!(device.raise_alert(&server_id(), omadm_client::Alert::new("urn:example:at:door")).is_err());
     assert_eq!(device.tree().records().collect::<Vec<_>>(), before);
     assert!(device.alerts(&server_id()).is_empty());
-    *disk.0.lock().unwrap() = false;
+    disk.fill(false);
     set_value(&mut device, "second").unwrap();
     assert_eq!(value(&device), "second");
 }
@@ -185,4 +170,19 @@ fn plug_ins_that_do_not_fit_together_are_refused() {
         error.to_string().starts_with("the DDF file of https://ddf.example/broken.ddf: line 2"),
         "{error}"
     );
+}
+
+#[test]
+fn what_waits_for_a_server_goes_with_its_account() {
+    let directory = tempfile::tempdir().unwrap();
+    let hands = Hands::default();
+    let mut device = open(Journal::open(directory.path()).unwrap(), &hands);
+    device.install_bootstrap(&bootstrap("s1", "https://dm.example/")).unwrap();
+    device.raise_alert(&server_id(), omadm_client::Alert::new("urn:example:at:door")).unwrap();
+    let account = device.tree().account(&server_id()).unwrap().id();
+    device.change(|tree| Ok(tree.remove(account)?)).unwrap();
+    drop(device);
+    let mut device = open(Journal::open(directory.path()).unwrap(), &hands);
+    device.install_bootstrap(&bootstrap("s1", "https://dm.example/")).unwrap();
+    assert!(device.alerts(&server_id()).is_empty(), "another life of the account starts with nothing");
 }

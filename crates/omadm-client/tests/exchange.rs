@@ -1,5 +1,13 @@
 //! What is sent where: credentials, identity, redirects, plain http.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 mod support;
 
 use omadm_client::{Client, ClientConfig, Outcome};

@@ -1,5 +1,13 @@
 //! A device that is killed with SIGKILL in the middle of its commits: every acknowledged change is there afterwards.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Write as _};

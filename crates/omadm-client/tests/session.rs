@@ -1,14 +1,24 @@
 //! Sessions of the real client with a scripted server over TLS.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 mod support;
 
 use std::time::Duration;
 
 use omadm_client::{Alert, Client, ClientConfig, ClientError, Journal, Outcome, Trigger, Volatile};
+use openssl::nid::Nid;
 use serde_json::json;
 
 use support::device::{
-    BASIC, DEVICE_ID, Hands, THING, bootstrap, client, open, refusal, server_id, session, transport, value,
+    BASIC, DEVICE_ID, Full, Hands, THING, bootstrap, client, open, refusal, server_id, session, transport,
+    value,
 };
 use support::server::{Answer, Server};
 use support::tls::Authority;
@@ -168,6 +178,28 @@ async fn a_refusal_of_the_plug_in_is_the_status_and_leaves_the_tree_alone() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_device_full_and_leaves_the_tree_alone() {
+    let (authority, server, _, hands) = setup().await;
+    let disk = Full::default();
+    let mut device = open(disk.clone(), &hands);
+    device.install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+    let mut client =
+        Client::new(device, transport(&authority, Duration::from_secs(30)), ClientConfig::default());
+    server.script([Answer::end()]);
+    assert_ended(&session(&mut client).await.outcome);
+    disk.fill(true);
+    server.script([
+        Answer::commands(&json!([["HGET", server.at("/data/value"), format!("{THING}//Value")]])),
+        Answer::status(200).with("content-type", "text/plain").body("second"),
+        Answer::end(),
+    ]);
+    assert_ended(&session(&mut client).await.outcome);
+    assert_eq!(server.seen().last().unwrap().statuses(), [506]);
+    assert_eq!(value(client.device()), "first");
+    assert!(hands.lock().unwrap().applied.is_empty());
+}
+
+#[tokio::test]
 async fn a_plug_in_that_cannot_refresh_is_an_internal_error() {
     let (_authority, server, mut client, hands) = setup().await;
     hands.lock().unwrap().refresh_fails = true;
@@ -218,6 +250,22 @@ async fn an_unknown_authority_or_a_wrong_name_ends_before_the_first_package() {
         assert!(aborted(&session(&mut client).await.outcome).contains("certificate verify failed"));
     }
     assert!(server.seen().is_empty() && misnamed.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_on_a_short_curve_is_refused_anywhere_in_the_chain() {
+    let (authority, _, mut client, _) = setup().await;
+    let weak = Server::start(Some(authority.acceptor_on(Nid::SECP224R1))).await;
+    client.device_mut().install_bootstrap(&bootstrap("s1", &weak.at("/dm"))).unwrap();
+    aborted(&session(&mut client).await.outcome);
+
+    let authority = Authority::on(Nid::SECP224R1);
+    let below = Server::start(Some(authority.acceptor(&["localhost"], true))).await;
+    let (mut client, _) = support::device::client(&authority, ClientConfig::default());
+    client.device_mut().install_bootstrap(&bootstrap("s1", &below.at("/dm"))).unwrap();
+    let outcome = session(&mut client).await.outcome;
+    assert!(aborted(&outcome).contains("application verification failure"), "{outcome:?}");
+    assert!(weak.seen().is_empty() && below.seen().is_empty());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use omadm_client::{Client, Trigger};
+use omadm_client::{Client, Outcome, Trigger};
 use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -11,6 +11,9 @@ use super::{read_bootstrap, runtime, session};
 use crate::controls::Controls;
 use crate::error::AgentError;
 use crate::setup::Setup;
+
+/// Seconds beyond which failures do not stretch the poll interval.
+const LONGEST_BACK_OFF: u32 = 3_600;
 
 /// Runs until a signal ends it.
 pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
@@ -62,6 +65,7 @@ async fn serve(
     }
     // Machines that start together must not all call together.
     let mut wait = spread(controls.poll_interval(), 0.0, 1.0);
+    let mut failures = 0;
     loop {
         if !controls.take_session() {
             let due = async {
@@ -75,22 +79,28 @@ async fn serve(
                 _ = hang_up.recv() => tracing::info!("session asked for by SIGHUP"),
                 _ = user.recv() => tracing::info!("session asked for by SIGUSR1"),
                 () = controls.changed() => {
-                    wait = next(controls);
+                    wait = next(controls, failures);
                     continue;
                 }
             }
         }
         let servers: Vec<ServerId> = client.device().tree().accounts().map(|(server, _)| server).collect();
+        let mut aborted = false;
         for server in servers {
-            session(client, controls, &server, Trigger::Client).await?;
+            let report = session(client, controls, &server, Trigger::Client).await?;
+            aborted |= matches!(report.outcome, Outcome::Aborted { .. });
         }
-        wait = next(controls);
+        failures = if aborted { failures + 1 } else { 0 };
+        wait = next(controls, failures);
     }
 }
 
-/// The time to the next session: the interval, a tenth more or less.
-fn next(controls: &Controls) -> Option<Duration> {
-    spread(controls.poll_interval(), 0.9, 0.2)
+/// The time to the next session: the interval, twice as long for each failure in a row, a tenth more or less.
+fn next(controls: &Controls, failures: u32) -> Option<Duration> {
+    let interval = controls.poll_interval();
+    let longest = interval.max(LONGEST_BACK_OFF);
+    let factor = 2_u32.saturating_pow(failures);
+    spread(interval.saturating_mul(factor).min(longest), 0.9, 0.2)
 }
 
 /// A random time of `least` to `least + width` times the interval; `None` when there is no polling.
@@ -129,6 +139,21 @@ impl Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_in_a_row_stretch_the_interval_up_to_an_hour() {
+        let controls = Controls::default();
+        controls.set_poll_interval(60);
+        for (failures, seconds) in [(0, 60), (1, 120), (3, 480), (6, 3_600), (u32::MAX, 3_600)] {
+            let wait = next(&controls, failures).unwrap().as_secs_f64();
+            assert!((0.9..=1.1).contains(&(wait / f64::from(seconds))), "{failures}: {wait}");
+        }
+        controls.set_poll_interval(86_400);
+        assert!(
+            next(&controls, 1).unwrap() >= Duration::from_secs(77_760),
+            "never more often than asked for"
+        );
+    }
 
     #[test]
     fn the_spread_stays_in_its_bounds() {

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use omadm_client::{
-    Changed, Client, ClientConfig, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport,
-    ManagementObject, Persistence, PluginError, Refusal, SessionReport, StatusCode, Trigger,
+    Batch, Changed, Client, ClientConfig, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport,
+    ManagementObject, PersistError, Persistence, PluginError, Refusal, SessionReport, StatusCode, Trigger,
 };
 use omadm_mo::well_known::DEVINFO;
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, ServerId, Value};
@@ -117,6 +117,31 @@ pub fn plugins(hands: &Hands) -> Vec<Box<dyn ManagementObject>> {
         ),
         Box::new(Thing(hands.clone())),
     ]
+}
+
+/// Memory that is full when the test says so.
+#[derive(Clone, Default)]
+pub struct Full(Arc<Mutex<bool>>);
+
+impl Full {
+    pub fn fill(&self, full: bool) {
+        *self.0.lock().unwrap() = full;
+    }
+}
+
+impl Persistence for Full {
+    fn load(&mut self, _: &mut dyn FnMut(Batch) -> Result<(), PersistError>) -> Result<(), PersistError> {
+        Ok(())
+    }
+    fn append(&mut self, _: &Batch) -> Result<(), PersistError> {
+        if *self.0.lock().unwrap() { Err(PersistError::Full { path: "disk".into() }) } else { Ok(()) }
+    }
+    fn wants_compaction(&self) -> bool {
+        false
+    }
+    fn compact(&mut self, _: &mut dyn Iterator<Item = Batch>) -> Result<(), PersistError> {
+        Ok(())
+    }
 }
 
 pub fn open(persistence: impl Persistence + 'static, hands: &Hands) -> Device {

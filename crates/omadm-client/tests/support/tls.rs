@@ -20,7 +20,12 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        let key = key();
+        Self::on(Nid::X9_62_PRIME256V1)
+    }
+
+    /// One with a key on this curve.
+    pub fn on(curve: Nid) -> Self {
+        let key = key(curve);
         let mut builder = builder("test authority", &key);
         builder.set_issuer_name(&name("test authority")).unwrap();
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
@@ -38,8 +43,16 @@ impl Authority {
 
     /// A server with a certificate for these DNS names, and for 127.0.0.1 if asked.
     pub fn acceptor(&self, names: &[&str], loopback: bool) -> SslAcceptor {
-        let key = key();
-        let mut builder = builder("server", &key);
+        self.acceptor_with(&key(Nid::X9_62_PRIME256V1), names, loopback)
+    }
+
+    /// A server with a key on this curve.
+    pub fn acceptor_on(&self, curve: Nid) -> SslAcceptor {
+        self.acceptor_with(&key(curve), &["localhost"], true)
+    }
+
+    fn acceptor_with(&self, key: &PKey<Private>, names: &[&str], loopback: bool) -> SslAcceptor {
+        let mut builder = builder("server", key);
         builder.set_issuer_name(self.certificate.subject_name()).unwrap();
         let mut alternative = SubjectAlternativeName::new();
         for name in names {
@@ -53,14 +66,14 @@ impl Authority {
         builder.append_extension(alternative).unwrap();
         builder.sign(&self.key, MessageDigest::sha256()).unwrap();
         let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
-        acceptor.set_private_key(&key).unwrap();
+        acceptor.set_private_key(key).unwrap();
         acceptor.set_certificate(&builder.build()).unwrap();
         acceptor.build()
     }
 }
 
-fn key() -> PKey<Private> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+fn key(curve: Nid) -> PKey<Private> {
+    let group = EcGroup::from_curve_name(curve).unwrap();
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
 }
 
