@@ -87,6 +87,12 @@ async fn the_inventory_is_kept() {
     proves!("D2-5.2.2-10", "D2-7.2.1.1-02", "D2-7.2.1.1-03");
     let server = TestServer::start().await;
     let device = server.enrol(ID).await;
+    let mut bench = omadm_conformance::Bench::with(|setup| setup.client.always_send_mos = true).await;
+    bench.session().await;
+    assert!(
+        bench.server.package1(0).miids(omadm_conformance::MOID).is_some(),
+        "what our device sends is by the schema"
+    );
     let good = json!({ "MOS": [
         { "DDF": "https://x/devinfo.ddf", "MOID": "urn:oma:mo:oma-dm-devinfo:1.2", "MIID": ["DevInfo"] },
         { "DDF": "https://x/scomo.ddf", "MOID": "urn:oma:mo:oma-scomo:1.0", "MIID": ["a", "b"] },

@@ -6,7 +6,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn data_is_fetched_once_and_stored() {
-    proves!("D2-5.3.1-02", "D2-5.3.1-07", "DM-PACK-014-C-M", "D2-C-HGET-200", "D2-C-HGET-419");
+    proves!("D2-5.3.1-02", "D2-5.3.1-07", "DM-PACK-014-C-M", "D2-C-HGET-200");
     let mut bench = Bench::new().await;
     let good = bench.server.serve("/good", &dmmo(&address("Text"), "Text", json!("new")));
     for (path, status) in [("/broken", 500), ("/forbidden", 403), ("/gone", 404)] {
@@ -49,6 +49,13 @@ async fn a_repository_that_cannot_be_reached_is_419_and_the_session_goes_on() {
     assert_eq!(answer.statuses(), [419, 419, 419, 419, 200]);
     assert_eq!(answer.value(4), "text of alpha");
     assert!(stranger.requests().is_empty(), "nothing is asked of a server whose certificate is not trusted");
+
+    for status in [404, 500] {
+        bench.server.route(&Method::GET, "/silent", Answer::status(status));
+        assert_eq!(bench.status(json!(["HGET", bench.server.uri("/silent"), address("Text")])).await, 419);
+    }
+    let back = bench.server.serve("/silent", &dmmo(&address("Text"), "Text", json!("back")));
+    assert_eq!(bench.status(json!(["HGET", back, address("Text")])).await, 200);
 }
 
 #[tokio::test]

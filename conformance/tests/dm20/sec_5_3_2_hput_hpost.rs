@@ -75,8 +75,12 @@ async fn a_repository_that_fails_is_419() {
         assert_eq!(bench.status(json!([name, closed, address("Text")])).await, 419);
         assert_eq!(bench.status(json!([name, uri, address("None")])).await, 404);
         bench.server.route(&method, "/up", Answer::status(200));
-        assert_eq!(bench.status(json!([name, uri, address("Text")])).await, 200);
-        assert_eq!(bench.server.data_requests().last().unwrap().method, method);
+        assert_eq!(
+            bench.status(json!([name, uri, address("Text"), address("None"), single("Count")])).await,
+            200
+        );
+        let sent = bench.server.data_requests().pop().unwrap();
+        assert_eq!((&sent.method, sent.json().as_array().unwrap().len()), (&method, 2));
     }
 }
 

@@ -232,3 +232,53 @@ async fn a_session_goes_on_at_another_node() {
         assert_eq!(node.command(&read).await["result"]["items"][0]["value"], "moved");
     }
 }
+
+#[tokio::test]
+async fn an_operator_cannot_queue_what_no_device_takes() {
+    proves!("D2-5.3.1-01", "D2-5.3.2-01", "D2-5.3.4-01", "D2-5.3.6-01", "D2-5.3.8-01");
+    let server = TestServer::start().await;
+    let device = server.enrol(ID).await;
+    let uri = "https://localhost/x";
+    let malformed = [
+        vec![],
+        vec!["HGET"],
+        vec!["HGET", uri, TEXT, TEXT],
+        vec!["HPUT", uri],
+        vec!["HPOST", uri],
+        vec!["DELETE"],
+        vec!["DELETE", TEXT, TEXT],
+        vec!["GET"],
+        vec!["GET", TEXT, TEXT],
+        vec!["EXEC"],
+        vec!["CONT"],
+        vec!["CONT", uri, uri],
+        vec!["FOO", TEXT],
+        vec!["get", TEXT],
+    ];
+    for words in malformed {
+        let reply = server.post_command(ID, &json!({ "verb": "raw", "words": words })).await;
+        assert_eq!(reply.status, 400, "{words:?}");
+        assert!(reply.json()["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{words:?}");
+    }
+    let good = [
+        vec!["HGET", uri],
+        vec!["HGET", uri, TEXT],
+        vec!["HPUT", uri, TEXT, TEXT, TEXT],
+        vec!["HPOST", uri, TEXT],
+        vec!["DELETE", TEXT],
+        vec!["GET", TEXT],
+        vec!["EXEC", TEXT],
+        vec!["CONT", uri],
+    ];
+    for words in &good {
+        server.queue_raw(&device, words).await;
+    }
+    assert_eq!(commands(&device.begin().await), good);
+    let mut bench = omadm_conformance::Bench::new().await;
+    let missing = json!([["HGET"], ["HPUT", uri], ["DELETE"], ["GET"], ["CONT"]]);
+    assert_eq!(
+        bench.run(missing).await.statuses(),
+        [400, 400, 400, 400, 400],
+        "and a device would not take it"
+    );
+}

@@ -62,7 +62,11 @@ async fn an_answer_that_cannot_be_accepted_is_406() {
 
 #[tokio::test]
 async fn a_request_in_another_format_is_415() {
-    proves!("D2-5.5-03");
+    proves!("D2-5.5-03", "D2-7.2.1.1-01");
+    let mut bench = Bench::new().await;
+    bench.session().await;
+    let sent = bench.server.package1(0).request;
+    assert_eq!(sent.header("content-type"), Some(INITIATION));
     let server = TestServer::start().await;
     let device = server.enrol("UUID:format").await;
     for good in [
