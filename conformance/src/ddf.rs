@@ -1,4 +1,9 @@
-//! Writes DDF files for tests, independently of the product's writer.
+//! Writes DDF files for tests, independently of the product's writer, and sees them refused.
+
+use omadm_client::ClientError;
+
+use crate::device::DeviceSetup;
+use crate::server::TestServer;
 
 /// A DDF file of version 1.2 with these nodes at the top.
 #[must_use]
@@ -33,4 +38,22 @@ pub fn properties(access: &str, format: &str, occurrence: &str, more: &str) -> S
 pub fn single_root(name: &str, moid: &str, inside: &[String]) -> String {
     let more = format!("<Scope><Permanent/></Scope><DFType><DDFName>{moid}</DDFName></DFType>");
     node(name, &properties("Get", "node", "One", &more), inside)
+}
+
+/// Asserts that device and server both refuse a DDF file, and say at which line and column the fault is and what it is.
+pub async fn both_refuse(server: &TestServer, ddf: &str, (line, column): (usize, usize), fault: &str) {
+    let mut setup = DeviceSetup::new([], None);
+    setup.data_objects.push(ddf.to_owned());
+    match setup.refusal() {
+        ClientError::Ddf { line: at_line, column: at_column, reason, .. } => {
+            assert_eq!((at_line, at_column), (line, column), "{reason}: {ddf}");
+            assert!(reason.contains(fault), "{reason}");
+        }
+        error => panic!("{error}"),
+    }
+    let reply = server.put_ddf("bad.ddf", ddf).await;
+    let detail = reply.json()["detail"].to_string();
+    assert_eq!(reply.status, 400, "{detail}");
+    assert!(detail.contains(&format!("line {line}, column {column}")) && detail.contains(fault), "{detail}");
+    assert_eq!(server.fetch_ddf("bad.ddf").await.status, 404, "it is not kept");
 }

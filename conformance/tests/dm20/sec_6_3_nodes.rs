@@ -1,8 +1,7 @@
 //! Management objects and their nodes on the device (`DM 2.0 §6.3`), for the rows of both sides commanded by the real server.
 
 use http::Method;
-use omadm_client::ClientError;
-use omadm_conformance::ddf::{node, properties, single_root, tree};
+use omadm_conformance::ddf::{both_refuse, node, properties, single_root, tree};
 use omadm_conformance::{
     Account, Bench, DeviceSetup, MOID, PLAIN_MOID, Pair, TestServer, address, dmmo, fetch, proves, single,
 };
@@ -67,27 +66,6 @@ async fn pair() -> Pair {
     let mut pair = Pair::with(with_shelf).await;
     pair.device.grant(VENDOR, "Shelf", "/", "omadm", 15);
     pair
-}
-
-/// Line and column at which a device refuses a DDF file.
-fn refused_at(ddf: &str) -> (usize, usize) {
-    let mut setup = DeviceSetup::new([], None);
-    setup.data_objects.push(ddf.to_owned());
-    match setup.refusal() {
-        ClientError::Ddf { line, column, .. } => (line, column),
-        error => panic!("{error}"),
-    }
-}
-
-/// Both sides refuse a DDF file and say where the fault is.
-async fn both_refuse(server: &TestServer, ddf: &str, place: (usize, usize), reason: &str) {
-    assert_eq!(refused_at(ddf), place, "{ddf}");
-    let reply = server.put_ddf("bad.ddf", ddf).await;
-    let detail = reply.json()["detail"].to_string();
-    assert_eq!(reply.status, 400, "{detail}");
-    let line = format!("line {}, column {}", place.0, place.1);
-    assert!(detail.contains(&line) && detail.contains(reason), "{line}: {reason} in {detail}");
-    assert_eq!(server.fetch_ddf("bad.ddf").await.status, 404);
 }
 
 #[tokio::test]
