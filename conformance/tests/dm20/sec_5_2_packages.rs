@@ -214,3 +214,19 @@ async fn alerts_of_a_server_are_ignored() {
     let package = json!({ "CMD": [["GET", address("Text")]], "Alert": [{ "AlertType": "urn:x:y" }] });
     assert_eq!(bench.run_answer(Answer::package2(&package)).await.statuses(), [200]);
 }
+
+#[tokio::test]
+async fn alerts_of_a_running_session_go_into_package3_together() {
+    proves!("D2-5.2.4-06");
+    let mut bench = Bench::new().await;
+    let types = ["urn:oma:at:example:1.0:One", "urn:oma:at:example:1.0:Two"];
+    for alert_type in types {
+        bench.device.plug.raise(omadm_client::Alert::new(alert_type));
+    }
+    let answer = bench.run(json!([["EXEC", address("Run")]])).await;
+    assert_eq!(answer.statuses(), [200]);
+    assert_eq!(answer.alert_types(), types, "in one array");
+    assert_eq!(bench.server.package1(0).alert_types(), [BOOTSTRAP_COMPLETE], "they came up after Package#1");
+    bench.session().await;
+    assert_eq!(bench.server.package1(1).alert_types(), [CLIENT_INITIATED], "and were sent once");
+}

@@ -89,7 +89,7 @@ async fn all_that_was_at_the_position_is_replaced() {
 
 #[tokio::test]
 async fn without_a_client_uri_the_place_is_told() {
-    proves!("D2-5.3.1-01", "D2-5.3.1-04", "D2-5.3.1-05", "D2-5.3.1-06");
+    proves!("D2-5.3.1-01", "D2-5.3.1-04", "D2-5.3.1-05", "D2-5.3.1-06", "D2-6.1.1.1-01");
     let mut bench = Bench::new().await;
     let item = |label: &str, name: &str| json!({ "ClientURI": format!("{PLAIN_MOID}//"), "MOData": { label: { "Name": name } } });
     let one = bench.server.serve("/one", &json!([item("usb", "first")]));

@@ -44,6 +44,9 @@ pub(crate) fn run(format: Format) -> Result {
     let waived = matrix::waived(&folder.join("waived.csv"))?;
     let named = source::named_rows(&folder)?;
     let evidence = evidence::collect(workspace::target_dir())?;
+    if !evidence.all_passed && evidence.failed.is_empty() {
+        return Err("the conformance tests do not build or did not run; what is above says why".into());
+    }
 
     let faults = faults(&rows, &waived, &named, &evidence);
     let judged = judge(rows, &waived, &evidence.proofs);
