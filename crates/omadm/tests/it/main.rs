@@ -8,6 +8,7 @@
 
 mod ddf;
 mod decode;
+mod device;
 mod server;
 mod usage;
 

@@ -13,14 +13,14 @@ use crate::{Ran, omadm, repository};
 const DEVINFO: &str = "urn:oma:mo:oma-dm-devinfo:1.2//";
 
 /// A server on free ports with a data directory of its own; killed when dropped.
-struct Server {
+pub struct Server {
     child: Child,
     ready: Value,
     dir: TempDir,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (child, ready) = serve(dir.path());
         Self { child, ready, dir }
@@ -31,26 +31,26 @@ impl Server {
     }
 
     /// A call with the server's address and token.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = omadm();
         command.args(arguments).args(["--server", self.text("operator_url")]);
         command.args(["--token-file", self.text("token_file")]);
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         self.command(arguments).output().unwrap().into()
     }
 
     /// A call that has to succeed.
-    fn good(&self, arguments: &[&str]) -> String {
+    pub fn good(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
         ran.stdout
     }
 
     /// A call that has to succeed, with its JSON.
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.good(&[arguments, &["--output", "json"]].concat())).unwrap()
     }
 
@@ -69,7 +69,7 @@ impl Server {
         devices.as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -189,6 +189,20 @@ fn what_a_session_brought_is_shown() {
     assert!(events.contains("BootstrapComplete") && events.contains(missing), "{events}");
     let lines = server.good(&["events", "--output", "json"]);
     assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{lines}");
+}
+
+#[test]
+fn events_are_followed_as_they_happen() {
+    let server = Server::start();
+    let mut follower = server.command(&["events", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    for id in ["UUID:1", "UUID:2"] {
+        server.good(&["device", "add", id]);
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains(id) && line.contains("enrolled"), "{line}");
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
 }
 
 #[test]
