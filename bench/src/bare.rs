@@ -22,12 +22,13 @@ use openssl::pkey::{PKey, Private};
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, select_next_proto};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio_openssl::SslStream;
 
 use crate::Result;
-use crate::measure::{Effort, median};
 
 /// Connections, as many as the load over TLS has.
 pub const CONNECTIONS: usize = 64;
@@ -38,18 +39,32 @@ const PACKAGE2: &[u8] = br#"{"CMD":[["GET","urn:oma:mo:oma-dm-devinfo:1.2//DevID
 /// A Package#1.
 const PACKAGE1: &[u8] = br#"{"Alert":[{"AlertType":"urn:oma:at:dm:2.0:ClientInitiatedMgmt"}]}"#;
 
-/// Median rate of requests over kept connections, client and server on this machine.
-pub fn requests_per_second(effort: &Effort) -> Result<f64> {
-    let dir = tempfile::tempdir()?;
-    tokio::runtime::Runtime::new()?.block_on(async {
-        let (uri, authority) = start(dir.path()).await?;
-        let clients = connect(&uri, &authority).await?;
-        let mut rates = Vec::new();
-        for _ in 0..effort.runs {
-            rates.push(load(&clients, &uri, effort.run * 5).await?);
-        }
-        Ok(median(rates))
-    })
+/// The server, and clients that are connected to it.
+pub struct Bare {
+    runtime: Runtime,
+    uri: Uri,
+    clients: Vec<HttpsTransport>,
+    /// Holds the certificate.
+    _dir: TempDir,
+}
+
+impl Bare {
+    /// Starts it.
+    pub fn start() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let runtime = Runtime::new()?;
+        let (uri, clients) = runtime.block_on(async {
+            let (uri, authority) = start(dir.path()).await?;
+            let clients = connect(&uri, &authority).await?;
+            Result::Ok((uri, clients))
+        })?;
+        Ok(Self { runtime, uri, clients, _dir: dir })
+    }
+
+    /// Requests per second over kept connections, client and server on this machine.
+    pub fn requests_per_second(&self, length: Duration) -> Result<f64> {
+        self.runtime.block_on(load(&self.clients, &self.uri, length))
+    }
 }
 
 /// Starts the server in the background; gives its address and the certificate to trust.

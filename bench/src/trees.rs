@@ -46,7 +46,7 @@ pub fn server() -> Result<Actor> {
 pub fn managed(groups: &[usize]) -> Result<Tree> {
     let quota = Quota { nodes: 4_000_000, bytes: 1 << 30, ..Quota::default() };
     let mut tree = Tree::new(Arc::new(catalogue()?), quota);
-    let (_, _) = install_bootstrap(&mut tree, Time::default(), &bootstrap()?, &Limits::default(), true)?;
+    install_bootstrap(&mut tree, Time::default(), &bootstrap()?, &Limits::default(), true)?;
     let authority = Authority::Server(ServerId::parse(SERVER)?);
     let mut change = tree.begin(Actor::Device, Time::default());
     for (moid, miid, content) in
