@@ -60,6 +60,9 @@ fn credentials(account: NodeRef<'_>) -> Option<BasicCredentials> {
     };
     let (data, secret) = (octets("Data")?, octets("Secret")?);
     if X509::from_der(data).is_ok() {
+        tracing::warn!(
+            "Auth/Trsp holds a certificate, but this client authenticates by HTTP Basic only: nothing is sent"
+        );
         return None;
     }
     let user = std::str::from_utf8(data).ok()?;

@@ -7,7 +7,7 @@ use omadm_codec::Limits;
 use omadm_mo::alias::Tolerances;
 use omadm_mo::ddf::Catalogue;
 use omadm_mo::{Actor, Change, Moid, NodePath, NodeRecord, Prepared, Quota, ServerId, Time, Tree};
-use omadm_session::dm2::client;
+use omadm_session::dm2::client::{self, Installed};
 
 use crate::error::{ClientError, PersistError, PluginError};
 use crate::grants::{self, Grant};
@@ -167,8 +167,12 @@ impl Device {
         mut entries: Vec<(String, Option<serde_json::Value>)>,
     ) -> Result<Vec<ServerId>, ClientError> {
         let now = (self.config.clock)();
-        let (prepared, servers) =
+        let Installed { prepared, servers, tolerated } =
             client::install_bootstrap(&mut self.tree, now, body, &self.config.limits, self.config.strict)?;
+        if !tolerated.is_empty() {
+            let names: Vec<_> = tolerated.iter().map(|tolerance| tolerance.as_str()).collect();
+            tracing::info!("the bootstrap departs from the standard and is tolerated: {}", names.join(", "));
+        }
         entries.extend(servers.iter().map(outbox::bootstrap_pending));
         self.keep(prepared, entries)?;
         self.maintain()?;
@@ -210,8 +214,11 @@ impl Device {
         }
         let entries = outbox::orphans(&self.tree, &self.entries);
         self.append(&Batch { nodes: Vec::new(), entries })?;
-        if self.persistence.wants_compaction() {
-            self.compact()?;
+        if self.persistence.wants_compaction()
+            && let Err(error) = self.compact()
+        {
+            // What is kept is only longer than it need be.
+            tracing::warn!("the durable state cannot be compacted now: {error}");
         }
         Ok(())
     }

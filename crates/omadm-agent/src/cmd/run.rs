@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use omadm_client::{Client, Outcome, Trigger};
+use omadm_client::{Client, ClientError, Outcome, PersistError, Trigger};
 use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -42,7 +42,10 @@ fn factory_bootstrap(setup: &Setup, client: &mut Client) {
     let installed = read_bootstrap(file)
         .and_then(|body| client.device_mut().install_factory_bootstrap(&body).map_err(AgentError::from));
     match installed {
-        Ok(Some(servers)) => tracing::info!(file = %file.display(), ?servers, "factory bootstrap installed"),
+        Ok(Some(servers)) => {
+            let servers: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
+            tracing::info!(file = %file.display(), servers = servers.join(", "), "factory bootstrap installed");
+        }
         Ok(None) => {}
         Err(error) => {
             tracing::error!(file = %file.display(), "the factory bootstrap is not installed: {error}")
@@ -60,9 +63,8 @@ async fn serve(
     if let Some(device_id) = client.device().tree().device_id() {
         tracing::info!(%device_id, poll_interval = controls.poll_interval(), "running");
     }
-    for server in client.device().bootstraps_pending() {
-        session(client, controls, &server, Trigger::Bootstrap).await?;
-    }
+    let pending = client.device().bootstraps_pending();
+    sessions(client, controls, pending, &Trigger::Bootstrap).await?;
     // Machines that start together must not all call together.
     let mut wait = spread(controls.poll_interval(), 0.0, 1.0);
     let mut failures = 0;
@@ -84,15 +86,37 @@ async fn serve(
                 }
             }
         }
-        let servers: Vec<ServerId> = client.device().tree().accounts().map(|(server, _)| server).collect();
-        let mut aborted = false;
-        for server in servers {
-            let report = session(client, controls, &server, Trigger::Client).await?;
-            aborted |= matches!(report.outcome, Outcome::Aborted { .. });
-        }
-        failures = if aborted { failures + 1 } else { 0 };
+        let servers = client.device().tree().accounts().map(|(server, _)| server).collect();
+        let ended = sessions(client, controls, servers, &Trigger::Client).await?;
+        failures = if ended { 0 } else { failures.saturating_add(1) };
         wait = next(controls, failures);
     }
+}
+
+/// A session with each of these servers; whether all of them ended well. Trouble with one server, or a disk that is full for
+/// the moment, does not end the agent; state that cannot be trusted any more does, and the next start reads it afresh.
+async fn sessions(
+    client: &mut Client,
+    controls: &Controls,
+    servers: Vec<ServerId>,
+    trigger: &Trigger,
+) -> Result<bool, AgentError> {
+    let mut ended = true;
+    for server in servers {
+        match session(client, controls, &server, trigger.clone()).await {
+            Ok(report) => ended &= matches!(report.outcome, Outcome::Ended { .. }),
+            Err(AgentError::Client(ClientError::Persist(error)))
+                if !matches!(error, PersistError::Full { .. }) =>
+            {
+                return Err(error.into());
+            }
+            Err(error) => {
+                tracing::error!(%server, "session failed: {error}");
+                ended = false;
+            }
+        }
+    }
+    Ok(ended)
 }
 
 /// The time to the next session: the interval, twice as long for each failure in a row, a tenth more or less.

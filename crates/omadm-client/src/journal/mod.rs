@@ -57,7 +57,9 @@ impl Journal {
         let lock = file::lock(&directory.join(LOCK))?;
         let path = directory.join(STATE);
         if !path.try_exists().map_err(|source| file::error("look for", &path, source))? {
-            write_state(directory, &mut std::iter::empty())?;
+            write_new(directory, &mut std::iter::empty())?;
+            replace(directory)?;
+            file::sync_directory(directory)?;
         }
         let file = file::open_existing(&path)?;
         Ok(Self { directory: directory.to_owned(), path, file: Some(file), length: 0, base: 0, _lock: lock })
@@ -118,9 +120,12 @@ impl Persistence for Journal {
     }
 
     fn compact(&mut self, state: &mut dyn Iterator<Item = Batch>) -> Result<(), PersistError> {
-        let written = write_state(&self.directory, state)?;
-        // The old file has no name any more: appending to it would lose what is appended.
+        let written = write_new(&self.directory, state)?;
+        replace(&self.directory)?;
+        // The old file has no name any more: appending to it would lose what is appended. And until the new name is
+        // durable, a power cut could bring the old file back.
         self.file = None;
+        file::sync_directory(&self.directory)?;
         let mut file = file::open_existing(&self.path)?;
         file.seek(SeekFrom::End(0)).map_err(|source| file::error("read", &self.path, source))?;
         self.file = Some(file);
@@ -238,23 +243,31 @@ fn next_line(
     read.map(|octets| octets as u64).map_err(|source| file::error("read", path, source))
 }
 
-/// Writes a new file with this state and gives it the name of the old one; gives its length.
-fn write_state(directory: &Path, state: &mut dyn Iterator<Item = Batch>) -> Result<u64, PersistError> {
-    let path = directory.join(STATE);
+/// Writes a file with this state beside the old one, durably; gives its length. A failure leaves nothing behind.
+fn write_new(directory: &Path, state: &mut dyn Iterator<Item = Batch>) -> Result<u64, PersistError> {
     let new = directory.join(NEW_STATE);
-    let mut writer = BufWriter::new(file::create(&new)?);
+    let written = write_lines(&new, state);
+    if written.is_err() {
+        // It may be what filled the disk. If it cannot be removed the next rewriting overwrites it.
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+fn write_lines(path: &Path, state: &mut dyn Iterator<Item = Batch>) -> Result<u64, PersistError> {
+    let mut writer = BufWriter::new(file::create(path)?);
     let mut length = 0;
     let mut line = Zeroizing::new(Vec::new());
     let mut put = |line: &mut Vec<u8>| {
         length += line.len() as u64;
         let done = writer.write_all(line);
         line.clear();
-        done.map_err(|source| file::error("write", &new, source))
+        done.map_err(|source| file::error("write", path, source))
     };
     line::seal(format!("H{FORMAT}").as_bytes(), &mut line);
     put(&mut line)?;
     for batch in state {
-        encode(&new, &batch, &mut line)?;
+        encode(path, &batch, &mut line)?;
         put(&mut line)?;
     }
     line::seal(b"E", &mut line);
@@ -263,10 +276,14 @@ fn write_state(directory: &Path, state: &mut dyn Iterator<Item = Batch>) -> Resu
         .into_inner()
         .map_err(std::io::IntoInnerError::into_error)
         .and_then(|file| file.sync_all())
-        .map_err(|source| file::error("write", &new, source))?;
-    std::fs::rename(&new, &path).map_err(|source| file::error("replace", &path, source))?;
-    file::sync_directory(directory)?;
+        .map_err(|source| file::error("write", path, source))?;
     Ok(length)
+}
+
+/// Gives the new file the name of the old one.
+fn replace(directory: &Path) -> Result<(), PersistError> {
+    let path = directory.join(STATE);
+    std::fs::rename(directory.join(NEW_STATE), &path).map_err(|source| file::error("replace", &path, source))
 }
 
 fn encode(path: &Path, batch: &Batch, out: &mut Vec<u8>) -> Result<(), PersistError> {

@@ -176,6 +176,19 @@ fn compaction_replaces_what_was_kept() {
 }
 
 #[test]
+fn a_compaction_that_fails_leaves_what_was_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let batches = filled(directory.path(), 2);
+    let (mut journal, _) = open(directory.path());
+    let obstacle = directory.path().join("state.journal.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    assert!(matches!(journal.compact(&mut [batch(7)].into_iter()), Err(PersistError::Io { .. })));
+    journal.append(&batch(8)).unwrap();
+    drop(journal);
+    assert_eq!(open(directory.path()).1, [batches, vec![batch(8)]].concat());
+}
+
+#[test]
 fn wants_compaction_when_the_appended_part_outgrew_the_state() {
     let directory = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(directory.path());
