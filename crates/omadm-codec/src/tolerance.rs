@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use omadm_mo::Departure;
+
 /// One way of being liberal towards a peer. Off in strict mode, visible in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -15,10 +17,12 @@ pub enum Tolerance {
     BareMoObject,
     /// `Alert` nested in an object, as the `$ref` of the schema reads literally.
     NestedAlert,
-    /// Alert `Data` that is not an object, or has no `DataType`.
+    /// Alert `Data` that is not an object, or whose `DataType` is missing or no media type (`DM 2.0 §7.2.1.3`).
     LooseAlertData,
-    /// A leaf given as a string that converts to the format of the DDF.
+    /// A leaf given as a string that converts to the format of the DDF (`DM 2.0 §I.2`).
     TextForTyped,
+    /// Octets in base64 with white space in it, or without its padding.
+    LooseBase64,
     /// `MOS` items without a `DDF` link.
     MosWithoutDdf,
     /// A session start without any alert (`DM 2.0 §I.1`).
@@ -33,21 +37,22 @@ pub enum Tolerance {
     MoidAlias,
     /// An alias of a node name such as `ServerID` for `SrvID`.
     NodeAlias,
+    /// An access right entry that names a server without the prefix `serverid:` (`DM 2.0 figure 17`).
+    BareAuthority,
     /// An alert `Mark` outside the seven values, taken as informational.
     UnknownMark,
-    /// A media type in another letter case than registered.
-    MediaTypeCase,
 }
 
 impl Tolerance {
     /// Every tolerance, in the order of their definition.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BareStatus,
         Self::StatusUriAfterEntry,
         Self::BareMoObject,
         Self::NestedAlert,
         Self::LooseAlertData,
         Self::TextForTyped,
+        Self::LooseBase64,
         Self::MosWithoutDdf,
         Self::NoStartAlert,
         Self::BareLineFeed,
@@ -55,8 +60,8 @@ impl Tolerance {
         Self::NamedFirstPart,
         Self::MoidAlias,
         Self::NodeAlias,
+        Self::BareAuthority,
         Self::UnknownMark,
-        Self::MediaTypeCase,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -69,6 +74,7 @@ impl Tolerance {
             Self::NestedAlert => "nested-alert",
             Self::LooseAlertData => "loose-alert-data",
             Self::TextForTyped => "text-for-typed",
+            Self::LooseBase64 => "loose-base64",
             Self::MosWithoutDdf => "mos-without-ddf",
             Self::NoStartAlert => "no-start-alert",
             Self::BareLineFeed => "bare-line-feed",
@@ -76,8 +82,8 @@ impl Tolerance {
             Self::NamedFirstPart => "named-first-part",
             Self::MoidAlias => "moid-alias",
             Self::NodeAlias => "node-alias",
+            Self::BareAuthority => "bare-authority",
             Self::UnknownMark => "unknown-mark",
-            Self::MediaTypeCase => "media-type-case",
         }
     }
 }
@@ -85,6 +91,17 @@ impl Tolerance {
 impl fmt::Display for Tolerance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<Departure> for Tolerance {
+    fn from(departure: Departure) -> Self {
+        match departure {
+            Departure::MoidAlias => Self::MoidAlias,
+            Departure::BareAuthority => Self::BareAuthority,
+            Departure::TextForTyped => Self::TextForTyped,
+            Departure::LooseBase64 => Self::LooseBase64,
+        }
     }
 }
 
@@ -125,7 +142,11 @@ mod tests {
     fn names_are_distinct_and_in_kebab_case() {
         let names: BTreeSet<_> = Tolerance::ALL.iter().map(|t| t.as_str()).collect();
         assert_eq!(names.len(), Tolerance::ALL.len());
-        assert!(names.iter().all(|name| name.bytes().all(|b| b == b'-' || b.is_ascii_lowercase())));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|b| b == b'-' || b.is_ascii_lowercase() || b.is_ascii_digit()))
+        );
     }
 
     #[test]

@@ -12,6 +12,19 @@ use crate::name::{Moid, NodeName};
 use crate::tree::Tree;
 use crate::well_known;
 
+/// A departure from the normative text that the tree accepted. Those in addresses are seen by [`Tree::canonical`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Departure {
+    /// [`Tolerances::moid_aliases`], among the MOIDs that an account is for.
+    MoidAlias,
+    /// [`Tolerances::bare_authorities`].
+    BareAuthority,
+    /// [`Tolerances::text_values`].
+    TextForTyped,
+    /// [`Tolerances::loose_base64`].
+    LooseBase64,
+}
+
 /// Which departures from the normative text the tree accepts. All are on by default; [`Tolerances::STRICT`] has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tolerances {
@@ -23,17 +36,35 @@ pub struct Tolerances {
     pub bare_authorities: bool,
     /// Text where the definition wants a number or bool (`DM 2.0 Appendix I.2`).
     pub text_values: bool,
+    /// Base64 with white space in it or without its padding (`RFC 4648 §3.2, §3.3`).
+    pub loose_base64: bool,
 }
 
 impl Tolerances {
     /// The normative text and nothing else.
-    pub const STRICT: Self =
-        Self { moid_aliases: false, node_aliases: false, bare_authorities: false, text_values: false };
+    pub const STRICT: Self = Self::all(false);
+
+    const fn all(on: bool) -> Self {
+        Self { moid_aliases: on, node_aliases: on, bare_authorities: on, text_values: on, loose_base64: on }
+    }
+}
+
+impl Tolerances {
+    /// Whether a departure is accepted.
+    #[must_use]
+    pub fn accept(self, departure: Departure) -> bool {
+        match departure {
+            Departure::MoidAlias => self.moid_aliases,
+            Departure::BareAuthority => self.bare_authorities,
+            Departure::TextForTyped => self.text_values,
+            Departure::LooseBase64 => self.loose_base64,
+        }
+    }
 }
 
 impl Default for Tolerances {
     fn default() -> Self {
-        Self { moid_aliases: true, node_aliases: true, bare_authorities: true, text_values: true }
+        Self::all(true)
     }
 }
 

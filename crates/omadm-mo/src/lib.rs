@@ -26,7 +26,7 @@ pub mod value;
 pub mod well_known;
 
 pub use access::{Actor, Authority, Operation, Rights};
-pub use alias::Tolerances;
+pub use alias::{Departure, Tolerances};
 pub use change::{Change, ChangeEntry, ChangeKind, ChangeSet, NodeRecord, Prepared};
 pub use client_uri::{ClientUri, Condition, MoInst, Query, Segment, XName};
 pub use content::Content;

@@ -9,7 +9,9 @@ use core::fmt;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::alias::Departure;
 use crate::error::ValueError;
 
 /// Format of a node (`DM 2.0 §6.3.1`); `Node` is an interior node, all others are leaves.
@@ -32,7 +34,7 @@ pub enum Format {
 /// Value of a leaf. Which variant a leaf holds follows from its [`Format`]:
 /// `null` Null, `bool` Bool, `int` Int, `float` Float, `bin` and `b64` Bytes (decoded octets), others Text.
 ///
-/// Octets may be keys, so `Debug` shows only how many there are.
+/// A value may be a secret: `Debug` shows of text and octets only how many there are, and a value wipes itself when it is dropped.
 #[derive(Clone, PartialEq)]
 #[allow(missing_docs, reason = "described above")]
 pub enum Value {
@@ -77,7 +79,7 @@ impl Format {
     }
 }
 
-/// Standard alphabet; padding may be missing, as peers leave it out.
+/// Standard alphabet; padding may be missing.
 const BASE64_IN: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -104,7 +106,7 @@ impl Value {
             Format::Time => (text.is_empty() || is_time(text)).then(|| Self::Text(text.to_owned())),
             Format::Bin | Format::B64 => decode_base64(text).map(Self::Bytes),
         };
-        value.ok_or_else(|| ValueError { format, found: shorten(format!("{text:?}")) })
+        value.ok_or_else(|| ValueError { format, found: text_of(text.len()) })
     }
 
     /// The textual form, the inverse of [`Value::from_text`].
@@ -120,31 +122,26 @@ impl Value {
         }
     }
 
-    /// Makes a value as it came from a self-describing format (JSON) into a value of `format`.
-    /// `Text` is read by [`Value::from_text`]; the flag says whether a conversion from text to a number or bool was
-    /// needed (a tolerance: such a value is accepted, never sent).
+    /// Makes a value as it came from a self-describing format (JSON) into a value of `format`. `Text` is read by
+    /// [`Value::from_text`]; also says whether something had to be tolerated for that.
     ///
     /// # Errors
     /// [`ValueError`] when the value does not fit.
-    pub fn into_format(self, format: Format) -> Result<(Self, bool), ValueError> {
-        match (format, self) {
-            (Format::Int, Self::Int(number)) if i32::try_from(number).is_ok() => {
-                Ok((Self::Int(number), false))
-            }
+    pub fn into_format(self, format: Format) -> Result<(Self, Option<Departure>), ValueError> {
+        if self.fits(format) {
+            return Ok((self, None));
+        }
+        match (format, &self) {
             #[expect(clippy::cast_precision_loss, reason = "the float nearest to a whole number is meant")]
-            (Format::Float, Self::Int(number)) => Ok((Self::Float(number as f64), false)),
-            (Format::Chr | Format::Xml | Format::Date | Format::Time, value @ Self::Text(_)) => {
-                value.checked_text(format).map(|value| (value, false))
+            (Format::Float, Self::Int(number)) => Ok((Self::Float(*number as f64), None)),
+            (Format::Bin | Format::B64, Self::Text(text)) => match STANDARD.decode(text) {
+                Ok(octets) => Ok((Self::Bytes(octets), None)),
+                Err(_) => Ok((Self::from_text(format, text)?, Some(Departure::LooseBase64))),
+            },
+            (Format::Int | Format::Float | Format::Bool | Format::Null, Self::Text(text)) => {
+                Ok((Self::from_text(format, text)?, Some(Departure::TextForTyped)))
             }
-            (Format::Bin | Format::B64, Self::Text(text)) => {
-                Self::from_text(format, &text).map(|value| (value, false))
-            }
-            (Format::Int | Format::Float | Format::Bool, Self::Text(text)) => {
-                Self::from_text(format, &text).map(|value| (value, true))
-            }
-            (Format::Null, Self::Text(text)) => Self::from_text(format, &text).map(|value| (value, true)),
-            (_, value) if value.fits(format) => Ok((value, false)),
-            (_, value) => Err(ValueError { format, found: shorten(format!("{value:?}")) }),
+            _ => Err(ValueError { format, found: self.describe() }),
         }
     }
 
@@ -226,15 +223,39 @@ impl Value {
         }
     }
 
-    /// This text if it is a value of `format`, without a copy.
-    fn checked_text(self, format: Format) -> Result<Self, ValueError> {
-        if self.fits(format) {
-            Ok(self)
-        } else {
-            Err(ValueError { format, found: shorten(format!("{self:?}")) })
+    /// What kind of value this is, for errors, which are logged.
+    fn describe(&self) -> String {
+        match self {
+            Self::Null => String::from("null"),
+            Self::Bool(_) => String::from("a bool"),
+            Self::Int(_) | Self::Float(_) => String::from("a number"),
+            Self::Text(text) => text_of(text.len()),
+            Self::Bytes(octets) => format!("{} octets", octets.len()),
         }
     }
 }
+
+impl Zeroize for Value {
+    /// Puts zeros in the place of the content, which keeps its length.
+    fn zeroize(&mut self) {
+        match self {
+            Self::Null => {}
+            Self::Bool(flag) => flag.zeroize(),
+            Self::Int(number) => number.zeroize(),
+            Self::Float(number) => number.zeroize(),
+            Self::Text(text) => text.as_mut_str().zeroize(),
+            Self::Bytes(octets) => octets.as_mut_slice().zeroize(),
+        }
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Value {}
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -243,20 +264,14 @@ impl fmt::Debug for Value {
             Self::Bool(flag) => write!(f, "Bool({flag})"),
             Self::Int(number) => write!(f, "Int({number})"),
             Self::Float(number) => write!(f, "Float({number})"),
-            Self::Text(text) => write!(f, "Text({text:?})"),
+            Self::Text(text) => write!(f, "Text({} octets)", text.len()),
             Self::Bytes(octets) => write!(f, "Bytes({} octets)", octets.len()),
         }
     }
 }
 
-/// Longest excerpt of a refused value in an error, in characters.
-const EXCERPT: usize = 40;
-
-fn shorten(text: String) -> String {
-    match text.char_indices().nth(EXCERPT) {
-        None => text,
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
-    }
+fn text_of(octets: usize) -> String {
+    format!("text of {octets} octets")
 }
 
 fn parse_bool(text: &str) -> Option<bool> {
@@ -272,8 +287,9 @@ fn parse_bool(text: &str) -> Option<bool> {
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        let packed: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        return BASE64_IN.decode(packed).ok();
+        let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
+        packed.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+        return BASE64_IN.decode(&*packed).ok();
     }
     BASE64_IN.decode(text).ok()
 }
@@ -402,10 +418,16 @@ mod tests {
     #[test]
     fn json_types_are_brought_into_the_format_and_conversions_are_told() {
         let text = |text: &str| Value::Text(text.into());
-        assert_eq!(text("7").into_format(Format::Int), Ok((Value::Int(7), true)));
-        assert_eq!(text("true").into_format(Format::Bool), Ok((Value::Bool(true), true)));
-        assert_eq!(text("AQI=").into_format(Format::Bin), Ok((Value::Bytes(vec![1, 2]), false)));
-        assert_eq!(Value::Int(7).into_format(Format::Float), Ok((Value::Float(7.0), false)));
+        let typed = Some(Departure::TextForTyped);
+        assert_eq!(text("7").into_format(Format::Int), Ok((Value::Int(7), typed)));
+        assert_eq!(text("true").into_format(Format::Bool), Ok((Value::Bool(true), typed)));
+        assert_eq!(text("AQI=").into_format(Format::Bin), Ok((Value::Bytes(vec![1, 2]), None)));
+        for loose in ["AQI", "AQ I=", "AQI=\n"] {
+            let expected = Ok((Value::Bytes(vec![1, 2]), Some(Departure::LooseBase64)));
+            assert_eq!(text(loose).into_format(Format::B64), expected, "{loose:?}");
+        }
+        assert_eq!(Value::Int(7).into_format(Format::Float), Ok((Value::Float(7.0), None)));
+        assert_eq!(text("7").into_format(Format::Chr), Ok((text("7"), None)));
         assert!(Value::Int(1 << 40).into_format(Format::Int).is_err());
         assert!(Value::Int(7).into_format(Format::Chr).is_err());
         assert!(Value::Null.into_format(Format::Chr).is_err());
@@ -423,8 +445,30 @@ mod tests {
     }
 
     #[test]
-    fn octets_never_show_in_debug_output() {
+    fn text_and_octets_never_show_in_debug_output_or_errors() {
         assert_eq!(format!("{:?}", Value::Bytes(vec![65; 3])), "Bytes(3 octets)");
+        assert_eq!(format!("{:?}", Value::Text("hunter2".into())), "Text(7 octets)");
+        for format in [Format::Int, Format::Bin, Format::Date, Format::Node] {
+            let refused = Value::Text("hunter2!".into()).into_format(format).unwrap_err();
+            assert!(refused.to_string().starts_with("text of 8 octets is not a value"), "{refused}");
+        }
+        let refused = Value::Bytes(vec![65; 3]).into_format(Format::Chr).unwrap_err();
+        assert_eq!(refused.to_string(), "3 octets is not a value of format chr");
+    }
+
+    #[test]
+    fn wiping_leaves_zeros_in_every_place_that_held_the_content() {
+        for (mut value, wiped) in [
+            (Value::Text("hunter2".into()), Value::Text("\0".repeat(7))),
+            (Value::Bytes(vec![1, 2, 255]), Value::Bytes(vec![0; 3])),
+            (Value::Int(4711), Value::Int(0)),
+            (Value::Bool(true), Value::Bool(false)),
+            (Value::Float(1.5), Value::Float(0.0)),
+            (Value::Null, Value::Null),
+        ] {
+            value.zeroize();
+            assert!(value == wiped, "{value:?}");
+        }
     }
 
     #[test]

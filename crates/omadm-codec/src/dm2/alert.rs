@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use crate::dm2::json::{self, Anything, Array, Context, Object, ObjectSeed, Text};
-use crate::{Problem, Tolerance};
+use crate::{MediaType, Problem, Tolerance};
 
 /// `urn:oma:at:dm:2.0:ServerInitiatedMgmt`.
 pub const SERVER_INITIATED: &str = "urn:oma:at:dm:2.0:ServerInitiatedMgmt";
@@ -50,13 +50,25 @@ pub struct Alert {
 /// `Data` with its `DataType`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertData {
-    /// `DataType`, a media type; a received alert may lack it.
+    /// `DataType`; of a received alert it may be missing, or no media type.
     pub data_type: Option<String>,
     /// `Data`, an object on sending.
     pub data: Value,
 }
 
+impl AlertData {
+    /// `DataType`, if it is a media type.
+    fn media_type(&self) -> Option<&str> {
+        self.data_type.as_deref().filter(|text| MediaType::parse(text).is_ok())
+    }
+}
+
 impl Alert {
+    /// Whether the alert says why a session starts (`DM 2.0 §5.2.2`).
+    #[must_use]
+    pub fn is_session_start(&self) -> bool {
+        [SERVER_INITIATED, CLIENT_INITIATED, BOOTSTRAP_COMPLETE].contains(&self.alert_type.as_str())
+    }
     /// An alert of this type, informational, nothing else.
     #[must_use]
     pub fn new(alert_type: &str) -> Self {
@@ -101,7 +113,7 @@ impl Mark {
     }
 }
 
-/// As in §7.2.1.5: an informational mark is left out, data without a type are `application/json`, and data that are no
+/// As in §7.2.1.5: an informational mark is left out, data without a media type are `application/json`, and data that are no
 /// object become the `DM1x` member of one (`DM 2.0 §13.1`).
 impl Serialize for Alert {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -117,7 +129,7 @@ impl Serialize for Alert {
             map.serialize_entry("Mark", self.mark.as_str())?;
         }
         if let Some(data) = &self.data {
-            map.serialize_entry("DataType", data.data_type.as_deref().unwrap_or("application/json"))?;
+            map.serialize_entry("DataType", data.media_type().unwrap_or("application/json"))?;
             if data.data.is_object() {
                 map.serialize_entry("Data", &data.data)?;
             } else {
@@ -228,10 +240,11 @@ impl<'de> Object<'de> for Members {
                 }
             },
         };
-        if let Some(data) = &self.data {
-            let loose = !data.is_object() || self.data_type.is_none();
+        let data = self.data.map(|data| AlertData { data_type: self.data_type, data });
+        if let Some(data) = &data {
+            let loose = !data.data.is_object() || data.media_type().is_none();
             if loose && !context.allow(Tolerance::LooseAlertData) {
-                let wanted = "an object with a DataType beside it is wanted";
+                let wanted = "an object is wanted, and a DataType that is a media type beside it";
                 return Err(context.refuse_field("Data", Problem::Schema(wanted.into())));
             }
         }
@@ -240,7 +253,7 @@ impl<'de> Object<'de> for Members {
             source: self.source,
             target: self.target,
             mark,
-            data: self.data.map(|data| AlertData { data_type: self.data_type, data }),
+            data,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use omadm_mo::{Content, NodeName, Value};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
@@ -85,7 +85,9 @@ impl Serialize for Node<'_> {
             Content::Leaf(Value::Int(value)) => serializer.serialize_i64(*value),
             Content::Leaf(Value::Float(value)) => serializer.serialize_f64(*value),
             Content::Leaf(Value::Text(text)) => serializer.serialize_str(text),
-            Content::Leaf(Value::Bytes(bytes)) => serializer.serialize_str(&STANDARD.encode(bytes)),
+            Content::Leaf(Value::Bytes(bytes)) => {
+                serializer.collect_str(&Base64Display::new(bytes, &STANDARD))
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 mod read;
 mod write;
 
+use std::fmt;
+
 pub use read::{Reader, decode};
 pub use write::{Writer, boundary_for, content_type};
 
@@ -15,8 +17,8 @@ pub struct PartHead {
     pub content_type: Option<String>,
 }
 
-/// A part held whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A part held whole. Its body may hold secrets, so `Debug` shows only how long it is.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Part {
     /// Its header fields.
     pub head: PartHead,
@@ -24,14 +26,32 @@ pub struct Part {
     pub body: Vec<u8>,
 }
 
-/// What a reader finds, in order: `Head`, any number of `Data`, `EndOfPart`, …, `End`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a reader finds, in order: `Head`, any number of `Data`, `EndOfPart`, …, `End`. `Debug` shows of data only how long they are.
+#[derive(Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "described above")]
 pub enum Event {
     Head(PartHead),
     Data(Vec<u8>),
     EndOfPart,
     End,
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { head, body } = self;
+        write!(f, "Part({head:?}, {} octets)", body.len())
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(head) => write!(f, "Head({head:?})"),
+            Self::Data(data) => write!(f, "Data({} octets)", data.len()),
+            Self::EndOfPart => f.write_str("EndOfPart"),
+            Self::End => f.write_str("End"),
+        }
+    }
 }
 
 /// Longest boundary that RFC 2046 allows.

@@ -50,14 +50,18 @@ impl Tree {
         if moid.as_str() == well_known::DACMO || !self.controls_access() {
             return true;
         }
-        let groups = account.child("Perm").into_iter().flat_map(|perm| perm.children());
-        groups.filter_map(|group| text_of(group, "MOID")).any(|given| {
-            let is_alias = || {
-                let given = Moid::parse(given).ok().and_then(|given| self.canonical_moid(&given));
-                given.as_ref() == Some(moid)
-            };
-            given == "*" || given == moid.as_str() || is_alias()
+        permitted(account).any(|given| {
+            given == "*" || given == moid.as_str() || self.alias_of(given).as_ref() == Some(moid)
         })
+    }
+
+    /// Whether an account names one of its MOIDs by an alias that is accepted.
+    pub(crate) fn permits_by_alias(&self, account: NodeId) -> bool {
+        self.node(account).into_iter().flat_map(permitted).any(|given| self.alias_of(given).is_some())
+    }
+
+    fn alias_of(&self, given: &str) -> Option<Moid> {
+        Moid::parse(given).ok().and_then(|given| self.canonical_moid(&given))
     }
 
     /// MOIDs with the instances on which the server has any right, for the MOS of Package#1 (`DM 2.0 §5.2.2`): every
@@ -132,6 +136,12 @@ impl Tree {
         }
         Ok(())
     }
+}
+
+/// The MOIDs that an account is for.
+fn permitted(account: NodeRef<'_>) -> impl Iterator<Item = &str> {
+    let groups = account.child("Perm").into_iter().flat_map(|perm| perm.children());
+    groups.filter_map(|group| text_of(group, "MOID"))
 }
 
 /// The text of a child leaf.

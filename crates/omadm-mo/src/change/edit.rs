@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::undo::Undo;
 use super::{Change, ChangeKind};
+use crate::alias::Departure;
 use crate::ddf::Rule;
 use crate::error::OperationError;
 use crate::name::{Miid, Moid, NodeName};
@@ -17,12 +18,12 @@ use crate::value::{Format, Value};
 pub(super) struct Mark {
     pub(super) undo: usize,
     entries: usize,
-    converted: usize,
+    departures: usize,
 }
 
 impl Change<'_> {
     pub(super) fn mark(&self) -> Mark {
-        Mark { undo: self.undo.len(), entries: self.changes.entries.len(), converted: self.converted }
+        Mark { undo: self.undo.len(), entries: self.changes.entries.len(), departures: self.departures.len() }
     }
 
     /// Runs one operation: all of it or nothing.
@@ -45,7 +46,14 @@ impl Change<'_> {
             }
         }
         self.changes.entries.truncate(mark.entries);
-        self.converted = mark.converted;
+        self.departures.truncate(mark.departures);
+    }
+
+    /// Remembers that something was tolerated.
+    pub(super) fn depart(&mut self, departure: Departure) {
+        if !self.departures.contains(&departure) {
+            self.departures.push(departure);
+        }
     }
 
     /// The nodes added since `mark` that are still there.

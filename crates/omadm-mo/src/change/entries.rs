@@ -9,6 +9,7 @@ use super::Change;
 use super::write::{Below, Policy};
 use crate::access::dac::{Grants, Group, entry_name};
 use crate::access::{Actor, Authority, Operation, Rights};
+use crate::alias::Departure;
 use crate::client_uri::{path_from_root, path_names};
 use crate::content::Content;
 use crate::error::OperationError;
@@ -197,6 +198,9 @@ impl Change<'_> {
                 (full != *text).then(|| (maid.id(), Value::Text(full)))
             })
             .collect();
+        if !bare.is_empty() {
+            self.depart(Departure::BareAuthority);
+        }
         for (leaf, value) in bare {
             self.set_value(leaf, crate::Format::Chr, value)?;
         }

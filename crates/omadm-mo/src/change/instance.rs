@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::Change;
 use super::write::Policy;
 use crate::access::{Actor, Authority, Operation, Rights};
+use crate::alias::Departure;
 use crate::content::Content;
 use crate::ddf::{DdfName, Definition, Rule, Scope};
 use crate::error::OperationError;
@@ -53,7 +54,7 @@ impl Change<'_> {
             self.put_entry(moid, &miid, &[], &Authority::Server(creator), Rights::ALL)?;
         }
         if moid.as_str() == well_known::DMACC {
-            self.tree.check_account(root)?;
+            self.check_account(root)?;
         }
         Ok(root)
     }
@@ -83,6 +84,15 @@ impl Change<'_> {
         self.register(root, &definition.moid, miid);
         self.fill(root, Some(rule), children, policy)?;
         Ok(root)
+    }
+
+    /// [`crate::Tree::check_account`]; also sees whether a bootstrap names MOIDs by aliases.
+    pub(super) fn check_account(&mut self, root: NodeId) -> Result<(), OperationError> {
+        self.tree.check_account(root)?;
+        if matches!(self.actor, Actor::Bootstrap(_)) && self.tree.permits_by_alias(root) {
+            self.depart(Departure::MoidAlias);
+        }
+        Ok(())
     }
 
     /// The definition of a MOID.

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::access::{Actor, Operation};
+use crate::alias::Departure;
 use crate::client_uri::ClientUri;
 use crate::error::OperationError;
 use crate::name::{Miid, Moid};
@@ -61,13 +62,14 @@ pub struct Change<'t> {
     now: Time,
     undo: Vec<Undo>,
     changes: ChangeSet,
-    converted: usize,
+    departures: Vec<Departure>,
     kept: bool,
 }
 
 impl<'t> Change<'t> {
     pub(crate) fn new(tree: &'t mut Tree, actor: Actor, now: Time) -> Self {
-        Self { tree, actor, now, undo: Vec::new(), changes: ChangeSet::default(), converted: 0, kept: false }
+        let (undo, changes, departures) = (Vec::new(), ChangeSet::default(), Vec::new());
+        Self { tree, actor, now, undo, changes, departures, kept: false }
     }
 
     /// The tree as it is inside the transaction.
@@ -97,10 +99,10 @@ impl<'t> Change<'t> {
             Ok(addresses)
         })
     }
-    /// How many text values were converted to a number or bool so far (a tolerance of the decoder).
+    /// What was tolerated in the data so far, each once.
     #[must_use]
-    pub fn converted(&self) -> usize {
-        self.converted
+    pub fn departures(&self) -> &[Departure] {
+        &self.departures
     }
     /// Addresses of the actor and of what is left to undo end here: keeps the effects, still revertible.
     #[must_use]

@@ -257,7 +257,7 @@ impl Change<'_> {
         if is_access {
             self.settle_entries(&entries)?;
         } else if moid.as_str() == well_known::DMACC && self.tree.node(root).is_some() {
-            self.tree.check_account(root)?;
+            self.check_account(root)?;
             if matches!(self.actor, Actor::Server(_)) && self.server_name(root) != name {
                 return Err(self.bad(root, "SrvID cannot be changed by a server"));
             }

@@ -330,12 +330,12 @@ impl Change<'_> {
             (None, Some(current)) if value.fits(current) => current,
             (None, _) => value.natural_format(),
         };
-        let (value, converted) = value.into_format(format).map_err(|error| error.to_string())?;
-        if converted {
-            if !self.tree.tolerances().text_values {
-                return Err(String::from("text where the format is ") + format.as_str());
+        let (value, departure) = value.into_format(format).map_err(|error| error.to_string())?;
+        if let Some(departure) = departure {
+            if !self.tree.tolerances().accept(departure) {
+                return Err(String::from("text that is not in the form of format ") + format.as_str());
             }
-            self.converted += 1;
+            self.depart(departure);
         }
         Ok((format, value))
     }

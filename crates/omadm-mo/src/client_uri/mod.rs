@@ -90,7 +90,7 @@ pub struct ClientUri {
     pub query: Query,
 }
 
-/// Longest address in bytes that is parsed.
+/// Longest address in bytes, as it is given and as [`ClientUri`] writes it: an address that parses can be sent on.
 pub const MAX_ADDRESS: usize = 8192;
 
 impl ClientUri {

@@ -10,9 +10,13 @@ use super::{ClientUri, Condition, MAX_ADDRESS, MoInst, Query, Segment, XName};
 use crate::error::AddressError;
 use crate::name::{Miid, Moid, NodeName};
 
+/// How much longer an address may become when it is written: three bytes for one that is percent-encoded.
+const MAX_GROWTH: usize = 3;
+
 pub(super) fn address(text: &str, known: &dyn Fn(&str) -> bool) -> Result<ClientUri, AddressError> {
+    let too_long = AddressError::TooLong { what: "address", limit: MAX_ADDRESS };
     if text.len() > MAX_ADDRESS {
-        return Err(AddressError::TooLong { what: "address", limit: MAX_ADDRESS });
+        return Err(too_long);
     }
     check_characters(text)?;
     let (hierarchy, query) = match text.split_once('?') {
@@ -29,6 +33,9 @@ pub(super) fn address(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Client
         query: query.map(query_fields).transpose()?.unwrap_or_default(),
     };
     check_x_names(&uri, query.unwrap_or(Piece::of("", text.len())))?;
+    if text.len() > MAX_ADDRESS / MAX_GROWTH && uri.to_string().len() > MAX_ADDRESS {
+        return Err(too_long);
+    }
     Ok(uri)
 }
 

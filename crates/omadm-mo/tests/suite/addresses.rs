@@ -1,5 +1,6 @@
 //! ClientURI: text to value and back (`DM 2.0 §6.1.1`).
 
+use omadm_mo::client_uri::MAX_ADDRESS;
 use omadm_mo::{AddressError, ClientUri, Condition, MoInst, Query, Segment, XName};
 use proptest::prelude::*;
 
@@ -47,6 +48,20 @@ fn malformed_addresses_are_refused_with_their_place() {
     assert!(ClientUri::parse("/a/b").is_err());
     assert!(ClientUri::parse("m:1//..").is_err());
     assert!(ClientUri::parse(&format!("m:1//{}", "a/".repeat(5000))).is_err());
+}
+
+#[test]
+fn what_is_parsed_can_be_written_within_the_limit() {
+    let with_slashes = |count: usize| format!("m:1/(x)/?nv=(x)/k:{}", "/".repeat(count));
+    let head = with_slashes(0).len();
+    let most = (MAX_ADDRESS - head) / 3;
+    let longest = uri(&with_slashes(most));
+    assert_eq!(uri(&longest.to_string()), longest);
+    let beyond = ClientUri::parse(&with_slashes(most + 1));
+    assert_eq!(beyond, Err(AddressError::TooLong { what: "address", limit: MAX_ADDRESS }));
+    let plain = |length: usize| format!("m:1//{}", "a/".repeat(length)[..length - 5].to_owned());
+    assert!(ClientUri::parse(&plain(MAX_ADDRESS)).is_ok());
+    assert!(ClientUri::parse(&plain(MAX_ADDRESS + 2)).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is accepted beside the normative text, that it is told, and that it can be switched off.
 
-use omadm_mo::{Actor, Content, OperationError, Tolerances, Tree};
+use omadm_mo::{Actor, Content, Departure, OperationError, Tolerances, Tree};
 
 use crate::support::*;
 
@@ -69,16 +69,17 @@ fn a_moid_provisioned_by_an_alias_counts() {
 }
 
 #[test]
-fn text_for_numbers_is_counted_or_refused() {
+fn text_for_numbers_is_told_or_refused() {
     let mut tree = with_devinfo();
     let count = uri(&format!("{LAB}/bench/Count"));
     let mut change = tree.begin(as_server("DMS1"), now());
     change.store_at(&count, None, leaf("7")).unwrap();
-    assert_eq!(change.converted(), 0);
-    change.store_at(&count, None, text("8")).unwrap();
-    assert_eq!(change.converted(), 1);
+    assert_eq!(change.departures(), []);
     change.store_at(&count, None, text("eight")).unwrap_err();
-    assert_eq!(change.converted(), 1);
+    assert_eq!(change.departures(), []);
+    change.store_at(&count, None, text("8")).unwrap();
+    change.store_at(&count, None, text("8")).unwrap();
+    assert_eq!(change.departures(), [Departure::TextForTyped]);
     change.commit();
     assert_eq!(at(&tree, &count.to_string()), Some(leaf("8")));
     tree.set_tolerances(Tolerances { text_values: false, ..Tolerances::default() });
@@ -87,11 +88,54 @@ fn text_for_numbers_is_counted_or_refused() {
 }
 
 #[test]
+fn a_refused_operation_tolerated_nothing() {
+    let mut tree = with_devinfo();
+    let mut change = tree.begin(as_server("DMS1"), now());
+    let twice = node_of([("Count", text("8")), ("Nothing of this name", text("8"))]);
+    change.store_at(&uri(&format!("{LAB}/bench/")), None, twice).unwrap_err();
+    assert_eq!(change.departures(), []);
+}
+
+#[test]
+fn loose_base64_is_told_or_refused() {
+    let mut tree = with_devinfo();
+    let blob = uri(&format!("{LAB}/bench/Blob"));
+    for (given, tolerated) in [("AQI=", false), ("AQI", true), ("AQ I=\n", true)] {
+        let told = write(&mut tree, as_server("DMS1"), |change| {
+            change.store_at(&blob, None, text(given))?;
+            Ok(change.departures().contains(&Departure::LooseBase64))
+        });
+        assert_eq!(told, Ok(tolerated), "{given:?}");
+    }
+    tree.set_tolerances(Tolerances { loose_base64: false, ..Tolerances::default() });
+    let refused = write(&mut tree, as_server("DMS1"), |change| change.store_at(&blob, None, text("AQI")));
+    assert!(matches!(refused, Err(OperationError::BadData { .. })), "{refused:?}");
+    write(&mut tree, as_server("DMS1"), |change| change.store_at(&blob, None, text("AQI="))).unwrap();
+}
+
+#[test]
+fn a_bootstrap_tells_that_it_names_moids_by_aliases() {
+    let mut tree = with_devinfo();
+    for (moid, told) in [(DEVINFO, &[][..]), ("oma:mo:oma-dm-devinfo:1.0", &[Departure::MoidAlias])] {
+        let mut change = tree.begin(Actor::Bootstrap(server("DMS2")), now());
+        change.store_item(&uri(&format!("{DMACC}//")), "dms2", account("DMS2", [moid])).unwrap();
+        assert_eq!(change.departures(), told, "{moid}");
+    }
+}
+
+#[test]
 fn bare_server_names_in_access_entries() {
     let mut tree = with_devinfo();
     let entry = format!("{DACMO}//{FIGURE_5}/left/1/Permissions/1/MAID");
-    write(&mut tree, as_server("DMS1"), |change| change.store_at(&uri(&entry), None, text("DMS1"))).unwrap();
-    assert_eq!(at(&tree, &entry), Some(text("serverid:DMS1")));
+    for (given, told) in [("serverid:DMS1", &[][..]), ("DMS1", &[Departure::BareAuthority])] {
+        write(&mut tree, as_server("DMS1"), |change| {
+            change.store_at(&uri(&entry), None, text(given))?;
+            assert_eq!(change.departures(), told, "{given}");
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(at(&tree, &entry), Some(text("serverid:DMS1")));
+    }
     tree.set_tolerances(Tolerances { bare_authorities: false, ..Tolerances::default() });
     let refused =
         write(&mut tree, as_server("DMS1"), |change| change.store_at(&uri(&entry), None, text("DMS1")));

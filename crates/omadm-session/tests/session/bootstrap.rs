@@ -1,7 +1,7 @@
 //! Installing a DM Bootstrap.
 
 use crate::common::*;
-use omadm_codec::Limits;
+use omadm_codec::{Limits, Tolerance};
 use omadm_mo::{Quota, Rights, Tree, Value};
 use omadm_session::dm2::client::{BootstrapError, install_bootstrap};
 
@@ -12,9 +12,9 @@ fn empty() -> Tree {
 }
 
 fn install(tree: &mut Tree, body: &str) -> Result<Vec<String>, BootstrapError> {
-    let (prepared, servers) = install_bootstrap(tree, NOW, body.as_bytes(), &Limits::default(), false)?;
-    assert!(!prepared.records(tree).is_empty());
-    Ok(servers.iter().map(|server| server.as_str().to_owned()).collect())
+    let installed = install_bootstrap(tree, NOW, body.as_bytes(), &Limits::default(), false)?;
+    assert!(!installed.prepared.records(tree).is_empty());
+    Ok(installed.servers.iter().map(|server| server.as_str().to_owned()).collect())
 }
 
 fn account(server: &str, uri: &str) -> String {
@@ -87,8 +87,34 @@ fn it_can_be_taken_back_until_it_is_durable() {
     let mut tree = tree();
     let before = snapshot(&tree);
     let body = format!("[{},{}]", account("DMS1", "https://new/"), a_box("b"));
-    let (prepared, _) = install_bootstrap(&mut tree, NOW, body.as_bytes(), &Limits::default(), true).unwrap();
+    let installed = install_bootstrap(&mut tree, NOW, body.as_bytes(), &Limits::default(), true).unwrap();
+    assert_eq!(installed.tolerated, []);
     assert_ne!(snapshot(&tree), before);
-    tree.revert(prepared);
+    tree.revert(installed.prepared);
     assert_eq!(snapshot(&tree), before);
+}
+
+/// Each row departs from the standard in one way. Strict refuses it whether or not the tree is strict as well.
+#[test]
+fn what_is_tolerated_is_told_and_refused_in_strict_mode() {
+    let good = account("A", "https://a/");
+    let the_box =
+        |content: &str| format!("[{good},{{\"ClientURI\":\"{BOX}//\",\"MOData\":{{\"b\":{content}}}}}]");
+    for (body, tolerance) in [
+        (good.clone(), Tolerance::BareMoObject),
+        (format!("\u{feff}[{good}]"), Tolerance::ByteOrderMark),
+        (format!("[{}]", good.replace(DMACC, "urn:oma:mo:oma-dm-dmacc:2.0")), Tolerance::MoidAlias),
+        (the_box(r#"{"Setting":"s","On":"true"}"#), Tolerance::TextForTyped),
+        (the_box(r#"{"Setting":"s","Blob":"AQI"}"#), Tolerance::LooseBase64),
+        (format!("[{}]", good.replace("\"*\"", "\"urn:oma:mo:oma-dm-devinfo:1.0\"")), Tolerance::MoidAlias),
+    ] {
+        let mut tree = empty();
+        let installed =
+            install_bootstrap(&mut tree, NOW, body.as_bytes(), &Limits::default(), false).unwrap();
+        assert_eq!(installed.tolerated, [tolerance], "{body}");
+        let mut tree = empty();
+        let refused = install_bootstrap(&mut tree, NOW, body.as_bytes(), &Limits::default(), true);
+        assert!(refused.is_err(), "{body}: {refused:?}");
+        assert_eq!(tree.accounts().count(), 0);
+    }
 }

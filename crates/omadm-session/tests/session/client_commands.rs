@@ -1,7 +1,8 @@
 //! Every status that Appendix C lists for a command, in its place.
 
 use crate::common::*;
-use omadm_mo::{Content, Quota, Rights, Value};
+use omadm_codec::Tolerance;
+use omadm_mo::{Content, Quota, Rights, Tolerances, Value};
 use omadm_session::dm2::client::{HttpReply, Note};
 
 const SERVED: &str = "https://data.example/x";
@@ -214,7 +215,7 @@ fn hget_without_client_uri_says_where_it_stored() {
     assert_ne!(uris[1], format!("{BOX}/one/"), "an instance that exists is not touched");
     assert!(uris.iter().all(|uri| exists(&tree, uri)));
     assert_eq!(value(&tree, &format!("{BOX}/usb/On")), Some(Value::Bool(true)));
-    assert!(seen.notes.iter().any(|note| matches!(note, Note::Tolerated(_))));
+    assert!(seen.notes.contains(&Note::Tolerated(vec![Tolerance::TextForTyped])));
     // Its creator may use it at once, nobody else.
     let read = format!("[\"GET\",\"{BOX}/usb/Setting\"]");
     assert_eq!(statuses(&mut tree, &mut world, &read), [200]);
@@ -508,5 +509,42 @@ fn addresses_of_the_examples_are_understood() {
         value(&tree, "urn:oma:mo:oma-dm-dmacc:1.2/dms1/Auth/Noti/Secret"),
         Some(Value::Bytes(b"AB123CES121XX90TPOWQESEFSE33".to_vec()))
     );
-    assert!(seen.notes.iter().any(|note| matches!(note, Note::Tolerated(_))));
+    for used in [vec![Tolerance::MoidAlias], vec![Tolerance::MoidAlias, Tolerance::NodeAlias]] {
+        assert!(seen.notes.contains(&Note::Tolerated(used.clone())), "{used:?}: {:?}", seen.notes);
+    }
+}
+
+/// Each row is a command that needs one tolerance, and how strict refuses it; the host has made the tree strict, or forgot to.
+#[test]
+fn what_is_tolerated_is_told_and_refused_in_strict_mode() {
+    let entry = format!("urn:oma:mo:oma-dm-dacmo:1.0//{BOX}/one/1/Permissions/1/MAID");
+    let get = |address: &str| format!("[\"GET\",\"{address}\"]");
+    let hget = |address: &str| format!("[\"HGET\",\"{SERVED}\",\"{address}\"]");
+    let item =
+        |name: &str, value: &str| format!("[{{\"ClientURI\":\"x\",\"MOData\":{{\"{name}\":\"{value}\"}}}}]");
+    let leaf = |name: &str| hget(&format!("{BOX}/one/{name}"));
+    for (command, body, tolerance, refused) in [
+        (get("oma:mo:oma-dm-devinfo:1.2//DevID"), String::new(), Tolerance::MoidAlias, 404),
+        (get("urn:oma:mo:oma-dm-dmacc:1.2/dms1/ServerID"), String::new(), Tolerance::NodeAlias, 404),
+        (leaf("Count"), item("Count", "2"), Tolerance::TextForTyped, 415),
+        (leaf("Blob"), item("Blob", "AQI"), Tolerance::LooseBase64, 415),
+        (hget(&entry), item("MAID", "DMS1"), Tolerance::BareAuthority, 415),
+        (leaf("Setting"), item("Setting", "s").replace(['[', ']'], ""), Tolerance::BareMoObject, 415),
+        (leaf("Setting"), format!("\u{feff}{}", item("Setting", "s")), Tolerance::ByteOrderMark, 415),
+    ] {
+        for (strict, tolerances) in
+            [(false, Tolerances::default()), (true, Tolerances::default()), (true, Tolerances::STRICT)]
+        {
+            let mut tree = tree();
+            tree.set_tolerances(tolerances);
+            let before = snapshot(&tree);
+            let mut world = World::serving(SERVED, "application/dmmo+json", body.as_bytes());
+            let config = omadm_session::dm2::client::Config { strict, ..config() };
+            let reply = package2(&format!("{{\"CMD\":[{command}]}}"));
+            let seen = converse_as(config, start("DMS1"), &mut tree, &mut world, &[reply]);
+            assert_eq!(seen.posts[1].statuses(), [if strict { refused } else { 200 }], "{command} {body}");
+            assert_eq!(seen.notes.contains(&Note::Tolerated(vec![tolerance])), !strict, "{:?}", seen.notes);
+            assert!(!strict || snapshot(&tree) == before, "{command}: a refused command changed the tree");
+        }
+    }
 }

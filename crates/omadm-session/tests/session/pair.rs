@@ -365,8 +365,10 @@ impl Scene {
                 (wish, verdict) => panic!("{seq} {wish:?} came out as {verdict:?}"),
             }
         }
-        let Some(Value::Text(value)) = value(&tree, &format!("{BOX}/one/Setting")) else { panic!("no text") };
-        assert!(allowed.contains(&value), "{value} is none of {allowed:?}");
+        let Some(Value::Text(value)) = &value(&tree, &format!("{BOX}/one/Setting")) else {
+            panic!("no text")
+        };
+        assert!(allowed.contains(value), "{value} is none of {allowed:?}");
         for number in 1..=3 {
             assert!(self.server.alerts.contains(&format!("urn:x:{number}")), "alert {number} got lost");
         }

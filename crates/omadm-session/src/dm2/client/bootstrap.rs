@@ -8,7 +8,7 @@ use omadm_mo::{
 };
 
 use super::BootstrapError;
-use super::commands::item_address;
+use super::commands::{item_address, permit, replace_aliases};
 
 /// An item with its address and its place in the body.
 struct Entry {
@@ -19,12 +19,21 @@ struct Entry {
     account: Option<ServerId>,
 }
 
+/// A bootstrap that is in the tree.
+#[derive(Debug)]
+pub struct Installed {
+    /// The transaction, to be made durable by the host before anything else.
+    pub prepared: Prepared,
+    /// The bootstrapped servers, in the order of their accounts.
+    pub servers: Vec<ServerId>,
+    /// Tolerances that the body made use of, for the log.
+    pub tolerated: Vec<Tolerance>,
+}
+
 /// Installs a DM Bootstrap (`DM 2.0 §8.5`): MO data in `application/dmmo+json`, all or nothing.
 ///
 /// Accounts come first, and each belongs to its own server; an account whose SrvID exists is replaced. Everything else belongs
 /// to the first server of the body, or of the tree when the body has no account.
-///
-/// Gives the transaction, to be made durable by the host before anything else, and the bootstrapped servers.
 ///
 /// # Errors
 /// [`BootstrapError`] says which item is wrong; the tree is unchanged then.
@@ -34,12 +43,13 @@ pub fn install_bootstrap(
     body: &[u8],
     limits: &Limits,
     strict: bool,
-) -> Result<(Prepared, Vec<ServerId>), BootstrapError> {
+) -> Result<Installed, BootstrapError> {
     let mut leniency = if strict { Leniency::strict() } else { Leniency::lenient() };
     let mut entries = Vec::new();
     for (index, item) in mo_data::decode(body, limits, &mut leniency)?.into_iter().enumerate() {
         let address = item.client_uri.clone();
-        entries.push(Entry::read(tree, index, item).map_err(|source| refused(index, address, source))?);
+        let entry = Entry::read(tree, index, item, &mut leniency);
+        entries.push(entry.map_err(|source| refused(index, address, source))?);
     }
     entries.sort_by_key(|entry| entry.account.is_none());
     let mut servers: Vec<ServerId> = Vec::new();
@@ -58,13 +68,18 @@ pub fn install_bootstrap(
         let (index, address) = (entry.index, entry.item.client_uri.clone());
         store(&mut change, entry, &mut leniency).map_err(|source| refused(index, address, source))?;
     }
-    Ok((change.prepare(), servers))
+    Ok(Installed { prepared: change.prepare(), servers, tolerated: leniency.used.into_iter().collect() })
 }
 
 impl Entry {
-    fn read(tree: &Tree, index: usize, item: MoItem) -> Result<Self, OperationError> {
-        let uri = item_address(&item, tree)?;
-        let uri = tree.canonical(&uri).unwrap_or(uri);
+    fn read(
+        tree: &Tree,
+        index: usize,
+        item: MoItem,
+        leniency: &mut Leniency,
+    ) -> Result<Self, OperationError> {
+        let mut uri = item_address(&item, tree)?;
+        replace_aliases(tree, &mut uri, leniency)?;
         let is_account = uri.moid.as_str() == DMACC && uri.path.is_empty();
         let account = if is_account { Some(server_id(&item)?) } else { None };
         Ok(Self { index, uri, item, account })
@@ -97,11 +112,7 @@ fn store(change: &mut Change<'_>, entry: Entry, leniency: &mut Leniency) -> Resu
         }
     }
     change.store_item(&uri, &item.label, item.content)?;
-    if change.converted() > 0 && !leniency.allow(Tolerance::TextForTyped) {
-        let reason = "a string stands where the definition wants a number or bool".into();
-        return Err(OperationError::BadData { address: item.client_uri, reason });
-    }
-    Ok(())
+    permit(change, leniency).map_err(|reason| OperationError::BadData { address: item.client_uri, reason })
 }
 
 fn refused(index: usize, address: String, source: OperationError) -> BootstrapError {

@@ -14,7 +14,7 @@ mod policy;
 mod session;
 mod status;
 
-pub use bootstrap::install_bootstrap;
+pub use bootstrap::{Installed, install_bootstrap};
 pub use session::Session;
 
 use omadm_codec::dm2::{Alert, StatusCode};
@@ -30,7 +30,7 @@ pub struct Config {
     pub parameters: ParameterValues,
     /// Bounds on received packages and data.
     pub limits: Limits,
-    /// No tolerance towards the server.
+    /// No tolerance towards the server. The host sets the tree's [`omadm_mo::Tolerances`] to match.
     pub strict: bool,
     /// `http` is allowed for sessions and data (off by default: `https` only).
     pub allow_plain_http: bool,

@@ -166,7 +166,7 @@ impl Session {
     fn read(&mut self, tree: &Tree, reply: &HttpReply) -> Result<Request, String> {
         let mut leniency = leniency(&self.config);
         let written = reply.content_type.as_deref().ok_or("it has no Content-Type")?;
-        let essence = media_type(written, &mut leniency)?.essence;
+        let essence = media_type(written)?.essence;
         if essence != REQUEST_JSON {
             return Err(format!("its Content-Type is {essence}"));
         }

@@ -1,6 +1,6 @@
 //! From an HTTP request to a decoded message, or the HTTP error that answers it.
 
-use omadm_codec::dm2::{Initiation, Response};
+use omadm_codec::dm2::{Alert, Initiation, Response};
 use omadm_codec::media_type::{FORM_DATA, INITIATION_JSON, REQUEST_JSON, RESPONSE_JSON};
 use omadm_codec::multipart::{self, Part};
 use omadm_codec::{AcceptList, DecodeError, Leniency, Problem, Tolerance};
@@ -46,8 +46,7 @@ fn device_id(values: &[&str]) -> Result<DeviceId, Refusal> {
 fn kind(content_type: Option<&str>) -> Result<Kind, Refusal> {
     let unsupported = |reason: String| Refusal { omadm_accept: true, ..Refusal::new(415, reason) };
     let written = content_type.ok_or_else(|| unsupported("the request has no Content-Type".into()))?;
-    // Media types are the same in any letter case; strictness shows when the body is decoded.
-    let media = media_type(written, &mut Leniency::lenient()).map_err(unsupported)?;
+    let media = media_type(written).map_err(unsupported)?;
     match media.essence.as_str() {
         INITIATION_JSON => Ok(Kind::Initiation),
         RESPONSE_JSON => Ok(Kind::Response),
@@ -70,9 +69,7 @@ pub fn decode(config: &Config, kind: &Kind, body: &[u8]) -> Result<(Incoming, Ve
     }
     let mut leniency = config.leniency();
     let incoming = match kind {
-        Kind::Initiation => Initiation::decode(body, &config.limits, &mut leniency)
-            .map(Incoming::Initiation)
-            .map_err(|error| malformed("Package#1", &error))?,
+        Kind::Initiation => Incoming::Initiation(initiation(config, body, &mut leniency)?),
         Kind::Response => {
             Incoming::Response { response: response(config, body, &mut leniency)?, parts: Vec::new() }
         }
@@ -91,15 +88,23 @@ fn with_data(config: &Config, parts: Vec<Part>, leniency: &mut Leniency) -> Resu
         return Err(Refusal::new(400, "the multipart body has no part"));
     };
     let written = first.head.content_type.as_deref().unwrap_or("none");
-    let essence = media_type(written, leniency).map(|media| media.essence);
+    let essence = media_type(written).map(|media| media.essence);
     if essence.as_deref() != Ok(RESPONSE_JSON) {
         let reason = format!("Content-Type of the first part is {written}, not {RESPONSE_JSON}");
         return Err(Refusal::new(400, reason));
     }
-    if first.head.name.is_some() && !leniency.allow(Tolerance::NamedFirstPart) {
-        return Err(Refusal::new(400, "the first part has a name"));
-    }
     Ok(Incoming::Response { response: response(config, &first.body, leniency)?, parts: parts.collect() })
+}
+
+/// Every session start has an alert that says why (`DM 2.0 §5.2.2`), which the example of `DM 2.0 §I.1` does without.
+fn initiation(config: &Config, body: &[u8], leniency: &mut Leniency) -> Result<Initiation, Refusal> {
+    let initiation =
+        Initiation::decode(body, &config.limits, leniency).map_err(|error| malformed("Package#1", &error))?;
+    let says_why = initiation.alerts.iter().any(Alert::is_session_start);
+    if !says_why && !leniency.allow(Tolerance::NoStartAlert) {
+        return Err(Refusal::new(400, "Package#1 has no alert that says why the session starts"));
+    }
+    Ok(initiation)
 }
 
 fn response(config: &Config, body: &[u8], leniency: &mut Leniency) -> Result<Response, Refusal> {
@@ -171,6 +176,24 @@ mod tests {
             b"--b\r\nContent-Disposition: form-data\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--\r\n";
         assert_eq!(refusal(&multipart, other), 400);
         assert_eq!(refusal(&multipart, b"--c\r\n\r\n"), 400);
+    }
+
+    #[test]
+    fn a_start_without_its_alert_is_tolerated_and_told() {
+        let strict = Config { strict: true, ..Config::default() };
+        let other = br#"{"Alert":[{"AlertType":"urn:x:y"}]}"#.as_slice();
+        for body in [b"{}".as_slice(), other] {
+            let (_, used) = decode(&Config::default(), &Kind::Initiation, body).unwrap();
+            assert_eq!(used, [Tolerance::NoStartAlert]);
+            assert_eq!(decode(&strict, &Kind::Initiation, body).unwrap_err().http_status, 400);
+        }
+        for start in ["ServerInitiatedMgmt", "ClientInitiatedMgmt", "BootstrapComplete"] {
+            let body = format!(
+                r#"{{"Alert":[{{"AlertType":"urn:x:y"}},{{"AlertType":"urn:oma:at:dm:2.0:{start}"}}]}}"#
+            );
+            let (_, used) = decode(&strict, &Kind::Initiation, body.as_bytes()).unwrap();
+            assert_eq!(used, []);
+        }
     }
 
     #[test]

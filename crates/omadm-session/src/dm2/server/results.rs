@@ -113,8 +113,7 @@ fn read(config: &Config, part: Option<Part>, notes: &mut Vec<String>) -> Result<
     let part = part.ok_or("its data is missing from the package: ask the maker of the device")?;
     let mut leniency = config.leniency();
     let content_type = part.head.content_type.unwrap_or_else(|| TEXT_PLAIN.into());
-    let essence =
-        media_type(&content_type, &mut leniency).map_err(|reason| format!("of its data {reason}"))?.essence;
+    let essence = media_type(&content_type).map_err(|reason| format!("of its data {reason}"))?.essence;
     let data = if essence == DMMO_JSON {
         let items = mo_data::decode(&part.body, &config.limits, &mut leniency)
             .map_err(|error| format!("its data cannot be read: {error}"))?;

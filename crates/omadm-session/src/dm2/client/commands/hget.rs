@@ -2,7 +2,7 @@
 
 use omadm_codec::dm2::{MoItem, StatusCode, mo_data};
 use omadm_codec::media_type::{DMMO_JSON, OCTET_STREAM};
-use omadm_codec::{DecodeError, Problem, Tolerance};
+use omadm_codec::{DecodeError, Leniency, Problem, Tolerance};
 use omadm_mo::{Change, ClientUri, OperationError, ServerUri, Tree};
 
 use super::{Answer, Context, Progress, Wait, Yield, commit, replace_aliases, unexpected};
@@ -75,7 +75,7 @@ impl Fetching {
 
     fn read(self, context: &mut Context<'_>, reply: HttpReply) -> Result<Body, Answer> {
         let written = reply.content_type.as_deref().unwrap_or(OCTET_STREAM);
-        let essence = media_type(written, &mut context.leniency).map_err(unsupported)?.essence;
+        let essence = media_type(written).map_err(unsupported)?.essence;
         if essence != DMMO_JSON {
             return match self.client {
                 Some(client) => Ok(Body::Leaf { client, essence, octets: reply.body }),
@@ -102,7 +102,7 @@ impl Fetching {
 /// Reads the ClientURI of an item; what is wrong with it is wrong with the data, not with the command.
 fn addressed(context: &mut Context<'_>, item: MoItem) -> Result<(ClientUri, MoItem), Answer> {
     let uri = item_address(&item, context.tree).and_then(|mut uri| {
-        replace_aliases(context.tree, &mut uri, &mut context.leniency);
+        replace_aliases(context.tree, &mut uri, &mut context.leniency)?;
         if uri.has_wildcard() {
             return Err(OperationError::WildcardNotAllowed { address: item.client_uri.clone() });
         }
@@ -127,9 +127,7 @@ fn store(context: &mut Context<'_>, body: Body) -> Result<Progress, Answer> {
         OperationError::Address(error) => unsupported(format!("a name in the data: {error}")),
         error => Answer::refused(&error),
     })?;
-    if change.converted() > 0 && !context.leniency.allow(Tolerance::TextForTyped) {
-        return Err(unsupported("a string stands where the definition wants a number or bool".into()));
-    }
+    permit(&change, &mut context.leniency).map_err(unsupported)?;
     let prepared = change.prepare();
     let yielded = if locations.is_empty() { Yield::Nothing } else { Yield::Locations(locations) };
     Ok(commit::request(context.tree, prepared, Answer::success(StatusCode::OK, yielded)))
@@ -150,6 +148,15 @@ fn apply(change: &mut Change<'_>, body: Body) -> Result<Vec<String>, OperationEr
             change.store_leaf(&client, &essence, &octets)?;
             Ok(Vec::new())
         }
+    }
+}
+
+/// Asks for every tolerance that the tree made use of; `Err` says which one is off.
+pub(in crate::dm2::client) fn permit(change: &Change<'_>, leniency: &mut Leniency) -> Result<(), String> {
+    let mut needed = change.departures().iter().copied().map(Tolerance::from);
+    match needed.find(|tolerance| !leniency.allow(*tolerance)) {
+        Some(refused) => Err(format!("the data needs the tolerance {refused}, which is off")),
+        None => Ok(()),
     }
 }
 

@@ -17,7 +17,7 @@ mod hget;
 mod read;
 mod upload;
 
-pub(super) use hget::item_address;
+pub(super) use hget::{item_address, permit};
 
 use std::collections::BTreeSet;
 
@@ -127,7 +127,9 @@ pub(super) fn start(context: &mut Context<'_>, entry: CommandEntry) -> Progress 
         return Answer::failure(StatusCode::NOT_IMPLEMENTED, reason).into();
     }
     for uri in &mut addresses {
-        replace_aliases(context.tree, uri, &mut context.leniency);
+        if let Err(error) = replace_aliases(context.tree, uri, &mut context.leniency) {
+            return Answer::refused(&error).into();
+        }
     }
     let stale = stale_instances(context, &command);
     if stale.is_empty() {
@@ -170,15 +172,22 @@ fn perform(context: &mut Context<'_>, command: Command) -> Progress {
     }
 }
 
-/// Puts the names in use in place of the aliases that the tree knows, and notes that it was needed.
-fn replace_aliases(tree: &Tree, uri: &mut ClientUri, leniency: &mut Leniency) {
-    let Some(canonical) = tree.canonical(uri) else { return };
+/// Puts the names in use in place of the aliases that the tree knows, and notes that it was needed. In strict mode an alias is the
+/// name of nothing.
+pub(super) fn replace_aliases(
+    tree: &Tree,
+    uri: &mut ClientUri,
+    leniency: &mut Leniency,
+) -> Result<(), OperationError> {
+    let Some(canonical) = tree.canonical(uri) else { return Ok(()) };
     let moid = canonical.moid == uri.moid || leniency.allow(Tolerance::MoidAlias);
     let names =
         (canonical.path == uri.path && canonical.query == uri.query) || leniency.allow(Tolerance::NodeAlias);
-    if moid && names {
-        *uri = canonical;
+    if !moid || !names {
+        return Err(OperationError::NotFound { address: uri.to_string() });
     }
+    *uri = canonical;
+    Ok(())
 }
 
 /// The answer when an effect was refused, or ended as no effect of its kind can.
