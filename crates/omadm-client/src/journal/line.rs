@@ -7,6 +7,7 @@
 use crate::persistence::Batch;
 
 use super::record;
+use super::wiped::Wiped;
 
 /// Longest line that is written or read, in octets.
 pub(super) const MAX_LINE: usize = 64 << 20;
@@ -28,19 +29,20 @@ pub(super) enum Line {
 }
 
 /// Appends the line of a batch.
-pub(super) fn encode_batch(batch: &Batch, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    let mut payload = zeroize::Zeroizing::new(vec![b'B']);
+pub(super) fn encode_batch(batch: &Batch, out: &mut Wiped) -> Result<(), serde_json::Error> {
+    let mut payload = Wiped::default();
+    payload.push(b"B");
     record::encode(batch, &mut payload)?;
     seal(&payload, out);
     Ok(())
 }
 
 /// Appends a payload as a line.
-pub(super) fn seal(payload: &[u8], out: &mut Vec<u8>) {
+pub(super) fn seal(payload: &[u8], out: &mut Wiped) {
     let prefix = format!("{:08x} {:08x} ", payload.len(), crc32fast::hash(payload));
-    out.extend_from_slice(prefix.as_bytes());
-    out.extend_from_slice(payload);
-    out.push(b'\n');
+    out.push(prefix.as_bytes());
+    out.push(payload);
+    out.push(b"\n");
 }
 
 /// Reads one line, its end included.

@@ -13,14 +13,14 @@
 mod file;
 mod line;
 mod record;
+mod wiped;
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use self::line::{Line, MAX_LINE};
+use self::wiped::{Lines, Wiped};
 use crate::error::PersistError;
 use crate::persistence::{Batch, Persistence};
 
@@ -103,7 +103,7 @@ impl Persistence for Journal {
     }
 
     fn append(&mut self, batch: &Batch) -> Result<(), PersistError> {
-        let mut line = Zeroizing::new(Vec::new());
+        let mut line = Wiped::default();
         encode(&self.path, batch, &mut line)?;
         let Some(file) = self.file.as_mut() else {
             return Err(PersistError::Unusable { path: self.path.clone() });
@@ -185,12 +185,12 @@ fn read_state(
 ) -> Result<Extent, PersistError> {
     let damaged =
         |at, reason: &str| PersistError::Damaged { path: path.to_owned(), at, reason: reason.to_owned() };
-    let mut reader = BufReader::new(file);
-    let mut line = Zeroizing::new(Vec::new());
+    let mut lines = Lines::new(file);
+    let mut line = Wiped::default();
     let mut whole = 0;
     let mut base = None;
     loop {
-        let read = next_line(path, &mut reader, &mut line)?;
+        let read = next_line(path, &mut lines, &mut line)?;
         if read == 0 {
             break;
         }
@@ -204,7 +204,7 @@ fn read_state(
             Ok(_) => return Err(damaged(whole, "a line is not in its place")),
             Err(reason) if base.is_none() => return Err(damaged(whole, &reason)),
             Err(reason) => {
-                if line::hides_another(&line) || whole_line_follows(path, &mut reader, &mut line)? {
+                if line::hides_another(&line) || whole_line_follows(path, &mut lines, &mut line)? {
                     return Err(damaged(whole, &reason));
                 }
                 break;
@@ -219,12 +219,8 @@ fn read_state(
 }
 
 /// Whether there is an acknowledged line behind a broken one.
-fn whole_line_follows(
-    path: &Path,
-    reader: &mut BufReader<&mut File>,
-    line: &mut Vec<u8>,
-) -> Result<bool, PersistError> {
-    while next_line(path, reader, line)? > 0 {
+fn whole_line_follows(path: &Path, lines: &mut Lines<'_>, line: &mut Wiped) -> Result<bool, PersistError> {
+    while next_line(path, lines, line)? > 0 {
         if line::open(line).is_some() {
             return Ok(true);
         }
@@ -233,13 +229,8 @@ fn whole_line_follows(
 }
 
 /// Reads up to a line end, the end of the file, or the longest line; gives the octets read.
-fn next_line(
-    path: &Path,
-    reader: &mut BufReader<&mut File>,
-    line: &mut Vec<u8>,
-) -> Result<u64, PersistError> {
-    line.clear();
-    let read = reader.take(MAX_LINE as u64).read_until(b'\n', line);
+fn next_line(path: &Path, lines: &mut Lines<'_>, line: &mut Wiped) -> Result<u64, PersistError> {
+    let read = lines.next(line, MAX_LINE);
     read.map(|octets| octets as u64).map_err(|source| file::error("read", path, source))
 }
 
@@ -255,12 +246,12 @@ fn write_new(directory: &Path, state: &mut dyn Iterator<Item = Batch>) -> Result
 }
 
 fn write_lines(path: &Path, state: &mut dyn Iterator<Item = Batch>) -> Result<u64, PersistError> {
-    let mut writer = BufWriter::new(file::create(path)?);
+    let mut file = file::create(path)?;
     let mut length = 0;
-    let mut line = Zeroizing::new(Vec::new());
-    let mut put = |line: &mut Vec<u8>| {
+    let mut line = Wiped::default();
+    let mut put = |line: &mut Wiped| {
         length += line.len() as u64;
-        let done = writer.write_all(line);
+        let done = file.write_all(line);
         line.clear();
         done.map_err(|source| file::error("write", path, source))
     };
@@ -272,11 +263,7 @@ fn write_lines(path: &Path, state: &mut dyn Iterator<Item = Batch>) -> Result<u6
     }
     line::seal(b"E", &mut line);
     put(&mut line)?;
-    writer
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| file::error("write", path, source))?;
+    file.sync_all().map_err(|source| file::error("write", path, source))?;
     Ok(length)
 }
 
@@ -286,7 +273,7 @@ fn replace(directory: &Path) -> Result<(), PersistError> {
     std::fs::rename(directory.join(NEW_STATE), &path).map_err(|source| file::error("replace", &path, source))
 }
 
-fn encode(path: &Path, batch: &Batch, out: &mut Vec<u8>) -> Result<(), PersistError> {
+fn encode(path: &Path, batch: &Batch, out: &mut Wiped) -> Result<(), PersistError> {
     line::encode_batch(batch, out)
         .map_err(|error| PersistError::Inconsistent(format!("a batch cannot be written: {error}")))?;
     if out.len() > MAX_LINE {

@@ -1,12 +1,16 @@
 //! Batches as JSON text, short names because there are many.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use base64::Engine as _;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use omadm_mo::{Format, Miid, Moid, NodeName, NodePath, NodeRecord, Properties, Time, Value};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::wiped::Wiped;
 use crate::persistence::Batch;
 
 #[derive(Serialize, Deserialize)]
@@ -53,11 +57,36 @@ enum StoredValue<'a> {
     #[serde(rename = "t")]
     Text(Cow<'a, str>),
     #[serde(rename = "x")]
-    Bytes(String),
+    Bytes(Octets<'a>),
+}
+
+/// Octets in base64, written and read without a copy of the text in between.
+struct Octets<'a>(Cow<'a, [u8]>);
+
+impl Serialize for Octets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(&self.0, &STANDARD))
+    }
+}
+
+impl<'de> Deserialize<'de> for Octets<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("octets in base64")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
+                STANDARD.decode(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text).map(|octets| Self(Cow::Owned(octets)))
+    }
 }
 
 /// Appends `batch` as one line of JSON without its end.
-pub(super) fn encode(batch: &Batch, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+pub(super) fn encode(batch: &Batch, out: &mut Wiped) -> Result<(), serde_json::Error> {
     let stored = StoredBatch {
         nodes: batch
             .nodes
@@ -116,7 +145,7 @@ fn store_value(value: &Value) -> StoredValue<'_> {
         Value::Int(int) => StoredValue::Int(*int),
         Value::Float(float) => StoredValue::Float(float.to_bits()),
         Value::Text(text) => StoredValue::Text(text.into()),
-        Value::Bytes(bytes) => StoredValue::Bytes(STANDARD.encode(bytes)),
+        Value::Bytes(bytes) => StoredValue::Bytes(Octets(bytes.into())),
     }
 }
 
@@ -134,7 +163,7 @@ fn read_record(stored: StoredRecord<'_>) -> Result<NodeRecord, String> {
         .map_err(|error: omadm_mo::AddressError| error.to_string())?;
     Ok(NodeRecord {
         format,
-        value: stored.value.map(read_value).transpose()?,
+        value: stored.value.map(read_value),
         properties: Properties {
             acl: stored.acl.map(Cow::into_owned),
             title: stored.title.map(Cow::into_owned),
@@ -146,13 +175,13 @@ fn read_record(stored: StoredRecord<'_>) -> Result<NodeRecord, String> {
     })
 }
 
-fn read_value(stored: StoredValue<'_>) -> Result<Value, String> {
-    Ok(match stored {
+fn read_value(stored: StoredValue<'_>) -> Value {
+    match stored {
         StoredValue::Null => Value::Null,
         StoredValue::Bool(bool) => Value::Bool(bool),
         StoredValue::Int(int) => Value::Int(int),
         StoredValue::Float(bits) => Value::Float(f64::from_bits(bits)),
         StoredValue::Text(text) => Value::Text(text.into_owned()),
-        StoredValue::Bytes(text) => Value::Bytes(STANDARD.decode(text).map_err(|error| error.to_string())?),
-    })
+        StoredValue::Bytes(octets) => Value::Bytes(octets.0.into_owned()),
+    }
 }
