@@ -105,7 +105,7 @@ async fn connect(uri: &Uri, authority: &Path) -> Result<Vec<HttpsTransport>> {
         let config = HttpsConfig { ca_file: Some(authority.to_owned()), ..HttpsConfig::default() };
         let client = HttpsTransport::new(&config)?;
         let answer = client.send(request(uri)).await?;
-        if answer.body != PACKAGE2 {
+        if *answer.body != *PACKAGE2 {
             return Err(format!("the bare server answers {}", answer.status).into());
         }
         clients.push(client);

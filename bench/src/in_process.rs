@@ -104,7 +104,7 @@ impl Server {
             status: 200,
             content_type: Some(media_type::REQUEST_JSON.to_owned()),
             omadm_accept: None,
-            body: step.reply,
+            body: step.reply.into(),
         })
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use http::Method;
 use omadm_mo::{DeviceId, ParameterValues, ServerId};
 use omadm_session::dm2::client::{
-    Config, Effect, EffectResult, Input, Note, Outcome, Output, Session, Start, Trigger,
+    Body, Config, Effect, EffectResult, Input, Note, Outcome, Output, Session, Start, Trigger,
 };
 
 use crate::account::Account;
@@ -188,14 +189,14 @@ impl<T: Transport> Running<'_, T> {
         }
     }
 
-    async fn post(&mut self, uri: String, content_type: String, accept: &str, body: Vec<u8>) -> Input {
+    async fn post(&mut self, uri: String, content_type: String, accept: &str, body: Body) -> Input {
         self.packages += 1;
         let outgoing = Outgoing {
             method: Method::POST,
             uri,
             content_type: Some(content_type),
             accept: Some(accept.to_owned()),
-            body: body.into(),
+            body: Bytes::from_owner(body),
             identify: Identify::Always,
             limit: self.device.config.limits.bytes,
         };
@@ -212,7 +213,7 @@ impl<T: Transport> Running<'_, T> {
             Effect::Execute { address, instance } => self.device.execute(&address, &instance),
             Effect::Fetch { uri, accept } => {
                 let limit = self.exchange.config.fetch_limit;
-                self.data(Method::GET, uri, None, Some(accept), Vec::new(), limit).await
+                self.data(Method::GET, uri, None, Some(accept), Body::default(), limit).await
             }
             Effect::Upload { method, uri, content_type, body } => {
                 let method = if method == "PUT" { Method::PUT } else { Method::POST };
@@ -227,11 +228,12 @@ impl<T: Transport> Running<'_, T> {
         uri: String,
         content_type: Option<String>,
         accept: Option<String>,
-        body: Vec<u8>,
+        body: Body,
         limit: usize,
     ) -> EffectResult {
         let identify = Identify::AtHome;
-        let outgoing = Outgoing { method, uri, content_type, accept, body: body.into(), identify, limit };
+        let body = Bytes::from_owner(body);
+        let outgoing = Outgoing { method, uri, content_type, accept, body, identify, limit };
         match self.exchange.send(outgoing).await {
             Ok(reply) => EffectResult::Http(reply),
             Err(TransportError::TooLarge { .. }) => EffectResult::TooLarge,

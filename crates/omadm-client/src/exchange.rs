@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use omadm_auth::Secret;
 use omadm_mo::DeviceId;
 use omadm_session::dm2::client::HttpReply;
 
@@ -26,7 +27,6 @@ pub(crate) enum Identify {
 }
 
 /// What is to be sent.
-#[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
     pub(crate) uri: String,
@@ -93,7 +93,9 @@ impl<T: Transport> Exchange<'_, T> {
             headers.insert(DEVICE_ID, value(self.device_id.as_str().as_bytes(), uri)?);
         }
         if let Some(credentials) = self.account.credentials.as_ref().filter(|_| offer) {
-            let mut authorization = value(credentials.to_header().expose(), uri)?;
+            let mut authorization =
+                HeaderValue::from_maybe_shared(Bytes::from_owner(Held(credentials.to_header())))
+                    .map_err(|_| control_characters(uri))?;
             authorization.set_sensitive(true);
             headers.insert(AUTHORIZATION, authorization);
         }
@@ -124,10 +126,21 @@ fn parse(text: &str) -> Result<Uri, TransportError> {
 }
 
 fn value(octets: &[u8], uri: &Uri) -> Result<HeaderValue, TransportError> {
-    HeaderValue::from_bytes(octets).map_err(|_| TransportError::BadUri {
-        uri: uri.to_string(),
-        reason: "a header for it would hold control characters".to_owned(),
-    })
+    HeaderValue::from_bytes(octets).map_err(|_| control_characters(uri))
+}
+
+fn control_characters(uri: &Uri) -> TransportError {
+    let reason = "a header for it would hold control characters".to_owned();
+    TransportError::BadUri { uri: uri.to_string(), reason }
+}
+
+/// A secret as the owner of a header value, which it is wiped with.
+struct Held(Secret);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
 }
 
 /// Where an answer redirects to, if it does. 303 asks for a GET, so it means nothing as answer to an upload.

@@ -109,7 +109,11 @@ impl HttpsTransport {
                 failed(host, error.as_ref())
             }
         })?;
-        Ok(HttpResponse { status: head.status, headers: head.headers, body: body.to_bytes().into() })
+        Ok(HttpResponse {
+            status: head.status,
+            headers: head.headers,
+            body: Vec::from(body.to_bytes()).into(),
+        })
     }
 }
 

@@ -29,7 +29,7 @@ pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
 pub use journal::{Journal, JournalView};
 pub use omadm_codec::dm2::{Alert, Mark, StatusCode};
-pub use omadm_session::dm2::client::{BootstrapError, Note, Outcome, Trigger};
+pub use omadm_session::dm2::client::{Body, BootstrapError, Note, Outcome, Trigger};
 pub use outbox::{AccountStatus, Status};
 pub use persistence::{Batch, Persistence, Volatile};
 pub use plugin::{Changed, ChangedNode, DataMo, ManagementObject, Refusal};

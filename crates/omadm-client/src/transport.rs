@@ -1,14 +1,16 @@
 //! What the client needs of HTTP: one request, one answer.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
+use omadm_session::dm2::client::Body;
 
 use crate::error::TransportError;
 
-/// An HTTP request with all of its body.
-#[derive(Clone, Debug)]
+/// An HTTP request with all of its body. `Debug` shows neither credentials nor the body.
+#[derive(Clone)]
 pub struct HttpRequest {
     /// `GET`, `POST` or `PUT`.
     pub method: Method,
@@ -16,7 +18,7 @@ pub struct HttpRequest {
     pub uri: Uri,
     /// Headers without `Host` and `Content-Length`, which the transport sets. Credentials are marked sensitive.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body; what a session sends is wiped with the last handle of it.
     pub body: Bytes,
     /// Most octets of the answer's body.
     pub answer_limit: usize,
@@ -30,7 +32,19 @@ pub struct HttpResponse {
     /// Headers.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Body,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("uri", &self.uri)
+            .field("headers", &self.headers)
+            .field("body", &format_args!("{} octets", self.body.len()))
+            .field("answer_limit", &self.answer_limit)
+            .finish()
+    }
 }
 
 /// Carries requests. Redirects, credentials and policy are not its business; TLS verification is.
@@ -49,5 +63,35 @@ impl<T: Transport> Transport for Arc<T> {
         request: HttpRequest,
     ) -> impl Future<Output = Result<HttpResponse, TransportError>> + Send {
         T::send(self, request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::AUTHORIZATION;
+
+    use super::*;
+
+    #[test]
+    fn neither_credentials_nor_bodies_show() {
+        let mut credentials = HeaderValue::from_static("Basic hunter2");
+        credentials.set_sensitive(true);
+        let request = HttpRequest {
+            method: Method::PUT,
+            uri: Uri::from_static("https://a.example/"),
+            headers: HeaderMap::from_iter([(AUTHORIZATION, credentials)]),
+            body: Bytes::from_static(b"hunter2"),
+            answer_limit: 1,
+        };
+        let response = HttpResponse {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: b"hunter2".to_vec().into(),
+        };
+        for shown in [format!("{request:?}"), format!("{response:?}")] {
+            assert!(shown.contains("7 octets"), "{shown}");
+            assert!(!shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
+        }
     }
 }

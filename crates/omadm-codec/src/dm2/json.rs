@@ -162,13 +162,21 @@ impl<'a> Context<'a> {
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(head, _)| head);
         // serde's words for what JSON calls objects and arrays.
         let message = message.replacen("type: map,", "type: object,", 1);
-        let message = message.replacen("type: sequence,", "type: array,", 1);
+        let message = without_text(&message.replacen("type: sequence,", "type: array,", 1));
         let problem = match error.classify() {
             serde_json::error::Category::Eof => Problem::Short,
             serde_json::error::Category::Data => Problem::Schema(message.into()),
             _ => Problem::Syntax(message.into()),
         };
         DecodeError { at, field: self.field.get(), problem }
+    }
+}
+
+/// A message of serde without the text that was found: errors are logged, and the text may be a secret.
+fn without_text(message: &str) -> String {
+    match (message.split_once('"'), message.rsplit_once(", expected ")) {
+        (Some((found, _)), Some((_, expected))) => format!("{}, expected {expected}", found.trim_end()),
+        _ => message.to_owned(),
     }
 }
 

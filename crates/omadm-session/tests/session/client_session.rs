@@ -282,7 +282,7 @@ fn any_input() -> impl Strategy<Value = Input> {
                 if package { "application/vnd.oma.dm.request+json" } else { "text/plain" }.into()
             }),
             omadm_accept: None,
-            body: body.into_bytes(),
+            body: body.into_bytes().into(),
         },
     );
     let result = prop_oneof![

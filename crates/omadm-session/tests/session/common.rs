@@ -187,7 +187,7 @@ impl World {
             status: 200,
             content_type: Some(content_type.into()),
             omadm_accept: None,
-            body: body.to_vec(),
+            body: body.to_vec().into(),
         };
         self.repository.insert(uri.into(), reply);
     }
@@ -214,7 +214,7 @@ impl World {
                 }
             }
             Effect::Upload { method, uri, content_type, body } => {
-                self.uploads.push((method, uri, content_type, body));
+                self.uploads.push((method, uri, content_type, body.to_vec()));
                 if self.upload_fails {
                     return EffectResult::NoReply { reason: "connection refused".into() };
                 }
@@ -290,7 +290,7 @@ pub fn package2(body: &str) -> HttpReply {
         status: 200,
         content_type: Some(REQUEST_JSON.into()),
         omadm_accept: None,
-        body: body.as_bytes().to_vec(),
+        body: body.as_bytes().to_vec().into(),
     }
 }
 
@@ -299,7 +299,13 @@ pub fn settle(session: &mut Session, tree: &mut Tree, world: &mut World, seen: &
     while let Some(output) = session.poll_output() {
         match output {
             Output::Post { uri, content_type, accept, device_id, body } => {
-                seen.posts.push(Post { uri, content_type, accept, device_id: device_id.to_string(), body });
+                seen.posts.push(Post {
+                    uri,
+                    content_type,
+                    accept,
+                    device_id: device_id.to_string(),
+                    body: body.to_vec(),
+                });
             }
             Output::Effect { id, effect } => {
                 let result = world.carry_out(effect);

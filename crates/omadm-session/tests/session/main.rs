@@ -6,4 +6,5 @@ mod client_commands;
 mod client_session;
 mod common;
 mod pair;
+mod secrets;
 mod server;

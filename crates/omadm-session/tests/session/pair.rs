@@ -209,7 +209,7 @@ impl Disk {
                     status: 200,
                     content_type: Some("text/plain".into()),
                     omadm_accept: None,
-                    body: value.as_bytes().to_vec(),
+                    body: value.as_bytes().to_vec().into(),
                 });
             }
             Effect::Upload { .. } => return EffectResult::NoReply { reason: "not used".into() },
@@ -272,7 +272,7 @@ impl Scene {
             }
             Fault::ReplyCut => {
                 let mut reply = self.server.handle(content_type, body);
-                reply.body.truncate(reply.body.len() / 2);
+                reply.body = reply.body[..reply.body.len() / 2].to_vec().into();
                 Answer::Reply(reply)
             }
             Fault::Repeated => {

@@ -7,6 +7,7 @@
 //! The tree is an argument of every call; everything outside the tree is an [`Effect`] that the host carries out.
 
 mod accept;
+mod body;
 mod bootstrap;
 mod commands;
 mod package;
@@ -14,6 +15,7 @@ mod policy;
 mod session;
 mod status;
 
+pub use body::Body;
 pub use bootstrap::{Installed, install_bootstrap};
 pub use session::Session;
 
@@ -97,7 +99,7 @@ pub struct HttpReply {
     /// `OMADM-Accept`.
     pub omadm_accept: Option<String>,
     /// Body.
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 /// Number of an effect within its session.
@@ -125,7 +127,7 @@ pub enum Effect {
         /// `Content-Type`.
         content_type: String,
         /// Body.
-        body: Vec<u8>,
+        body: Body,
     },
     /// Make these records durable, after the plug-ins concerned agreed. Answer `Done`, or `Refused`: the engine then undoes
     /// the change in the tree.
@@ -181,7 +183,7 @@ pub enum Output {
         /// Value of `OMADM-DevID`.
         device_id: DeviceId,
         /// Body.
-        body: Vec<u8>,
+        body: Body,
     },
     /// Carry out an effect and report.
     Effect {

@@ -59,7 +59,7 @@ pub(super) fn response(
         return (RESPONSE_JSON.to_owned(), package);
     }
     let bodies: Vec<&[u8]> = core::iter::once(package.as_slice())
-        .chain(parts.iter().map(|(_, data)| data.body.as_slice()))
+        .chain(parts.iter().map(|(_, data)| data.body.as_ref()))
         .collect();
     let boundary = multipart::boundary_for(seed, &bodies);
     let mut writer = multipart::Writer::new(&boundary);

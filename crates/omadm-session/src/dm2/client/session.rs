@@ -238,7 +238,7 @@ impl Session {
             content_type,
             accept: REQUEST_JSON,
             device_id: self.config.device_id.clone(),
-            body,
+            body: body.into(),
         });
     }
 

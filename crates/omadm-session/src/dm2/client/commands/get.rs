@@ -29,7 +29,7 @@ pub(super) fn perform(context: &Context<'_>, client: &ClientUri) -> Answer {
         (!items.is_empty()).then(|| {
             let mut body = Vec::new();
             mo_data::encode(&items, &mut body);
-            Data { content_type: DMMO_JSON.into(), body }
+            Data { content_type: DMMO_JSON.into(), body: body.into() }
         })
     });
     match data {

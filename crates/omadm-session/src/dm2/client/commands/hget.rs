@@ -6,7 +6,7 @@ use omadm_codec::{DecodeError, Leniency, Problem, Tolerance};
 use omadm_mo::{Change, ClientUri, OperationError, ServerUri, Tree};
 
 use super::{Answer, Context, Progress, Wait, Yield, commit, replace_aliases, unexpected};
-use crate::dm2::client::{Effect, EffectResult, HttpReply, policy};
+use crate::dm2::client::{Body, Effect, EffectResult, HttpReply, policy};
 use crate::dm2::media::media_type;
 
 /// Without a ClientURI only MO data says where it belongs.
@@ -21,14 +21,14 @@ pub(in crate::dm2::client) struct Fetching {
     client: Option<ClientUri>,
 }
 
-/// A body, read as what its type says.
-enum Body {
+/// What a body says, by its type.
+enum Read {
     /// MO data for the ClientURI of the command.
     Sub(ClientUri, MoItem),
     /// Items that say themselves where they belong.
     Items(Vec<(ClientUri, MoItem)>),
     /// The value of one leaf.
-    Leaf { client: ClientUri, essence: String, octets: Vec<u8> },
+    Leaf { client: ClientUri, essence: String, octets: Body },
 }
 
 pub(super) fn perform(context: &Context<'_>, server: &ServerUri, client: Option<ClientUri>) -> Progress {
@@ -73,12 +73,12 @@ impl Fetching {
         }
     }
 
-    fn read(self, context: &mut Context<'_>, reply: HttpReply) -> Result<Body, Answer> {
+    fn read(self, context: &mut Context<'_>, reply: HttpReply) -> Result<Read, Answer> {
         let written = reply.content_type.as_deref().unwrap_or(OCTET_STREAM);
         let essence = media_type(written).map_err(unsupported)?.essence;
         if essence != DMMO_JSON {
             return match self.client {
-                Some(client) => Ok(Body::Leaf { client, essence, octets: reply.body }),
+                Some(client) => Ok(Read::Leaf { client, essence, octets: reply.body }),
                 None => Err(unsupported(format!(
                     "{essence} does not say where it belongs; a ClientURI is missing"
                 ))),
@@ -88,14 +88,14 @@ impl Fetching {
             .map_err(undecodable)?;
         if let Some(client) = self.client {
             return match <[MoItem; 1]>::try_from(items) {
-                Ok([item]) => Ok(Body::Sub(client, item)),
+                Ok([item]) => Ok(Read::Sub(client, item)),
                 Err(items) => Err(unsupported(format!("{} items of MO data for one ClientURI", items.len()))),
             };
         }
         if items.is_empty() {
             return Err(unsupported("MO data without any item".into()));
         }
-        items.into_iter().map(|item| addressed(context, item)).collect::<Result<_, _>>().map(Body::Items)
+        items.into_iter().map(|item| addressed(context, item)).collect::<Result<_, _>>().map(Read::Items)
     }
 }
 
@@ -120,7 +120,7 @@ pub(in crate::dm2::client) fn item_address(item: &MoItem, tree: &Tree) -> Result
     Ok(ClientUri::parse_with(&item.client_uri, &|moid| catalogue.get(moid).is_some())?)
 }
 
-fn store(context: &mut Context<'_>, body: Body) -> Result<Progress, Answer> {
+fn store(context: &mut Context<'_>, body: Read) -> Result<Progress, Answer> {
     let mut change = context.tree.begin(context.actor.clone(), context.now);
     let locations = apply(&mut change, body).map_err(|error| match error {
         // The command's own addresses are parsed already, so this is a name or address in the data.
@@ -134,17 +134,17 @@ fn store(context: &mut Context<'_>, body: Body) -> Result<Progress, Answer> {
 }
 
 /// Stores a body; gives the locations that the client chose.
-fn apply(change: &mut Change<'_>, body: Body) -> Result<Vec<String>, OperationError> {
+fn apply(change: &mut Change<'_>, body: Read) -> Result<Vec<String>, OperationError> {
     match body {
-        Body::Sub(client, item) => {
+        Read::Sub(client, item) => {
             change.store_at(&client, Some(&item.label), item.content)?;
             Ok(Vec::new())
         }
-        Body::Items(items) => items
+        Read::Items(items) => items
             .into_iter()
             .map(|(uri, item)| Ok(change.store_item(&uri, &item.label, item.content)?.to_string()))
             .collect(),
-        Body::Leaf { client, essence, octets } => {
+        Read::Leaf { client, essence, octets } => {
             change.store_leaf(&client, &essence, &octets)?;
             Ok(Vec::new())
         }

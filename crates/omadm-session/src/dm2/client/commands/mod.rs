@@ -26,7 +26,7 @@ use omadm_codec::{Leniency, Tolerance};
 use omadm_mo::{Actor, ClientUri, Miid, MoInst, Moid, OperationError, Query, ServerId, Time, Tree};
 
 use super::accept::Accepts;
-use super::{Config, Effect, EffectResult, status};
+use super::{Body, Config, Effect, EffectResult, status};
 
 /// What a command works with.
 pub(super) struct Context<'a> {
@@ -64,7 +64,7 @@ pub(super) enum Yield {
 #[derive(Debug)]
 pub(super) struct Data {
     pub(super) content_type: String,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
 }
 
 impl Answer {

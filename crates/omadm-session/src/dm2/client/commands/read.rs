@@ -59,7 +59,7 @@ pub(super) fn direct(leaf: NodeRef<'_>) -> Option<Data> {
     if content_type == TEXT_PLAIN && !body.is_ascii() {
         content_type.push_str("; charset=utf-8");
     }
-    Some(Data { content_type, body })
+    Some(Data { content_type, body: body.into() })
 }
 
 /// The media type of `data` without parameters.

@@ -86,7 +86,7 @@ fn form(context: &Context<'_>, uri: &str, collected: Collected) -> Result<Data, 
         (Some(_), _) => {
             let mut body = Vec::new();
             mo_data::encode(&collected.items, &mut body);
-            Ok(Data { content_type: DMMO_JSON.into(), body })
+            Ok(Data { content_type: DMMO_JSON.into(), body: body.into() })
         }
         (None, _) => {
             let reason = "OMADM-Accept of the server names no media type that this device can send";
