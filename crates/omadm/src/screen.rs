@@ -24,6 +24,12 @@ pub fn line(text: &str) -> Result<(), Failure> {
     write_all(&format!("{}\n", clean_lines(text)))
 }
 
+/// Prints a warning on standard error.
+pub fn warn(text: &str) {
+    // With standard error closed there is nobody left to warn.
+    let _ = writeln!(std::io::stderr(), "omadm: warning: {}", clean(text));
+}
+
 /// Prints text as it is, without a line end of its own.
 pub fn raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

@@ -40,6 +40,12 @@ pub struct SupportedMo {
     pub moid: String,
     pub miids: Vec<String>,
     pub ddf: Option<String>,
+    /// DDF file of the server that describes it.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Why the file behind `ddf` could not be had.
+    #[serde(default)]
+    pub ddf_problem: Option<String>,
 }
 
 /// A node of the last known tree.
@@ -49,6 +55,9 @@ pub struct TreeNode {
     pub value: Option<Value>,
     pub interior: bool,
     pub seen: String,
+    /// What the DDF calls it.
+    #[serde(default)]
+    pub title: Option<String>,
 }
 
 /// A queued or finished command.
@@ -72,6 +81,8 @@ pub struct Command {
     pub finished: Option<String>,
     pub expires: Option<String>,
     pub created_by: Option<String>,
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// What a command brought.

@@ -33,6 +33,11 @@ pub enum Ddf {
         /// Its name.
         name: String,
     },
+    /// Print the nodes that a file of the server describes: format, occurrence, scope, access types and title.
+    Show {
+        /// Its name.
+        name: String,
+    },
     /// Check a file, then give it to the server.
     Put {
         /// The file.
@@ -53,6 +58,7 @@ impl Ddf {
                 let answer = global.api()?.get_bytes(&format!("/ddfs/{}", segment(&name))).await?;
                 screen::raw(&answer)
             }
+            Self::Show { name } => show(&global.api()?, global.output, &name).await,
             Self::Put { file, name } => put(&global.api()?, global.output, &file, name).await,
         }
     }
@@ -166,6 +172,19 @@ async fn list(api: &Api, output: Format) -> Result<(), Failure> {
         vec![text("name"), moids.join(", "), screen::age(&text("stored"), now)]
     });
     screen::table(&["NAME", "MANAGEMENT OBJECTS", "STORED"], rows.collect(), "The server has no DDF file.")
+}
+
+async fn show(api: &Api, output: Format, name: &str) -> Result<(), Failure> {
+    let path = format!("/ddfs/{}", segment(name));
+    if output == Format::Json {
+        return screen::json(&api.get(&format!("{path}/model")).await?);
+    }
+    let text = api.get_bytes(&path).await?;
+    let result = decode(&text);
+    if let Err(fault) = &result {
+        return Err(Failure::Failed(fault.told(Path::new(name))));
+    }
+    tell(&Checked { file: name.into(), result }, true)
 }
 
 async fn put(api: &Api, output: Format, file: &Path, name: Option<String>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::api::types::{Device as Record, TreeNode};
+use crate::api::types::{Device as Record, SupportedMo, TreeNode};
 use crate::api::{Api, Query, read, segment};
 use crate::cli::Global;
 use crate::failure::Failure;
@@ -133,12 +133,25 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
         return screen::line("Management objects are not reported yet.");
     };
     screen::line("")?;
-    let rows = inventory.into_iter().map(|mo| vec![mo.moid, mo.miids.join(", "), mo.ddf.unwrap_or_default()]);
+    let problems: Vec<String> = inventory.iter().filter_map(ddf_problem).collect();
+    let rows = inventory.into_iter().map(|mo| {
+        let model = mo.model.unwrap_or_else(|| "none".to_owned());
+        vec![mo.moid, mo.miids.join(", "), model, mo.ddf.unwrap_or_default()]
+    });
     screen::table(
-        &["MANAGEMENT OBJECT", "INSTANCES", "DDF"],
+        &["MANAGEMENT OBJECT", "INSTANCES", "DESCRIBED BY", "DDF"],
         rows.collect(),
         "It reports no management object.",
-    )
+    )?;
+    problems.iter().for_each(|problem| screen::warn(problem));
+    Ok(())
+}
+
+/// Why the DDF of a management object is missing.
+fn ddf_problem(mo: &SupportedMo) -> Option<String> {
+    let problem = mo.ddf_problem.as_ref()?;
+    let link = mo.ddf.as_deref().unwrap_or_default();
+    Some(format!("the DDF of {} could not be fetched from {link}: {problem}", mo.moid))
 }
 
 async fn last_known_tree(api: &Api, output: Format, id: &str, at: Option<&str>) -> Result<(), Failure> {

@@ -34,6 +34,9 @@ pub struct Run {
     /// Give up if the device does not come within this many seconds (7 days if not given).
     #[arg(long, global = true, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..))]
     expires_in: Option<u64>,
+    /// Queue it also when the value does not have the format that the DDF gives to the node.
+    #[arg(long, global = true)]
+    force: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -114,6 +117,9 @@ impl Run {
         let api = global.api()?;
         let mut body = self.verb.to_json()?;
         let wait = self.wait.unwrap_or(0);
+        if self.force {
+            body.insert("force".to_owned(), true.into());
+        }
         if let Some(seconds) = self.expires_in {
             body.insert("expires_in".to_owned(), seconds.into());
         }
@@ -123,10 +129,20 @@ impl Run {
         let path = format!("{}/commands", device::path(&self.device));
         let started = Instant::now();
         let first = api.post(&path, &Value::Object(body), Duration::from_secs(wait.min(LONG_POLL))).await?;
+        warn(&path, &first)?;
         let value = until_final(&api, &path, first, started, Duration::from_secs(wait)).await?;
         let command: Record = read(&path, value.clone())?;
         report(global.output, &path, value, &command, self.wait.is_some())
     }
+}
+
+/// Says on standard error what the DDF has against the command.
+fn warn(path: &str, queued: &Value) -> Result<(), Failure> {
+    let command: Record = read(path, queued.clone())?;
+    for warning in command.warnings {
+        screen::warn(&warning);
+    }
+    Ok(())
 }
 
 /// Asks again until the command is final or `wait` is over.

@@ -2,7 +2,7 @@
 
 use omadm_codec::DecodeError;
 use omadm_codec::ddf as codec;
-use omadm_mo::ddf::{AccessType, Ddf, DdfName, DdfNode, DfType, Occurrence, Scope};
+use omadm_mo::ddf::{Ddf, DdfName, DdfNode, DfType, Occurrence, Scope};
 use serde_json::{Value, json};
 
 use super::{Decoded, Outline, limits};
@@ -37,7 +37,7 @@ pub fn outline_of(ddf: &Ddf) -> Outline {
 /// The decoder bounds the depth, so recursion is bounded too.
 fn push_node(outline: &mut Outline, depth: usize, node: &DdfNode) {
     let mut line = format!("{}  {}", name_of(node), node.format.as_str());
-    for word in [occurrence(node.occurrence).as_str(), scope(node.scope), &access(node.access).join("+")] {
+    for word in [occurrence(node.occurrence).as_str(), scope(node.scope), &node.access.names().join("+")] {
         line.push_str("  ");
         line.push_str(word);
     }
@@ -84,20 +84,6 @@ fn scope(scope: Scope) -> &'static str {
     }
 }
 
-fn access(access: AccessType) -> Vec<&'static str> {
-    [
-        (access.add, "Add"),
-        (access.copy, "Copy"),
-        (access.delete, "Delete"),
-        (access.exec, "Exec"),
-        (access.get, "Get"),
-        (access.replace, "Replace"),
-    ]
-    .into_iter()
-    .filter_map(|(allowed, name)| allowed.then_some(name))
-    .collect()
-}
-
 fn node_json(node: &DdfNode) -> Value {
     let df_type = match &node.df_type {
         Some(DfType::DdfName(name)) => json!({ "ddf_name": name }),
@@ -111,7 +97,7 @@ fn node_json(node: &DdfNode) -> Value {
         "type": df_type,
         "occurrence": occurrence(node.occurrence),
         "scope": scope(node.scope),
-        "access": access(node.access),
+        "access": node.access.names(),
         "default_value": node.default_value,
         "title": node.title,
         "description": node.description,

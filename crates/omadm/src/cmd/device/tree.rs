@@ -60,7 +60,11 @@ fn described(name: &str, node: &TreeNode, now: jiff::Timestamp) -> String {
         Some(serde_json::Value::String(text)) => format!("{name} = {}", screen::clean(text)),
         Some(value) => format!("{name} = {value}"),
     };
-    format!("{text:<AGE_COLUMN$}  {}", screen::age(&node.seen, now))
+    let line = format!("{text:<AGE_COLUMN$}  {}", screen::age(&node.seen, now));
+    match &node.title {
+        Some(title) => format!("{line}  \u{2014} {}", screen::clean(title)),
+        None => line,
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +73,8 @@ mod tests {
 
     fn node(address: &str, value: Option<serde_json::Value>) -> TreeNode {
         let interior = value.is_none();
-        TreeNode { address: address.into(), value, interior, seen: "2026-01-01T00:00:00Z".into() }
+        let seen = "2026-01-01T00:00:00Z".into();
+        TreeNode { address: address.into(), value, interior, seen, title: None }
     }
 
     #[test]
@@ -88,5 +93,13 @@ mod tests {
         assert!(full[4].starts_with("      Level = 3 "), "{}", full[4]);
         assert_eq!(full[5], "  b");
         assert!(full[6].contains("UUID:\\u{1b}2"), "{}", full[6]);
+        let titled = [TreeNode {
+            title: Some("Level of the \u{7}tank".into()),
+            ..node("urn:x:1.0/a/L", Some(3.into()))
+        }];
+        assert!(
+            lines(&titled, now)[2].ends_with("5 min ago  \u{2014} Level of the \\u{7}tank"),
+            "{titled:?}"
+        );
     }
 }

@@ -25,11 +25,10 @@ pub struct Enrolled {
     pub secret: Zeroizing<String>,
 }
 
-/// Enrols `count` devices under names that no earlier run has used.
-pub async fn enrol(api: &Api, count: u32) -> Result<Vec<Enrolled>, Failure> {
+/// Enrols `count` devices under names that no earlier run has used; those that are enrolled stand in `enrolled`, whatever happens then.
+pub async fn enrol(api: &Api, count: u32, enrolled: &mut Vec<Enrolled>) -> Result<(), Failure> {
     let run = jiff::Timestamp::now().as_microsecond();
     let bar = progress("enrolling", u64::from(count));
-    let mut enrolled = Vec::new();
     let mut begin = 0;
     while begin < count {
         let end = begin.saturating_add(BATCH).min(count);
@@ -41,7 +40,7 @@ pub async fn enrol(api: &Api, count: u32) -> Result<Vec<Enrolled>, Failure> {
         begin = end;
     }
     bar.finish_and_clear();
-    Ok(enrolled)
+    Ok(())
 }
 
 fn credentials(answer: &Value) -> Result<Vec<Enrolled>, Failure> {

@@ -73,25 +73,30 @@ impl Sim {
         let account = self.account(&api).await?;
         // Tried before anything is enrolled, so that a wrong file costs nothing.
         self.transport()?;
-        let enrolled = enrolment::enrol(&api, self.devices).await?;
+        let mut enrolled = Vec::new();
         let result = tokio::select! {
-            result = self.load(&api, &account, &enrolled) => result,
+            result = self.measure(&api, &account, &mut enrolled) => result,
             () = interrupted() => Err(Failure::Failed("interrupted".to_owned())),
         };
-        if !self.keep {
-            enrolment::remove(&api, enrolled, usize::from(self.concurrency)).await?;
-        }
+        let removed = if self.keep {
+            Ok(())
+        } else {
+            enrolment::remove(&api, enrolled, usize::from(self.concurrency)).await
+        };
         let figures = result?;
         figures.print(global.output)?;
+        removed?;
         figures.verdict()
     }
 
-    async fn load(
+    /// Enrols devices into `enrolled`, and puts the load on.
+    async fn measure(
         &self,
         api: &Arc<Api>,
         account: &Account,
-        enrolled: &[Enrolled],
+        enrolled: &mut Vec<Enrolled>,
     ) -> Result<report::Figures, Failure> {
+        enrolment::enrol(api, self.devices, enrolled).await?;
         let model = Model::new()?;
         let workers = usize::from(self.concurrency).min(enrolled.len()).max(1);
         let shares = enrolled.chunks(enrolled.len().div_ceil(workers).max(1)).map(|share| {
