@@ -40,7 +40,9 @@ pub(super) fn collect(target: PathBuf) -> Result<Evidence> {
 fn collect_in(directory: &Path) -> Result<Evidence> {
     let mut failed = BTreeSet::new();
     let mut command = cargo();
-    command.args(["test", "--package", "omadm-conformance", "--no-fail-fast"]).env(DIRECTORY, directory);
+    // The tests of the harness itself are not among them: they prove no row.
+    command.args(["test", "--package", "omadm-conformance", "--test", "*", "--no-fail-fast"]);
+    command.env(DIRECTORY, directory);
     let all_passed = run_lines(&mut command, |line| {
         eprintln!("{line}");
         failed.extend(failed_test(line).map(str::to_owned));
