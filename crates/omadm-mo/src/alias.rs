@@ -126,7 +126,7 @@ impl Tree {
 }
 
 /// The address with the account paths of the standard, if it has others.
-fn account_paths(uri: &ClientUri) -> Option<ClientUri> {
+pub(crate) fn account_paths(uri: &ClientUri) -> Option<ClientUri> {
     let mut changed = uri.clone();
     let mut any = false;
     let leading: Vec<&str> = uri

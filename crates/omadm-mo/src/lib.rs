@@ -19,6 +19,7 @@ pub mod error;
 pub mod name;
 pub mod node;
 pub mod resolve;
+mod secret;
 pub mod server_uri;
 pub mod time;
 pub mod tree;

@@ -8,14 +8,14 @@ pub mod tree;
 
 use std::path::Path;
 
-use omadm_client::{Client, Outcome, SessionReport, Trigger};
+use omadm_client::{Body, Client, Outcome, SessionReport, Trigger};
 use omadm_mo::{ServerId, Value};
 
 use crate::controls::Controls;
 use crate::error::AgentError;
 
 /// Longest bootstrap file in octets.
-const MAX_BOOTSTRAP: u64 = 1 << 20;
+const MAX_BOOTSTRAP: usize = 1 << 20;
 
 /// A runtime on this thread: the agent waits much and works little.
 fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
@@ -26,7 +26,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
 }
 
 /// Reads a bootstrap file.
-fn read_bootstrap(path: &Path) -> Result<Vec<u8>, AgentError> {
+fn read_bootstrap(path: &Path) -> Result<Body, AgentError> {
     use std::io::Read as _;
     let error = |source| AgentError::File { action: "read the bootstrap", path: path.to_owned(), source };
     let file: Box<dyn std::io::Read> = if path == Path::new("-") {
@@ -34,9 +34,12 @@ fn read_bootstrap(path: &Path) -> Result<Vec<u8>, AgentError> {
     } else {
         Box::new(std::fs::File::open(path).map_err(error)?)
     };
-    let mut body = Vec::new();
-    file.take(MAX_BOOTSTRAP + 1).read_to_end(&mut body).map_err(error)?;
-    if body.len() as u64 > MAX_BOOTSTRAP {
+    // In its full size at once: a vector that grew would leave a copy of the secrets behind.
+    let mut body = Vec::with_capacity(MAX_BOOTSTRAP + 1);
+    let read = file.take(MAX_BOOTSTRAP as u64 + 1).read_to_end(&mut body);
+    let body = Body::from(body);
+    read.map_err(error)?;
+    if body.len() > MAX_BOOTSTRAP {
         return Err(AgentError::Refused(format!("{} is larger than {MAX_BOOTSTRAP} bytes", path.display())));
     }
     Ok(body)

@@ -32,6 +32,7 @@ fn every_section_is_read() {
         min_version = "1.3"
         [session]
         poll_interval = 0
+        strict = true
         [limits]
         tree_nodes = 1000
         [access]
@@ -45,7 +46,7 @@ fn every_section_is_read() {
     "#;
     let config = load(text, &[]).unwrap();
     assert_eq!(config.device.id.as_deref(), Some("IMEI:493005100592800"));
-    assert_eq!(config.session.poll_interval, 0);
+    assert_eq!((config.session.poll_interval, config.session.strict), (0, true));
     assert_eq!(config.tls.min_version, MinVersion::Tls13);
     assert_eq!(config.log.level, LogLevel::Debug);
     assert_eq!(config.access.grants[0].rights, [Right::Read, Right::Execute]);
