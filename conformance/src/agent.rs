@@ -1,11 +1,11 @@
 //! The agent as a process of its own, with its own configuration and state.
 
-use std::path::PathBuf;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
 use crate::server::TestServer;
@@ -19,16 +19,20 @@ pub struct AgentProcess {
 }
 
 impl AgentProcess {
-    /// Builds the agent if need be, enrols it under `device_id` and installs its bootstrap, which ends with a session.
-    pub async fn bootstrapped(server: &TestServer, device_id: &str) -> Self {
+    /// Builds the agent if need be; it has no account. `more` are further lines of its configuration.
+    pub async fn new(ca_file: &Path, device_id: &str, more: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
+        let state = directory.path().join("state");
         let settings = format!(
-            "[device]\nid = {device_id:?}\ndata_dir = {:?}\n\n[tls]\nca_file = {:?}\n",
-            directory.path().join("state"),
-            server.ca_file()
+            "[device]\nid = {device_id:?}\ndata_dir = {state:?}\n\n[tls]\nca_file = {ca_file:?}\n\n{more}\n"
         );
         std::fs::write(directory.path().join("agent.toml"), settings).expect("a writable directory");
-        let agent = Self { program: program().await, directory, device_id: device_id.to_owned() };
+        Self { program: program().await, directory, device_id: device_id.to_owned() }
+    }
+
+    /// Builds the agent if need be, enrols it under `device_id` and installs its bootstrap, which ends with a session.
+    pub async fn bootstrapped(server: &TestServer, device_id: &str) -> Self {
+        let agent = Self::new(&server.ca_file(), device_id, "").await;
         let request = json!({ "device": { "id": device_id } });
         let reply = server.rest(Method::POST, "/bootstrap", Some(&request)).await;
         assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
@@ -46,11 +50,30 @@ impl AgentProcess {
 
     /// Runs a command of the agent that has to succeed.
     pub async fn run(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(&self.program);
-        command.arg("--config").arg(self.directory.path().join("agent.toml")).args(words);
-        let output = command.output().await.expect("the agent starts");
+        let output = self.command(words).output().await.expect("the agent starts");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
+    }
+
+    /// Runs a command of the agent that has to fail, and gives what it says.
+    pub async fn refusal(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().await.expect("the agent starts");
+        assert!(!output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Starts it for good. It is killed when the handle is dropped; what it logs is on standard error, to be read.
+    #[must_use]
+    pub fn start(&self) -> Child {
+        let mut command = self.command(&["run"]);
+        command.stderr(Stdio::piped()).kill_on_drop(true);
+        command.spawn().expect("the agent starts")
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(self.directory.path().join("agent.toml")).args(words);
+        command
     }
 }
 

@@ -103,6 +103,8 @@ pub struct DeviceSetup {
     pub session_info: Json,
     /// DDF files of further objects, which are only data.
     pub data_objects: Vec<String>,
+    /// Whether it has the access control mechanism.
+    pub access_control: bool,
 }
 
 impl DeviceSetup {
@@ -122,6 +124,7 @@ impl DeviceSetup {
             }),
             session_info: json!({ "CBT": 1, "ROAMING": 2 }),
             data_objects: Vec::new(),
+            access_control: true,
         }
     }
 
@@ -135,8 +138,10 @@ impl DeviceSetup {
             let bootstrap = Json::Array(items).to_string();
             device.client.device_mut().install_bootstrap(bootstrap.as_bytes()).expect("a good bootstrap");
         }
-        for account in device.setup.accounts.clone() {
-            device.grant_all(&account.server, account.rights);
+        if device.setup.access_control {
+            for account in device.setup.accounts.clone() {
+                device.grant_all(&account.server, account.rights);
+            }
         }
         device
     }
@@ -171,10 +176,12 @@ impl DeviceSetup {
         let mut plugins: Vec<Box<dyn ManagementObject>> = vec![
             Box::new(fixed(devinfo, DEVINFO, "DevInfo", &self.devinfo)),
             Box::new(DataMo::new(dmacc.1, dmacc.0)),
-            Box::new(DataMo::new(delegation.1, delegation.0)),
             Box::new(fixed(session_info, SESSION_INFO, "SessionInfo", &self.session_info)),
             Box::new(TestMo { plug: plug.clone(), link: test.0 }),
         ];
+        if self.access_control {
+            plugins.push(Box::new(DataMo::new(delegation.1, delegation.0)));
+        }
         for (at, ddf) in self.data_objects.iter().enumerate() {
             plugins.push(Box::new(DataMo::new(ddf, format!("{base}/data-{at}.ddf"))));
         }
@@ -232,11 +239,11 @@ impl TestDevice {
         }
     }
 
-    /// Gives a server an AR on a sub-tree of an instance.
-    pub fn grant(&mut self, moid: &str, miid: &str, path: &str, server: &str, rights: i64) {
+    /// Gives an authority, `*` or a server, an AR on a sub-tree of an instance.
+    pub fn grant(&mut self, moid: &str, miid: &str, path: &str, authority: &str, rights: i64) {
         let moid = Moid::parse(moid).expect("a MOID");
         let miid = Miid::parse(miid).expect("a MIID");
-        let who = Who::Server(ServerId::parse(server).expect("a server identifier"));
+        let who = Who::parse(authority, true).expect("an authority");
         let rights = Rights::from_ar(rights).expect("0 to 15");
         let granted =
             self.client.device_mut().change(|tree| Ok(tree.grant(&moid, &miid, path, &who, rights)?));

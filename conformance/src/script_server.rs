@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use openssl::ssl::{Ssl, SslAcceptor};
+use openssl::ssl::{Ssl, SslAcceptor, SslAcceptorBuilder};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -123,7 +123,12 @@ impl Drop for ScriptServer {
 impl ScriptServer {
     /// Starts one that speaks TLS with the certificate of `authority`.
     pub async fn https(authority: &Authority) -> Self {
-        Self::start(Some(authority.acceptor())).await
+        Self::https_with(authority, |_| {}).await
+    }
+
+    /// The same with changes to the TLS settings.
+    pub async fn https_with(authority: &Authority, change: impl FnOnce(&mut SslAcceptorBuilder)) -> Self {
+        Self::start(Some(authority.acceptor(change))).await
     }
 
     /// Starts one that speaks plain HTTP.

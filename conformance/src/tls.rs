@@ -9,9 +9,21 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{SslAcceptor, SslMethod};
+use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
+
+/// What is wrong with the certificate of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum Flaw {
+    Nothing,
+    OtherHost,
+    Expired,
+    SelfSigned,
+    /// An elliptic curve of less than 256 bits.
+    SmallKey,
+}
 
 /// A certificate authority with a server certificate for `localhost` and `127.0.0.1`.
 pub struct Authority {
@@ -24,11 +36,17 @@ impl Authority {
     /// Makes a new one.
     #[must_use]
     pub fn new() -> Self {
-        Self::make().expect("OpenSSL makes keys and certificates")
+        Self::with_flaw(Flaw::Nothing)
     }
 
-    fn make() -> Result<Self, ErrorStack> {
-        let ca_key = key()?;
+    /// Makes a new one whose server certificate is not in order.
+    #[must_use]
+    pub fn with_flaw(flaw: Flaw) -> Self {
+        Self::make(flaw).expect("OpenSSL makes keys and certificates")
+    }
+
+    fn make(flaw: Flaw) -> Result<Self, ErrorStack> {
+        let ca_key = key(Nid::X9_62_PRIME256V1)?;
         // A device may trust several at a time, and tells them apart by their names.
         let mut ca =
             builder(&format!("omadm conformance authority {}", serial()?.to_hex_str()?), &ca_key, None)?;
@@ -36,14 +54,22 @@ impl Authority {
         ca.sign(&ca_key, MessageDigest::sha256())?;
         let ca = ca.build();
 
-        let key = key()?;
-        let mut server = builder("localhost", &key, Some(&ca))?;
-        let names = SubjectAlternativeName::new()
-            .dns("localhost")
-            .ip("127.0.0.1")
-            .build(&server.x509v3_context(Some(&ca), None))?;
+        let key = key(if flaw == Flaw::SmallKey { Nid::SECP224R1 } else { Nid::X9_62_PRIME256V1 })?;
+        let issuer = (flaw != Flaw::SelfSigned).then_some(&ca);
+        let mut server = builder("localhost", &key, issuer)?;
+        if flaw == Flaw::Expired {
+            server.set_not_before(&*Asn1Time::from_unix(0)?)?;
+            server.set_not_after(&*Asn1Time::from_unix(1_000_000_000)?)?;
+        }
+        let mut names = SubjectAlternativeName::new();
+        if flaw == Flaw::OtherHost {
+            names.dns("elsewhere.example");
+        } else {
+            names.dns("localhost").ip("127.0.0.1");
+        }
+        let names = names.build(&server.x509v3_context(issuer.map(|ca| &**ca), None))?;
         server.append_extension(names)?;
-        server.sign(&ca_key, MessageDigest::sha256())?;
+        server.sign(if issuer.is_some() { &ca_key } else { &key }, MessageDigest::sha256())?;
 
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("ca.pem"), ca.to_pem()?).expect("a writable directory");
@@ -56,12 +82,13 @@ impl Authority {
         self.directory.path().join("ca.pem")
     }
 
-    /// What a server needs to accept TLS with the server certificate.
-    pub(crate) fn acceptor(&self) -> SslAcceptor {
+    /// What a server needs to accept TLS with the server certificate, with changes.
+    pub(crate) fn acceptor(&self, change: impl FnOnce(&mut SslAcceptorBuilder)) -> SslAcceptor {
         let mut acceptor =
             SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).expect("TLS settings");
         acceptor.set_certificate(&self.certificate).expect("a certificate");
         acceptor.set_private_key(&self.key).expect("its key");
+        change(&mut acceptor);
         acceptor.build()
     }
 
@@ -91,8 +118,8 @@ impl Default for Authority {
     }
 }
 
-fn key() -> Result<PKey<Private>, ErrorStack> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+fn key(curve: Nid) -> Result<PKey<Private>, ErrorStack> {
+    let group = EcGroup::from_curve_name(curve)?;
     PKey::from_ec_key(EcKey::generate(&group)?)
 }
 
