@@ -10,7 +10,9 @@
 
 mod support;
 
-use omadm_client::{ClientError, Device, Grant, Grantee, Journal, PersistError, PluginError, Volatile};
+use omadm_client::{
+    ClientError, Device, DeviceConfig, Grant, Grantee, Journal, PersistError, PluginError, Volatile,
+};
 use omadm_mo::{Authority, Miid, Moid, Rights, ServerId, Value};
 
 use support::device::{Full, Hands, THING, bootstrap, config, open, plugins, server_id, value};
@@ -51,6 +53,22 @@ fn a_restart_brings_everything_back() {
         assert_eq!(device.status(), status);
         if compacted {
             device.compact().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_strict_device_refuses_what_others_tolerate() {
+    let body = String::from_utf8(bootstrap("s1", "https://dm.example/")).unwrap();
+    let bare = body.trim_matches(['[', ']']).to_owned();
+    let alias = body.replace("urn:oma:mo:oma-dm-dmacc:1.2", "urn:oma:mo:oma-dm-dmacc:2.0");
+    for loose in [bare, alias] {
+        for strict in [false, true] {
+            let config = DeviceConfig { strict, ..config() };
+            let plugins = plugins(&Hands::default());
+            let mut device = Device::open(config, plugins, Box::new(Volatile::new())).unwrap();
+            assert_eq!(device.install_bootstrap(loose.as_bytes()).is_err(), strict, "{loose}");
+            assert_eq!(device.tree().accounts().count(), usize::from(!strict));
         }
     }
 }

@@ -12,13 +12,16 @@ mod support;
 
 use std::time::Duration;
 
-use omadm_client::{Alert, Client, ClientConfig, ClientError, Journal, Outcome, Trigger, Volatile};
+use omadm_client::{
+    Alert, Client, ClientConfig, ClientError, Device, DeviceConfig, Journal, Note, Outcome, Trigger, Volatile,
+};
+use omadm_codec::Tolerance;
 use openssl::nid::Nid;
 use serde_json::json;
 
 use support::device::{
-    BASIC, DEVICE_ID, Full, Hands, THING, bootstrap, client, open, refusal, server_id, session, transport,
-    value,
+    BASIC, DEVICE_ID, Full, Hands, THING, bootstrap, client, config, open, plugins, refusal, server_id,
+    session, transport, value,
 };
 use support::server::{Answer, Server};
 use support::tls::Authority;
@@ -60,6 +63,27 @@ async fn the_first_session_says_that_the_bootstrap_is_complete_and_later_ones_do
     assert!(client.device().bootstraps_pending().is_empty());
     assert_ended(&session(&mut client).await.outcome);
     assert_eq!(server.only().alert_types(), ["urn:oma:at:dm:2.0:ClientInitiatedMgmt"]);
+}
+
+#[tokio::test]
+async fn tolerances_are_noted_and_a_strict_device_has_none() {
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.acceptor(&["localhost"], true))).await;
+    for strict in [false, true] {
+        let config = DeviceConfig { strict, ..config() };
+        let mut device = Device::open(config, plugins(&Hands::default()), Box::new(Volatile::new())).unwrap();
+        device.install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+        let transport = transport(&authority, Duration::from_secs(30));
+        let mut client = Client::new(device, transport, ClientConfig::default());
+        let commands = json!([["GET", "oma:mo:oma-dm-devinfo:1.0//DevID"]]);
+        server.script([Answer::commands(&commands), Answer::end()]);
+        let report = session(&mut client).await;
+        assert_ended(&report.outcome);
+        let tolerated = Note::Tolerated(vec![Tolerance::MoidAlias]);
+        assert_eq!(report.notes.contains(&tolerated), !strict, "{:?}", report.notes);
+        let second = server.seen().remove(1);
+        assert_eq!(String::from_utf8_lossy(&second.body).contains("\"sc\":404"), strict);
+    }
 }
 
 #[tokio::test]
