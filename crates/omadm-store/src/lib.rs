@@ -41,10 +41,18 @@ pub trait Store: Send + Sync + 'static {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Command>, StoreError>;
-    /// Cancels a command if it is queued; gives it as it is afterwards (`None` if there is none).
-    async fn cancel(&self, id: CommandId, reason: &str, now: Time) -> Result<Option<Command>, StoreError>;
-    /// Marks queued and sent commands whose time is over as expired, at most `limit`; gives how many.
-    async fn expire(&self, now: Time, limit: u32) -> Result<u32, StoreError>;
+    /// Cancels a command if it is queued, and adds the event that `event` makes of it in the same batch; gives the command as it is
+    /// afterwards (`None` if there is none).
+    async fn cancel(
+        &self,
+        id: CommandId,
+        reason: &str,
+        event: EventOf,
+        now: Time,
+    ) -> Result<Option<Command>, StoreError>;
+    /// Marks queued and sent commands whose time is over as expired, at most `limit`, each with the event that `event` makes of it
+    /// in the same batch; gives how many.
+    async fn expire(&self, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError>;
 
     /// All that one message of a device needs, in one read: the device, its session row, and its open commands in order
     /// (`sent` ones first, then `queued`, at most `limit`).

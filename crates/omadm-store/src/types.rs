@@ -307,6 +307,9 @@ pub struct NewEvent {
     pub body: String,
 }
 
+/// Makes the event of a command that came to its end.
+pub type EventOf = fn(&Command) -> NewEvent;
+
 /// An event as kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -269,7 +269,7 @@ impl World {
 
     async fn cancel(&mut self, which: usize) {
         let number = id(which as u128 % (self.made + 1));
-        let answer = self.store.cancel(number, "not wanted", self.now).await.unwrap();
+        let answer = self.store.cancel(number, "not wanted", ended, self.now).await.unwrap();
         for queue in &mut self.queues {
             let Some(known) = queue.commands.iter().find(|known| known.id == number).cloned() else {
                 continue;
@@ -288,7 +288,7 @@ impl World {
     async fn expire(&mut self, limit: u32) {
         let due = |queue: &Queue, now| queue.open().filter(|known| known.expires <= now).count();
         let before: usize = self.queues.iter().map(|queue| due(queue, self.now)).sum();
-        let expired = self.store.expire(self.now, limit).await.unwrap();
+        let expired = self.store.expire(ended, self.now, limit).await.unwrap();
         assert_eq!(expired as usize, before.min(limit as usize));
         // Which of several the store takes first is its own affair, if their time was over.
         for (device, queue) in self.queues.iter_mut().enumerate() {

@@ -11,9 +11,9 @@
 use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, params};
 
-use super::payloads;
 use super::row::{Dev, Id, count, execute, query, query_optional};
-use crate::{Command, CommandId, CommandState, NewCommand, StoreError, Transition};
+use super::{events, payloads};
+use crate::{Command, CommandId, CommandState, EventOf, NewCommand, StoreError, Transition};
 
 pub(super) fn enqueue(
     conn: &Connection,
@@ -194,6 +194,7 @@ pub(super) fn cancel(
     conn: &Connection,
     id: CommandId,
     reason: &str,
+    event: EventOf,
     now: Time,
 ) -> Result<Option<Command>, StoreError> {
     let Some(before) = get(conn, id)? else { return Ok(None) };
@@ -208,9 +209,23 @@ pub(super) fn cancel(
         reason: Some(reason.to_owned()),
         result: None,
     };
-    transition(conn, &before.device, before.generation, &cancelled, now)?;
+    end(conn, &before, &cancelled, event, now).map(Some)
+}
+
+/// Ends an open command with an event; gives it as it is then.
+fn end(
+    conn: &Connection,
+    before: &Command,
+    step: &Transition,
+    event: EventOf,
+    now: Time,
+) -> Result<Command, StoreError> {
+    transition(conn, &before.device, before.generation, step, now)?;
     close(conn, &before.device, before.generation, 1)?;
-    get(conn, id)
+    let after =
+        Command { state: step.to, reason: step.reason.clone(), finished: Some(now), ..before.clone() };
+    events::add(conn, &[event(&after)], now)?;
+    Ok(after)
 }
 
 /// Moves one command, if it is in the state that the caller saw. A reason goes with the state it was given for; status and
@@ -249,31 +264,26 @@ pub(super) fn transition(
     Ok(())
 }
 
-pub(super) fn expire(conn: &Connection, now: Time, limit: u32) -> Result<u32, StoreError> {
-    let due = query(
-        conn,
-        "SELECT device, generation, seq, state, attempts FROM command WHERE finished IS NULL AND expires <= $1
-         ORDER BY expires LIMIT $2",
-        params![now.0, limit],
-        |row| Ok((row.get::<_, Dev>(0)?.0, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, u32>(4)?)),
-    )?;
+pub(super) fn expire(conn: &Connection, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM command c WHERE c.finished IS NULL AND c.expires <= $1 ORDER BY c.expires LIMIT $2"
+    );
     let mut expired = 0;
-    for (device, generation, seq, from, attempts) in due {
-        let reason = if attempts == 0 {
+    for before in query(conn, &sql, params![now.0, limit], command)? {
+        let reason = if before.attempts == 0 {
             "Its time was over before the device asked for it."
         } else {
             "Its time was over before the device answered; it may have been carried out."
         };
         let step = Transition {
-            seq,
-            from,
+            seq: before.seq,
+            from: before.state,
             to: CommandState::Expired,
             status: None,
             reason: Some(reason.to_owned()),
             result: None,
         };
-        transition(conn, &device, generation, &step, now)?;
-        close(conn, &device, generation, 1)?;
+        end(conn, &before, &step, event, now)?;
         expired += 1;
     }
     Ok(expired)

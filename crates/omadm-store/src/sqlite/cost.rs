@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::{commands, devices, events, retention, schema, session, tree};
 use crate::{
-    CommandState, Enrolment, NewCommand, SessionRow, SessionStep, StoreError, Transition, TreeAddress,
-    TreeUpdate,
+    Command, CommandState, Enrolment, NewCommand, NewEvent, SessionRow, SessionStep, StoreError, Transition,
+    TreeAddress, TreeUpdate,
 };
 
 fn id(number: usize) -> DeviceId {
@@ -105,6 +105,10 @@ fn exchange(device: &DeviceId) -> SessionStep {
     }
 }
 
+fn ended(command: &Command) -> NewEvent {
+    NewEvent { device: Some(command.device.clone()), kind: "command".to_owned(), body: "{}".to_owned() }
+}
+
 type Operation = fn(&Connection, &DeviceId) -> Result<(), StoreError>;
 
 const REQUEST_PATH: [(&str, Operation); 9] = [
@@ -115,7 +119,7 @@ const REQUEST_PATH: [(&str, Operation); 9] = [
         Ok(())
     }),
     ("apply", |conn, device| session::apply(conn, &exchange(device))),
-    ("expire", |conn, _| commands::expire(conn, Time(1_000), 10).map(drop)),
+    ("expire", |conn, _| commands::expire(conn, ended, Time(1_000), 10).map(drop)),
     ("prune", |conn, _| retention::prune(conn, Time(0), 10).map(drop)),
     ("commands", |conn, device| commands::list(conn, device, None, 1).map(drop)),
     ("events", |conn, _| events::after(conn, Some(&id(1)), 0, 10).map(drop)),

@@ -25,9 +25,9 @@ use omadm_mo::{DeviceId, Time};
 use self::reader::Readers;
 use self::writer::Writer;
 use crate::{
-    CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, NewCommand, NewEvent,
-    Payload, PayloadId, SessionId, SessionStep, SessionSummary, Store, StoreError, Token, TraceMessage,
-    TreeAddress, TreeNode,
+    CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf, NewCommand,
+    NewEvent, Payload, PayloadId, SessionId, SessionStep, SessionSummary, Store, StoreError, Token,
+    TraceMessage, TreeAddress, TreeNode,
 };
 
 /// The embedded engine.
@@ -127,13 +127,19 @@ impl Store for SqliteStore {
         self.readers.run(move |conn| commands::list(conn, &device, before, limit)).await
     }
 
-    async fn cancel(&self, id: CommandId, reason: &str, now: Time) -> Result<Option<Command>, StoreError> {
+    async fn cancel(
+        &self,
+        id: CommandId,
+        reason: &str,
+        event: EventOf,
+        now: Time,
+    ) -> Result<Option<Command>, StoreError> {
         let reason = reason.to_owned();
-        self.writer.run(move |conn| commands::cancel(conn, id, &reason, now)).await
+        self.writer.run(move |conn| commands::cancel(conn, id, &reason, event, now)).await
     }
 
-    async fn expire(&self, now: Time, limit: u32) -> Result<u32, StoreError> {
-        self.writer.run(move |conn| commands::expire(conn, now, limit)).await
+    async fn expire(&self, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError> {
+        self.writer.run(move |conn| commands::expire(conn, event, now, limit)).await
     }
 
     async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {

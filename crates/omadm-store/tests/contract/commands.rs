@@ -70,7 +70,7 @@ pub async fn a_full_queue_refuses(store: &dyn Store) {
     assert!(matches!(&error, StoreError::QueueFull { device, limit: 2 } if device == "a"), "{error}");
     assert!(store.command(id(3)).await.unwrap().is_none());
     assert_eq!(open_figure(store, "a").await, 2);
-    store.cancel(id(1), "makes room", at(2)).await.unwrap();
+    store.cancel(id(1), "makes room", ended, at(2)).await.unwrap();
     let command = store.enqueue(new_command(&a, 3), 2, at(3)).await.unwrap();
     assert_eq!(command.seq, 3, "a refusal uses up no number");
 }
@@ -111,21 +111,28 @@ pub async fn superseding_frees_a_place(store: &dyn Store) {
     assert_eq!(open_figure(store, "a").await, 1);
 }
 
+/// Bodies of the events about a device's commands.
+async fn told(store: &dyn Store, device: &omadm_mo::DeviceId) -> Vec<String> {
+    let events = store.events(Some(device), 0, 100).await.unwrap();
+    events.into_iter().filter(|event| event.event.kind == "command").map(|event| event.event.body).collect()
+}
+
 pub async fn only_queued_commands_are_cancelled(store: &dyn Store) {
     let a = enrolled(store, "a").await;
     enqueued(store, &a, 1).await;
     enqueued(store, &a, 2).await;
-    let cancelled = store.cancel(id(1), "not wanted", at(20)).await.unwrap().unwrap();
+    let cancelled = store.cancel(id(1), "not wanted", ended, at(20)).await.unwrap().unwrap();
     assert_eq!(cancelled.state, Cancelled);
     assert_eq!(cancelled.reason.as_deref(), Some("not wanted"));
     assert_eq!(cancelled.finished, Some(at(20)));
     assert_eq!(get(store, 1).await, cancelled);
-    let again = store.cancel(id(1), "twice", at(30)).await.unwrap().unwrap();
+    let again = store.cancel(id(1), "twice", ended, at(30)).await.unwrap().unwrap();
     assert_eq!(again, cancelled);
     moved(store, &a, at(21), vec![transition(2, Queued, Sent)]).await;
-    assert_eq!(store.cancel(id(2), "too late", at(30)).await.unwrap().unwrap().state, Sent);
-    assert!(store.cancel(id(3), "unknown", at(30)).await.unwrap().is_none());
+    assert_eq!(store.cancel(id(2), "too late", ended, at(30)).await.unwrap().unwrap().state, Sent);
+    assert!(store.cancel(id(3), "unknown", ended, at(30)).await.unwrap().is_none());
     assert_eq!(open_figure(store, "a").await, 1);
+    assert_eq!(told(store, &a).await, ["1 is cancelled"], "once, with the cancelling");
 }
 
 pub async fn expiry_ends_queued_and_sent(store: &dyn Store) {
@@ -136,10 +143,10 @@ pub async fn expiry_ends_queued_and_sent(store: &dyn Store) {
     }
     moved(store, &a, at(2), vec![transition(1, Queued, Sent), transition(4, Queued, Sent)]).await;
     moved(store, &a, at(3), vec![transition(4, Sent, Done)]).await;
-    assert_eq!(store.expire(at(49), 10).await.unwrap(), 0);
-    assert_eq!(store.expire(at(50), 1).await.unwrap(), 1);
-    assert_eq!(store.expire(at(50), 10).await.unwrap(), 1);
-    assert_eq!(store.expire(at(50), 10).await.unwrap(), 0);
+    assert_eq!(store.expire(ended, at(49), 10).await.unwrap(), 0);
+    assert_eq!(store.expire(ended, at(50), 1).await.unwrap(), 1);
+    assert_eq!(store.expire(ended, at(50), 10).await.unwrap(), 1);
+    assert_eq!(store.expire(ended, at(50), 10).await.unwrap(), 0);
     let (sent, queued) = (get(store, 1).await, get(store, 3).await);
     assert_eq!((sent.state, queued.state), (Expired, Expired));
     assert_eq!((sent.finished, queued.finished), (Some(at(50)), Some(at(50))));
@@ -147,6 +154,9 @@ pub async fn expiry_ends_queued_and_sent(store: &dyn Store) {
     assert_eq!(get(store, 2).await.state, Queued);
     assert_eq!(get(store, 4).await.state, Done);
     assert_eq!(open_figure(store, "a").await, 1);
+    let mut told = told(store, &a).await;
+    told.sort();
+    assert_eq!(told, ["1 is expired", "3 is expired"], "with the expiry, each once");
 }
 
 pub async fn listing_is_newest_first(store: &dyn Store) {
@@ -228,7 +238,7 @@ pub async fn a_final_state_stays(store: &dyn Store) {
             let late = SessionStep { transitions: vec![late], ..step(&a, at(30)) };
             assert!(matches!(store.apply(late).await, Err(StoreError::Conflict(_))), "{end:?} -> {to:?}");
         }
-        assert_eq!(store.expire(NEVER, 10).await.unwrap(), 0);
+        assert_eq!(store.expire(ended, NEVER, 10).await.unwrap(), 0);
         assert_eq!(get(store, number.into()).await, before);
         assert_eq!(open_figure(store, "a").await, 0);
     }
@@ -237,7 +247,7 @@ pub async fn a_final_state_stays(store: &dyn Store) {
 pub async fn numbers_are_not_given_twice(store: &dyn Store) {
     let a = enrolled(store, "a").await;
     enqueued(store, &a, 1).await;
-    store.cancel(id(1), "gone", at(11)).await.unwrap();
+    store.cancel(id(1), "gone", ended, at(11)).await.unwrap();
     assert_eq!(store.prune(NEVER, 10).await.unwrap(), 1);
     assert_eq!(enqueued(store, &a, 2).await.seq, 2);
 }

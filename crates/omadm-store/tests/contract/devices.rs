@@ -104,8 +104,8 @@ async fn assert_empty(store: &dyn Store, name: &str) {
     assert!(store.sessions(&id, None, 10).await.unwrap().is_empty());
     assert!(store.trace(&id, 1).await.unwrap().is_none());
     assert!(store.events(Some(&id), 0, 10).await.unwrap().is_empty());
-    assert!(store.cancel(id_of(1), "late", at(9)).await.unwrap().is_none());
-    assert_eq!(store.expire(NEVER, 10).await.unwrap(), 0);
+    assert!(store.cancel(id_of(1), "late", ended, at(9)).await.unwrap().is_none());
+    assert_eq!(store.expire(ended, NEVER, 10).await.unwrap(), 0);
     assert_eq!(store.counts().await.unwrap().open_commands, 0);
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use omadm_mo::{DeviceId, Time};
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
 use omadm_store::{
-    Command, CommandId, CommandState, Enrolment, NewCommand, Payload, SessionRow, SessionStep, Store,
-    TraceMessage, Transition, TreeAddress,
+    Command, CommandId, CommandState, Enrolment, NewCommand, NewEvent, Payload, SessionRow, SessionStep,
+    Store, TraceMessage, Transition, TreeAddress,
 };
 use uuid::Uuid;
 
@@ -71,6 +71,12 @@ pub fn payload(device: &DeviceId, number: u128, body: &[u8]) -> Payload {
         content_type: "text/plain".to_owned(),
         body: body.to_vec(),
     }
+}
+
+/// The event of a command that came to its end.
+pub fn ended(command: &Command) -> NewEvent {
+    let body = format!("{} is {}", command.seq, command.state.as_str());
+    NewEvent { device: Some(command.device.clone()), kind: "command".to_owned(), body }
 }
 
 /// A step of generation 1 that changes nothing but the last contact.
