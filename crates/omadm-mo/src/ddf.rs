@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::client_uri::Segment;
 use crate::name::{Moid, NodeName};
 use crate::value::{Format, Value};
 
@@ -47,6 +48,22 @@ impl AccessType {
     /// What holds for a node without a definition (below `Ext`): all that data allows.
     pub const DATA: Self =
         Self { add: true, copy: true, delete: true, exec: false, get: true, replace: true };
+
+    /// The names of what is allowed, in alphabetical order.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        [
+            ("Add", self.add),
+            ("Copy", self.copy),
+            ("Delete", self.delete),
+            ("Exec", self.exec),
+            ("Get", self.get),
+            ("Replace", self.replace),
+        ]
+        .into_iter()
+        .filter_map(|(name, allowed)| allowed.then_some(name))
+        .collect()
+    }
 
     /// Whether nothing is allowed: such a node is not exposed to servers (`DM 2.0 §6.3.1`).
     #[must_use]
@@ -181,7 +198,7 @@ impl DdfNode {
     }
 
     /// The MIME types of a leaf.
-    pub(crate) fn mime_types(&self) -> impl Iterator<Item = &str> {
+    pub fn mime_types(&self) -> impl Iterator<Item = &str> {
         let types = match &self.df_type {
             Some(DfType::Mime(types)) => types.as_slice(),
             Some(DfType::DdfName(_)) | None => &[],
@@ -236,6 +253,22 @@ impl<'c> Rule<'c> {
         un_named
     }
 
+    /// The rules of the children that a segment of an address may mean.
+    fn meant(self, segment: &Segment) -> Vec<Self> {
+        match segment {
+            Segment::Name(name) => {
+                let leaf = self.child(name.as_str(), true);
+                let interior =
+                    self.child(name.as_str(), false).filter(|rule| leaf.is_none_or(|leaf| !leaf.is(*rule)));
+                leaf.into_iter().chain(interior).collect()
+            }
+            Segment::XName(_) => {
+                self.children().filter(|child| matches!(child.ddf.name, DdfName::Unnamed(_))).collect()
+            }
+            Segment::Wildcard => self.children().collect(),
+        }
+    }
+
     /// Whether both are the same node of the definition.
     pub(crate) fn is(self, other: Self) -> bool {
         core::ptr::eq(self.ddf, other.ddf)
@@ -266,6 +299,24 @@ pub struct Definition {
     pub link: String,
     /// Its root node.
     pub root: DdfNode,
+}
+
+impl Definition {
+    /// The nodes of the definition that a path below the MO root may mean; none if it describes none there. They can be several
+    /// where a name may be that of an un-named leaf or interior node, and with an x-name or a wildcard.
+    ///
+    /// `None` below a node where anything may stand ([`DdfNode::is_open`]).
+    #[must_use]
+    pub fn nodes_at(&self, path: &[Segment]) -> Option<Vec<&DdfNode>> {
+        let mut rules = alloc::vec![Rule::of_root(&self.root)];
+        for segment in path {
+            if rules.iter().any(|rule| rule.ddf.is_open()) {
+                return None;
+            }
+            rules = rules.into_iter().flat_map(|rule| rule.meant(segment)).collect();
+        }
+        Some(rules.into_iter().map(|rule| rule.ddf).collect())
+    }
 }
 
 /// The management objects a device or server knows, by MOID.
@@ -301,5 +352,86 @@ impl Catalogue {
     /// All definitions by MOID.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Definition>> {
         self.definitions.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::ToString;
+
+    use super::*;
+    use crate::ClientUri;
+
+    fn node(name: &str, format: Format, children: Vec<DdfNode>) -> DdfNode {
+        let name = NodeName::parse(name).map_or_else(|_| DdfName::Unnamed(String::new()), DdfName::Named);
+        DdfNode {
+            name,
+            path: None,
+            value: None,
+            rt_properties: None,
+            access: AccessType::DATA,
+            default_value: None,
+            description: None,
+            format,
+            occurrence: Occurrence::default(),
+            scope: Scope::default(),
+            title: None,
+            df_type: None,
+            case_sense: None,
+            children,
+        }
+    }
+
+    /// The formats of the nodes that a path may mean; `open` where the definition says nothing.
+    fn formats(definition: &Definition, path: &str) -> String {
+        let address = format!("urn:x/i/{path}?nv=(x)/a:b");
+        let address = if path.contains('(') { address } else { address.replace("?nv=(x)/a:b", "") };
+        let uri = ClientUri::parse(&address).unwrap();
+        definition.nodes_at(&uri.path).map_or_else(
+            || "open".to_string(),
+            |nodes| nodes.iter().map(|node| node.format.as_str()).collect::<Vec<_>>().join(" "),
+        )
+    }
+
+    #[test]
+    fn a_path_means_the_nodes_that_the_definition_has_there() {
+        let folded = DdfNode {
+            case_sense: Some(CaseSense::Insensitive),
+            ..node("Folded", Format::Node, alloc::vec![node("Time", Format::Time, Vec::new())])
+        };
+        let both = alloc::vec![
+            node("", Format::Int, Vec::new()),
+            node("", Format::Node, alloc::vec![node("In", Format::Xml, Vec::new())])
+        ];
+        let root = node(
+            "",
+            Format::Node,
+            alloc::vec![
+                node("Leaf", Format::Chr, Vec::new()),
+                node("Both", Format::Node, both),
+                folded,
+                node("Ext", Format::Node, Vec::new()),
+            ],
+        );
+        let definition = Definition { moid: Moid::parse("urn:x").unwrap(), link: String::new(), root };
+        for (path, expected) in [
+            ("", "node"),
+            ("Leaf", "chr"),
+            ("leaf", ""),
+            ("Leaf/x", ""),
+            ("folded", "node"),
+            ("FOLDED/time", "time"),
+            ("Both/7", "int node"),
+            ("Both/7/In", "xml"),
+            ("Both/(x)/In", "xml"),
+            ("(x)", ""),
+            ("*", "chr node node node"),
+            ("Ext", "node"),
+            ("Ext/any", "open"),
+            ("*/x", "open"),
+        ] {
+            assert_eq!(formats(&definition, path), expected, "{path}");
+        }
     }
 }
