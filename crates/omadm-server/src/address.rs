@@ -34,6 +34,11 @@ impl Inventory {
         self.0.iter().any(|mo| mo.moid == moid)
     }
 
+    /// The link to the DDF file of a MOID.
+    pub fn link(&self, moid: &str) -> Option<&str> {
+        self.0.iter().find(|mo| mo.moid == moid)?.ddf.as_deref()
+    }
+
     /// The MIID of the only instance of a MOID.
     fn only(&self, moid: &str) -> Option<Miid> {
         let mo = self.0.iter().find(|mo| mo.moid == moid && !mo.miids.is_empty())?;

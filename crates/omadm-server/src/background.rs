@@ -6,8 +6,8 @@ use std::time::Duration;
 use omadm_store::StoreError;
 use tokio::sync::watch;
 
-use crate::clock;
 use crate::context::Context;
+use crate::{clock, events};
 
 /// Pause between two sweeps.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
 pub async fn sweep(context: &Context) -> Result<(), StoreError> {
     let mut expired = 0;
     for _ in 0..BATCHES {
-        let count = context.store.expire(clock::now(), BATCH).await?;
+        let count = context.store.expire(events::ended, clock::now(), BATCH).await?;
         expired += count;
         if count < BATCH {
             break;

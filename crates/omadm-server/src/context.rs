@@ -11,6 +11,8 @@ use omadm_store::Store;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::config::Config;
+use crate::links::Links;
+use crate::models::Models;
 
 /// Path of the DM 2.0 endpoint below the public URL.
 pub const DM2_PATH: &str = "/dm/2.0";
@@ -35,6 +37,10 @@ pub struct Context {
     pub wakers: Wakers,
     /// Bounds what a single device can make us write outside of sessions.
     pub remarks: Budget,
+    /// What the DDF files say.
+    pub models: Models,
+    /// Fetches the DDF files that devices link to.
+    pub links: Links,
 }
 
 impl Context {

@@ -1,16 +1,20 @@
 //! DDF files as the server keeps them, and those it comes with.
 
+use std::fmt::Write as _;
+
+use omadm_codec::ddf::Decoded;
 use omadm_codec::{Limits, ddf};
 use omadm_mo::Time;
 use omadm_mo::ddf::Catalogue;
 use omadm_store::{DdfFile, Store};
+use sha2::{Digest as _, Sha256};
 
 use crate::ServerError;
 
 /// Media type of a DDF file.
 pub const DDF_XML: &str = "application/vnd.syncml.dmddf+xml";
 /// Largest DDF file, in octets.
-const MAX_FILE: usize = 2 << 20;
+pub const MAX_FILE: usize = 2 << 20;
 /// Longest name of a file.
 const MAX_NAME: usize = 128;
 
@@ -35,11 +39,7 @@ pub fn read(name: &str, text: &[u8], now: Time) -> Result<(DdfFile, Vec<String>)
         let rule = "letters, digits, '.', '-' and '_', and does not begin with '.'";
         return Err(format!("the file name {name:?} is not legal: it has 1 to {MAX_NAME} {rule}"));
     }
-    let limits = Limits { bytes: MAX_FILE, ..Limits::default() };
-    let decoded = ddf::decode(text, &limits).map_err(|error| {
-        let (line, column) = ddf::line_and_column(text, error.at);
-        format!("line {line}, column {column}: {}: {}", error.field, error.problem)
-    })?;
+    let decoded = decode(text)?;
     let moids = Catalogue::new().add(&decoded.ddf, name);
     if moids.is_empty() {
         return Err("it describes no management object: no node at the top has a DDFName".into());
@@ -47,6 +47,37 @@ pub fn read(name: &str, text: &[u8], now: Time) -> Result<(DdfFile, Vec<String>)
     let text = String::from_utf8(text.to_vec()).map_err(|error| format!("it is not UTF-8: {error}"))?;
     let moids = moids.iter().map(|moid| moid.as_str().to_owned()).collect();
     Ok((DdfFile { name: name.to_owned(), moids, text, stored: now }, decoded.warnings))
+}
+
+/// Reads the text of a file.
+///
+/// # Errors
+/// One sentence, with line and column.
+pub fn decode(text: &[u8]) -> Result<Decoded, String> {
+    let limits = Limits { bytes: MAX_FILE, ..Limits::default() };
+    ddf::decode(text, &limits).map_err(|error| {
+        let (line, column) = ddf::line_and_column(text, error.at);
+        format!("line {line}, column {column}: {}: {}", error.field, error.problem)
+    })
+}
+
+/// How the names of files begin that came by the link of a device.
+const OF_LINK: &str = "linked-";
+
+/// The name under which the file behind a link is stored.
+pub fn name_of_link(link: &str) -> String {
+    let digest = Sha256::digest(link.as_bytes());
+    let mut name = OF_LINK.to_owned();
+    for octet in digest.iter().take(8) {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{octet:02x}");
+    }
+    name + ".ddf"
+}
+
+/// Whether a file came by the link of a device.
+pub fn is_of_link(name: &str) -> bool {
+    name.starts_with(OF_LINK)
 }
 
 /// Stores the built-in files that are not there; one that an operator replaced stays as it is.
@@ -76,6 +107,17 @@ mod tests {
             assert_eq!((file.moids.len(), warnings), (1, vec![]), "{name}");
         }
         assert!(BUILT_IN.iter().any(|(name, _)| *name == DMACC_FILE));
+    }
+
+    #[test]
+    fn links_have_names_of_their_own() {
+        let names = ["https://a.example/x.ddf", "https://a.example/y.ddf"].map(name_of_link);
+        assert_ne!(names[0], names[1]);
+        for name in names {
+            assert!(is_of_link(&name));
+            assert!(read(&name, BUILT_IN[0].1.as_bytes(), Time(0)).is_ok(), "{name} is legal");
+        }
+        assert!(!is_of_link(DMACC_FILE));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Never here: parsing of packages, rules of a protocol session, SQL, or the reading of arguments and environment on its own.
 
 mod address;
+mod advice;
 mod background;
 mod clock;
 pub mod config;
@@ -12,7 +13,11 @@ mod context;
 mod ddfs;
 mod device;
 mod error;
+mod events;
+mod leaf;
+mod links;
 mod listener;
+mod models;
 mod operation;
 mod operator;
 mod outcome;

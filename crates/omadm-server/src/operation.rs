@@ -5,13 +5,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_codec::dm2::{Command, CommandEntry};
 use omadm_codec::{MediaType, media_type};
-use omadm_mo::{ClientUri, ServerUri};
+use omadm_mo::{ClientUri, Format, ServerUri};
 use omadm_store as store;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::context::decode_mo_data;
+use crate::leaf::{Body, Forms, LeafValue, Model};
 
 /// Most addresses in one upload.
 const MAX_ADDRESSES: usize = 256;
@@ -42,8 +43,8 @@ pub enum Operation {
 /// What a leaf is set to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Setting {
-    /// A string, number or bool, sent in its textual form.
-    Value(Value),
+    /// A string, number or bool.
+    Value(LeafValue),
     /// Octets of some media type, kept as the command's payload.
     Payload,
 }
@@ -71,7 +72,7 @@ pub struct Request {
     pub address: Option<String>,
     /// `upload`: several nodes.
     pub addresses: Option<Vec<String>>,
-    /// `set`: a string, number or bool.
+    /// `set`: a string, number or bool; where the DDF says `bin` or `b64`, octets in base64.
     pub value: Option<Value>,
     /// `set`: octets in base64, with `content_type`.
     pub value_base64: Option<String>,
@@ -85,19 +86,13 @@ pub struct Request {
     pub from: Option<String>,
     /// `raw`: name and parameters of a DM 2.0 command.
     pub words: Option<Vec<String>>,
+    /// Queue it also when the value cannot be of the format that the DDF gives to the node. Default false.
+    #[serde(default)]
+    pub force: bool,
     /// Seconds until the command expires if it was not done. Default 7 days.
     pub expires_in: Option<u64>,
     /// Seconds to wait for the result, 0 to 60. Default 0.
     pub wait: Option<u64>,
-}
-
-/// Octets that go with a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body {
-    /// Media type.
-    pub content_type: String,
-    /// The octets.
-    pub octets: Vec<u8>,
 }
 
 /// The further arguments of a command as they are stored.
@@ -106,6 +101,11 @@ pub struct Body {
 struct Args {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value: Option<Value>,
+    /// Format and MIME type of the leaf, if the DDF is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mime: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     addresses: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +114,18 @@ struct Args {
     from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     words: Option<Vec<String>>,
+}
+
+impl Args {
+    /// What a stored `set` says.
+    fn setting(self) -> Result<Setting, String> {
+        let Some(value) = self.value else { return Ok(Setting::Payload) };
+        let format = self.format.map(|name| {
+            Format::parse(&name).ok_or_else(|| format!("its arguments name the unknown format {name:?}"))
+        });
+        let model = format.transpose()?.map(|format| Model { format, mime: self.mime });
+        LeafValue::new(value, model).map(Setting::Value)
+    }
 }
 
 impl Operation {
@@ -166,7 +178,7 @@ impl Operation {
         Ok(match command.verb.as_str() {
             "get" => Self::Get { address },
             "set" if address.is_empty() => Self::SetItems,
-            "set" => Self::Set { address, value: args.value.map_or(Setting::Payload, Setting::Value) },
+            "set" => Self::Set { address, value: args.setting()? },
             "delete" => Self::Delete { address },
             "exec" => Self::Exec { address },
             "upload" => Self::Upload {
@@ -212,9 +224,12 @@ impl Operation {
     /// The further arguments as they are stored (JSON).
     pub fn args(&self) -> String {
         let args = match self {
-            Self::Set { value: Setting::Value(value), .. } => {
-                Args { value: Some(value.clone()), ..Args::default() }
-            }
+            Self::Set { value: Setting::Value(value), .. } => Args {
+                value: Some(value.json().clone()),
+                format: value.model().map(|model| model.format.as_str().to_owned()),
+                mime: value.model().and_then(|model| model.mime.clone()),
+                ..Args::default()
+            },
             Self::Upload { addresses, method } => {
                 Args { addresses: Some(addresses.clone()), method: Some(*method), ..Args::default() }
             }
@@ -237,12 +252,10 @@ impl Operation {
         }
     }
 
-    /// The octets that the Data Repository serves for this operation without a payload of its own.
-    pub fn inline_body(&self) -> Option<Body> {
+    /// What the Data Repository serves for this operation without a payload of its own.
+    pub fn forms(&self) -> Option<Forms> {
         match self {
-            Self::Set { value: Setting::Value(value), .. } => {
-                text_of(value).map(|text| Body { content_type: text_type(&text), octets: text.into_bytes() })
-            }
+            Self::Set { address, value: Setting::Value(value) } => Some(value.forms(address)),
             _ => None,
         }
     }
@@ -395,13 +408,13 @@ fn set_value(
     value: Value,
     content_type: Option<String>,
 ) -> Result<(Operation, Option<Body>), String> {
-    let text = text_of(&value).ok_or("\"value\" has to be a string, a number or a bool")?;
+    let value = LeafValue::new(value, None)?;
     Ok(match content_type {
         None => (Operation::Set { address, value: Setting::Value(value) }, None),
-        Some(content_type) => (
-            Operation::Set { address, value: Setting::Payload },
-            Some(Body { content_type, octets: text.into_bytes() }),
-        ),
+        Some(content_type) => {
+            let octets = value.into_text().into_bytes();
+            (Operation::Set { address, value: Setting::Payload }, Some(Body { content_type, octets }))
+        }
     })
 }
 
@@ -418,22 +431,6 @@ fn mo_data(items: &Value) -> Result<Body, String> {
             .map_err(|error| format!("the ClientURI {:?} is not legal: {error}", item.client_uri))?;
     }
     Ok(Body { content_type: media_type::DMMO_JSON.into(), octets })
-}
-
-/// The textual form of a leaf's value.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// `text/plain`, with the character set where it matters.
-fn text_type(text: &str) -> String {
-    let suffix = if text.is_ascii() { "" } else { "; charset=utf-8" };
-    format!("{}{suffix}", media_type::TEXT_PLAIN)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_codec::dm2::{Alert, Command, MoItem};
 use omadm_codec::media_type;
-use omadm_mo::{ClientUri, Content, Time, Value};
+use omadm_mo::{ClientUri, Content, Time};
 use omadm_session::dm2::server::{CommandResult, Data, Step, Verdict, flatten};
 use omadm_store::{
     CheckIn, CommandState, NewEvent, Payload, SessionRow, SessionStep, TraceMessage, Transition, TreeAddress,
@@ -16,6 +16,8 @@ use omadm_store::{
 use serde_json::json;
 
 use crate::address::{Inventory, SupportedMo};
+use crate::events;
+use crate::leaf::json_value;
 use crate::operation::{Operation, Setting};
 
 /// Name of the protocol in the store.
@@ -219,12 +221,7 @@ impl<'c> Outcome<'c> {
         let Some(queued) = self.queue.get(&seq).copied() else { return };
         let Some(from) = self.states.insert(seq, to) else { return };
         if to.is_final() {
-            let stored = queued.stored;
-            let body = json!({
-                "id": stored.id, "seq": seq, "verb": stored.verb, "address": stored.address, "state": to,
-                "status": status, "reason": reason,
-            });
-            self.event("command", body);
+            self.events.push(events::end_of(queued.stored, to, status, reason.as_deref()));
         }
         self.transitions.push(Transition { seq, from, to, status, reason, result });
     }
@@ -340,7 +337,7 @@ impl<'c> Outcome<'c> {
         let payload = self.payloads.remove(&queued.stored.seq);
         match (&queued.operation, client, payload) {
             (Ok(Operation::Set { value: Setting::Value(value), .. }), Some(uri), _) => {
-                self.leaf(&self.stored_uri(uri, stored_at), value);
+                self.leaf(&self.stored_uri(uri, stored_at), value.json());
             }
             (Ok(Operation::Set { value: Setting::Payload, .. }), Some(uri), Some(payload)) => {
                 let value = leaf_value(&payload.content_type, &payload.body);
@@ -406,18 +403,6 @@ pub fn inventory_text(mos: &[omadm_codec::dm2::SupportedMo]) -> String {
         ddf: Some(mo.ddf.clone()).filter(|link| !link.is_empty()),
     });
     json!(mos.collect::<Vec<_>>()).to_string()
-}
-
-/// A leaf's value in JSON: octets as base64.
-fn json_value(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(flag) => json!(flag),
-        Value::Int(number) => json!(number),
-        Value::Float(number) => json!(number),
-        Value::Text(text) => json!(text),
-        Value::Bytes(octets) => json!(STANDARD.encode(octets)),
-    }
 }
 
 /// A leaf's value from its octets: text if the media type says so and it is, else base64.

@@ -16,7 +16,9 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, engine_config};
+use crate::links::{self, Fetcher, Links};
 use crate::listener::{self, Bounds};
+use crate::models::Models;
 use crate::tls::{self, Identity};
 use crate::{ServerError, background, clock, ddfs, device, operator};
 
@@ -87,6 +89,8 @@ impl Server {
         let now = clock::now();
         ddfs::seed(store.as_ref(), now).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
+        let (links, wanted) = Links::new(&config.ddf);
+        let fetcher = Fetcher::new(config.ddf.ca_file.as_deref())?;
         let (stop, stopped) = watch::channel(false);
         let context = Arc::new(Context {
             stopped: stopped.clone(),
@@ -94,6 +98,8 @@ impl Server {
             new_sessions: Semaphore::new(config.device.max_new_sessions),
             wakers: Wakers::default(),
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
+            models: Models::default(),
+            links,
             store,
             public_url,
             authority: authority.clone(),
@@ -115,7 +121,8 @@ impl Server {
                 bounds,
                 stopped.clone(),
             )),
-            tokio::spawn(background::run(context.clone(), stopped)),
+            tokio::spawn(background::run(context.clone(), stopped.clone())),
+            tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped)),
         ];
         let device_uri = context.device_uri();
         tracing::info!(%device_addr, %operator_addr, device_uri, "serving");

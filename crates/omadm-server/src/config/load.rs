@@ -9,8 +9,8 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use toml::de::DeTable;
 
 use super::{
-    Config, DataSection, DeviceSection, OperatorSection, QueueSection, ServerSection, StoreSection,
-    TraceSection, validate,
+    Config, DataSection, DdfSection, DeviceSection, OperatorSection, QueueSection, ServerSection,
+    StoreSection, TraceSection, validate,
 };
 
 /// Prefix of environment variables.
@@ -105,7 +105,7 @@ fn section<T: DeserializeOwned>(name: &'static str) -> Section {
     Section { name, keys: fields_of::<T>(), check: check::<T> }
 }
 
-fn sections() -> [Section; 7] {
+fn sections() -> [Section; 8] {
     [
         section::<ServerSection>("server"),
         section::<DeviceSection>("device"),
@@ -114,6 +114,7 @@ fn sections() -> [Section; 7] {
         section::<StoreSection>("store"),
         section::<TraceSection>("trace"),
         section::<DataSection>("data"),
+        section::<DdfSection>("ddf"),
     ]
 }
 
@@ -219,6 +220,10 @@ fn typed(text: String, like: Option<&toml::Value>) -> toml::Value {
     let parsed = match like {
         Some(toml::Value::Boolean(_)) => text.parse().ok().map(toml::Value::Boolean),
         Some(toml::Value::Integer(_)) => text.parse().ok().map(toml::Value::Integer),
+        Some(toml::Value::Array(_)) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(toml::Value::Array(items.map(toml::Value::from).collect()))
+        }
         _ => None,
     };
     parsed.unwrap_or(toml::Value::String(text))
@@ -327,6 +332,7 @@ mod tests {
             ("OMADM_QUEUE__MAX_ATTEMPTS", "7"),
             ("OMADM_DEVICE__LISTEN", "[::1]:0"),
             ("OMADM_DEVICE__HEADER_TIMEOUT", "3"),
+            ("OMADM_DDF__FETCH_FROM", "https://a.example/, http://b.example/x/"),
             ("OMADM_TOKEN", "not a setting"),
             ("PATH", "/bin"),
         ];
@@ -336,6 +342,8 @@ mod tests {
         assert_eq!(config.device.max_message, Size(2 << 20));
         assert_eq!(config.device.idle_timeout, Span::secs(5));
         assert_eq!(config.device.header_timeout, Span::secs(3));
+        let prefixes = ["https://a.example/", "http://b.example/x/"].map(|text| text.parse().unwrap());
+        assert_eq!(config.ddf.fetch_from, prefixes);
         assert!(config.device.strict);
         assert_eq!(config.queue.max_attempts, 7);
         assert_eq!(config.device.listen.to_string(), "[::1]:0");
@@ -368,6 +376,8 @@ mod tests {
             error.starts_with("the environment variable OMADM_DEVICE__STRICT: device.strict: "),
             "{error}"
         );
+        let error = load("[ddf]\nfetch_from = [\"https://a.example/x\"]", &[]).unwrap_err();
+        assert!(error.starts_with("omadm.toml line 2: ddf.fetch_from: \"https://a.example/x\""), "{error}");
         let error = load("[server]\nid = \"a b\"", &[]).unwrap_err();
         assert!(error.starts_with("omadm.toml line 2: server.id: \"a b\" has to be"), "{error}");
         let error = load("[server]\npublic_url = \"http://dm.example.org\"", &[]).unwrap_err();

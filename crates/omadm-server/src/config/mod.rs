@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
 mod load;
+mod prefix;
 mod units;
 mod validate;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use load::{ConfigError, Origin};
+pub use prefix::UrlPrefix;
 pub use units::{Size, Span};
 
 /// All settings of a server. `Config::default()` is a working trial server.
@@ -30,6 +32,8 @@ pub struct Config {
     pub trace: TraceSection,
     /// The Data Repository.
     pub data: DataSection,
+    /// DDF files.
+    pub ddf: DdfSection,
 }
 
 /// `[server]`
@@ -140,6 +144,18 @@ pub struct DataSection {
     pub max_upload: Size,
     /// Largest payload an operator may queue for a device.
     pub max_payload: Size,
+}
+
+/// `[ddf]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DdfSection {
+    /// Where DDF files may be fetched from that devices link to: URLs that end in `/`, such as `https://ddf.example.org/files/`. In
+    /// the environment they are separated by commas. Default: none, so no device makes the server talk to anybody.
+    pub fetch_from: Vec<UrlPrefix>,
+    /// PEM file with trust anchors for them beside those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for ServerSection {

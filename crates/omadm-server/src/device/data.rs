@@ -22,8 +22,9 @@ use super::{auth, dm2, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::{Context, decode_mo_data};
+use crate::leaf::{Body as Content, Forms};
 use crate::listener::Connection;
-use crate::operation::{Body as Content, Operation};
+use crate::operation::Operation;
 use crate::outcome::{Outcome, upload_view};
 
 /// What we take as an upload; management data in `application/dmmo+json` also goes into the last known tree.
@@ -63,9 +64,7 @@ async fn find(
     command: &str,
 ) -> Result<Content, Refusal> {
     let command = own_command(context, connection, headers, command).await?;
-    let content = content(context, &command).await?;
-    check_accept(headers, &content.content_type)?;
-    Ok(content)
+    choose(forms(context, &command).await?, headers)
 }
 
 fn serve(content: Content) -> Response {
@@ -75,24 +74,36 @@ fn serve(content: Content) -> Response {
     (headers, Body::from(content.octets)).into_response()
 }
 
-async fn content(context: &Context, command: &Command) -> Result<Content, Refusal> {
+/// What there is for the device to fetch.
+async fn forms(context: &Context, command: &Command) -> Result<Forms, Refusal> {
     let none = || refusal(404, "this command has no payload");
     if let Some(id) = command.payload {
         let payload = context.store.payload(id).await.map_err(|error| store_failed(&error))?;
         let payload = payload.filter(|payload| payload.device == command.device).ok_or_else(none)?;
-        return Ok(Content { content_type: payload.content_type, octets: payload.body });
+        let content = Content { content_type: payload.content_type, octets: payload.body };
+        return Ok(Forms { equal: vec![content], last_resort: None });
     }
-    Operation::from_stored(command).ok().and_then(|operation| operation.inline_body()).ok_or_else(none)
+    Operation::from_stored(command).ok().and_then(|operation| operation.forms()).ok_or_else(none)
 }
 
-fn check_accept(headers: &HeaderMap, content_type: &str) -> Result<(), Refusal> {
+/// The form that the request likes best, the first of equals (`DM 2.0 §5.3.1`).
+fn choose(forms: Forms, headers: &HeaderMap) -> Result<Content, Refusal> {
     let lists: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let Ok(accepted) = AcceptList::parse(&lists.join(", ")) else { return Ok(()) };
-    let essence = MediaType::parse(content_type).map(|parsed| parsed.essence).unwrap_or_default();
-    if accepted.quality(&essence) == 0 {
-        return Err(refusal(406, format!("the data is {essence}, which the request does not accept")));
-    }
-    Ok(())
+    let accepted = AcceptList::parse(&lists.join(", ")).ok();
+    let quality = |form: &Content| accepted.as_ref().map_or(1, |list| list.quality(&essence(form)));
+    let offered: Vec<String> = forms.equal.iter().chain(&forms.last_resort).map(essence).collect();
+    // The best of equals would be the last one, so they are turned round.
+    let best = forms.equal.into_iter().rev().max_by_key(quality).filter(|form| quality(form) > 0);
+    best.or(forms.last_resort.filter(|form| quality(form) > 0)).ok_or_else(|| {
+        refusal(
+            406,
+            format!("the data can be had as {}, which the request does not accept", offered.join(" or ")),
+        )
+    })
+}
+
+fn essence(form: &Content) -> String {
+    MediaType::parse(&form.content_type).map(|parsed| parsed.essence).unwrap_or_default()
 }
 
 /// `PUT` and `POST /data/u/{command}`

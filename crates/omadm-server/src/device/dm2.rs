@@ -233,10 +233,14 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
     let received = Received { digest: message.digest, trace, now };
     let batch = Outcome::new(check, &queue, payloads, inventory).session_step(step, received, answer);
     let changes_commands = !batch.transitions.is_empty();
+    let reported = batch.inventory.clone().filter(|_| context.links.are_followed());
     match context.store.apply(batch).await {
         Ok(()) => {
             if changes_commands {
                 context.wakers.wake(&check.device.id);
+            }
+            if let Some(text) = reported {
+                follow_links(context, &check.device.id, &Inventory::read(Some(&text))).await;
             }
             Ok(Worked::Stored(reply))
         }
@@ -245,6 +249,13 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
             Ok(Worked::Conflict)
         }
         Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// Looks for management objects that no DDF file describes. The device does not have to wait for them, nor to care if that fails.
+async fn follow_links(context: &Context, device: &DeviceId, inventory: &Inventory) {
+    if let Err(error) = context.links.consider(context, device, inventory).await {
+        tracing::error!(%error, %device, "links to DDF files could not be looked at");
     }
 }
 

@@ -122,23 +122,24 @@ fn what_cannot_be_sent_is_refused_before_it_is_queued() {
 }
 
 #[test]
-fn values_are_served_in_their_textual_form() {
-    let cases = [
-        (json!("de"), "text/plain", "de"),
-        (json!("grün"), "text/plain; charset=utf-8", "grün"),
-        (json!(-5), "text/plain", "-5"),
-        (json!(true), "text/plain", "true"),
-    ];
-    for (value, content_type, text) in cases {
-        let (operation, kept) = operation(json!({"verb": "set", "address": LEAF, "value": value})).unwrap();
-        let expected = Body { content_type: content_type.into(), octets: text.as_bytes().to_vec() };
-        assert_eq!((operation.inline_body(), kept), (Some(expected), None));
-    }
+fn a_value_without_a_type_is_served_in_several_forms() {
+    let (text, kept) = operation(json!({"verb": "set", "address": LEAF, "value": "de"})).unwrap();
+    let forms = text.forms().unwrap();
+    let plain = Body { content_type: "text/plain".into(), octets: b"de".to_vec() };
+    assert_eq!((forms.equal, kept), (vec![plain], None));
     let (typed, kept) =
         operation(json!({"verb": "set", "address": LEAF, "value": "<a/>", "content_type": "text/xml"}))
             .unwrap();
-    assert_eq!(typed.inline_body(), None);
+    assert_eq!(typed.forms(), None);
     assert_eq!(kept, Some(Body { content_type: "text/xml".into(), octets: b"<a/>".to_vec() }));
+}
+
+#[test]
+fn what_the_ddf_says_is_stored_with_the_value() {
+    let args = r#"{"format":"bin","mime":"image/png","value":"eHl6"}"#;
+    let operation = Operation::from_stored(&stored("set", LEAF, args)).unwrap();
+    assert_eq!(operation.args(), args);
+    assert_eq!(operation.forms().unwrap().equal[0].content_type, "image/png");
 }
 
 #[test]
@@ -158,6 +159,7 @@ fn a_stored_command_that_cannot_be_read_says_why() {
         ("get", "{\"colour\":1}", "cannot be read"),
         ("upload", "{}", "lack \"addresses\""),
         ("dance", "{}", "unknown verb"),
+        ("set", r#"{"value":1,"format":"string"}"#, "unknown format"),
     ];
     for (verb, args, expected) in cases {
         let error = Operation::from_stored(&stored(verb, LEAF, args)).unwrap_err();

@@ -72,7 +72,7 @@ pub async fn create(
     let name = new.name.unwrap_or_else(|| context.config.server.name.clone());
     let bootstrap = mo_data_of(&context, one, &moids, &name)?;
     enrol_all(&context, &prepared, &operator).await?;
-    let device = Device::full(known_device(&context, one.enrolment.device.as_str()).await?);
+    let device = Device::full(known_device(&context, one.enrolment.device.as_str()).await?, None);
     let made = Bootstrap { device, bootstrap, ca_pem: context.authority.clone() };
     Ok((StatusCode::CREATED, Json(made)))
 }

@@ -12,14 +12,16 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::problem::{Body, Path, Problem, Query};
+use super::problem::{Body as Document, Path, Problem, Query};
 use super::tokens::Operator;
 use super::views::{self, Page};
 use super::{Listing, known_device, later};
 use crate::address::Inventory;
-use crate::clock;
+use crate::advice::Advice;
 use crate::context::Context;
+use crate::leaf::Body;
 use crate::operation::{Operation, Request};
+use crate::{clock, events};
 
 /// Longest wait for a result, in seconds.
 const MAX_WAIT: u64 = 60;
@@ -36,7 +38,7 @@ pub async fn create(
     State(context): State<Arc<Context>>,
     operator: axum::Extension<Operator>,
     Path(id): Path<String>,
-    Body(request): Body<Request>,
+    Document(request): Document<Request>,
 ) -> Result<(StatusCode, Json<views::Command>), Problem> {
     let wait = wait(request.wait)?;
     let expiry = match request.expires_in {
@@ -45,11 +47,13 @@ pub async fn create(
         Some(_) => return Err(Problem::bad(format!("expires_in has to be 1 to {MAX_EXPIRY} seconds"))),
     };
     let device = known_device(&context, &id).await?;
-    let (operation, body) =
+    let force = request.force;
+    let (mut operation, body) =
         Operation::from_request(request, context.config.data.max_payload.0).map_err(Problem::bad)?;
     let command = Uuid::now_v7();
     let inventory = Inventory::read(device.inventory.as_deref());
     operation.to_dm2(command, &context.public_url, &|moid| inventory.has(moid)).map_err(Problem::bad)?;
+    let warnings = advice(&context, &inventory, &mut operation, body.as_ref(), force).await?;
     let payload = body.map(|body| Payload {
         id: Uuid::now_v7(),
         device: device.id.clone(),
@@ -73,7 +77,25 @@ pub async fn create(
     context.wakers.wake(&device.id);
     let command = watch(&context, queued, wait).await?;
     let status = if command.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(command.into())))
+    Ok((status, Json(views::Command::with_warnings(command, warnings))))
+}
+
+/// Checks an operation against the DDF; gives what it says against it.
+async fn advice(
+    context: &Context,
+    inventory: &Inventory,
+    operation: &mut Operation,
+    body: Option<&Body>,
+    force: bool,
+) -> Result<Vec<String>, Problem> {
+    let files = context.models.now(context.store.as_ref()).await?;
+    let mut advice = Advice::new(&files, inventory, &context.public_url);
+    match advice.about(operation, body) {
+        Ok(()) => {}
+        Err(misfit) if force => advice.warn(misfit),
+        Err(misfit) => return Err(Problem::bad(format!("{misfit}; \"force\": true sends it all the same"))),
+    }
+    Ok(advice.into_warnings())
 }
 
 /// Lists the commands of a device, newest first.
@@ -121,7 +143,8 @@ pub async fn cancel(
     Path(id): Path<Uuid>,
 ) -> Result<Json<views::Command>, Problem> {
     let reason = format!("Cancelled by {}.", operator.0.0);
-    let command = context.store.cancel(id, &reason, clock::now()).await?.ok_or_else(|| unknown(id))?;
+    let cancelled = context.store.cancel(id, &reason, events::ended, clock::now()).await?;
+    let command = cancelled.ok_or_else(|| unknown(id))?;
     match command.state {
         CommandState::Cancelled => {
             context.wakers.wake(&command.device);

@@ -38,9 +38,16 @@ pub async fn show(
     State(context): State<Arc<Context>>,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    let file = context.store.ddf(&name).await?;
-    let file = file.ok_or_else(|| Problem::unknown(format!("there is no DDF file {name:?}")))?;
+    let file = known(&context, &name).await?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(ddfs::DDF_XML))], file.text).into_response())
+}
+
+/// The file of a path.
+pub async fn known(context: &Context, name: &str) -> Result<DdfFile, Problem> {
+    let file = context.store.ddf(name).await?;
+    file.ok_or_else(|| {
+        Problem::unknown(format!("there is no DDF file {name:?}; `omadm ddf ls` shows those that are"))
+    })
 }
 
 /// Stores a DDF file, in place of one of that name.

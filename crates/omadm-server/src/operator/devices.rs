@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::problem::{Body, Path, Problem, Query};
 use super::tokens::Operator;
-use super::views::{self, Device, Page, TreeNode};
+use super::views::{self, Device, KnownMo, Page, TreeNode};
 use super::{Listing, device_id, known_device};
 use crate::address::Inventory;
 use crate::context::Context;
@@ -143,7 +143,7 @@ pub async fn enrol(
     let [prepared] = prepared;
     let device = known_device(&context, prepared.enrolment.device.as_str()).await?;
     let enrolled = Enrolled {
-        device: Device::full(device),
+        device: Device::full(device, None),
         secret: prepared.secret_text(),
         user: prepared.enrolment.user,
         server_id: context.config.server.id.clone(),
@@ -209,7 +209,28 @@ pub async fn show(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
 ) -> Result<Json<Device>, Problem> {
-    Ok(Json(Device::full(known_device(&context, &id).await?)))
+    let device = known_device(&context, &id).await?;
+    let inventory = match &device.inventory {
+        None => None,
+        Some(text) => Some(known_objects(&context, Inventory::read(Some(text))).await?),
+    };
+    Ok(Json(Device::full(device, inventory)))
+}
+
+/// The management objects of an inventory with what is known about their DDF.
+async fn known_objects(context: &Context, inventory: Inventory) -> Result<Vec<KnownMo>, Problem> {
+    let files = context.models.now(context.store.as_ref()).await?;
+    let model = |moid: &str| {
+        let found = files.find(moid, &inventory, &context.public_url)?;
+        Some(found.file.to_owned())
+    };
+    let known = inventory.0.iter().map(|reported| {
+        let model = model(&reported.moid);
+        let link = reported.ddf.as_deref().filter(|_| model.is_none());
+        let ddf_problem = link.and_then(|link| context.links.problem(link));
+        KnownMo { reported: reported.clone(), model, ddf_problem }
+    });
+    Ok(known.collect())
 }
 
 /// Removes a device with all that is its own.
@@ -269,7 +290,9 @@ pub async fn tree(
     });
     let after = after.transpose()?;
     let nodes = context.store.tree(&device.id, &at, after, limit + 1).await?;
-    Ok(Json(Page::cut(nodes, limit, |node| views::place_text(&node.at), TreeNode::from)))
+    let files = context.models.now(context.store.as_ref()).await?;
+    let view = |node| TreeNode::new(node, |uri, leaf| files.node(uri, leaf, &inventory, &context.public_url));
+    Ok(Json(Page::cut(nodes, limit, |node| views::place_text(&node.at), view)))
 }
 
 fn vague(address: &str) -> Problem {

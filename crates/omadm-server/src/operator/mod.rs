@@ -5,6 +5,7 @@ mod commands;
 mod ddfs;
 mod devices;
 mod events;
+mod models;
 mod problem;
 mod sessions;
 pub mod tokens;
@@ -79,6 +80,7 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(events::list))
         .routes(routes!(ddfs::list))
         .routes(routes!(ddfs::show, ddfs::put))
+        .routes(routes!(models::show))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::create))

@@ -2,13 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use omadm_mo::ClientUri;
+use omadm_mo::ddf::DdfNode;
 use omadm_store as store;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::address::{self, Inventory, SupportedMo};
+use crate::address::{self, SupportedMo};
 use crate::clock::rfc3339;
 
 /// A page of a listing.
@@ -56,8 +58,21 @@ pub struct Device {
     generation: i64,
     /// What it supports, once it has reported that; left out in listings.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<SupportedMo>>)]
-    inventory: Option<Option<Vec<SupportedMo>>>,
+    #[schema(value_type = Option<Vec<KnownMo>>)]
+    inventory: Option<Option<Vec<KnownMo>>>,
+}
+
+/// A management object of a device, with what this server knows about its DDF.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KnownMo {
+    /// As the device reported it.
+    #[serde(flatten)]
+    pub reported: SupportedMo,
+    /// Name of the DDF file that describes it.
+    pub model: Option<String>,
+    /// Why the file behind its link is not there; known to the node that tried to fetch it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ddf_problem: Option<String>,
 }
 
 impl Device {
@@ -83,9 +98,8 @@ impl Device {
         }
     }
 
-    /// With its inventory.
-    pub fn full(device: store::Device) -> Self {
-        let inventory = device.inventory.as_deref().map(|text| Inventory::read(Some(text)).0);
+    /// With its inventory, as far as it is known.
+    pub fn full(device: store::Device, inventory: Option<Vec<KnownMo>>) -> Self {
         Self { inventory: Some(inventory), ..Self::brief(device) }
     }
 }
@@ -115,6 +129,16 @@ pub struct Command {
     finished: Option<String>,
     expires: String,
     created_by: String,
+    /// What the DDF says against it; only in the answer to its queueing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+impl Command {
+    /// A command that was just queued.
+    pub fn with_warnings(command: store::Command, warnings: Vec<String>) -> Self {
+        Self { warnings, ..Self::from(command) }
+    }
 }
 
 impl From<store::Command> for Command {
@@ -135,6 +159,7 @@ impl From<store::Command> for Command {
             finished: command.finished.map(rfc3339),
             expires: rfc3339(command.expires),
             created_by: command.created_by,
+            warnings: Vec::new(),
         }
     }
 }
@@ -149,6 +174,33 @@ pub struct TreeNode {
     interior: bool,
     /// When it was last seen.
     seen: String,
+    /// What the DDF says about it, where that is known.
+    #[serde(flatten)]
+    described: Option<Described>,
+}
+
+/// What the DDF says about a node of a device.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Described {
+    /// Such as `chr`, `int` or `node`.
+    format: &'static str,
+    /// Commands that are allowed: `Add`, `Copy`, `Delete`, `Exec`, `Get`, `Replace`.
+    access: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+impl From<&DdfNode> for Described {
+    fn from(node: &DdfNode) -> Self {
+        Self {
+            format: node.format.as_str(),
+            access: node.access.names(),
+            title: node.title.clone(),
+            description: node.description.clone(),
+        }
+    }
 }
 
 /// The address of a place in the tree as text.
@@ -157,13 +209,20 @@ pub fn place_text(at: &store::TreeAddress) -> String {
         .map_or_else(|| format!("{}/{}{}", at.moid, at.miid, at.path), |uri| uri.to_string())
 }
 
-impl From<store::TreeNode> for TreeNode {
-    fn from(node: store::TreeNode) -> Self {
+impl TreeNode {
+    /// A node with what `describe` finds in the DDF for its address.
+    pub fn new<'d>(
+        node: store::TreeNode,
+        describe: impl FnOnce(&ClientUri, bool) -> Option<&'d DdfNode>,
+    ) -> Self {
+        let leaf = node.value.is_some();
+        let described = address::client_uri(&node.at).and_then(|uri| describe(&uri, leaf));
         Self {
             address: place_text(&node.at),
-            interior: node.value.is_none(),
+            interior: !leaf,
             value: node.value.and_then(|text| serde_json::from_str(&text).ok()),
             seen: rfc3339(node.seen),
+            described: described.map(Described::from),
         }
     }
 }

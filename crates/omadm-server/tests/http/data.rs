@@ -81,8 +81,9 @@ async fn octets_and_instances_are_served_as_they_were_given() {
     let server = TestServer::start().await;
     let device = server.enrol("IMEI:1").await;
     let mut connection = server.connect().await;
-    let octets =
-        json!({ "verb": "set", "address": LANG, "value_base64": "AAH/", "content_type": "image/png" });
+    let octets = json!({
+        "verb": "set", "address": LANG, "value_base64": "AAH/", "content_type": "image/png", "force": true,
+    });
     let (_, path) = sent(&server, &mut connection, &device, octets).await;
     let answer = fetch(&mut connection, &device, &path, None).await;
     assert_eq!((answer.header("content-type"), answer.body.as_ref()), ("image/png", &[0, 1, 255][..]));

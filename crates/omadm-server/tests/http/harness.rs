@@ -147,6 +147,17 @@ impl TestServer {
         Connection::plain(self.running.operator_addr).await.send(request.body(Full::new(body)).unwrap()).await
     }
 
+    pub async fn put_ddf(&self, name: &str, text: &str) -> Answer {
+        let request = Request::builder()
+            .method("PUT")
+            .uri(format!("/api/v1/ddfs/{name}"))
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(Full::new(Bytes::from(text.to_owned())))
+            .unwrap();
+        Connection::plain(self.running.operator_addr).await.send(request).await
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.api("GET", path, None).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

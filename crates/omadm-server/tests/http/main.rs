@@ -10,6 +10,8 @@
 mod harness;
 
 mod data;
+mod ddf;
+mod links;
 mod operator;
 mod queue;
 mod session;

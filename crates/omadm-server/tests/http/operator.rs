@@ -1,6 +1,5 @@
 //! The REST API beside the queue.
 
-use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -9,17 +8,6 @@ use crate::harness::{Answer, Connection, HELLO, TestServer};
 
 async fn open(server: &TestServer, path: &str) -> Answer {
     let request = Request::builder().uri(path).header("host", "localhost").body(Full::default()).unwrap();
-    Connection::plain(server.running.operator_addr).await.send(request).await
-}
-
-async fn put_ddf(server: &TestServer, name: &str, text: &str) -> Answer {
-    let request = Request::builder()
-        .method("PUT")
-        .uri(format!("/api/v1/ddfs/{name}"))
-        .header("host", "localhost")
-        .header("authorization", format!("Bearer {}", server.token))
-        .body(Full::new(Bytes::from(text.to_owned())))
-        .unwrap();
     Connection::plain(server.running.operator_addr).await.send(request).await
 }
 
@@ -51,6 +39,7 @@ async fn the_document_describes_every_route() {
         "/commands/{command}/cancel",
         "/ddfs",
         "/ddfs/{name}",
+        "/ddfs/{name}/model",
         "/devices",
         "/devices/batch",
         "/devices/{id}",
@@ -193,14 +182,14 @@ async fn ddf_files_are_checked_and_kept() {
     assert_eq!(names.len(), 4);
     let shown = server.api("GET", &format!("/ddfs/{}", names[0]), None).await;
     let text = shown.text().replace("urn:oma:mo:", "urn:vendor:mo:");
-    let stored = put_ddf(&server, "vendor.ddf", &text).await;
+    let stored = server.put_ddf("vendor.ddf", &text).await;
     assert_eq!(stored.status, 200, "{}", stored.text());
     assert!(stored.json()["moids"][0].as_str().unwrap().starts_with("urn:vendor:mo:"));
     assert_eq!(server.items("/ddfs").await.len(), 5);
-    let broken = put_ddf(&server, "vendor.ddf", "<MgmtTree>\n<Node></MgmtTree>").await;
+    let broken = server.put_ddf("vendor.ddf", "<MgmtTree>\n<Node></MgmtTree>").await;
     assert_eq!(broken.status, 400);
     assert!(broken.json()["detail"].as_str().unwrap().starts_with("line 2, column "), "{}", broken.text());
-    assert_eq!(put_ddf(&server, ".hidden", &text).await.status, 400);
+    assert_eq!(server.put_ddf(".hidden", &text).await.status, 400);
     assert_eq!(server.api("GET", "/ddfs/none.ddf", None).await.status, 404);
 }
 

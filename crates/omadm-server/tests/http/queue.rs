@@ -139,3 +139,29 @@ async fn what_expires_is_told() {
     assert_eq!(command["state"], "expired");
     assert_eq!(server.connect().await.send(device.package1(HELLO)).await.text(), END);
 }
+
+#[tokio::test]
+async fn every_end_of_a_command_is_an_event() {
+    let server = TestServer::with(|config| config.queue.max_attempts = 1).await;
+    let device = server.enrol("IMEI:1").await;
+    let get = json!({ "verb": "get", "address": LANG });
+    let quarantined = server.queue(&device, get.clone()).await;
+    let mut connection = server.connect().await;
+    let poll = |n: u32| device.package1(format!(r#"{{"Alert":[{{"AlertType":"urn:x:{n}"}}]}}"#));
+    connection.send(poll(1)).await.commands();
+    connection.send(poll(2)).await.commands();
+    let cancelled = server.queue(&device, get.clone()).await;
+    assert_eq!(server.api("POST", &format!("/commands/{cancelled}/cancel"), None).await.status, 200);
+    let expired = server.queue(&device, json!({ "verb": "get", "address": LANG, "expires_in": 1 })).await;
+    assert_eq!(server.get(&format!("/commands/{expired}?wait=60")).await["state"], "expired");
+
+    let events = server.items("/events?device=IMEI:1").await;
+    let ends: Vec<&Value> =
+        events.iter().filter(|event| event["kind"] == "command").map(|event| &event["body"]).collect();
+    let expected = [(quarantined, "quarantined"), (cancelled, "cancelled"), (expired, "expired")];
+    assert_eq!(ends.len(), expected.len(), "{ends:?}");
+    for (end, (id, state)) in ends.into_iter().zip(expected) {
+        assert_eq!((&end["id"], &end["state"], &end["address"]), (&json!(id), &json!(state), &json!(LANG)));
+        assert!(end["reason"].is_string(), "{end}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What the stored DDF files say about the nodes of devices, kept in memory (`DM 2.0 §6.3, §6.4`).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use omadm_mo::ddf::{Catalogue, DdfNode, Definition};
+use omadm_mo::{ClientUri, Time};
+use omadm_store::{DdfFile, Store, StoreError};
+
+use crate::address::Inventory;
+use crate::ddfs;
+
+/// The DDF files of the store, read once for each time one was stored.
+#[derive(Default)]
+pub struct Models(Mutex<Arc<Files>>);
+
+/// The DDF files as they were at one time.
+#[derive(Default)]
+pub struct Files(BTreeMap<String, Arc<Model>>);
+
+struct Model {
+    stored: Time,
+    catalogue: Catalogue,
+}
+
+/// The definition of a management object, and the file that has it.
+#[derive(Clone, Copy)]
+pub struct Found<'f> {
+    /// Name of the file.
+    pub file: &'f str,
+    /// The definition.
+    pub definition: &'f Definition,
+}
+
+impl Models {
+    /// The files as they are now. Only those are read that were stored since the last call, by whichever process.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn now(&self, store: &dyn Store) -> Result<Arc<Files>, StoreError> {
+        let listed = store.ddfs().await?;
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if known.are(&listed) {
+            return Ok(known);
+        }
+        let mut files = BTreeMap::new();
+        for file in listed {
+            let unchanged = known.0.get(&file.name).filter(|model| model.stored == file.stored);
+            let model = match unchanged {
+                Some(model) => model.clone(),
+                None => match store.ddf(&file.name).await? {
+                    Some(file) => Arc::new(read(&file)),
+                    None => continue,
+                },
+            };
+            files.insert(file.name, model);
+        }
+        let files = Arc::new(Files(files));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = files.clone();
+        Ok(files)
+    }
+}
+
+/// A file that this version cannot read says nothing.
+fn read(file: &DdfFile) -> Model {
+    let mut catalogue = Catalogue::new();
+    match ddfs::decode(file.text.as_bytes()) {
+        Ok(decoded) => drop(catalogue.add(&decoded.ddf, &file.name)),
+        Err(problem) => {
+            tracing::warn!(file = file.name, problem, "a stored DDF file cannot be read; put it again")
+        }
+    }
+    Model { stored: file.stored, catalogue }
+}
+
+impl Files {
+    fn are(&self, listed: &[DdfFile]) -> bool {
+        let known = |file: &DdfFile| self.0.get(&file.name).is_some_and(|model| model.stored == file.stored);
+        self.0.len() == listed.len() && listed.iter().all(known)
+    }
+
+    /// The definition of a management object of a device: from the file behind the link that the device gives, else from the file
+    /// that has its MOID. Of several the newest counts, and those that came by a link of some device count least.
+    pub fn find(&self, moid: &str, inventory: &Inventory, public_url: &str) -> Option<Found<'_>> {
+        let by_name = |name: &str| {
+            let (file, model) = self.0.get_key_value(name)?;
+            Some(Found { file, definition: model.catalogue.get(moid)? })
+        };
+        let linked = inventory.link(moid).and_then(|link| {
+            let own = link.strip_prefix(public_url).and_then(|path| path.strip_prefix("/ddf/"));
+            own.and_then(by_name).or_else(|| by_name(&ddfs::name_of_link(link)))
+        });
+        linked.or_else(|| {
+            let models = self.0.iter().filter_map(|(file, model)| {
+                Some((model.stored, Found { file, definition: model.catalogue.get(moid)? }))
+            });
+            let best = models.max_by_key(|(stored, found)| (!ddfs::is_of_link(found.file), *stored));
+            best.map(|(_, found)| found)
+        })
+    }
+
+    /// The one node of the definition that a node of a device is; `leaf` tells un-named ones apart.
+    pub fn node(
+        &self,
+        uri: &ClientUri,
+        leaf: bool,
+        inventory: &Inventory,
+        public_url: &str,
+    ) -> Option<&DdfNode> {
+        let found = self.find(uri.moid.as_str(), inventory, public_url)?;
+        let nodes = found.definition.nodes_at(&uri.path)?;
+        let mut fitting = nodes.into_iter().filter(|node| node.format.is_leaf() == leaf);
+        fitting.next().filter(|_| fitting.next().is_none())
+    }
+}
