@@ -28,7 +28,9 @@ async fn read(bench: &mut Bench, place: &str) -> Value {
 }
 
 /// One group of entries: its Path and who has which AR.
-fn group(node: &Value) -> (Option<&str>, Vec<(&str, i64)>) {
+type Group<'a> = (Option<&'a str>, Vec<(&'a str, i64)>);
+
+fn group(node: &Value) -> Group<'_> {
     let permissions = node["Permissions"].as_object().unwrap().values();
     let mut pairs: Vec<_> =
         permissions.map(|entry| (entry["MAID"].as_str().unwrap(), entry["AR"].as_i64().unwrap())).collect();
@@ -37,7 +39,7 @@ fn group(node: &Value) -> (Option<&str>, Vec<(&str, i64)>) {
 }
 
 /// All groups of an instance.
-fn groups(instance: &Value) -> Vec<(Option<&str>, Vec<(&str, i64)>)> {
+fn groups(instance: &Value) -> Vec<Group<'_>> {
     instance.as_object().unwrap().values().map(group).collect()
 }
 
@@ -288,7 +290,7 @@ async fn the_printed_example_comes_out_of_three_bootstraps() {
         assert_eq!(bench.statuses_for(server, json!([["GET", format!("{DACMO}//")]])).await, [200]);
         let seen = bench.server.packages3().pop().unwrap().value(0);
         let own = format!("serverid:{server}");
-        let expected: Vec<(Option<&str>, Vec<(&str, i64)>)> = vec![(None, vec![(&own, 15)])];
+        let expected: Vec<Group<'_>> = vec![(None, vec![(&own, 15)])];
         assert_eq!(groups(&seen[DMACC][server]), expected);
         assert_eq!(seen[DMACC].as_object().unwrap().len(), 1, "{server} sees its own account");
         assert_eq!(groups(&seen[DEVINFO]["DevInfo"]), [(None, vec![("*", 1), ("serverid:DMS1", 15)])]);
