@@ -1,7 +1,7 @@
 //! HTTP Basic authentication (`RFC 7617 §2`, which `DM 2.0 §9.2.1` names by its older number, RFC 2617).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_PAD_INDIFFERENT};
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
@@ -23,7 +23,7 @@ pub struct BasicCredentials {
 impl BasicCredentials {
     /// Reads an `Authorization` value. `None` when it is another scheme, malformed or longer than [`MAX_HEADER`].
     ///
-    /// The scheme is matched in any letter case and missing padding is forgiven.
+    /// The scheme is matched in any letter case.
     #[must_use]
     pub fn from_header(value: &str) -> Option<Self> {
         if value.len() > MAX_HEADER {
@@ -33,7 +33,7 @@ impl BasicCredentials {
         if !scheme.eq_ignore_ascii_case(SCHEME) {
             return None;
         }
-        let octets = Zeroizing::new(STANDARD_PAD_INDIFFERENT.decode(token.trim_start_matches(' ')).ok()?);
+        let octets = Zeroizing::new(STANDARD.decode(token.trim_start_matches(' ')).ok()?);
         let mut halves = octets.splitn(2, |octet| *octet == b':');
         let user = std::str::from_utf8(halves.next()?).ok()?;
         let password = halves.next()?;
@@ -73,7 +73,6 @@ mod tests {
         let expected = Some(("Aladdin".to_owned(), b"open sesame".to_vec()));
         assert_eq!(read("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), expected);
         assert_eq!(read("bASIC   QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), expected);
-        assert_eq!(read("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ"), expected);
     }
 
     #[test]
@@ -108,6 +107,7 @@ mod tests {
             "Digest QTpC",
             "BasicQTpC",
             "Basic QTpC QTpC",
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ",
             &huge,
             &no_colon,
             &control,

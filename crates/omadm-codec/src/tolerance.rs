@@ -23,6 +23,8 @@ pub enum Tolerance {
     TextForTyped,
     /// Octets in base64 with white space in it, or without its padding.
     LooseBase64,
+    /// A number or bool that is the whole body, with white space around it, or a bool as `1`, `0` or in capitals.
+    LooseText,
     /// `MOS` items without a `DDF` link.
     MosWithoutDdf,
     /// A session start without any alert (`DM 2.0 §I.1`).
@@ -45,7 +47,7 @@ pub enum Tolerance {
 
 impl Tolerance {
     /// Every tolerance, in the order of their definition.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BareStatus,
         Self::StatusUriAfterEntry,
         Self::BareMoObject,
@@ -53,6 +55,7 @@ impl Tolerance {
         Self::LooseAlertData,
         Self::TextForTyped,
         Self::LooseBase64,
+        Self::LooseText,
         Self::MosWithoutDdf,
         Self::NoStartAlert,
         Self::BareLineFeed,
@@ -75,6 +78,7 @@ impl Tolerance {
             Self::LooseAlertData => "loose-alert-data",
             Self::TextForTyped => "text-for-typed",
             Self::LooseBase64 => "loose-base64",
+            Self::LooseText => "loose-text",
             Self::MosWithoutDdf => "mos-without-ddf",
             Self::NoStartAlert => "no-start-alert",
             Self::BareLineFeed => "bare-line-feed",
@@ -101,6 +105,7 @@ impl From<Departure> for Tolerance {
             Departure::BareAuthority => Self::BareAuthority,
             Departure::TextForTyped => Self::TextForTyped,
             Departure::LooseBase64 => Self::LooseBase64,
+            Departure::LooseText => Self::LooseText,
         }
     }
 }

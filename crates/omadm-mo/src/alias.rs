@@ -23,6 +23,8 @@ pub enum Departure {
     TextForTyped,
     /// [`Tolerances::loose_base64`].
     LooseBase64,
+    /// [`Tolerances::loose_text`].
+    LooseText,
 }
 
 /// Which departures from the normative text the tree accepts. All are on by default; [`Tolerances::STRICT`] has none.
@@ -38,6 +40,8 @@ pub struct Tolerances {
     pub text_values: bool,
     /// Base64 with white space in it or without its padding (`RFC 4648 §3.2, §3.3`).
     pub loose_base64: bool,
+    /// A number or bool that is the whole body, with white space around it, or a bool as `1`, `0` or in capitals.
+    pub loose_text: bool,
 }
 
 impl Tolerances {
@@ -45,7 +49,14 @@ impl Tolerances {
     pub const STRICT: Self = Self::all(false);
 
     const fn all(on: bool) -> Self {
-        Self { moid_aliases: on, node_aliases: on, bare_authorities: on, text_values: on, loose_base64: on }
+        Self {
+            moid_aliases: on,
+            node_aliases: on,
+            bare_authorities: on,
+            text_values: on,
+            loose_base64: on,
+            loose_text: on,
+        }
     }
 }
 
@@ -58,6 +69,7 @@ impl Tolerances {
             Departure::BareAuthority => self.bare_authorities,
             Departure::TextForTyped => self.text_values,
             Departure::LooseBase64 => self.loose_base64,
+            Departure::LooseText => self.loose_text,
         }
     }
 }

@@ -109,6 +109,16 @@ impl Value {
         value.ok_or_else(|| ValueError { format, found: text_of(text.len()) })
     }
 
+    /// What has to be tolerated for a value of `format` that stands as `text` in a body of its own.
+    pub(crate) fn departure_of_text(format: Format, text: &str) -> Option<Departure> {
+        let loose = match format {
+            Format::Bool => !matches!(text, "true" | "false"),
+            Format::Int | Format::Float => text.trim().len() != text.len(),
+            _ => false,
+        };
+        loose.then_some(Departure::LooseText)
+    }
+
     /// The textual form, the inverse of [`Value::from_text`].
     #[must_use]
     pub fn to_text(&self) -> String {

@@ -143,6 +143,7 @@ fn every_tolerance_of_the_decoders_has_a_vector() {
     let elsewhere = [
         Tolerance::TextForTyped,
         Tolerance::LooseBase64,
+        Tolerance::LooseText,
         Tolerance::NoStartAlert,
         Tolerance::MoidAlias,
         Tolerance::NodeAlias,

@@ -123,7 +123,7 @@ impl Change<'_> {
         let rule = self.tree.rule_in(&catalogue, id);
         self.check_label(found, rule, label)?;
         let current = self.tree.arena.get(id).map(Node::format);
-        let (content, mime) = source.content(rule, current).map_err(|reason| self.bad(id, &reason))?;
+        let (content, mime) = self.take(source, rule, current).map_err(|reason| self.bad(id, &reason))?;
         let path = self.tree.names_below(found.instance_root, id);
         self.check_guard(found.instance_root, &path, &content)?;
         let policy = self.policy(found.instance_root, id);
@@ -186,7 +186,7 @@ impl Change<'_> {
             },
         };
         let (content, mime) =
-            source.content(rule, None).map_err(|reason| self.bad_child(parent, name, &reason))?;
+            self.take(source, rule, None).map_err(|reason| self.bad_child(parent, name, &reason))?;
         let mut path = self.tree.names_below(root, parent);
         path.push(name.clone());
         self.check_guard(root, &path, &content)?;
@@ -238,6 +238,30 @@ impl Change<'_> {
         let miid = self.tree.instance_of_node(root).map(|instance| instance.miid.clone());
         self.take_away(root);
         self.new_instance(&uri.moid, miid.as_ref().map_or(wanted, |miid| miid.as_str()), content)
+    }
+
+    /// The data for a target, and its MIME type if it came with one. `current` is the format of what is there.
+    fn take<'a>(
+        &mut self,
+        source: Source<'a>,
+        rule: Option<Rule<'_>>,
+        current: Option<Format>,
+    ) -> Result<(Content, Option<&'a str>), String> {
+        let (media_type, octets) = match source {
+            Source::Content(content) => return Ok((content, None)),
+            Source::Body { media_type, octets } => (media_type, octets),
+        };
+        let (format, mime) = format_of_body(media_type, rule, current)?;
+        let value = match format {
+            Format::Bin | Format::B64 => Value::Bytes(Vec::from(octets)),
+            _ => {
+                let text = core::str::from_utf8(octets).map_err(|error| error.to_string())?;
+                let value = Value::from_text(format, text).map_err(|error| error.to_string())?;
+                self.tolerate(Value::departure_of_text(format, text))?;
+                value
+            }
+        };
+        Ok((Content::Leaf(value), mime))
     }
 
     /// Runs a write in the MO instance that holds `place` and checks what shows only afterwards.
@@ -350,44 +374,33 @@ enum Source<'a> {
     Body { media_type: &'a str, octets: &'a [u8] },
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     fn is_leaf(&self) -> bool {
         match self {
             Self::Content(content) => content.is_leaf(),
             Self::Body { .. } => true,
         }
     }
+}
 
-    /// The data for a target, and its MIME type if it came with one. `current` is the format of what is there.
-    fn content(
-        self,
-        rule: Option<Rule<'_>>,
-        current: Option<Format>,
-    ) -> Result<(Content, Option<&'a str>), String> {
-        let (media_type, octets) = match self {
-            Self::Content(content) => return Ok((content, None)),
-            Self::Body { media_type, octets } => (media_type, octets),
-        };
-        let is_text = media_type.eq_ignore_ascii_case("text/plain");
-        let by_type = if is_text { Format::Chr } else { Format::Bin };
-        let format = rule.map(|rule| rule.ddf.format).or(current).unwrap_or(by_type);
-        if format == Format::Node {
-            return Err(String::from("the body is one value and the target an interior node"));
-        }
-        let is_octets = matches!(format, Format::Bin | Format::B64)
-            && media_type.eq_ignore_ascii_case("application/octet-stream");
-        let listed =
-            rule.is_some_and(|rule| rule.ddf.mime_types().any(|mime| mime.eq_ignore_ascii_case(media_type)));
-        if rule.is_some() && !is_text && !is_octets && !listed {
-            return Err(String::from("media type ") + media_type + " is not one of its definition");
-        }
-        let value = match format {
-            Format::Bin | Format::B64 => Value::Bytes(Vec::from(octets)),
-            _ => {
-                let text = core::str::from_utf8(octets).map_err(|error| error.to_string())?;
-                Value::from_text(format, text).map_err(|error| error.to_string())?
-            }
-        };
-        Ok((Content::Leaf(value), (listed || rule.is_none()).then_some(media_type)))
+/// The format of a leaf whose value comes as a body of its own, and the MIME type that the leaf then has, if it can have others.
+fn format_of_body<'a>(
+    media_type: &'a str,
+    rule: Option<Rule<'_>>,
+    current: Option<Format>,
+) -> Result<(Format, Option<&'a str>), String> {
+    let is_text = media_type.eq_ignore_ascii_case("text/plain");
+    let by_type = if is_text { Format::Chr } else { Format::Bin };
+    let format = rule.map(|rule| rule.ddf.format).or(current).unwrap_or(by_type);
+    if format == Format::Node {
+        return Err(String::from("the body is one value and the target an interior node"));
     }
+    let is_octets = matches!(format, Format::Bin | Format::B64)
+        && media_type.eq_ignore_ascii_case("application/octet-stream");
+    let listed =
+        rule.is_some_and(|rule| rule.ddf.mime_types().any(|mime| mime.eq_ignore_ascii_case(media_type)));
+    if rule.is_some() && !is_text && !is_octets && !listed {
+        return Err(String::from("media type ") + media_type + " is not one of its definition");
+    }
+    Ok((format, (listed || rule.is_none()).then_some(media_type)))
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::Change;
 use crate::access::{Actor, Operation};
+use crate::alias::Departure;
 use crate::content::Content;
 use crate::ddf::{DdfName, Occurrence, Rule, Scope, access_of};
 use crate::error::OperationError;
@@ -331,13 +332,21 @@ impl Change<'_> {
             (None, _) => value.natural_format(),
         };
         let (value, departure) = value.into_format(format).map_err(|error| error.to_string())?;
-        if let Some(departure) = departure {
-            if !self.tree.tolerances().accept(departure) {
-                return Err(String::from("text that is not in the form of format ") + format.as_str());
-            }
-            self.depart(departure);
-        }
+        self.tolerate(departure)?;
         Ok((format, value))
+    }
+
+    /// Accepts a departure and remembers it; `Err` says that it is not accepted.
+    pub(super) fn tolerate(&mut self, departure: Option<Departure>) -> Result<(), String> {
+        match departure {
+            Some(departure) if !self.tree.tolerances().accept(departure) => {
+                Err(String::from("the value is not in the form of its format"))
+            }
+            departure => {
+                departure.into_iter().for_each(|departure| self.depart(departure));
+                Ok(())
+            }
+        }
     }
 
     pub(super) fn child_of(&self, id: NodeId, name: &NodeName) -> Option<NodeId> {

@@ -114,6 +114,25 @@ fn loose_base64_is_told_or_refused() {
 }
 
 #[test]
+fn loose_text_is_told_or_refused() {
+    let mut tree = with_devinfo();
+    let count = uri(&format!("{LAB}/bench/Count"));
+    let store = |tree: &mut Tree, body: &[u8]| {
+        write(tree, as_server("DMS1"), |change| {
+            change.store_leaf(&count, "text/plain", body)?;
+            Ok(change.departures().to_vec())
+        })
+    };
+    assert_eq!(store(&mut tree, b"7"), Ok(vec![]));
+    assert_eq!(store(&mut tree, b"8\n"), Ok(vec![Departure::LooseText]));
+    assert_eq!(at(&tree, &count.to_string()), Some(leaf("8")));
+    tree.set_tolerances(Tolerances { loose_text: false, ..Tolerances::default() });
+    let refused = store(&mut tree, b"9\n");
+    assert!(matches!(refused, Err(OperationError::BadData { .. })), "{refused:?}");
+    assert_eq!(store(&mut tree, b"9"), Ok(vec![]));
+}
+
+#[test]
 fn a_bootstrap_tells_that_it_names_moids_by_aliases() {
     let mut tree = with_devinfo();
     for (moid, told) in [(DEVINFO, &[][..]), ("oma:mo:oma-dm-devinfo:1.0", &[Departure::MoidAlias])] {

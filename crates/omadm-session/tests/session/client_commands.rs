@@ -528,6 +528,7 @@ fn what_is_tolerated_is_told_and_refused_in_strict_mode() {
         (get("urn:oma:mo:oma-dm-dmacc:1.2/dms1/ServerID"), String::new(), Tolerance::NodeAlias, 404),
         (leaf("Count"), item("Count", "2"), Tolerance::TextForTyped, 415),
         (leaf("Blob"), item("Blob", "AQI"), Tolerance::LooseBase64, 415),
+        (leaf("On"), "TRUE".to_owned(), Tolerance::LooseText, 415),
         (hget(&entry), item("MAID", "DMS1"), Tolerance::BareAuthority, 415),
         (leaf("Setting"), item("Setting", "s").replace(['[', ']'], ""), Tolerance::BareMoObject, 415),
         (leaf("Setting"), format!("\u{feff}{}", item("Setting", "s")), Tolerance::ByteOrderMark, 415),
@@ -538,7 +539,9 @@ fn what_is_tolerated_is_told_and_refused_in_strict_mode() {
             let mut tree = tree();
             tree.set_tolerances(tolerances);
             let before = snapshot(&tree);
-            let mut world = World::serving(SERVED, "application/dmmo+json", body.as_bytes());
+            let media_type =
+                if tolerance == Tolerance::LooseText { "text/plain" } else { "application/dmmo+json" };
+            let mut world = World::serving(SERVED, media_type, body.as_bytes());
             let config = omadm_session::dm2::client::Config { strict, ..config() };
             let reply = package2(&format!("{{\"CMD\":[{command}]}}"));
             let seen = converse_as(config, start("DMS1"), &mut tree, &mut world, &[reply]);
