@@ -46,8 +46,12 @@ impl Operator {
         if output.status.success() {
             return Err("the command succeeded, but it has to be refused".into());
         }
+        let said = text(&output.stderr);
+        let (warnings, failures): (Vec<_>, Vec<_>) =
+            said.lines().partition(|line| line.starts_with("omadm: warning:"));
+        warnings.iter().for_each(|warning| println!("{warning}"));
         print!("{}", text(&output.stdout));
-        match text(&output.stderr).trim().strip_prefix("omadm: ") {
+        match failures.last().and_then(|line| line.strip_prefix("omadm: ")) {
             Some(sentence) if !sentence.is_empty() => Ok(sentence.to_owned()),
             _ => Err("the command was refused without a sentence".into()),
         }
