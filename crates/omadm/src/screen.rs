@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// Narrowest terminal, in columns, to which tables are fitted.
+const NARROWEST: u16 = 40;
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -58,8 +61,11 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) -> Result<(),
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    // A pipe gets whole lines; only a terminal has a width to keep to.
-    let arrangement = if table.is_tty() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+    // A pipe gets whole lines, and so does a terminal that is too narrow for columns or does not say how wide it is.
+    let arrangement = match table.width() {
+        Some(NARROWEST..) => ContentArrangement::Dynamic,
+        Some(_) | None => ContentArrangement::Disabled,
+    };
     table.set_content_arrangement(arrangement);
     table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     for row in rows {
