@@ -34,6 +34,8 @@ mod sec_6_1_server;
 mod sec_6_2_server_uri;
 mod sec_6_3_nodes;
 mod sec_6_4_ddf;
+mod sec_6_4_server;
+mod sec_6_server_addressing;
 mod sec_7_2_json;
 mod sec_8_bootstrap;
 mod sec_9_security;
