@@ -1,7 +1,7 @@
 //! What the DDF says about a command before it is queued. Devices may differ from a file, so what the file does not allow is only a
 //! warning; a value that cannot be of the leaf's format is refused unless the operator insists.
 
-use omadm_codec::{MediaType, media_type};
+use omadm_codec::{Leniency, MediaType, media_type};
 use omadm_mo::ddf::{AccessType, DdfName, DdfNode, Occurrence, Scope};
 use omadm_mo::{Format, Value};
 use omadm_session::dm2::server::flatten;
@@ -166,7 +166,8 @@ impl<'a> Advice<'a> {
     fn items(&mut self, body: Option<&Body>) -> Result<(), String> {
         let Some(body) = body else { return Ok(()) };
         // They were read before, so there is nothing new to say when they cannot be.
-        let items = decode_mo_data(&body.octets, body.octets.len(), false).unwrap_or_default();
+        let items =
+            decode_mo_data(&body.octets, body.octets.len(), &mut Leniency::lenient()).unwrap_or_default();
         for item in &items {
             let Ok(uri) = self.inventory.parse(&item.client_uri) else { continue };
             for (address, value) in flatten(&uri, &item.content) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use omadm_codec::{DecodeError, Limits, dm2};
+use omadm_codec::{DecodeError, Leniency, Limits, dm2};
 use omadm_mo::{DeviceId, Time};
 use omadm_session::dm2::server as engine;
 use omadm_store::Store;
@@ -65,13 +65,16 @@ pub fn engine_config(config: &Config) -> engine::Config {
     }
 }
 
-/// Reads MO data with every tolerance that the configuration leaves on.
+/// Reads MO data.
 ///
 /// # Errors
 /// With byte offset and field.
-pub fn decode_mo_data(body: &[u8], bytes: usize, strict: bool) -> Result<Vec<dm2::MoItem>, DecodeError> {
-    let mut leniency = omadm_codec::Leniency { strict, ..Default::default() };
-    dm2::mo_data::decode(body, &limits(bytes), &mut leniency)
+pub fn decode_mo_data(
+    body: &[u8],
+    bytes: usize,
+    leniency: &mut Leniency,
+) -> Result<Vec<dm2::MoItem>, DecodeError> {
+    dm2::mo_data::decode(body, &limits(bytes), leniency)
 }
 
 /// Wakes waiting requests of this process when something happened to a device's commands. Other processes are noticed by

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_codec::dm2::{Command, CommandEntry};
-use omadm_codec::{MediaType, media_type};
+use omadm_codec::{Leniency, MediaType, media_type};
 use omadm_mo::{ClientUri, Format, ServerUri};
 use omadm_store as store;
 use serde::{Deserialize, Serialize};
@@ -421,7 +421,7 @@ fn set_value(
 /// MO data as it will be served, checked as strictly as a device would.
 fn mo_data(items: &Value) -> Result<Body, String> {
     let octets = items.to_string().into_bytes();
-    let decoded = decode_mo_data(&octets, octets.len(), true)
+    let decoded = decode_mo_data(&octets, octets.len(), &mut Leniency::strict())
         .map_err(|error| format!("items are no MO data (DM 2.0 §7.2.1.4): {error}"))?;
     if decoded.is_empty() {
         return Err("items are empty".into());

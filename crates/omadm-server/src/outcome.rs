@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_codec::dm2::{Alert, Command, MoItem};
-use omadm_codec::media_type;
+use omadm_codec::{Leniency, media_type};
 use omadm_mo::{ClientUri, Content, Time};
 use omadm_session::dm2::server::{CommandResult, Data, Step, Verdict, flatten};
 use omadm_store::{
@@ -16,6 +16,7 @@ use omadm_store::{
 use serde_json::json;
 
 use crate::address::{Inventory, SupportedMo};
+use crate::context::decode_mo_data;
 use crate::events;
 use crate::leaf::json_value;
 use crate::operation::{Operation, Setting};
@@ -310,9 +311,11 @@ impl<'c> Outcome<'c> {
         shown
     }
 
+    /// Takes a part of the tree in, but for secrets: the last known tree is for everyone who looks after devices.
     fn subtree(&mut self, uri: &ClientUri, content: &Content, partial: bool) {
         let nodes = flatten(uri, content);
-        let placed = nodes.iter().map(|(address, value)| {
+        let kept = nodes.iter().filter(|(address, value)| value.is_none() || !address.may_hold_secrets());
+        let placed = kept.map(|(address, value)| {
             let value = value.as_ref().map(|value| json_value(value).to_string());
             self.inventory.place(address).map(|at| (at, value))
         });
@@ -326,7 +329,7 @@ impl<'c> Outcome<'c> {
     }
 
     fn leaf(&mut self, uri: &ClientUri, value: &serde_json::Value) {
-        if let Some(at) = self.inventory.place(uri) {
+        if let Some(at) = self.inventory.place(uri).filter(|_| !uri.may_hold_secrets()) {
             let nodes = vec![(at.clone(), Some(value.to_string()))];
             self.tree.push(TreeUpdate::Replace { at, nodes });
         }
@@ -344,8 +347,8 @@ impl<'c> Outcome<'c> {
                 self.leaf(&self.stored_uri(uri, stored_at), &value);
             }
             (Ok(Operation::SetItems), None, Some(payload)) => {
-                let items = crate::context::decode_mo_data(&payload.body, payload.body.len(), false);
-                let items = items.unwrap_or_default();
+                let leniency = &mut Leniency::lenient();
+                let items = decode_mo_data(&payload.body, payload.body.len(), leniency).unwrap_or_default();
                 // The device says where it stored each item, in their order; otherwise the places are not known.
                 if items.len() == stored_at.len() {
                     for (item, uri) in items.iter().zip(stored_at) {

@@ -13,7 +13,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use omadm_codec::dm2::MoItem;
 use omadm_codec::{AcceptList, MediaType, media_type};
-use omadm_mo::Time;
+use omadm_mo::{ClientUri, Time};
 use omadm_session::dm2::server::Refusal;
 use omadm_store::{CheckIn, Command, CommandState, Payload, StoreError, TraceMessage};
 use uuid::Uuid;
@@ -130,15 +130,16 @@ async fn take(
 ) -> Result<(), Refusal> {
     let (head, body) = request.into_parts();
     let command = own_command(context, connection, &head.headers, command).await?;
-    if !matches!(Operation::from_stored(&command), Ok(Operation::Upload { .. })) {
+    let Ok(Operation::Upload { addresses, .. }) = Operation::from_stored(&command) else {
         return Err(refusal(404, "this command wants no upload"));
-    }
+    };
     check_time(&command, clock::now())?;
     let content_type = taken_type(&head.headers)?;
     let (limit, time) = (context.config.data.max_upload.0, context.config.device.body_timeout.0);
     let octets = read_body(&head.headers, body, limit, time).await?;
+    let mut leniency = context.engine.leniency();
     let items = if content_type.essence == media_type::DMMO_JSON {
-        decode_mo_data(&octets, limit, context.config.device.strict)
+        decode_mo_data(&octets, limit, &mut leniency)
             .map_err(|error| refusal(400, format!("the MO data cannot be read: {error}")))?
     } else {
         Vec::new()
@@ -151,7 +152,11 @@ async fn take(
         body: octets.to_vec(),
     };
     let now = clock::now();
-    let received = traces::received(context, &format!("upload by {}", head.method), given, &octets, now);
+    let mut received = traces::received(context, &format!("upload by {}", head.method), given, &octets, now);
+    traces::note_tolerated(&mut received, leniency.used);
+    if addresses.iter().any(|address| ClientUri::parse(address).is_ok_and(|uri| uri.may_hold_secrets())) {
+        traces::withhold(&mut received);
+    }
     let trace = vec![received, traces::reply(context, "taken", "", 204, b"", now)];
     store(context, command, payload, &items, &trace).await
 }

@@ -95,10 +95,40 @@ async fn refused(context: &Context, credential: &Credential, message: &Message, 
     let (device, status) = (&credential.device, refusal.http_status);
     tracing::warn!(%device, status, reason = refusal.reason, "refused a {}", message.summary());
     if status != 503 {
-        let trace =
+        let mut trace =
             traces::received(context, message.summary(), &message.content_type, &message.body, clock::now());
+        if may_bring_secrets(context, credential, message).await {
+            traces::withhold(&mut trace);
+        }
         traces::refused(context, credential, trace, refusal).await;
     }
+}
+
+/// Whether a message that was not understood may hold secrets.
+async fn may_bring_secrets(context: &Context, credential: &Credential, message: &Message) -> bool {
+    let Some(kind @ Kind::ResponseWithData { .. }) = &message.kind else { return false };
+    let Ok(check) = context.store.check_in(&credential.device, commands_read(context)).await else {
+        return true;
+    };
+    check.is_some_and(|check| {
+        let known = Inventory::read(check.device.inventory.as_deref());
+        let queue: Vec<_> = check.commands.iter().map(|stored| queued(context, &known, stored)).collect();
+        brings_secrets(kind, &queue)
+    })
+}
+
+/// Whether a message of this kind may hold secrets: it answers a command that reads where there may be some.
+fn brings_secrets(kind: &Kind, queue: &[Queued<'_>]) -> bool {
+    let reads_secrets = |queued: &Queued<'_>| {
+        queued.stored.state == CommandState::Sent
+            && matches!(&queued.command, Ok(Command::Get(uri)) if uri.may_hold_secrets())
+    };
+    matches!(kind, Kind::ResponseWithData { .. }) && queue.iter().any(reads_secrets)
+}
+
+/// How many open commands are read with a message.
+fn commands_read(context: &Context) -> u32 {
+    u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX)
 }
 
 fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
@@ -161,7 +191,7 @@ async fn take(
     message: &Message,
     answered_before: Option<[u8; 32]>,
 ) -> Result<Vec<u8>, Refusal> {
-    let limit = u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX);
+    let limit = commands_read(context);
     for _ in 0..MAX_CONFLICTS {
         let check =
             context.store.check_in(&credential.device, limit).await.map_err(|error| store_failed(&error))?;
@@ -227,7 +257,10 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
     }
     let payloads = payloads_for_tree(context, &queue, &step).await?;
     let mut trace = traces::received(context, message.summary(), &message.content_type, &message.body, now);
-    trace.notes.extend(tolerated.iter().map(|tolerance| format!("tolerated: {}", tolerance.as_str())));
+    traces::note_tolerated(&mut trace, tolerated);
+    if brings_secrets(kind, &queue) {
+        traces::withhold(&mut trace);
+    }
     let answer = traces::reply(context, "Package#2", REQUEST_JSON, 200, &step.reply, now);
     let reply = step.reply.clone();
     let received = Received { digest: message.digest, trace, now };

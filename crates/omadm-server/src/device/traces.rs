@@ -1,5 +1,6 @@
 //! Messages as they go into the trace, cut to what is kept.
 
+use omadm_codec::Tolerance;
 use omadm_codec::media_type::TEXT_PLAIN;
 use omadm_mo::{DeviceId, Time};
 use omadm_session::dm2::server::Refusal;
@@ -33,6 +34,17 @@ pub fn reply(
 ) -> TraceMessage {
     let message = received(context, summary, content_type, body, at);
     TraceMessage { from_device: false, http_status: Some(status), ..message }
+}
+
+/// Notes what was tolerated in a message.
+pub fn note_tolerated(message: &mut TraceMessage, used: impl IntoIterator<Item = Tolerance>) {
+    message.notes.extend(used.into_iter().map(|tolerance| format!("tolerated: {tolerance}")));
+}
+
+/// Takes the body out of a message: a trace is for everyone who looks after devices.
+pub fn withhold(message: &mut TraceMessage) {
+    message.body.clear();
+    message.notes.push("the body is not kept, as it may hold secrets of a DM account".to_owned());
 }
 
 /// Puts a refused message into the device's trace, if the device has not had too many of them lately.

@@ -14,5 +14,6 @@ mod ddf;
 mod links;
 mod operator;
 mod queue;
+mod secrets;
 mod session;
 mod transport;

@@ -47,7 +47,9 @@ impl Default for Config {
 }
 
 impl Config {
-    fn leniency(&self) -> Leniency {
+    /// What is tolerated in one message, nothing made use of yet.
+    #[must_use]
+    pub fn leniency(&self) -> Leniency {
         if self.strict { Leniency::strict() } else { Leniency::lenient() }
     }
 }

@@ -121,7 +121,7 @@ fn read(config: &Config, part: Option<Part>, notes: &mut Vec<String>) -> Result<
     } else {
         Data::Leaf { content_type, body: part.body }
     };
-    notes.extend(leniency.used.iter().map(|tolerance| format!("tolerated in data: {}", tolerance.as_str())));
+    notes.extend(leniency.used.iter().map(|tolerance| format!("tolerated in data: {tolerance}")));
     Ok(data)
 }
 
