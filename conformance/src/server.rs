@@ -9,6 +9,7 @@ use omadm_server::{Config, Running, Server};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+use crate::device::DEVICE_ID;
 use crate::script_device::{ScriptDevice, exchange, fetch};
 use crate::tls::Authority;
 use crate::wire::Reply;
@@ -32,6 +33,13 @@ impl TestServer {
     /// With the default configuration, on free ports.
     pub async fn start() -> Self {
         Self::with(|_| {}).await
+    }
+
+    /// With the default configuration, and a device enrolled.
+    pub async fn with_device() -> (Self, ScriptDevice) {
+        let server = Self::start().await;
+        let device = server.enrol(DEVICE_ID).await;
+        (server, device)
     }
 
     /// With changes to the configuration.
@@ -183,6 +191,14 @@ impl TestServer {
     pub async fn known_value(&self, device: &ScriptDevice, address: &str) -> Option<Value> {
         let items = self.items(&format!("/devices/{}/tree?limit=1000", device.device_id)).await;
         items.into_iter().find(|item| item["address"] == address).map(|item| item["value"].clone())
+    }
+
+    /// What it recorded of the alerts of a device, session by session.
+    pub async fn alerts(&self, device: &ScriptDevice) -> Vec<Value> {
+        let events = self.events(device).await.into_iter().filter(|event| event["kind"] == "alert");
+        let mut alerts: Vec<Value> = events.map(|event| event["body"].clone()).collect();
+        alerts.sort_by_key(|alert| alert["session"].as_i64());
+        alerts
     }
 
     /// The events of a device.

@@ -82,14 +82,14 @@ async fn the_alert_types_of_the_standard_and_others() {
     bench.session().await;
     bench.device.session_for("DMS1", Trigger::Notification(Some(258))).await;
     bench.session().await;
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     for ((printed, name), sent) in printed.into_iter().zip(names).zip([1, 2, 0]) {
         let alert = vector(printed)["Alert"][0].clone();
         assert_eq!(alert["AlertType"], format!("urn:oma:at:dm:2.0:{name}"));
         assert_eq!(decoded_and_encoded(printed), vector(printed));
         assert_eq!(bench.server.package1(sent).json["Alert"][0], alert, "the device sends it so");
         assert_eq!(commands(&device.post_as(INITIATION, printed.as_bytes()).await), [["END"]]);
-        let event = last_alert(&server, &device).await;
+        let event = server.alerts(&device).await.pop().unwrap();
         assert_eq!((&event["type"], &event["data"]), (&alert["AlertType"], &alert["Data"]));
     }
 
@@ -105,19 +105,8 @@ async fn the_alert_types_of_the_standard_and_others() {
     let package = json!({ "Alert": [{ "AlertType": other, "DataType": "application/json", "Data": { "ResultCode": 1200 } }] });
     assert_eq!(decoded_and_encoded(&package.to_string()), package);
     commands(&device.package1(&package).await);
-    let event = last_alert(&server, &device).await;
+    let event = server.alerts(&device).await.pop().unwrap();
     assert_eq!((&event["type"], &event["data"]), (&json!(other), &json!({ "ResultCode": 1200 })));
-}
-
-async fn server_and_device() -> (TestServer, omadm_conformance::ScriptDevice) {
-    let server = TestServer::start().await;
-    let device = server.enrol(DEVICE_ID).await;
-    (server, device)
-}
-
-async fn last_alert(server: &TestServer, device: &omadm_conformance::ScriptDevice) -> Value {
-    let alerts = server.events(device).await.into_iter().filter(|event| event["kind"] == "alert");
-    alerts.max_by_key(|event| event["body"]["session"].as_i64()).unwrap()["body"].clone()
 }
 
 #[tokio::test]
@@ -135,7 +124,7 @@ async fn example_1_reads_devinfo_and_a_list() {
     let expected = ["pkg1", "pkg2"].map(|name| (json!(place(name)), json!({ "ID": format!("{name}_id") })));
     assert_eq!(list, expected.each_ref().map(|(place, data)| (place, data)));
 
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     let words = vector(printed)["CMD"].clone();
     let mut ids = Vec::new();
     for words in words.as_array().unwrap() {
@@ -181,7 +170,7 @@ async fn example_1_ends_with_an_upload() {
     assert_eq!((upload.method.as_str(), upload.target.as_str()), ("POST", path));
     assert_eq!((upload.header("content-type"), upload.text().as_str()), (Some("text/plain"), "true"));
 
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     let command = json!({ "verb": "upload", "method": "POST", "address": client_uri });
     let id = server.queue(&device, &command).await;
     let sent = commands(&device.begin().await);
@@ -219,7 +208,7 @@ async fn example_2_creates_an_instance() {
     assert_eq!(usb, expected, "the place can be read");
     assert_eq!(bench.server.package1(1).miids(DCMO), Some(vec!["usb"]));
 
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     let id = server.queue(&device, &json!({ "verb": "set", "items": vector(body) })).await;
     assert_eq!(commands(&device.begin().await)[0][0], "HGET");
     let last = device

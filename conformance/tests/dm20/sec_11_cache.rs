@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use omadm_conformance::{Bench, DEVICE_ID, MOID, TestServer, address, commands, proves, single};
+use omadm_conformance::{Bench, MOID, TestServer, address, commands, proves, single};
 use omadm_mo::{Moid, NodeName, Value as Leaf};
 use serde_json::{Value, json};
 
@@ -109,8 +109,7 @@ async fn a_stale_or_unknown_validator_brings_the_data() {
 #[tokio::test]
 async fn a_server_that_knows_no_validator_sends_none() {
     proves!("D2-11.2-02");
-    let server = TestServer::start().await;
-    let device = server.enrol(DEVICE_ID).await;
+    let (server, device) = TestServer::with_device().await;
     for command in [
         json!({ "verb": "get", "address": address("") }),
         json!({ "verb": "upload", "addresses": [address(""), address("Text")] }),

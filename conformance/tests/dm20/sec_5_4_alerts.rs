@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use omadm_client::{Alert, ClientError, Mark};
 use omadm_codec::dm2::alert::AlertData;
-use omadm_conformance::{
-    Answer, Bench, DEVICE_ID, Pair, ScriptDevice, TestServer, address, commands, dmmo, proves,
-};
+use omadm_conformance::{Answer, Bench, Pair, ScriptDevice, TestServer, address, commands, dmmo, proves};
 use omadm_mo::{ClientUri, ServerId};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -32,26 +30,13 @@ fn alerts(bench: &Bench, index: usize) -> Vec<Value> {
     all.into_iter().filter(|alert| alert["AlertType"].as_str().unwrap().contains(":example:")).collect()
 }
 
-/// What the server under test recorded of alerts.
-async fn recorded(server: &TestServer, device: &ScriptDevice) -> Vec<Value> {
-    let events = server.events(device).await;
-    events.into_iter().filter(|event| event["kind"] == "alert").map(|event| event["body"].clone()).collect()
-}
-
 /// Sends one alert in a Package#1 and gives what the server recorded of it last.
 async fn record(server: &TestServer, device: &ScriptDevice, alert: Value) -> Value {
-    let before = recorded(server, device).await.len();
+    let before = server.alerts(device).await.len();
     assert_eq!(commands(&device.package1(&json!({ "Alert": [alert] })).await), [["END"]], "{alert}");
-    let mut after = recorded(server, device).await;
+    let mut after = server.alerts(device).await;
     assert_eq!(after.len(), before + 1, "{alert} is one event");
-    after.sort_by_key(|event| event["session"].as_i64());
     after.pop().unwrap()
-}
-
-async fn server_and_device() -> (TestServer, ScriptDevice) {
-    let server = TestServer::start().await;
-    let device = server.enrol(DEVICE_ID).await;
-    (server, device)
 }
 
 #[tokio::test]
@@ -106,7 +91,7 @@ async fn an_alert_names_nodes_by_client_uri() {
     assert_eq!(answer.alert_types(), [""; 0], "nothing else leaves the device");
     assert_eq!(alerts(&bench, 1), [json!({ "AlertType": EARLY, "TargetURI": address("Text") })]);
 
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     for target in ["http://elsewhere/x", "not an address"] {
         let event = record(&server, &device, json!({ "AlertType": EARLY, "TargetURI": target })).await;
         assert_eq!(event["target"], target, "kept as text");
@@ -132,7 +117,7 @@ async fn data_come_with_their_type() {
     assert_eq!((&sent[0]["Data"], &sent[1]["Data"]), (&json!({ "a": [1, "b"] }), &json!({ "a": [1, "b"] })));
     assert_eq!((sent[2].get("DataType"), sent[2].get("Data")), (None, None));
 
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     let event = record(&server, &device, json!({ "AlertType": EARLY, "Data": { "x": [null, 1] } })).await;
     assert_eq!((&event["data_type"], &event["data"]), (&Value::Null, &json!({ "x": [null, 1] })));
 }
@@ -151,7 +136,7 @@ async fn every_alert_has_one_type() {
         assert_eq!(request.json()["Alert"].as_array().unwrap().len(), count);
     }
 
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     for bad in
         [json!({}), json!({ "SourceURI": address("Text"), "Mark": "fatal" }), json!({ "AlertType": 7 })]
     {
@@ -159,7 +144,7 @@ async fn every_alert_has_one_type() {
     }
     let twice = format!("{{\"Alert\":[{{\"AlertType\":\"{EARLY}\",\"AlertType\":\"{LATE}\"}}]}}");
     assert_eq!(device.post_as("application/vnd.oma.dm.initiation+json", twice.as_bytes()).await.status, 400);
-    assert_eq!(recorded(&server, &device).await, [Value::Null; 0]);
+    assert_eq!(server.alerts(&device).await, [Value::Null; 0]);
     assert_eq!(record(&server, &device, json!({ "AlertType": EARLY })).await["type"], EARLY);
 }
 
@@ -180,7 +165,7 @@ async fn alerts_of_plug_ins_show_to_the_operator() {
     pair.device.plug.raise(Alert::new(LATE));
     let command = pair.run(&json!({ "verb": "exec", "address": address("Run") })).await;
     assert_eq!(command["status"], 200);
-    let all = recorded(&pair.server, &pair.name).await;
+    let all = pair.server.alerts(&pair.name).await;
     for mark in MARKS {
         let source = address(&format!("Some/{mark}"));
         let of = |alert: &&Value| alert["source"] == source.as_str();
@@ -192,7 +177,7 @@ async fn alerts_of_plug_ins_show_to_the_operator() {
     assert_eq!((&late["source"], &late["data"]), (&Value::Null, &Value::Null));
 
     let urgent = json!({ "AlertType": LATE, "Mark": "urgent", "SourceURI": address("Text") });
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     let event = record(&server, &device, urgent).await;
     assert_eq!((&event["mark"], &event["source"]), (&json!("informational"), &json!(address("Text"))));
 }
@@ -200,7 +185,7 @@ async fn alerts_of_plug_ins_show_to_the_operator() {
 #[tokio::test]
 async fn the_server_records_alerts_and_says_nothing_of_them() {
     proves!("DM-PACK-026-S-M", "D2-5.4-04", "D2-5.4-06", "D2-5.4-07", "D2-5.4-12");
-    let (server, device) = server_and_device().await;
+    let (server, device) = TestServer::with_device().await;
     let known = "urn:oma:at:scomo:1.0:OperationComplete";
     for alert in [
         json!({ "AlertType": known, "SourceURI": address("Run"), "Mark": "minor" }),
@@ -220,7 +205,7 @@ async fn the_server_records_alerts_and_says_nothing_of_them() {
     let last = device.post_as("application/vnd.oma.dm.response+json", last.as_bytes()).await;
     assert_eq!(last.json(), json!({ "CMD": [["END"]] }), "no Alert and no status");
     assert_eq!(server.outcome(&id).await.1, Some(404));
-    assert_eq!(recorded(&server, &device).await.len(), 6);
+    assert_eq!(server.alerts(&device).await.len(), 6);
 
     let mut bench = Bench::new().await;
     let package = json!({ "CMD": [["EXEC", address("Run")]], "Alert": [{ "AlertType": known }] });

@@ -25,8 +25,7 @@ fn ddf_of(inside: &[String]) -> String {
 
 /// A server that has the DDF file of an object with these nodes, and a device.
 async fn knowing(inside: &[String]) -> (TestServer, ScriptDevice) {
-    let server = TestServer::start().await;
-    let device = server.enrol(DEVICE_ID).await;
+    let (server, device) = TestServer::with_device().await;
     let reply = server.put_ddf("rack.ddf", &ddf_of(inside)).await;
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     (server, device)

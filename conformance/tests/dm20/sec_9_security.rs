@@ -89,8 +89,7 @@ async fn the_device_answers_a_basic_challenge() {
 #[tokio::test]
 async fn the_server_asks_for_basic() {
     proves!("DM-SEC-001-S-M", "D2-9.2.1-01");
-    let server = TestServer::start().await;
-    let device = server.enrol(DEVICE_ID).await;
+    let (_server, device) = TestServer::with_device().await;
     assert_eq!(commands(&device.begin().await), [["END"]]);
     let (user, secret) = device.credentials.clone();
     let package = json!({}).to_string();
