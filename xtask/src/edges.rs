@@ -9,16 +9,21 @@ use serde::Deserialize;
 use crate::workspace::{Result, cargo};
 
 /// Each crate and the crates of the workspace that it may depend on, ground floor first.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("omadm-mo", &[]),
     ("omadm-codec", &["omadm-mo"]),
     ("omadm-auth", &[]),
     ("omadm-session", &["omadm-mo", "omadm-codec", "omadm-auth"]),
     ("omadm-store", &["omadm-mo"]),
-    ("omadm-server", &["omadm-mo", "omadm-codec", "omadm-auth", "omadm-session", "omadm-store"]),
+    ("omadm-config", &[]),
+    // A program's settings are read and refused in one way, so both programs that have any use `omadm-config`.
+    (
+        "omadm-server",
+        &["omadm-mo", "omadm-codec", "omadm-auth", "omadm-config", "omadm-session", "omadm-store"],
+    ),
     ("omadm-client", &["omadm-mo", "omadm-codec", "omadm-auth", "omadm-session"]),
-    // Its management objects are written in the words of the tree.
-    ("omadm-agent", &["omadm-mo", "omadm-client"]),
+    // Its management objects are written in the words of the tree; its settings are read as the server's are.
+    ("omadm-agent", &["omadm-mo", "omadm-config", "omadm-client"]),
     // `decode` and `sim` show and drive what codec and tree define.
     ("omadm", &["omadm-mo", "omadm-codec", "omadm-server", "omadm-client"]),
     ("xtask", &[]),
