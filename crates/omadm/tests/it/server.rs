@@ -265,6 +265,37 @@ fn ddf_files_go_up_and_come_back() {
 }
 
 #[test]
+fn the_ddf_advises_and_describes() {
+    let server = Server::start();
+    let shown = server.good(&["ddf", "show", "dm_devinfo-v1_2.ddf"]);
+    assert!(shown.contains("DevInfo  node  1  permanent  Get  urn:oma:mo:oma-dm-devinfo:1.2"), "{shown}");
+    assert!(shown.contains("\n  DevID  chr  1  permanent  Get"), "{shown}");
+    let model = server.json(&["ddf", "show", "dm_devinfo-v1_2.ddf"]);
+    assert_eq!(model["nodes"][0]["ddf_name"], "urn:oma:mo:oma-dm-devinfo:1.2", "{model}");
+    let missing = server.run(&["ddf", "show", "none.ddf"]);
+    assert!(missing.code == Some(1) && missing.stderr.contains("none.ddf"), "{missing:?}");
+
+    server.good(&["device", "add", "UUID:1"]);
+    let devid = "urn:oma:mo:oma-dm-devinfo:1.2//DevID";
+    let warned = server.run(&["run", "UUID:1", "delete", devid]);
+    assert_eq!(warned.code, Some(0), "{warned:?}");
+    assert!(
+        warned.stderr.contains("warning: ") && warned.stderr.contains("does not allow Delete"),
+        "{warned:?}"
+    );
+    let rights = "urn:oma:mo:oma-dm-dmacc:1.2/a/Auth/Noti/Type";
+    let refused = server.run(&["run", "UUID:1", "set", rights, "none"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("dm_dmacc-v1_2.ddf") && refused.stderr.contains("force"), "{refused:?}");
+    let forced = server.run(&["run", "UUID:1", "set", rights, "none", "--force"]);
+    assert!(forced.code == Some(0) && forced.stderr.contains("warning: "), "{forced:?}");
+
+    let id = server.virtual_device(&[DEVINFO]);
+    let tree = server.good(&["device", "tree", &id]);
+    assert!(tree.contains("\u{2014} DevInfo"), "{tree}");
+}
+
+#[test]
 fn a_factory_bootstrap_is_private_and_complete() {
     use std::os::unix::fs::PermissionsExt;
     let server = Server::start();
