@@ -18,7 +18,7 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::{CheckIn, Command, CommandState, Payload, StoreError, TraceMessage};
 use uuid::Uuid;
 
-use super::{auth, dm2, read_body, refusal, refuse, store_failed, traces};
+use super::{TAKEN, auth, dm2, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::{Context, decode_mo_data};
@@ -27,15 +27,6 @@ use crate::listener::Connection;
 use crate::operation::Operation;
 use crate::outcome::{Outcome, upload_view};
 
-/// What we take as an upload; management data in `application/dmmo+json` also goes into the last known tree.
-const TAKEN: [&str; 6] = [
-    media_type::DMMO_JSON,
-    media_type::TEXT_PLAIN,
-    media_type::OCTET_STREAM,
-    "application/json",
-    "text/xml",
-    "application/xml",
-];
 /// How long after its command was done an upload may come again, in microseconds.
 const AFTERWARDS: i64 = 600_000_000;
 /// How often an upload is tried again when its command changes meanwhile.
@@ -224,7 +215,7 @@ fn taken_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let given = given.ok_or_else(|| unsupported("the upload has no Content-Type".into()))?;
     let parsed = MediaType::parse(given).map_err(|error| unsupported(format!("Content-Type: {error}")))?;
-    if !TAKEN.contains(&parsed.essence.as_str()) {
+    if !AcceptList::parse(TAKEN).is_ok_and(|taken| taken.quality(&parsed.essence) > 0) {
         return Err(unsupported(format!("{} is not taken here", parsed.essence)));
     }
     Ok(parsed)

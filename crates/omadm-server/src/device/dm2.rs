@@ -10,13 +10,13 @@ use axum::{Extension, extract::Request};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use omadm_codec::dm2::Command;
-use omadm_codec::media_type::{DMMO_JSON, REQUEST_JSON};
+use omadm_codec::media_type::REQUEST_JSON;
 use omadm_mo::{ClientUri, DeviceId};
 use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Step, Verdict};
 use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, StoreError};
 use sha2::{Digest as _, Sha256};
 
-use super::{OMADM_ACCEPT, OMADM_DEVID, auth, read_body, refusal, refuse, store_failed, traces};
+use super::{OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::Context;
@@ -44,7 +44,7 @@ pub async fn endpoint(
 fn package2(body: Vec<u8>) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(REQUEST_JSON)),
-        (OMADM_ACCEPT, HeaderValue::from_static(DMMO_JSON)),
+        (OMADM_ACCEPT, HeaderValue::from_static(TAKEN)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, Body::from(body)).into_response()

@@ -17,15 +17,18 @@ use axum::routing::{any, get, put};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
-use omadm_codec::media_type::{DMMO_JSON, TEXT_PLAIN};
+use omadm_codec::media_type::TEXT_PLAIN;
 use omadm_session::dm2::server::Refusal;
 use omadm_store::StoreError;
 
 use crate::context::{Context, DM2_PATH};
 use crate::random;
 
-/// Formats of management data that we take (`DM 2.0 §5.5`).
+/// Names the formats of management data that we take (`DM 2.0 §5.5`).
 const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
+/// What we take. MO data is liked best: it keeps the formats of leaves, and goes into the last known tree.
+const TAKEN: &str = "application/dmmo+json, text/plain;q=0.5, application/octet-stream;q=0.5, application/json;q=0.5, \
+                     text/xml;q=0.5, application/xml;q=0.5";
 /// Identifies the device (`DM 2.0 §5.2.2`).
 const OMADM_DEVID: HeaderName = HeaderName::from_static("omadm-devid");
 /// The challenge of HTTP Basic (`RFC 7617 §2`).
@@ -61,7 +64,7 @@ fn refuse(context: &Context, refusal: &Refusal) -> Response {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
     if refusal.omadm_accept {
-        headers.insert(OMADM_ACCEPT, HeaderValue::from_static(DMMO_JSON));
+        headers.insert(OMADM_ACCEPT, HeaderValue::from_static(TAKEN));
     }
     match status {
         StatusCode::UNAUTHORIZED => {

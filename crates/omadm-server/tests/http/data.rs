@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method};
 use serde_json::json;
 
-use crate::harness::{Answer, Connection, DMMO, Device, END, HELLO, LANG, TestServer};
+use crate::harness::{Answer, Connection, DMMO, Device, END, HELLO, LANG, TAKEN, TestServer};
 
 /// Queues a command and lets the device have it; gives its id and the path of its place in the repository.
 async fn sent(
@@ -115,7 +115,12 @@ async fn an_upload_is_linked_to_its_command() {
     let data = json!([{ "ClientURI": LANG, "MOData": { "Lang": "fr" } }]).to_string();
 
     let answer = connection.send(put(&device, "application/x-foo", "x")).await;
-    assert_eq!((answer.status.as_u16(), answer.header("omadm-accept")), (415, DMMO));
+    assert_eq!((answer.status.as_u16(), answer.header("omadm-accept")), (415, TAKEN));
+    for taken in
+        TAKEN.split(", ").map(|range| range.split(';').next().unwrap()).filter(|taken| *taken != DMMO)
+    {
+        assert_eq!(connection.send(put(&device, taken, "x")).await.status, 204, "{taken}");
+    }
     assert_eq!(connection.send(put(&device, DMMO, &" ".repeat(1001))).await.status, 413);
     assert_eq!(connection.send(put(&device, DMMO, "{")).await.status, 400);
     assert_eq!(connection.send(put(&other, DMMO, &data)).await.status, 403);

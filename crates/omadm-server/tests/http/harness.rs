@@ -22,6 +22,8 @@ pub const INITIATION: &str = "application/vnd.oma.dm.initiation+json";
 pub const RESPONSE: &str = "application/vnd.oma.dm.response+json";
 pub const REQUEST: &str = "application/vnd.oma.dm.request+json";
 pub const DMMO: &str = "application/dmmo+json";
+/// What the server takes as management data.
+pub const TAKEN: &str = "application/dmmo+json, text/plain;q=0.5, application/octet-stream;q=0.5, application/json;q=0.5, text/xml;q=0.5, application/xml;q=0.5";
 pub const LANG: &str = "urn:oma:mo:oma-dm-devinfo:1.2/DevInfo/Lang";
 /// A Package#1 as most devices send it.
 pub const HELLO: &str = r#"{"Alert":[{"AlertType":"urn:oma:at:dm:2.0:ClientInitiatedMgmt"}]}"#;

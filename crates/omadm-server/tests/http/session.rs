@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method};
 use serde_json::json;
 
-use crate::harness::{DMMO, Device, END, HELLO, INITIATION, LANG, REQUEST, TestServer};
+use crate::harness::{DMMO, Device, END, HELLO, INITIATION, LANG, REQUEST, TAKEN, TestServer};
 
 #[tokio::test]
 async fn a_session_brings_what_was_asked_for() {
@@ -17,7 +17,7 @@ async fn a_session_brings_what_was_asked_for() {
     let alert = json!([{ "AlertType": "urn:oma:at:dm:2.0:ClientInitiatedMgmt" }, { "AlertType": "urn:x:battery", "Mark": "warning" }]);
     let answer = connection.send(device.package1(json!({ "MOS": mos, "Alert": alert }).to_string())).await;
     assert_eq!(answer.commands(), [["GET", "urn:oma:mo:oma-dm-devinfo:1.2//"]]);
-    assert_eq!(answer.header("omadm-accept"), DMMO);
+    assert_eq!(answer.header("omadm-accept"), TAKEN);
     assert_eq!(server.command(&id).await["state"], "sent");
 
     let data = json!([{ "ClientURI": "urn:oma:mo:oma-dm-devinfo:1.2/DevInfo/", "MOData": { "DevInfo":
@@ -72,7 +72,7 @@ async fn heads_that_are_wrong_get_their_status() {
     }
     let answer =
         connection.send(device.request(Method::POST, "/dm/2.0", Some("application/xml"), "<a/>")).await;
-    assert_eq!((answer.status.as_u16(), answer.header("omadm-accept")), (415, DMMO));
+    assert_eq!((answer.status.as_u16(), answer.header("omadm-accept")), (415, TAKEN));
 
     let mut request = device.package1(HELLO);
     request.headers_mut().insert("accept", HeaderValue::from_static("text/html"));
