@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use omadm_client::{ClientError, PersistError, TransportError};
-
-use crate::config::ConfigError;
+use omadm_config::ConfigError;
 
 /// Anything that ends a command.
 #[derive(Debug, thiserror::Error)]

@@ -32,13 +32,11 @@ pub struct Setup {
 impl Setup {
     /// Reads the configuration.
     pub fn read(config: Option<&Path>, logging: impl FnOnce(&Config) -> Logging) -> Result<Self, AgentError> {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let config = Config::load(config, environment)?;
+        let config = Config::load(config, std::env::vars_os())?;
         let logging = logging(&config);
         let data_dir = config.device.data_dir.clone().unwrap_or_else(default_data_dir);
         let controls = Controls::default();
-        controls.set_poll_interval(config.session.poll_interval);
+        controls.set_poll_interval(config.session.poll_seconds());
         Ok(Self { config, data_dir, machine: Machine::this(), controls, logging })
     }
 
@@ -70,8 +68,8 @@ impl Setup {
         let transport = HttpsTransport::new(&HttpsConfig {
             ca_file: self.config.tls.ca_file.clone(),
             min_version: self.config.tls.min_version.into(),
-            connect_timeout: session.connect_timeout(),
-            request_timeout: session.request_timeout(),
+            connect_timeout: session.connect_timeout.0,
+            request_timeout: session.request_timeout.0,
             ..HttpsConfig::default()
         })?;
         let config = ClientConfig {
@@ -79,7 +77,7 @@ impl Setup {
             preemptive_basic: session.preemptive_basic,
             always_send_mos: session.send_mos,
             max_rounds: session.max_rounds,
-            fetch_limit: self.config.limits.fetch_bytes,
+            fetch_limit: self.config.limits.fetch_bytes.0,
             ..ClientConfig::default()
         };
         Ok(Client::new(device, transport, config))
@@ -87,20 +85,20 @@ impl Setup {
 
     fn device(&self, persistence: Box<dyn Persistence>) -> Result<Device, AgentError> {
         let settings = agent::Settings {
-            poll_interval: self.config.session.poll_interval,
+            poll_interval: self.config.session.poll_seconds(),
             log_level: self.config.log.level,
             logging: self.logging.clone(),
         };
         let objects = mo::all(&self.config.ddf, &self.machine, self.device_id()?, &self.controls, settings)?;
         let limits = &self.config.limits;
         let mut config = DeviceConfig {
-            quota: Quota { nodes: limits.tree_nodes, bytes: limits.tree_bytes, ..Quota::default() },
+            quota: Quota { nodes: limits.tree_nodes, bytes: limits.tree_bytes.0, ..Quota::default() },
             strict: self.config.session.strict,
             grants: self.grants()?,
             outbox: limits.alerts,
             ..DeviceConfig::default()
         };
-        config.limits.bytes = limits.package_bytes;
+        config.limits.bytes = limits.package_bytes.0;
         Ok(Device::open(config, objects, persistence)?)
     }
 

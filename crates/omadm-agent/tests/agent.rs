@@ -160,9 +160,11 @@ impl Running {
         Self(command.stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Reads the log up to a line with these words.
+    /// Reads the log, which is a pipe and no terminal, up to a line with these words.
     fn wait_for(&mut self, words: &str) {
-        let mut log = BufReader::new(self.0.stderr.as_mut().unwrap()).lines().map(Result::unwrap);
+        let lines = BufReader::new(self.0.stderr.as_mut().unwrap()).lines().map(Result::unwrap);
+        let mut log =
+            lines.inspect(|line| assert!(!line.contains('\x1b'), "colours where nobody sees them: {line:?}"));
         assert!(log.any(|line| line.contains(words)), "the log ended without {words:?}");
     }
 
@@ -319,7 +321,7 @@ fn refuses_a_configuration_that_is_wrong() {
     let agent = Agent::new("[log]\nlevl = \"info\"\n");
     let output = agent.output(&["id"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("did you mean level?"), "{output:?}");
+    assert!(text(&output.stderr).contains("did you mean log.level?"), "{output:?}");
     let output = Agent::new("").command(&["id"]).env("OMADM_AGENT__DEVICE__ID", "IMEI:12").output().unwrap();
     assert!(text(&output.stderr).contains("an IMEI has 15 digits"), "{output:?}");
 }

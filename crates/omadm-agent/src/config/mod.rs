@@ -1,20 +1,22 @@
 //! Configuration: one TOML file, every key also as `OMADM_AGENT__SECTION__KEY`.
 
-mod load;
 #[cfg(test)]
 mod tests;
+mod validate;
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use omadm_client::TlsVersion;
+use omadm_config::{ConfigError, Size, Span};
 use omadm_mo::Rights;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-pub use load::ConfigError;
+/// Prefix of environment variables.
+const PREFIX: &str = "OMADM_AGENT__";
 
 /// All settings of the agent. The default is a device that waits for its bootstrap.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Who the device is and where it keeps its state.
@@ -35,8 +37,21 @@ pub struct Config {
     pub log: LogSection,
 }
 
+impl Config {
+    /// Reads `file` (if given), lays the variables of `environment` over it, and checks the result.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting and where it stands.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        omadm_config::load::<Self>(file, PREFIX, environment)?.check(validate::check)
+    }
+}
+
 /// `[device]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeviceSection {
     /// DevID, such as `IMEI:493005100592800` (`DM 2.0 §12.1`). Default: a UUID derived from the machine's identity.
@@ -46,7 +61,7 @@ pub struct DeviceSection {
 }
 
 /// `[bootstrap]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BootstrapSection {
     /// Factory bootstrap (`application/dmmo+json`), installed at the first start (`DM 2.0 §8.2`).
@@ -54,7 +69,7 @@ pub struct BootstrapSection {
 }
 
 /// `[tls]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsSection {
     /// Trust anchors (PEM) beside those of the system.
@@ -64,7 +79,7 @@ pub struct TlsSection {
 }
 
 /// A TLS version as the configuration writes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "they speak for themselves")]
 pub enum MinVersion {
     #[serde(rename = "1.0")]
@@ -90,16 +105,16 @@ impl From<MinVersion> for TlsVersion {
 }
 
 /// `[session]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionSection {
-    /// Seconds between sessions that the device starts by itself, spread by a tenth each way; 0 is none. A server can change
-    /// it on the device; a changed configuration wins at the next start.
-    pub poll_interval: u32,
-    /// Seconds for the set-up of a TCP connection, 1 or more.
-    pub connect_timeout: u32,
-    /// Seconds for a whole HTTP exchange, 1 or more.
-    pub request_timeout: u32,
+    /// Time between sessions that the device starts by itself, in whole seconds up to a week, spread by a tenth each way; 0 is
+    /// none. A server can change it on the device; a changed configuration wins at the next start.
+    pub poll_interval: Span,
+    /// How long the set-up of a TCP connection may take, one second or more.
+    pub connect_timeout: Span,
+    /// How long a whole HTTP exchange may take, one second or more.
+    pub request_timeout: Span,
     /// Allow `http` for sessions and data: for a laboratory only, there is no protection at all.
     pub plain_http: bool,
     /// Send HTTP Basic credentials to the account's own https host without waiting to be asked.
@@ -115,9 +130,9 @@ pub struct SessionSection {
 impl Default for SessionSection {
     fn default() -> Self {
         Self {
-            poll_interval: 60,
-            connect_timeout: 10,
-            request_timeout: 60,
+            poll_interval: Span::secs(60),
+            connect_timeout: Span::secs(10),
+            request_timeout: Span::secs(60),
             plain_http: false,
             preemptive_basic: true,
             send_mos: false,
@@ -128,52 +143,48 @@ impl Default for SessionSection {
 }
 
 impl SessionSection {
-    /// As [`SessionSection::connect_timeout`].
-    pub fn connect_timeout(&self) -> Duration {
-        Duration::from_secs(self.connect_timeout.into())
-    }
-    /// As [`SessionSection::request_timeout`].
-    pub fn request_timeout(&self) -> Duration {
-        Duration::from_secs(self.request_timeout.into())
+    /// [`SessionSection::poll_interval`] in seconds, as the management object has it.
+    pub fn poll_seconds(&self) -> u32 {
+        u32::try_from(self.poll_interval.0.as_secs()).unwrap_or(u32::MAX)
     }
 }
 
 /// `[limits]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsSection {
-    /// Octets of one received package.
-    pub package_bytes: usize,
-    /// Octets of one fetched body (HGET).
-    pub fetch_bytes: usize,
-    /// Nodes in the tree.
+    /// Largest package that is received.
+    pub package_bytes: Size,
+    /// Largest body that is fetched (HGET).
+    pub fetch_bytes: Size,
+    /// Most nodes in the tree.
     pub tree_nodes: usize,
-    /// Octets of all names and values in the tree.
-    pub tree_bytes: usize,
-    /// Undelivered alerts for one server.
+    /// Size of all names and values in the tree.
+    pub tree_bytes: Size,
+    /// Most undelivered alerts for one server.
     pub alerts: usize,
 }
 
 impl Default for LimitsSection {
     fn default() -> Self {
         Self {
-            package_bytes: 1 << 20,
-            fetch_bytes: 1 << 20,
+            package_bytes: Size(1 << 20),
+            fetch_bytes: Size(1 << 20),
             tree_nodes: 200_000,
-            tree_bytes: 16 << 20,
+            tree_bytes: Size(16 << 20),
             alerts: 256,
         }
     }
 }
 
 /// `[access]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccessSection {
     /// Give the usual rights: DevInfo and Session Information readable by everyone (`DM 2.0 figure 17`), the agent's own
     /// object readable, writable and executable by every bootstrapped server.
     pub defaults: bool,
-    /// Rights beside.
+    /// Rights beside. In the environment they are written as in TOML: `[{ moid = "…", server = "…", rights = ["read"] }]`.
     pub grants: Vec<GrantEntry>,
 }
 
@@ -184,7 +195,7 @@ impl Default for AccessSection {
 }
 
 /// One of `access.grants`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantEntry {
     /// The management object.
@@ -203,7 +214,7 @@ fn whole_instance() -> String {
 }
 
 /// One access right (`DM 2.0 §12.3`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "they speak for themselves")]
 pub enum Right {
@@ -225,7 +236,7 @@ impl From<Right> for Rights {
 }
 
 /// `[ddf]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DdfSection {
     /// Directory with further DDF files (`*.ddf`, `*.xml`): what they describe is kept and served as data.
@@ -236,7 +247,7 @@ pub struct DdfSection {
 }
 
 /// `[log]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
     /// `off`, `error`, `warn`, `info` (default), `debug` or `trace`. A server can change it on the device.
@@ -244,7 +255,7 @@ pub struct LogSection {
 }
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "they speak for themselves")]
 pub enum LogLevel {

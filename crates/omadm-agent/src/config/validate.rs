@@ -1,0 +1,32 @@
+//! What a well-formed value must be beyond its type.
+
+use omadm_config::{Fault, Span};
+
+use super::Config;
+use crate::device_id;
+use crate::mo::agent::MAX_POLL_INTERVAL;
+
+/// Finds the first fault.
+pub(super) fn check(config: &Config) -> Result<(), Fault> {
+    if let Some(Err(problem)) = config.device.id.as_deref().map(device_id::check) {
+        return Err(Fault::new("device.id", problem));
+    }
+    let session = &config.session;
+    if session.poll_interval.0.subsec_nanos() != 0 {
+        return Err(Fault::new("session.poll_interval", "has to be in whole seconds"));
+    }
+    if session.poll_interval > Span::secs(MAX_POLL_INTERVAL.into()) {
+        return Err(Fault::new("session.poll_interval", format!("is more than {MAX_POLL_INTERVAL} seconds")));
+    }
+    let spans = [
+        ("session.connect_timeout", session.connect_timeout),
+        ("session.request_timeout", session.request_timeout),
+    ];
+    if let Some((key, _)) = spans.into_iter().find(|(_, span)| *span < Span::secs(1)) {
+        return Err(Fault::new(key, "has to be one second or more"));
+    }
+    if session.max_rounds == 0 {
+        return Err(Fault::new("session.max_rounds", "has to be 1 or more"));
+    }
+    Ok(())
+}
