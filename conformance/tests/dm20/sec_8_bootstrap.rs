@@ -55,20 +55,21 @@ async fn a_factory_bootstrap_is_applied_at_the_first_start_only() {
         assert!(said.contains("factory.json") && said.contains("not installed"), "{damaged}: {said}");
         while !log.next_line().await.unwrap().expect("the agent goes on").contains("running") {}
         assert!(child.try_wait().unwrap().is_none(), "{damaged}: it keeps running");
+        child.kill().await.unwrap();
     }
     assert!(server.requests().is_empty(), "a bootstrap that is not installed begins no session");
 
     std::fs::write(&file, factory("DMS1").to_string()).unwrap();
-    let first = running(&agent);
+    let (mut first, _log) = running(&agent);
     server.wait_for(1).await;
-    drop(first);
+    first.kill().await.unwrap();
     let package = server.package1(0);
     assert_eq!((package.request.target.as_str(), package.alert_types()), ("/DMS1", vec![COMPLETE]));
     let before = server.requests().len();
     std::fs::write(&file, factory("DMS2").to_string()).unwrap();
-    let second = running(&agent);
+    let (mut second, _log) = running(&agent);
     server.wait_for(before + 1).await;
-    drop(second);
+    second.kill().await.unwrap();
     assert!(server.package_requests().iter().all(|request| request.target == "/DMS1"), "not looked at again");
     let status = agent.run(&["status", "--output", "json"]).await.stdout;
     let status: Value = serde_json::from_slice(&status).unwrap();
