@@ -82,3 +82,28 @@ async fn a_request_in_another_format_is_415() {
         assert!(reply.header("omadm-accept").is_some_and(|types| types.contains("application/dmmo+json")));
     }
 }
+
+#[tokio::test]
+async fn the_server_names_all_that_it_takes() {
+    proves!("DM-PACK-029-S-O", "D2-5.5-04");
+    let server = TestServer::start().await;
+    let device = server.enrol("UUID:taken").await;
+    let id = server.queue(&device, &json!({ "verb": "upload", "address": address("Text") })).await;
+    let reply = device.begin().await;
+    let named = reply.header("omadm-accept").unwrap().to_owned();
+    let types: Vec<&str> = named.split(',').map(|range| range.split(';').next().unwrap().trim()).collect();
+    assert_eq!(types[0], "application/dmmo+json", "what keeps the formats of leaves is liked best");
+    let authorization = device.authorization();
+    let target = format!("/data/u/{id}");
+    let put = async |content_type: &str| {
+        let headers = [("content-type", content_type), ("authorization", &*authorization)];
+        device.send(http::Method::PUT, &target, &headers, b"[]").await
+    };
+    for taken in ["text/plain", "application/octet-stream", "application/json", "text/xml", "application/xml"]
+    {
+        assert!(types.contains(&taken), "{taken} in {named}");
+        assert_eq!(put(taken).await.status, 204, "{taken}");
+    }
+    let refused = put("image/png").await;
+    assert_eq!((refused.status, refused.header("omadm-accept")), (415, Some(&*named)));
+}
