@@ -1,4 +1,4 @@
-//! The workspace's own commands: `cargo xtask demo | test | conformance | bench`.
+//! The workspace's own commands: `cargo xtask demo | test | conformance | install | bench`.
 //!
 //! Here: installing what a bare machine lacks, running the tools and the built programs, and judging what they say.
 //! Never here: product code; nothing depends on this crate and it depends on no other of the workspace.
@@ -22,6 +22,7 @@ Usage: cargo xtask COMMAND
                                        (--keep leaves both running until Ctrl-C)
   test                                 install what is missing, check the crate edges, run every test
   conformance [--output table|json]    run the conformance tests and say which rows of the matrix they prove
+  install                              install what the build needs from Debian, as the commands above do by themselves
   bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
 ";
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["conformance", "--output", "json"] | ["conformance", "--output=json"] => {
             conformance::run(conformance::Format::Json)
         }
+        ["install"] => install::packages(),
         ["bench", rest @ ..] => bench::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
