@@ -1,18 +1,21 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
-mod load;
 mod prefix;
-mod units;
+#[cfg(test)]
+mod tests;
 mod validate;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{ConfigError, Origin};
+pub use omadm_config::{ConfigError, Origin, Size, Span};
 pub use prefix::UrlPrefix;
-pub use units::{Size, Span};
+
+/// Prefix of environment variables.
+const PREFIX: &str = "OMADM_";
 
 /// All settings of a server. `Config::default()` is a working trial server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -216,6 +219,18 @@ impl Default for DataSection {
 }
 
 impl Config {
+    /// Reads `file` (if given), lays `OMADM_SECTION__KEY` variables of `env` over it, and checks the result. Variables without
+    /// `__` are not settings and are left alone.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting and where it stands; an unknown one comes with the nearest name there is.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        omadm_config::load::<Self>(file, PREFIX, env)?.check(validate::check)
+    }
+
     /// Where the database file is.
     #[must_use]
     pub fn store_path(&self) -> PathBuf {

@@ -1,25 +1,20 @@
 //! What a well-formed value must be beyond its type.
 
 use http::Uri;
+use omadm_config::{Fault, Span};
 
-use super::{Config, Span};
-
-/// A key whose value cannot be used.
-pub(super) struct Fault {
-    pub key: &'static str,
-    pub problem: String,
-}
+use super::Config;
 
 /// Finds the first fault.
 pub(super) fn check(config: &Config) -> Result<(), Fault> {
-    server_id(&config.server.id).map_err(|problem| Fault { key: "server.id", problem })?;
+    server_id(&config.server.id).map_err(|problem| Fault::new("server.id", problem))?;
     if let Some(url) = &config.server.public_url {
         public_url(url, config.device.plain_http)
-            .map_err(|problem| Fault { key: "server.public_url", problem })?;
+            .map_err(|problem| Fault::new("server.public_url", problem))?;
     }
     match (&config.device.certificate, &config.device.key) {
-        (Some(_), None) => return Err(fault("device.key", "is needed beside device.certificate")),
-        (None, Some(_)) => return Err(fault("device.certificate", "is needed beside device.key")),
+        (Some(_), None) => return Err(Fault::new("device.key", "is needed beside device.certificate")),
+        (None, Some(_)) => return Err(Fault::new("device.certificate", "is needed beside device.key")),
         (Some(_), Some(_)) | (None, None) => {}
     }
     let spans: [(&'static str, Span); 6] = [
@@ -32,7 +27,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     ];
     for (key, span) in spans {
         if span < Span::secs(1) {
-            return Err(fault(key, "has to be one second or more"));
+            return Err(Fault::new(key, "has to be one second or more"));
         }
     }
     let counts: [(&'static str, usize, usize); 6] = [
@@ -45,14 +40,10 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     ];
     for (key, count, most) in counts {
         if count == 0 || count > most {
-            return Err(Fault { key, problem: format!("has to be 1 to {most}") });
+            return Err(Fault::new(key, format!("has to be 1 to {most}")));
         }
     }
     Ok(())
-}
-
-fn fault(key: &'static str, problem: &str) -> Fault {
-    Fault { key, problem: problem.to_owned() }
 }
 
 fn server_id(id: &str) -> Result<(), String> {

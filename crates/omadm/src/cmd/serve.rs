@@ -62,11 +62,8 @@ impl Serve {
         if let Some(file) = file {
             tracing::info!(file = %file.display(), "configured");
         }
-        // Settings have names of ASCII; what is no Unicode cannot be one.
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let mut config =
-            Config::load(file, environment).map_err(|error| Failure::Failed(error.to_string()))?;
+            Config::load(file, std::env::vars_os()).map_err(|error| Failure::Failed(error.to_string()))?;
         if let Some(data) = &self.data {
             config.server.data_dir.clone_from(data);
         }

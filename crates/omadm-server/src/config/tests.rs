@@ -1,0 +1,73 @@
+use super::{Config, Size, Span};
+
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("omadm.toml");
+    std::fs::write(&path, text).unwrap();
+    let env = env.iter().map(|(name, value)| (name.into(), value.into()));
+    let place = format!("{}/", dir.path().display());
+    Config::load(Some(&path), env).map_err(|error| error.to_string().replace(&place, ""))
+}
+
+#[test]
+fn nothing_given_is_the_default() {
+    assert_eq!(Config::load(None, std::iter::empty()).unwrap(), Config::default());
+    assert_eq!(load("", &[]).unwrap(), Config::default());
+    let written = toml::to_string(&Config::default()).unwrap();
+    assert_eq!(load(&written, &[]).unwrap(), Config::default());
+}
+
+#[test]
+fn the_environment_lies_over_the_file() {
+    let text =
+        "[server]\nid = \"DMS1\"\nname = \"file\"\n[device]\nmax_message = \"2 MiB\"\nidle_timeout = 5\n";
+    let env = [
+        ("OMADM_SERVER__ID", "2024"),
+        ("OMADM_DEVICE__STRICT", "true"),
+        ("OMADM_QUEUE__MAX_ATTEMPTS", "7"),
+        ("OMADM_DEVICE__LISTEN", "[::1]:0"),
+        ("OMADM_DEVICE__HEADER_TIMEOUT", "3"),
+        ("OMADM_DDF__FETCH_FROM", "https://a.example/, http://b.example/x/"),
+        ("OMADM_TOKEN", "not a setting"),
+        ("PATH", "/bin"),
+    ];
+    let config = load(text, &env).unwrap();
+    assert_eq!(config.server.id, "2024", "a number is fine where text is meant");
+    assert_eq!(config.server.name, "file");
+    assert_eq!(config.device.max_message, Size(2 << 20));
+    assert_eq!(config.device.idle_timeout, Span::secs(5));
+    assert_eq!(config.device.header_timeout, Span::secs(3));
+    let prefixes = ["https://a.example/", "http://b.example/x/"].map(|text| text.parse().unwrap());
+    assert_eq!(config.ddf.fetch_from, prefixes);
+    assert!(config.device.strict);
+    assert_eq!(config.queue.max_attempts, 7);
+    assert_eq!(config.device.listen.to_string(), "[::1]:0");
+}
+
+#[test]
+fn unknown_names_come_with_the_nearest_one() {
+    let error = load("[device]\nmax_mesage = 1", &[]).unwrap_err();
+    let expected =
+        "omadm.toml line 2: there is no setting device.max_mesage; did you mean device.max_message?";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn bad_values_name_their_origin() {
+    let error = load("[device]\n\nlisten = \"everywhere\"", &[]).unwrap_err();
+    assert!(error.starts_with("omadm.toml line 3: device.listen: "), "{error}");
+    let error = load("[device]\nstrict = true", &[("OMADM_DEVICE__STRICT", "perhaps")]).unwrap_err();
+    assert!(error.starts_with("the environment variable OMADM_DEVICE__STRICT: device.strict: "), "{error}");
+    let error = load("[ddf]\nfetch_from = [\"https://a.example/x\"]", &[]).unwrap_err();
+    assert!(error.starts_with("omadm.toml line 2: ddf.fetch_from: \"https://a.example/x\""), "{error}");
+    let error = load("[server]\nid = \"a b\"", &[]).unwrap_err();
+    assert!(error.starts_with("omadm.toml line 2: server.id: \"a b\" has to be"), "{error}");
+    let error = load("[server]\npublic_url = \"http://dm.example.org\"", &[]).unwrap_err();
+    assert!(error.contains("server.public_url") && error.contains("not https"), "{error}");
+    let error = load("[device]\ncertificate = \"server.pem\"", &[]).unwrap_err();
+    assert!(error.starts_with("the default: device.key: "), "{error}");
+    let error = load("[queue]\ndefault_expiry = \"9ms\"", &[]).unwrap_err();
+    assert!(error.ends_with("queue.default_expiry: has to be one second or more"), "{error}");
+    let error = load("[queue]\nmax_commands_per_package = 0", &[]).unwrap_err();
+    assert!(error.contains("has to be 1 to 1000"), "{error}");
+}
