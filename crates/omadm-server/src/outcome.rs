@@ -84,6 +84,15 @@ impl<'c> Outcome<'c> {
         }
     }
 
+    /// Ends commands whose time is over.
+    pub fn expire(mut self, over: &[&Queued<'_>]) -> Self {
+        for queued in over {
+            let reason = queued.stored.why_expired().to_owned();
+            self.push(queued.stored.seq, CommandState::Expired, None, Some(reason), None);
+        }
+        self
+    }
+
     /// The batch for an engine step.
     pub fn session_step(
         mut self,

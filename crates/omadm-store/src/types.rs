@@ -179,6 +179,18 @@ pub struct Command {
     pub created_by: String,
 }
 
+impl Command {
+    /// Why it expired, if it does so in its present state.
+    #[must_use]
+    pub fn why_expired(&self) -> &'static str {
+        if self.attempts == 0 {
+            "Its time was over before the device asked for it."
+        } else {
+            "Its time was over before the device answered; it may have been carried out."
+        }
+    }
+}
+
 /// Octets with a media type, for one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {

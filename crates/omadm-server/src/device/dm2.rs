@@ -11,7 +11,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use omadm_codec::dm2::Command;
 use omadm_codec::media_type::REQUEST_JSON;
-use omadm_mo::{ClientUri, DeviceId};
+use omadm_mo::{ClientUri, DeviceId, Time};
 use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Step, Verdict};
 use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, StoreError};
 use sha2::{Digest as _, Sha256};
@@ -245,7 +245,8 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
     let known = Inventory::read(check.device.inventory.as_deref());
     let queue: Vec<Queued<'_>> =
         check.commands.iter().map(|stored| queued(context, &known, stored)).collect();
-    let pending: Vec<engine::Pending> = queue.iter().map(pending).collect();
+    let (over, live): (Vec<_>, Vec<_>) = queue.iter().partition(|queued| is_over(queued.stored, kind, now));
+    let pending: Vec<engine::Pending> = live.into_iter().map(pending).collect();
     let state = check.session.as_ref().and_then(read_state);
     let step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
 
@@ -264,7 +265,8 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
     let answer = traces::reply(context, "Package#2", REQUEST_JSON, 200, &step.reply, now);
     let reply = step.reply.clone();
     let received = Received { digest: message.digest, trace, now };
-    let batch = Outcome::new(check, &queue, payloads, inventory).session_step(step, received, answer);
+    let outcome = Outcome::new(check, &queue, payloads, inventory).expire(&over);
+    let batch = outcome.session_step(step, received, answer);
     let changes_commands = !batch.transitions.is_empty();
     let reported = batch.inventory.clone().filter(|_| context.links.are_followed());
     match context.store.apply(batch).await {
@@ -302,14 +304,27 @@ pub fn queued<'c>(context: &Context, known: &Inventory, stored: &'c omadm_store:
     Queued { stored, operation, command }
 }
 
+/// Whether a command must not be sent any more. One that the device is just answering still gets its result.
+fn is_over(stored: &omadm_store::Command, kind: &Kind, now: Time) -> bool {
+    let under_way = match kind {
+        Kind::Initiation => is_accepted(stored),
+        Kind::Response | Kind::ResponseWithData { .. } => stored.state == CommandState::Sent,
+    };
+    stored.expires <= now && !under_way
+}
+
+/// Whether the device has accepted a command and brings its result later.
+fn is_accepted(stored: &omadm_store::Command) -> bool {
+    stored.state == CommandState::Sent && stored.status == Some(202)
+}
+
 fn pending(queued: &Queued<'_>) -> engine::Pending {
-    let sent = queued.stored.state == CommandState::Sent;
     engine::Pending {
         seq: queued.stored.seq,
         command: queued.command.clone(),
         attempts: queued.stored.attempts,
-        sent,
-        accepted: sent && queued.stored.status == Some(202),
+        sent: queued.stored.state == CommandState::Sent,
+        accepted: is_accepted(queued.stored),
     }
 }
 

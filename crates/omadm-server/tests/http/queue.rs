@@ -1,7 +1,11 @@
 //! Commands as operators queue, watch and cancel them.
 
 use http::StatusCode;
+use omadm_mo::{DeviceId, Time};
+use omadm_store::sqlite::{SqliteConfig, SqliteStore};
+use omadm_store::{NewCommand, Store as _};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::harness::{END, HELLO, LANG, TestServer};
 
@@ -164,4 +168,35 @@ async fn every_end_of_a_command_is_an_event() {
         assert_eq!((&end["id"], &end["state"], &end["address"]), (&json!(id), &json!(state), &json!(LANG)));
         assert!(end["reason"].is_string(), "{end}");
     }
+}
+
+#[tokio::test]
+async fn what_is_over_is_not_sent_also_before_it_is_swept() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let store = SqliteStore::open(&server.dir.path().join("omadm.db"), SqliteConfig::default()).unwrap();
+    // As if it had waited while no server ran.
+    let over = NewCommand {
+        id: Uuid::now_v7(),
+        device: DeviceId::parse(&device.id).unwrap(),
+        verb: "delete".into(),
+        address: LANG.into(),
+        args: "{}".into(),
+        payload: None,
+        supersede_key: None,
+        expires: Time(1),
+        created_by: "test".into(),
+    };
+    let over = store.enqueue(over, 10, Time(0)).await.unwrap().id.to_string();
+    let live = server.queue(&device, json!({ "verb": "delete", "address": "urn:x:1.0//live" })).await;
+    let mut connection = server.connect().await;
+    assert_eq!(connection.send(device.package1(HELLO)).await.commands(), [["DELETE", "urn:x:1.0//live"]]);
+    let expired = server.command(&over).await;
+    assert_eq!((&expired["state"], &expired["attempts"]), (&json!("expired"), &json!(0)));
+    assert_eq!(expired["reason"], "Its time was over before the device asked for it.");
+    assert_eq!(connection.send(device.statuses(&[200])).await.text(), END);
+    assert_eq!(server.command(&live).await["state"], "done");
+    assert_eq!(server.get("/devices/IMEI:1").await["open_commands"], 0);
+    let events = server.items("/events?device=IMEI:1").await;
+    assert!(events.iter().any(|event| event["body"]["id"] == over.as_str()), "{events:?}");
 }

@@ -270,17 +270,12 @@ pub(super) fn expire(conn: &Connection, event: EventOf, now: Time, limit: u32) -
     );
     let mut expired = 0;
     for before in query(conn, &sql, params![now.0, limit], command)? {
-        let reason = if before.attempts == 0 {
-            "Its time was over before the device asked for it."
-        } else {
-            "Its time was over before the device answered; it may have been carried out."
-        };
         let step = Transition {
             seq: before.seq,
             from: before.state,
             to: CommandState::Expired,
             status: None,
-            reason: Some(reason.to_owned()),
+            reason: Some(before.why_expired().to_owned()),
             result: None,
         };
         end(conn, &before, &step, event, now)?;
