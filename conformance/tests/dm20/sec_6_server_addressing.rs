@@ -23,7 +23,7 @@ const FORMS: [&str; 16] = [
     "left/urn:oma:mo:x:1.0",
     "(x)/?nv=(x)/ID:GPS",
     "(Z)/Data/(a)/Value?nv=(Z)/ID:GPS&nv=(a)/Date:12.2",
-    "(x)/Data/(y)?lv=2&nv=(y)/Deep/Leaf:1&nv=(x)/ID:GPS&vendor=1",
+    "(x)/Data/(y)?vendor=1&nv=(y)/Deep/Leaf:1&lv=2&nv=(x)/ID:GPS",
     "left/Data/(y)/Value?nv=(y)/Value:a%26b=c:d",
     "*/",
     "*/Data/*/Value",

@@ -153,7 +153,7 @@ pub(crate) fn account_paths(uri: &ClientUri) -> Option<ClientUri> {
         changed.path.splice(..length, names.into_iter().map(Segment::Name));
         any = true;
     }
-    for condition in &mut changed.query.conditions {
+    for condition in changed.query.conditions_mut() {
         // Only paths that start at the MO root can be account paths.
         if uri.inst != MoInst::XName(condition.letter) {
             continue;

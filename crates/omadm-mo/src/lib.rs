@@ -29,7 +29,7 @@ pub mod well_known;
 pub use access::{Actor, Authority, Operation, Rights};
 pub use alias::{Departure, Tolerances};
 pub use change::{Change, ChangeEntry, ChangeKind, ChangeSet, NodeRecord, Prepared};
-pub use client_uri::{ClientUri, Condition, MoInst, Query, Segment, XName};
+pub use client_uri::{ClientUri, Condition, MoInst, Query, QueryField, Segment, XName};
 pub use content::Content;
 pub use error::{AddressError, OperationError, ValueError};
 pub use name::{DeviceId, Miid, Moid, NodeName, ServerId};

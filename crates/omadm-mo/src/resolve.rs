@@ -148,8 +148,7 @@ impl<'t> Step<'t> {
 
     /// Whether all nv fields of this letter hold for this node.
     fn satisfies(&self, letter: XName, uri: &ClientUri) -> bool {
-        let mut conditions =
-            uri.query.conditions.iter().filter(|condition| condition.letter == letter).peekable();
+        let mut conditions = uri.query.conditions().filter(|condition| condition.letter == letter).peekable();
         // An x-name without nv fields does not parse; one that was put together by hand matches nothing.
         conditions.peek().is_some() && conditions.all(|condition| self.holds(condition))
     }

@@ -154,7 +154,7 @@ impl<'c> Outcome<'c> {
     ) -> SessionStep {
         if let Ok(Operation::Upload { addresses, .. }) = &queued.operation {
             let mut addresses = addresses.iter().filter_map(|address| self.inventory.parse(address).ok());
-            let partial = addresses.any(|uri| uri.query.level.is_some());
+            let partial = addresses.any(|uri| uri.query.level().is_some());
             self.items(items, partial);
         }
         let result = json!({ "upload": upload_view(&payload) });
@@ -282,7 +282,7 @@ impl<'c> Outcome<'c> {
     /// Takes what a GET brought into the tree; gives it in the form of results.
     fn read(&mut self, uri: &ClientUri, data: Option<&Data>, status: u16) -> Vec<serde_json::Value> {
         match data {
-            Some(Data::Items(items)) => self.items(items, uri.query.level.is_some()),
+            Some(Data::Items(items)) => self.items(items, uri.query.level().is_some()),
             Some(Data::Leaf { content_type, body }) => {
                 let value = leaf_value(content_type, body);
                 self.leaf(uri, &value);

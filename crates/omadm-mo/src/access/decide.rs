@@ -38,7 +38,7 @@ impl Tree {
                 self.check_deletable(server, &found)?;
             }
             for found in &found {
-                self.check_rights(server, *found, operation, uri.query.level)?;
+                self.check_rights(server, *found, operation, uri.query.level())?;
             }
             for found in &found {
                 self.check_definition(found.node, operation)?;

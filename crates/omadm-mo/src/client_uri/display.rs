@@ -7,7 +7,7 @@ use core::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
-use super::{ClientUri, Condition, MoInst, Segment, XName};
+use super::{ClientUri, Condition, MoInst, QueryField, Segment, XName};
 use crate::name::NodeName;
 
 /// All that may not stand raw in a path segment.
@@ -62,23 +62,16 @@ impl fmt::Display for ClientUri {
 
 impl ClientUri {
     fn write_query(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separators = core::iter::once("?").chain(core::iter::repeat("&"));
-        let mut next = |f: &mut fmt::Formatter<'_>| f.write_str(separators.next().unwrap_or("&"));
-        if let Some(level) = self.query.level {
-            next(f)?;
-            write!(f, "lv={level}")?;
-        }
-        for condition in &self.query.conditions {
-            next(f)?;
-            write!(f, "nv={condition}")?;
-        }
-        if let Some(validator) = &self.query.validator {
-            next(f)?;
-            write!(f, "cv={}", utf8_percent_encode(validator, QUERY_VALUE))?;
-        }
-        for other in &self.query.other {
-            next(f)?;
-            f.write_str(other)?;
+        for (at, field) in self.query.0.iter().enumerate() {
+            f.write_str(if at == 0 { "?" } else { "&" })?;
+            match field {
+                QueryField::Level(level) => write!(f, "lv={level}")?,
+                QueryField::Condition(condition) => write!(f, "nv={condition}")?,
+                QueryField::Validator(validator) => {
+                    write!(f, "cv={}", utf8_percent_encode(validator, QUERY_VALUE))?;
+                }
+                QueryField::Other(other) => f.write_str(other)?,
+            }
         }
         Ok(())
     }

@@ -64,17 +64,59 @@ pub struct Condition {
     pub value: String,
 }
 
-/// The query component (`DM 2.0 §6.1.1.3`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Query {
+/// One field of the query component.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum QueryField {
     /// `lv`: how many levels of children are wanted, 1 or more.
-    pub level: Option<u32>,
-    /// `nv` fields in order.
-    pub conditions: Vec<Condition>,
+    Level(u32),
+    /// `nv`
+    Condition(Condition),
     /// `cv`: the cache validator, decoded.
-    pub validator: Option<String>,
-    /// Fields that are not of the standard, ignored on resolution and kept as written.
-    pub other: Vec<String>,
+    Validator(String),
+    /// A field that is not of the standard, ignored on resolution and kept as written.
+    Other(String),
+}
+
+/// The query component (`DM 2.0 §6.1.1.3`): its fields in the order in which they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Query(pub Vec<QueryField>);
+
+impl Query {
+    /// How many levels of children are wanted, 1 or more.
+    #[must_use]
+    pub fn level(&self) -> Option<u32> {
+        self.0.iter().find_map(|field| match field {
+            QueryField::Level(level) => Some(*level),
+            QueryField::Condition(_) | QueryField::Validator(_) | QueryField::Other(_) => None,
+        })
+    }
+    /// The `nv` fields.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.0.iter().filter_map(|field| match field {
+            QueryField::Condition(condition) => Some(condition),
+            QueryField::Level(_) | QueryField::Validator(_) | QueryField::Other(_) => None,
+        })
+    }
+    /// The `nv` fields, to be changed.
+    pub(crate) fn conditions_mut(&mut self) -> impl Iterator<Item = &mut Condition> {
+        self.0.iter_mut().filter_map(|field| match field {
+            QueryField::Condition(condition) => Some(condition),
+            QueryField::Level(_) | QueryField::Validator(_) | QueryField::Other(_) => None,
+        })
+    }
+    /// The cache validator.
+    #[must_use]
+    pub fn validator(&self) -> Option<&str> {
+        self.0.iter().find_map(|field| match field {
+            QueryField::Validator(validator) => Some(validator.as_str()),
+            QueryField::Level(_) | QueryField::Condition(_) | QueryField::Other(_) => None,
+        })
+    }
+    /// Whether there is a field that the standard knows.
+    #[must_use]
+    pub fn has_standard_field(&self) -> bool {
+        self.0.iter().any(|field| !matches!(field, QueryField::Other(_)))
+    }
 }
 
 /// An address that parsed; whether it matches something is another question.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use percent_encoding::percent_decode_str;
 
-use super::{ClientUri, Condition, MAX_ADDRESS, MoInst, Query, Segment, XName};
+use super::{ClientUri, Condition, MAX_ADDRESS, MoInst, Query, QueryField, Segment, XName};
 use crate::error::AddressError;
 use crate::name::{Miid, Moid, NodeName};
 
@@ -201,17 +201,17 @@ fn query_fields(query: Piece<'_>) -> Result<Query, AddressError> {
     let mut fields = Query::default();
     for field in query.split('&').filter(|field| !field.text.is_empty()) {
         let Some((name, value)) = field.split_once('=') else {
-            fields.other.push(field.text.to_string());
+            fields.0.push(QueryField::Other(field.text.to_string()));
             continue;
         };
-        match name.text {
-            "lv" if fields.level.is_some() => return Err(field.error("lv is given twice")),
-            "lv" => fields.level = Some(level(value)?),
-            "nv" => fields.conditions.push(condition(value)?),
-            "cv" if fields.validator.is_some() => return Err(field.error("cv is given twice")),
-            "cv" => fields.validator = Some(value.decoded()?.into_owned()),
-            _ => fields.other.push(field.text.to_string()),
-        }
+        fields.0.push(match name.text {
+            "lv" if fields.level().is_some() => return Err(field.error("lv is given twice")),
+            "lv" => QueryField::Level(level(value)?),
+            "nv" => QueryField::Condition(condition(value)?),
+            "cv" if fields.validator().is_some() => return Err(field.error("cv is given twice")),
+            "cv" => QueryField::Validator(value.decoded()?.into_owned()),
+            _ => QueryField::Other(field.text.to_string()),
+        });
     }
     Ok(fields)
 }
@@ -243,12 +243,12 @@ fn check_x_names(uri: &ClientUri, query: Piece<'_>) -> Result<(), AddressError> 
         if uri.x_names().take(position).any(|earlier| earlier == letter) {
             return Err(AddressError::Syntax { problem: "an x-name is used twice", at: 0 });
         }
-        if !uri.query.conditions.iter().any(|condition| condition.letter == letter) {
+        if !uri.query.conditions().any(|condition| condition.letter == letter) {
             return Err(query.end_error("an x-name has no nv field"));
         }
     }
     let stray = |condition: &Condition| uri.x_names().all(|letter| letter != condition.letter);
-    if uri.query.conditions.iter().any(stray) {
+    if uri.query.conditions().any(stray) {
         return Err(query.error("an nv field has no x-name in the address"));
     }
     Ok(())

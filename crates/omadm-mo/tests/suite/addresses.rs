@@ -1,7 +1,7 @@
 //! ClientURI: text to value and back (`DM 2.0 §6.1.1`).
 
 use omadm_mo::client_uri::MAX_ADDRESS;
-use omadm_mo::{AddressError, ClientUri, Condition, MoInst, Query, Segment, XName};
+use omadm_mo::{AddressError, ClientUri, Condition, MoInst, Query, QueryField, Segment, XName};
 use proptest::prelude::*;
 
 use crate::support::{miid, moid, name, uri};
@@ -81,8 +81,7 @@ fn x_names_and_their_conditions_belong_together() {
     let two = uri("m:1/(x)/Data/(y)/V?nv=(x)/a/b:1&nv=(x)/c:2:3%26&nv=(y):4");
     let values: Vec<(char, usize, &str)> = two
         .query
-        .conditions
-        .iter()
+        .conditions()
         .map(|condition| (condition.letter.letter(), condition.path.len(), condition.value.as_str()))
         .collect();
     assert_eq!(values, [('x', 2, "1"), ('x', 1, "2:3&"), ('y', 0, "4")]);
@@ -91,10 +90,13 @@ fn x_names_and_their_conditions_belong_together() {
 #[test]
 fn query_fields() {
     let query = uri("m:1//?lv=2&cv=a%26b&vendor=1&flag").query;
-    assert_eq!(query.level, Some(2));
-    assert_eq!(query.validator.as_deref(), Some("a&b"));
-    assert_eq!(query.other, ["vendor=1", "flag"]);
-    assert_eq!(uri("m:1//?lv=99999999999").query.level, Some(u32::MAX));
+    assert_eq!(query.level(), Some(2));
+    assert_eq!(query.validator(), Some("a&b"));
+    let other = ["vendor=1", "flag"].map(|text| QueryField::Other(text.to_owned()));
+    assert_eq!(query.0[2..], other);
+    assert_eq!(uri("m:1//?lv=99999999999").query.level(), Some(u32::MAX));
+    let mixed = "m:1/(x)/?flag&nv=(x)/a:1&cv=2&nv=(x)/b:3&lv=4&v=5";
+    assert_eq!(uri(mixed).to_string(), mixed, "in the order in which they were written");
     assert_eq!(uri("m:1//?").query, Query::default());
     for text in ["lv=0", "lv=-1", "lv=a", "lv=", "lv=+1", "lv=1&lv=1", "cv=a&cv=a"] {
         assert!(ClientUri::parse(&format!("m:1//?{text}")).is_err(), "{text}");
@@ -151,15 +153,20 @@ fn any_address() -> impl Strategy<Value = ClientUri> {
                 .collect();
             path.extend(letters.iter().map(|letter| Segment::XName(XName::new(*letter).unwrap())));
             let used = letters.into_iter().chain((matches!(inst, MoInst::XName(_))).then_some('x'));
-            let conditions = used
+            let mut fields: Vec<QueryField> = used
                 .zip(conditions)
-                .map(|(letter, (path, value))| Condition {
-                    letter: XName::new(letter).unwrap(),
-                    path: path.iter().map(|text| name(text)).collect(),
-                    value,
+                .map(|(letter, (path, value))| {
+                    QueryField::Condition(Condition {
+                        letter: XName::new(letter).unwrap(),
+                        path: path.iter().map(|text| name(text)).collect(),
+                        value,
+                    })
                 })
                 .collect();
-            let query = Query { level, conditions, validator, other };
+            fields.extend(validator.map(QueryField::Validator));
+            fields.extend(other.into_iter().map(QueryField::Other));
+            fields.extend(level.map(QueryField::Level));
+            let query = Query(fields);
             Some(ClientUri { moid: omadm_mo::Moid::parse(&moid).ok()?, inst, path, query })
         },
     )

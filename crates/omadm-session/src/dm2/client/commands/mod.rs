@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 
 use omadm_codec::dm2::{Command, CommandEntry, StatusCode};
 use omadm_codec::{Leniency, Tolerance};
-use omadm_mo::{Actor, ClientUri, Miid, MoInst, Moid, OperationError, Query, ServerId, Time, Tree};
+use omadm_mo::{Actor, ClientUri, Miid, MoInst, Moid, OperationError, ServerId, Time, Tree};
 
 use super::accept::Accepts;
 use super::{Body, Config, Effect, EffectResult, status};
@@ -254,6 +254,5 @@ fn client_uris_mut(command: &mut Command) -> Vec<&mut ClientUri> {
 /// Whether an address makes use of what a client SHOULD, not MUST, support (`DM 2.0 §6.1`). Unrecognized query fields do not count: they
 /// MUST be ignored.
 fn is_advanced(uri: &ClientUri) -> bool {
-    let Query { level, conditions, validator, other: _ } = &uri.query;
-    uri.has_wildcard() || uri.has_x_name() || level.is_some() || validator.is_some() || !conditions.is_empty()
+    uri.has_wildcard() || uri.has_x_name() || uri.query.has_standard_field()
 }

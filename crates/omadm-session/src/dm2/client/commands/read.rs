@@ -14,8 +14,8 @@ fn validator(tree: &Tree, found: &Found) -> Option<String> {
 
 /// Whether the address has a cv and every instance it matches still has that validator.
 pub(super) fn is_current(tree: &Tree, found: &[Found], uri: &ClientUri) -> bool {
-    let Some(held) = &uri.query.validator else { return false };
-    !found.is_empty() && found.iter().all(|found| validator(tree, found).as_ref() == Some(held))
+    let Some(held) = uri.query.validator() else { return false };
+    !found.is_empty() && found.iter().all(|found| validator(tree, found).as_deref() == Some(held))
 }
 
 /// The one leaf that an address without wildcard resolved to.
@@ -39,7 +39,7 @@ fn item(context: &Context<'_>, found: &Found, uri: &ClientUri) -> Option<MoItem>
         client_uri: address.to_string(),
         cv: if address.path.is_empty() { validator(tree, found) } else { None },
         label: tree.label_of(found.node)?.to_owned(),
-        content: tree.content(context.actor, found.node, uri.query.level)?,
+        content: tree.content(context.actor, found.node, uri.query.level())?,
     })
 }
 
