@@ -113,3 +113,50 @@ impl Files {
         fitting.next().filter(|_| fitting.next().is_none())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::SupportedMo;
+
+    const URL: &str = "https://dm.example.org";
+    const MOID: &str = "urn:x:1.0";
+
+    fn files(stored: &[(&str, i64)]) -> Files {
+        let text = format!(
+            "<MgmtTree><VerDTD>1.2</VerDTD><Node><DFProperties><AccessType><Get/></AccessType><DFFormat><node/></DFFormat>\
+             <DFType><DDFName>{MOID}</DDFName></DFType></DFProperties></Node></MgmtTree>"
+        );
+        let file = |(name, at): &(&str, i64)| {
+            let file =
+                DdfFile { name: (*name).into(), moids: Vec::new(), text: text.clone(), stored: Time(*at) };
+            (file.name.clone(), Arc::new(read(&file)))
+        };
+        Files(stored.iter().map(file).collect())
+    }
+
+    fn found(files: &Files, link: Option<&str>) -> Option<String> {
+        let mo = SupportedMo { moid: MOID.into(), miids: Vec::new(), ddf: link.map(str::to_owned) };
+        files.find(MOID, &Inventory(vec![mo]), URL).map(|found| found.file.to_owned())
+    }
+
+    #[test]
+    fn the_file_of_the_link_counts_then_the_newest_that_an_operator_stored() {
+        let link = "https://vendor.example/x.ddf";
+        let linked = ddfs::name_of_link(link);
+        let all = files(&[("a.ddf", 2), ("b.ddf", 1), (&linked, 3)]);
+        assert_eq!(found(&all, Some(link)), Some(linked.clone()));
+        assert_eq!(found(&all, Some("https://dm.example.org/ddf/b.ddf")).as_deref(), Some("b.ddf"));
+        assert_eq!(found(&all, Some("https://other.example/x.ddf")).as_deref(), Some("a.ddf"));
+        assert_eq!(found(&all, None).as_deref(), Some("a.ddf"));
+        assert_eq!(found(&files(&[(&linked, 3)]), None), Some(linked), "better than nothing");
+        assert_eq!(found(&files(&[]), Some(link)), None);
+        assert!(all.find("urn:y:1.0", &Inventory::default(), URL).is_none());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_says_nothing() {
+        let file = DdfFile { name: "x".into(), moids: vec![MOID.into()], text: "<".into(), stored: Time(0) };
+        assert!(read(&file).catalogue.get(MOID).is_none());
+    }
+}
