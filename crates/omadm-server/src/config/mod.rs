@@ -16,6 +16,8 @@ pub use prefix::UrlPrefix;
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_";
+/// Prefix of the agent's variables, which may stand in the same environment and are none of ours.
+const AGENT_PREFIX: &str = "OMADM_AGENT__";
 
 /// All settings of a server. `Config::default()` is a working trial server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -228,6 +230,7 @@ impl Config {
         file: Option<&Path>,
         env: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
+        let env = env.filter(|(name, _)| !name.as_encoded_bytes().starts_with(AGENT_PREFIX.as_bytes()));
         omadm_config::load::<Self>(file, PREFIX, env)?.check(validate::check)
     }
 

@@ -45,6 +45,12 @@ fn the_environment_lies_over_the_file() {
 }
 
 #[test]
+fn settings_of_an_agent_beside_the_server_are_left_alone() {
+    let config = load("", &[("OMADM_AGENT__SESSION__POLL_INTERVAL", "5 min")]).unwrap();
+    assert_eq!(config, Config::default());
+}
+
+#[test]
 fn unknown_names_come_with_the_nearest_one() {
     let error = load("[device]\nmax_mesage = 1", &[]).unwrap_err();
     let expected =
