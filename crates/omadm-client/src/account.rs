@@ -2,7 +2,7 @@
 
 use http::Uri;
 use omadm_auth::{BasicCredentials, Secret};
-use omadm_mo::{NodeRef, ServerId, Tree, Value};
+use omadm_mo::{NodeRef, ParameterValues, ServerId, ServerUri, Tree, Value};
 use openssl::x509::X509;
 
 use crate::error::ClientError;
@@ -20,14 +20,21 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Reads the account of a server.
-    pub(crate) fn read(tree: &Tree, server: &ServerId) -> Result<Self, ClientError> {
+    /// Reads the account of a server; `parameters` replace those in its SrvURI.
+    pub(crate) fn read(
+        tree: &Tree,
+        server: &ServerId,
+        parameters: &ParameterValues,
+    ) -> Result<Self, ClientError> {
         let unusable = |reason| ClientError::NoAccount { server: server.clone(), reason };
         let root = tree.account(server).ok_or_else(|| unusable("there is none"))?;
         let Some(Value::Text(uri)) = leaf(root, &["SrvURI"]) else {
             return Err(unusable("it has no SrvURI"));
         };
-        let parsed: Uri = uri.parse().map_err(|_| unusable("its SrvURI is no URI"))?;
+        // The host may hold parameters, too (`DM 2.0 §6.2`).
+        let expanded = ServerUri::parse(uri).map(|uri| uri.expand(parameters));
+        let parsed = expanded.ok().and_then(|uri| uri.parse::<Uri>().ok());
+        let parsed = parsed.ok_or_else(|| unusable("its SrvURI is no URI"))?;
         let host = parsed.host().ok_or_else(|| unusable("its SrvURI names no host"))?;
         Ok(Self {
             server: server.clone(),

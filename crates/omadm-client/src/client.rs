@@ -101,8 +101,9 @@ impl<T: Transport> Client<T> {
         trigger: Trigger,
     ) -> Result<SessionReport, ClientError> {
         let Self { config, device, transport } = self;
-        let account = Account::read(device.tree(), server)?;
         let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
+        let engine_config = engine_config(config, device, &device_id);
+        let account = Account::read(device.tree(), server, &engine_config.parameters)?;
         let trigger = if device.bootstrap_is_pending(server) { Trigger::Bootstrap } else { trigger };
         let alerts = device.alerts(server);
         let offered = alerts.len();
@@ -113,7 +114,7 @@ impl<T: Transport> Client<T> {
             send_mos: config.always_send_mos,
             alerts,
         };
-        let engine = Session::start(engine_config(config, device, &device_id), start, device.tree());
+        let engine = Session::start(engine_config, start, device.tree());
         let exchange =
             Exchange { transport, config, account: &account, device_id: &device_id, challenged: false };
         let mut running = Running { device, engine, exchange, offered, packages: 0, notes: VecDeque::new() };
@@ -166,9 +167,16 @@ impl<T: Transport> Running<'_, T> {
             let waiting = self.engine.undelivered_alerts().count();
             if taken && (!reported || waiting < self.offered) {
                 // At once, and not at the end: a kill during the session must not send the alerts twice.
-                self.device.delivered(&self.exchange.account.server, self.offered.saturating_sub(waiting))?;
-                self.offered = waiting;
-                reported = true;
+                let taken = self.offered.saturating_sub(waiting);
+                match self.device.delivered(&self.exchange.account.server, taken) {
+                    Ok(()) => {
+                        self.offered = waiting;
+                        reported = true;
+                    }
+                    Err(error) if matches!(output, Output::Finished(_)) => return Err(error.into()),
+                    // Not now: the engine may wait for a commit, and only it can take back what is in the tree already.
+                    Err(error) => tracing::warn!("what the server took cannot be kept yet: {error}"),
+                }
             }
             let input = match output {
                 Output::Finished(outcome) => return Ok(outcome),

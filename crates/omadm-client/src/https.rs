@@ -1,10 +1,11 @@
 //! The transport over TLS: hyper over OpenSSL.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_openssl::client::legacy::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -12,7 +13,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use openssl::error::ErrorStack;
 use openssl::pkey::Id;
-use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::{
+    ConnectConfiguration, SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode, SslVersion,
+};
 use openssl::x509::{X509Ref, X509VerifyResult};
 
 use crate::error::TransportError;
@@ -85,7 +88,8 @@ impl HttpsTransport {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(config.connect_timeout));
         let tls = tls(config)?;
-        let connector = HttpsConnector::with_connector(tcp, tls).map_err(|error| settings(&error))?;
+        let mut connector = HttpsConnector::with_connector(tcp, tls).map_err(|error| settings(&error))?;
+        connector.set_callback(expect_ipv6);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(config.idle_timeout)
@@ -158,6 +162,15 @@ fn tls(config: &HttpsConfig) -> Result<SslConnectorBuilder, TransportError> {
         })?;
     }
     Ok(tls)
+}
+
+/// A URI has an IPv6 address in brackets, with which OpenSSL would look for a name: what the certificate has to hold is the address.
+fn expect_ipv6(connection: &mut ConnectConfiguration, uri: &Uri) -> Result<(), ErrorStack> {
+    let literal = uri.host().and_then(|host| host.strip_prefix('[')?.strip_suffix(']'));
+    let Some(address) = literal.and_then(|literal| literal.parse::<Ipv6Addr>().ok()) else { return Ok(()) };
+    connection.set_verify_hostname(false);
+    connection.set_use_server_name_indication(false);
+    connection.param_mut().set_ip(address.into())
 }
 
 fn has_short_curve(certificate: &X509Ref) -> bool {

@@ -190,3 +190,16 @@ async fn an_https_account_never_gives_its_credentials_to_plain_http() {
     assert!(is_ended(&session(&mut client).await.outcome));
     assert_eq!(knows_the_device(&plain.only()), (false, false));
 }
+
+#[tokio::test]
+async fn parameters_in_the_host_of_an_account_name_its_home() {
+    let authority = Authority::new();
+    let home = tls_server(&authority).await;
+    let mut config = ClientConfig::default();
+    config.parameters.sp_name = Some("host".into());
+    let uri = home.at("/dm").replace("localhost", "local[SPName]");
+    let mut client = bootstrapped(&authority, &uri, config);
+    home.script([Answer::end()]);
+    assert!(is_ended(&session(&mut client).await.outcome));
+    assert_eq!(knows_the_device(&home.only()), (true, true));
+}

@@ -299,3 +299,66 @@ async fn sessions_can_run_on_other_threads() {
     let running = tokio::spawn(async move { session(&mut client).await.outcome });
     assert_ended(&running.await.unwrap());
 }
+
+#[tokio::test]
+async fn a_disk_that_is_full_when_alerts_are_taken_leaves_no_change_behind() {
+    const BOX: &str = "urn:example:mo:box:1.0";
+    const BOX_DDF: &str = r#"<MgmtTree xmlns="syncml:dmddf1.2"><VerDTD>1.2</VerDTD><Node><NodeName>Box</NodeName><DFProperties>
+<AccessType><Get/></AccessType><DFFormat><node/></DFFormat><Occurrence><One/></Occurrence><Scope><Permanent/></Scope>
+<DFType><DDFName>urn:example:mo:box:1.0</DDFName></DFType></DFProperties>
+<Node><NodeName>Item</NodeName><DFProperties><AccessType><Delete/><Get/></AccessType><DFFormat><chr/></DFFormat>
+<Occurrence><ZeroOrOne/></Occurrence><Scope><Dynamic/></Scope><DFType><MIME>text/plain</MIME></DFType></DFProperties></Node>
+</Node></MgmtTree>"#;
+    let (authority, server, _, hands) = setup().await;
+    let (disk, mut config) = (Full::default(), support::device::config());
+    config.grants.push(omadm_client::Grant {
+        moid: omadm_mo::Moid::parse(BOX).unwrap(),
+        path: "/".into(),
+        to: omadm_client::Grantee::Bootstrapped,
+        rights: omadm_mo::Rights::ALL,
+    });
+    let mut plugins = support::device::plugins(&hands);
+    plugins.push(Box::new(omadm_client::DataMo::new(BOX_DDF, "https://ddf.example/box.ddf")));
+    let mut device = omadm_client::Device::open(config, plugins, Box::new(disk.clone())).unwrap();
+    device.install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+    let root = |device: &omadm_client::Device| {
+        device.tree().instances().find(|at| at.moid.as_str() == BOX).unwrap().root
+    };
+    let at = root(&device);
+    let item = omadm_mo::Content::Leaf(omadm_mo::Value::Text("there".into()));
+    device.change(|tree| Ok(tree.add(at, "Item", item)?)).unwrap();
+
+    let mut client =
+        Client::new(device, transport(&authority, Duration::from_secs(30)), ClientConfig::default());
+    disk.fill(true);
+    // BootstrapComplete is taken, and the first thing that the engine wants is a commit.
+    server.script([Answer::commands(&json!([["DELETE", format!("{BOX}//Item")]])), Answer::end()]);
+    client.run_session(&server_id(), omadm_client::Trigger::Client).await.unwrap_err();
+    assert_eq!(server.seen().last().unwrap().statuses(), [500]);
+    let tree = client.device().tree();
+    assert!(tree.node(root(client.device())).unwrap().child("Item").is_some(), "the disk still has it");
+    assert_eq!(client.device().bootstraps_pending(), [server_id()]);
+}
+
+#[tokio::test]
+async fn an_ipv6_address_is_verified_as_an_address() {
+    let Ok(probe) = std::net::TcpListener::bind("[::1]:0") else {
+        eprintln!("this machine has no IPv6");
+        return;
+    };
+    drop(probe);
+    let authority = Authority::new();
+    for (loopback, ends) in [(true, true), (false, false)] {
+        let server = Server::start_at("[::1]:0", Some(authority.acceptor(&["localhost"], loopback))).await;
+        let (mut client, _) = support::device::client(&authority, ClientConfig::default());
+        let uri = format!("https://[::1]:{}/dm", server.port);
+        client.device_mut().install_bootstrap(&bootstrap("s1", &uri)).unwrap();
+        server.script([Answer::end()]);
+        let outcome = session(&mut client).await.outcome;
+        if ends {
+            assert_ended(&outcome);
+        } else {
+            assert!(aborted(&outcome).contains("certificate verify failed"), "{outcome:?}");
+        }
+    }
+}

@@ -103,7 +103,11 @@ impl Drop for Server {
 
 impl Server {
     pub async fn start(acceptor: Option<SslAcceptor>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", acceptor).await
+    }
+
+    pub async fn start_at(address: &str, acceptor: Option<SslAcceptor>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let scheme = if acceptor.is_some() { "https" } else { "http" };
         let state = Arc::new(Mutex::new(State::default()));

@@ -41,7 +41,7 @@ impl Authority {
         self.directory.path().join("ca.pem")
     }
 
-    /// A server with a certificate for these DNS names, and for 127.0.0.1 if asked.
+    /// A server with a certificate for these DNS names, and for 127.0.0.1 and ::1 if asked.
     pub fn acceptor(&self, names: &[&str], loopback: bool) -> SslAcceptor {
         self.acceptor_with(&key(Nid::X9_62_PRIME256V1), names, loopback)
     }
@@ -59,7 +59,7 @@ impl Authority {
             alternative.dns(name);
         }
         if loopback {
-            alternative.ip("127.0.0.1");
+            alternative.ip("127.0.0.1").ip("::1");
         }
         let context = builder.x509v3_context(Some(&self.certificate), None);
         let alternative = alternative.build(&context).unwrap();
