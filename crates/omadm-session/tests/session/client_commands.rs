@@ -551,3 +551,21 @@ fn what_is_tolerated_is_told_and_refused_in_strict_mode() {
         }
     }
 }
+
+#[test]
+fn an_upload_of_more_than_a_device_can_hold_is_refused_before_it_is_put_together() {
+    let mut tree = tree();
+    let mut change = tree.begin(omadm_mo::Actor::Device, NOW);
+    let uri = omadm_mo::ClientUri::parse(&format!("{BOX}/one/Setting")).unwrap();
+    let found = change.tree().resolve(&omadm_mo::Actor::Device, &uri).unwrap();
+    change.set(found[0].node, omadm_mo::Value::Text("x".repeat(1 << 20))).unwrap();
+    change.commit();
+    let upload = |count: usize| {
+        let addresses = format!(r#", "{BOX}/one/Setting""#).repeat(count);
+        format!(r#"["HPUT", "https://data.example/up"{addresses}]"#)
+    };
+    let mut world = World::default();
+    assert_eq!(statuses(&mut tree, &mut world, &upload(64)), [503]);
+    assert!(world.uploads.is_empty());
+    assert_eq!(statuses(&mut tree, &mut world, &upload(2)), [200]);
+}

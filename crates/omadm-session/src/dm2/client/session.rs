@@ -10,15 +10,12 @@ use omadm_codec::{Leniency, Tolerance};
 use omadm_mo::{Actor, ServerId, Time, Tree};
 
 use super::accept::Accepts;
-use super::commands::{self, Answer, Context, Data, Progress, Wait, Yield};
+use super::commands::{self, Answer, Context, Data, MAX_DATA, Progress, Wait, Yield};
 use super::{
     Config, Effect, EffectId, EffectResult, HttpReply, Input, Note, Outcome, Output, Start, package, policy,
     status,
 };
 use crate::dm2::media::media_type;
-
-/// Most octets of GET data in one Package#3; a GET beyond it is answered 503, so that the server asks again in a package of its own.
-const MAX_DATA: usize = 64 << 20;
 
 /// One session.
 pub struct Session {

@@ -28,6 +28,10 @@ use omadm_mo::{Actor, ClientUri, Miid, MoInst, Moid, OperationError, ServerId, T
 use super::accept::Accepts;
 use super::{Body, Config, Effect, EffectResult, status};
 
+/// Most octets of data in one message of ours: of all GETs in a Package#3, and of one upload. A command beyond it is answered 503,
+/// so that the server asks again for less at a time.
+pub(super) const MAX_DATA: usize = 64 << 20;
+
 /// What a command works with.
 pub(super) struct Context<'a> {
     pub(super) config: &'a Config,

@@ -3,7 +3,7 @@
 use omadm_codec::dm2::MoItem;
 use omadm_codec::media_type::TEXT_PLAIN;
 use omadm_mo::ddf::DfType;
-use omadm_mo::{ClientUri, Found, NodeRef, Tree, Value};
+use omadm_mo::{ClientUri, Content, Found, NodeName, NodeRef, Tree, Value};
 
 use super::{Context, Data};
 
@@ -41,6 +41,17 @@ fn item(context: &Context<'_>, found: &Found, uri: &ClientUri) -> Option<MoItem>
         label: tree.label_of(found.node)?.to_owned(),
         content: tree.content(context.actor, found.node, uri.query.level())?,
     })
+}
+
+/// What an item takes in memory and, roughly, in a message: octets of names and values, and what comes with each node.
+pub(super) fn weight(content: &Content) -> usize {
+    let below = match content {
+        Content::Leaf(value) => value.size(),
+        Content::Interior(children) => {
+            children.iter().map(|(name, child)| name.as_str().len() + weight(child)).sum()
+        }
+    };
+    size_of::<(NodeName, Content)>() + below
 }
 
 /// The value of a leaf as it is, with its media type; none for octets of unknown type.

@@ -4,7 +4,7 @@ use omadm_codec::dm2::{StatusCode, mo_data};
 use omadm_codec::media_type::DMMO_JSON;
 use omadm_mo::{ClientUri, Operation, ServerUri};
 
-use super::{Answer, Context, Data, Progress, Wait, Yield, read, unexpected};
+use super::{Answer, Context, Data, MAX_DATA, Progress, Wait, Yield, read, unexpected};
 use crate::dm2::client::accept::Form;
 use crate::dm2::client::{Effect, EffectResult, policy, status};
 
@@ -58,6 +58,7 @@ fn prepare(
 /// for a server that lacks a right (`DM 2.0 §6.3.1.1`).
 fn collect(context: &Context<'_>, clients: &[ClientUri]) -> Result<Collected, Answer> {
     let mut collected = Collected::default();
+    let mut weight: usize = 0;
     for client in clients {
         let found = match context.tree.authorise(context.actor, client, Operation::Get) {
             Ok(found) => found,
@@ -73,7 +74,13 @@ fn collect(context: &Context<'_>, clients: &[ClientUri]) -> Result<Collected, An
         } else {
             None
         };
-        collected.items.extend(read::items(context, &found, client));
+        let items = read::items(context, &found, client);
+        weight = items.iter().fold(weight, |sum, item| sum.saturating_add(read::weight(&item.content)));
+        if weight > MAX_DATA {
+            let reason = format!("the upload would hold more than {MAX_DATA} octets of data");
+            return Err(Answer::failure(StatusCode::SERVICE_UNAVAILABLE, reason));
+        }
+        collected.items.extend(items);
     }
     Ok(collected)
 }
