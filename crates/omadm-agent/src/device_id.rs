@@ -78,11 +78,22 @@ fn kept(data_dir: &Path) -> Result<Uuid, AgentError> {
         Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
             let uuid = Uuid::new_v4();
             std::fs::create_dir_all(data_dir).map_err(|source| error("create the directory of", source))?;
-            std::fs::write(&path, format!("{uuid}\n")).map_err(|source| error("write", source))?;
+            write(&path, &format!("{uuid}\n")).map_err(|source| error("write", source))?;
             Ok(uuid)
         }
         Err(source) => Err(error("read", source)),
     }
+}
+
+/// Puts a file in place whole: the identity must neither be half there nor change when the power fails.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
 }
 
 #[cfg(test)]
