@@ -33,7 +33,8 @@ async fn devinfo_says_what_the_device_is() {
         "D2-12.1-11",
         "D2-12.1-12",
         "D2-12.1-13",
-        "D2-12.1-14"
+        "D2-12.1-14",
+        "D2-12.1-15"
     );
     let values = json!({
         "DevID": "IMEI:493005100592800", "Man": "Maker", "Mod": "Type 9", "DmV": "2.0", "Lang": "en-US", "DevType": "meter",
@@ -60,11 +61,25 @@ async fn devinfo_says_what_the_device_is() {
             if read == 200 {
                 assert_eq!(&answer.value(0), value, "{name}");
             }
-            if !value.is_object() {
-                assert_eq!(bench.hget(&place, json!("other")).await, 403, "{name} with AR {rights}");
-            }
+            let other = if value.is_object() { json!({ "other": "x" }) } else { json!("other") };
+            assert_eq!(bench.hget(&place, other).await, 403, "{name} with AR {rights}");
         }
-        assert_eq!(bench.status(json!(["DELETE", devinfo("")])).await, 405);
+        for (place, other) in [
+            ("", json!({})),
+            ("", json!({ "Man": "other" })),
+            ("Bearer", json!({})),
+            ("Bearer/LTE", json!({})),
+            ("Bearer/LTE/Band", json!("7")),
+            ("Bearer/LTE/New", json!("x")),
+            ("Ext", json!({})),
+            ("Ext/Vendor", json!("other")),
+            ("Ext/New", json!("x")),
+        ] {
+            assert_eq!(bench.hget(&devinfo(place), other).await, 403, "{place} with AR {rights}");
+        }
+        for place in ["", "Bearer/LTE", "Bearer/LTE/Band", "Ext/Vendor", "Ext/*"] {
+            assert_eq!(bench.status(json!(["DELETE", devinfo(place)])).await, 405, "{place}");
+        }
     }
     let extended =
         bench.run(json!([["GET", devinfo("Ext/Vendor")], ["GET", devinfo("Bearer/LTE/Band")]])).await;

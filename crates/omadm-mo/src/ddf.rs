@@ -45,7 +45,7 @@ pub struct AccessType {
 }
 
 impl AccessType {
-    /// What holds for a node without a definition (below `Ext`): all that data allows.
+    /// What holds for a node outside all definitions: all that data allows.
     pub const DATA: Self =
         Self { add: true, copy: true, delete: true, exec: false, get: true, replace: true };
 
@@ -63,6 +63,11 @@ impl AccessType {
         .into_iter()
         .filter_map(|(name, allowed)| allowed.then_some(name))
         .collect()
+    }
+
+    /// Whether a value or children can be put there.
+    pub(crate) fn writes(self) -> bool {
+        self.add || self.replace
     }
 
     /// Whether nothing is allowed: such a node is not exposed to servers (`DM 2.0 §6.3.1`).
@@ -269,15 +274,16 @@ impl<'c> Rule<'c> {
         }
     }
 
+    /// Whether servers may write to the node or to anything that the definition has below it. (The depth of a definition is
+    /// bounded when it is read.)
+    pub(crate) fn takes_writes(self) -> bool {
+        self.ddf.access.writes() || self.children().any(Self::takes_writes)
+    }
+
     /// Whether both are the same node of the definition.
     pub(crate) fn is(self, other: Self) -> bool {
         core::ptr::eq(self.ddf, other.ddf)
     }
-}
-
-/// What the definition allows; without one, all that data allows.
-pub(crate) fn access_of(rule: Option<Rule<'_>>) -> AccessType {
-    rule.map_or(AccessType::DATA, |rule| rule.ddf.access)
 }
 
 /// Whether two names of siblings are the same name.

@@ -8,7 +8,7 @@ use super::Change;
 use crate::access::{Actor, Operation};
 use crate::alias::Departure;
 use crate::content::Content;
-use crate::ddf::{DdfName, Occurrence, Rule, Scope, access_of};
+use crate::ddf::{AccessType, DdfName, Occurrence, Rule, Scope};
 use crate::error::OperationError;
 use crate::name::NodeName;
 use crate::node::{Body, Node, NodeId};
@@ -48,12 +48,12 @@ impl Policy {
     }
 
     /// Whether a child that new data does not hold stays: permanent nodes, and those the writer cannot see or write.
-    fn holds_back(self, rule: Rule<'_>) -> bool {
-        let access = rule.ddf.access;
-        let writable = access.add || access.delete || access.replace;
-        let one_to_replace = rule.ddf.occurrence == Occurrence::One && rule.ddf.format.is_leaf();
-        (self.scope && rule.ddf.scope == Scope::Permanent)
-            || (self.access && (!writable || (one_to_replace && !access.replace)))
+    fn holds_back(self, rule: Option<Rule<'_>>, access: AccessType) -> bool {
+        let writable = access.delete || access.writes();
+        let permanent = rule.is_some_and(|rule| rule.ddf.scope == Scope::Permanent);
+        let one_to_replace =
+            rule.is_some_and(|rule| rule.ddf.occurrence == Occurrence::One && rule.ddf.format.is_leaf());
+        (self.scope && permanent) || (self.access && (!writable || (one_to_replace && !access.replace)))
     }
 }
 
@@ -62,7 +62,7 @@ impl Policy {
 pub(super) enum Below<'c> {
     /// The definition describes them.
     Described(Rule<'c>),
-    /// Anything may be put there: below `Ext` and `Bearer`, and outside all MO instances.
+    /// No definition says what may be put there: below `Ext` and `Bearer`, and outside all MO instances.
     Open,
 }
 
@@ -107,7 +107,7 @@ impl Change<'_> {
         value: Value,
         policy: Policy,
     ) -> Result<(), OperationError> {
-        if policy.access && !access_of(rule).replace {
+        if policy.access && !self.access(id, rule).replace {
             return Err(self.not_defined(id, Operation::Replace, "no access type Replace"));
         }
         let current = self.tree.arena.get(id).map(Node::format);
@@ -151,7 +151,7 @@ impl Change<'_> {
             return Err(self.bad(child, "another management object is there"));
         }
         let rule = below.rule().and_then(|rule| rule.child(node.name.as_str(), node.is_leaf()));
-        if policy.access && access_of(rule).is_empty() {
+        if policy.access && self.access(child, rule).is_empty() {
             return Err(self.not_defined(child, Operation::Replace, "no access type"));
         }
         self.replace(child, rule, content, policy)
@@ -173,7 +173,7 @@ impl Change<'_> {
                 continue;
             };
             let rule = below.rule().and_then(|rule| rule.child(node.name.as_str(), node.is_leaf()));
-            if rule.is_some_and(|rule| policy.holds_back(rule)) || self.guards(child) {
+            if policy.holds_back(rule, self.access(child, rule)) || self.guards(child) {
                 continue;
             }
             let demanded = rule.is_some_and(|rule| {
@@ -209,12 +209,13 @@ impl Change<'_> {
                 None => return Err(self.bad_child(parent, &name, "the definition has no such node")),
             },
         };
-        if let Some(rule) = rule.filter(|_| policy.access) {
-            let born_with_parent = with_parent && rule.ddf.occurrence == Occurrence::One;
-            if !born_with_parent && !rule.ddf.access.add {
+        if policy.access {
+            let is = |property: fn(Rule<'_>) -> bool| rule.is_some_and(property);
+            let born_with_parent = with_parent && is(|rule| rule.ddf.occurrence == Occurrence::One);
+            if !born_with_parent && !self.access(parent, rule).add {
                 return Err(self.no_add(parent, &name, "no access type Add"));
             }
-            if !with_parent && rule.ddf.scope == Scope::Permanent {
+            if !with_parent && is(|rule| rule.ddf.scope == Scope::Permanent) {
                 return Err(self.no_add(parent, &name, "the node is permanent"));
             }
         }
@@ -347,6 +348,16 @@ impl Change<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// What the definition lets servers do with a node of this rule at or below `place`.
+    fn access(&self, place: NodeId, rule: Option<Rule<'_>>) -> AccessType {
+        rule.map_or_else(|| self.tree.access_of(place), |rule| rule.ddf.access)
+    }
+
+    /// Whether servers may write to a node or to anything that its definition has below it.
+    pub(super) fn takes_writes(&self, id: NodeId, rule: Option<Rule<'_>>) -> bool {
+        rule.map_or_else(|| self.tree.access_of(id).writes(), Rule::takes_writes)
     }
 
     pub(super) fn child_of(&self, id: NodeId, name: &NodeName) -> Option<NodeId> {

@@ -15,7 +15,7 @@ use crate::access::Actor;
 use crate::alias::Tolerances;
 use crate::change::{Change, Prepared};
 use crate::client_uri::ClientUri;
-use crate::ddf::{Catalogue, Definition, Rule};
+use crate::ddf::{AccessType, Catalogue, Definition, Rule};
 use crate::name::{Miid, Moid, NodeName};
 use crate::node::{Node, NodeId, NodePath, NodeRef, path_text};
 use crate::time::Time;
@@ -239,6 +239,13 @@ impl Tree {
             below.push(node);
         }
         None
+    }
+
+    /// What servers may do with a node: what the definition says, for nodes that it leaves open (below `Ext`) of the closest
+    /// described ancestor.
+    pub(crate) fn access_of(&self, id: NodeId) -> AccessType {
+        let described = self.ancestry(id).find_map(|(at, _)| self.rule_of(at));
+        described.map_or(AccessType::DATA, |rule| rule.ddf.access)
     }
 
     /// The nodes at and below `top`, parents first, nested MO instances included.

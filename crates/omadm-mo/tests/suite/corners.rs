@@ -177,19 +177,30 @@ fn the_device_identifier_is_that_of_devinfo() {
 fn devinfo_is_read_only_for_servers() {
     let mut tree = managed();
     write(&mut tree, Actor::Device, |change| {
-        change.create_instance(&moid(DEVINFO), &miid("1"), node_of([("Ext", Content::empty())]))
+        let ext = node_of([("inside", node_of([("leaf", text("x"))]))]);
+        change.create_instance(&moid(DEVINFO), &miid("1"), node_of([("Ext", ext)]))
     })
     .unwrap();
     grant(&mut tree, &format!("{DEVINFO}/1/"), "/", "DMS1", 15);
-    for node in ["", "DevID", "Lang"] {
+    for node in ["", "DevID", "Lang", "Ext", "Ext/inside", "Ext/inside/leaf"] {
         let address = uri(&format!("{DEVINFO}//{node}"));
         assert!(tree.authorise(&as_server("DMS1"), &address, Operation::Get).is_ok());
         let deleted = write(&mut tree, as_server("DMS1"), |change| change.delete(&address));
         assert!(matches!(deleted, Err(OperationError::NotAllowed { .. })), "{deleted:?}");
-        let content = if node.is_empty() { node_of([("Lang", text("de"))]) } else { text("x") };
-        let stored = write(&mut tree, as_server("DMS1"), |change| change.store_at(&address, None, content));
-        assert!(matches!(stored, Err(OperationError::NotInDefinition { .. })), "{stored:?}");
+        let contents = match node {
+            "" => vec![node_of([("Lang", text("de"))]), Content::empty()],
+            "Ext" | "Ext/inside" => vec![node_of([("leaf", text("y"))]), Content::empty()],
+            _ => vec![text("x")],
+        };
+        for content in contents {
+            let stored =
+                write(&mut tree, as_server("DMS1"), |change| change.store_at(&address, None, content));
+            assert!(matches!(stored, Err(OperationError::NotInDefinition { .. })), "{node}: {stored:?}");
+        }
     }
+    let new = uri(&format!("{DEVINFO}//Ext/new"));
+    let stored = write(&mut tree, as_server("DMS1"), |change| change.store_at(&new, None, text("x")));
+    assert!(matches!(stored, Err(OperationError::NotInDefinition { .. })), "{stored:?}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ DacMO 1 node G path:. moid:urn:oma:mo:oma-dm-dacmo:1.0
       What 1 chr GR
   Slots ? node AGD
     <x> 0-2 chr AGRD
-  Ext ? node AGD
+  Ext ? node AGRD
 ";
 
 pub const FIGURE_5: &str = "urn:oma:mo:moid:1.0";
