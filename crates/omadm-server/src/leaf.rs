@@ -45,7 +45,8 @@ pub struct Forms {
 }
 
 impl LeafValue {
-    /// A value as an operator gives it: a string, number or bool. `model` is what it was brought into the format of, if it was.
+    /// A value as an operator gives it: a string, number or bool. `model` is what it was brought into the format of, if it was;
+    /// in the format null it is null.
     ///
     /// # Errors
     /// When it is something else.

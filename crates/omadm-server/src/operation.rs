@@ -99,7 +99,7 @@ pub struct Request {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Args {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     value: Option<Value>,
     /// Format and MIME type of the leaf, if the DDF is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +114,11 @@ struct Args {
     from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     words: Option<Vec<String>>,
+}
+
+/// A member that is there, also where it is null: the value of a leaf of format null.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 impl Args {

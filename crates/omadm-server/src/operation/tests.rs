@@ -136,10 +136,14 @@ fn a_value_without_a_type_is_served_in_several_forms() {
 
 #[test]
 fn what_the_ddf_says_is_stored_with_the_value() {
-    let args = r#"{"format":"bin","mime":"image/png","value":"eHl6"}"#;
-    let operation = Operation::from_stored(&stored("set", LEAF, args)).unwrap();
-    assert_eq!(operation.args(), args);
-    assert_eq!(operation.forms().unwrap().equal[0].content_type, "image/png");
+    for (args, content_type) in [
+        (r#"{"format":"bin","mime":"image/png","value":"eHl6"}"#, "image/png"),
+        (r#"{"format":"null","value":null}"#, "application/dmmo+json"),
+    ] {
+        let operation = Operation::from_stored(&stored("set", LEAF, args)).unwrap();
+        assert_eq!(operation.args(), args);
+        assert_eq!(operation.forms().unwrap().equal[0].content_type, content_type);
+    }
 }
 
 #[test]
