@@ -230,8 +230,10 @@ async fn first_token(config: &Config, store: &dyn Store) -> Result<Option<TokenT
     if !store.tokens().await?.is_empty() {
         return Ok(None);
     }
-    let token = operator::tokens::make(store, FIRST_TOKEN, None, clock::now()).await?;
+    let (token, row) = operator::tokens::make(FIRST_TOKEN, None, clock::now())?;
+    // The file comes first: a token that is stored and written nowhere would lock everyone out for good.
     tls::write_private(&config.server.data_dir.join(TOKEN_FILE), token.expose())?;
+    store.put_token(row).await?;
     Ok(Some(TokenText(token)))
 }
 

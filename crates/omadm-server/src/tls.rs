@@ -117,7 +117,7 @@ pub fn trial_identity(dir: &Path, names: &BTreeSet<String>) -> Result<Identity, 
         key: dir.join("server.key"),
         authority: Some(String::from_utf8_lossy(&authority_pem).into_owned()),
     };
-    if !still_good(&identity.certificate, names)? {
+    if !still_good(&identity, names)? {
         let authority = parse("the authority", &authority_files.0, X509::from_pem(&authority_pem))?;
         let signer = parse(
             "the authority's key",
@@ -132,19 +132,23 @@ pub fn trial_identity(dir: &Path, names: &BTreeSet<String>) -> Result<Identity, 
     Ok(identity)
 }
 
-/// Whether the certificate exists, has all the names, and holds for some time yet.
-fn still_good(path: &Path, names: &BTreeSet<String>) -> Result<bool, ServerError> {
-    if !path.exists() {
+/// Whether the certificate exists, has all the names, holds for some time yet, and is that of the key: a server that was killed
+/// while it made them anew leaves a new key beside the old certificate.
+fn still_good(identity: &Identity, names: &BTreeSet<String>) -> Result<bool, ServerError> {
+    let Identity { certificate: path, key, .. } = identity;
+    if !path.exists() || !key.exists() {
         return Ok(false);
     }
     let certificate = parse("the certificate", path, X509::from_pem(&read(path)?))?;
+    let of_key = PKey::private_key_from_pem(&read(key)?)
+        .is_ok_and(|key| certificate.public_key().is_ok_and(|certified| certified.public_eq(&key)));
     let mut has = BTreeSet::new();
     for name in certificate.subject_alt_names().iter().flatten() {
         has.extend(name.dnsname().map(str::to_owned));
         has.extend(name.ipaddress().and_then(ip_text));
     }
     let soon = Asn1Time::days_from_now(RENEW_DAYS)?;
-    Ok(names.is_subset(&has) && *certificate.not_after() > *soon)
+    Ok(of_key && names.is_subset(&has) && *certificate.not_after() > *soon)
 }
 
 fn ip_text(octets: &[u8]) -> Option<String> {
@@ -238,8 +242,16 @@ fn read(path: &Path) -> Result<Vec<u8>, ServerError> {
     fs::read(path).map_err(|source| file("the file", path, source))
 }
 
+/// Writes a file whole or not at all, whenever the server is killed.
 fn write(path: &Path, content: &[u8]) -> Result<(), ServerError> {
-    fs::write(path, content).map_err(|source| file("the file", path, source))
+    let next = path.with_extension("new");
+    let replace = || {
+        let mut file = fs::File::create(&next)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&next, path)
+    };
+    replace().map_err(|source| file("the file", path, source))
 }
 
 /// Writes a file that only its owner may read, whatever was there before.
@@ -253,7 +265,9 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), ServerError> {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(content)?;
+        file.sync_all()
     };
     replace().map_err(|source| file("the file", path, source))
 }
@@ -292,6 +306,22 @@ mod tests {
         let issuer = X509::from_pem(authority.as_bytes()).unwrap();
         assert!(leaf.verify(&issuer.public_key().unwrap()).unwrap());
         context(&moved_identity(dir.path())).unwrap();
+    }
+
+    #[test]
+    fn a_renewal_that_was_cut_short_is_made_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = trial_identity(dir.path(), &names(&["localhost"])).unwrap();
+        let key = new_key().unwrap().private_key_to_pem_pkcs8().unwrap();
+        for half in [Some(key), Some(Vec::new()), None] {
+            fs::remove_file(&first.key).unwrap();
+            if let Some(octets) = half {
+                write_private(&first.key, &octets).unwrap();
+            }
+            let again = trial_identity(dir.path(), &names(&["localhost"])).unwrap();
+            context(&again).unwrap();
+            assert_eq!(again.authority, first.authority, "devices go on trusting the authority");
+        }
     }
 
     fn moved_identity(dir: &Path) -> Identity {

@@ -10,7 +10,7 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use omadm_auth::{Secret, Verifier};
 use omadm_mo::Time;
-use omadm_store::{Store, Token};
+use omadm_store::Token;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,20 +27,14 @@ const MAX_EXPIRY: u64 = 100 * 365 * 86_400;
 #[derive(Clone, Debug)]
 pub struct Operator(pub String);
 
-/// Makes a token and stores its verifier; the token itself is not kept.
+/// Makes a token, and the row with its verifier that is to be stored; the token itself is not kept.
 ///
 /// # Errors
-/// When there is no randomness or the store fails.
-pub async fn make(
-    store: &dyn Store,
-    name: &str,
-    expires: Option<Time>,
-    now: Time,
-) -> Result<Secret, ServerError> {
+/// When there is no randomness.
+pub fn make(name: &str, expires: Option<Time>, now: Time) -> Result<(Secret, Token), ServerError> {
     let secret = random::secret(random::TOKEN_PREFIX)?;
     let verifier = random::verifier(&secret)?;
-    store.put_token(Token { name: name.to_owned(), verifier, created: now, expires }).await?;
-    Ok(secret)
+    Ok((secret, Token { name: name.to_owned(), verifier, created: now, expires }))
 }
 
 /// Lets only requests with a valid token through. Tokens are read each time: one that was revoked ends at once, on every node.
@@ -129,7 +123,8 @@ pub async fn create(
     }
     let now = clock::now();
     let expires = new.expires_in.map(|seconds| super::later(now, seconds));
-    let secret = make(context.store.as_ref(), &new.name, expires, now).await?;
+    let (secret, token) = make(&new.name, expires, now)?;
+    context.store.put_token(token).await?;
     let token = String::from_utf8_lossy(secret.expose()).into_owned();
     Ok((StatusCode::CREATED, Json(MadeToken { name: new.name, token })))
 }

@@ -2,6 +2,7 @@
 
 use http::Request;
 use http_body_util::Full;
+use omadm_server::{Config, Server};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Connection, HELLO, TestServer};
@@ -226,4 +227,19 @@ async fn events_can_be_followed() {
     assert_eq!((rest.len(), &rest[0]["device"]), (1, &json!("IMEI:2")));
     assert_eq!(server.items("/events?device=IMEI:1").await.len(), 1);
     assert_eq!(server.get("/events?limit=1").await["next"], json!(cursor.to_string()));
+}
+
+#[tokio::test]
+async fn a_first_token_that_cannot_be_written_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.server.data_dir = dir.path().to_owned();
+    config.device.listen = ([127, 0, 0, 1], 0).into();
+    config.operator.listen = ([127, 0, 0, 1], 0).into();
+    let file = dir.path().join("operator.token");
+    std::fs::create_dir_all(file.join("in the way")).unwrap();
+    assert!(Server::start(config.clone()).await.is_err());
+    std::fs::remove_dir_all(&file).unwrap();
+    let running = Server::start(config).await.unwrap();
+    assert_eq!(running.first_token.unwrap().expose(), std::fs::read_to_string(file).unwrap());
 }
