@@ -76,4 +76,14 @@ fn bad_values_name_their_origin() {
     assert!(error.ends_with("queue.default_expiry: has to be one second or more"), "{error}");
     let error = load("[queue]\nmax_commands_per_package = 0", &[]).unwrap_err();
     assert!(error.contains("has to be 1 to 1000"), "{error}");
+    for (setting, range) in [
+        ("[device]\nmax_new_sessions = 1000001", "0 to 1000000"),
+        ("[data]\nmax_payload = 0", "1 to 536870912"),
+        ("[data]\nmax_upload = \"513 MiB\"", "1 to 536870912"),
+        ("[trace]\nkeep_bytes = \"513 MiB\"", "0 to 536870912"),
+    ] {
+        let error = load(setting, &[]).unwrap_err();
+        assert!(error.ends_with(&format!("has to be {range}")), "{error}");
+    }
+    assert!(load("[device]\nmax_new_sessions = 0\n[trace]\nkeep_bytes = 0", &[]).is_ok(), "maintenance");
 }

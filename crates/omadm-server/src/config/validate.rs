@@ -1,9 +1,14 @@
 //! What a well-formed value must be beyond its type.
 
+use std::ops::RangeInclusive;
+
 use http::Uri;
 use omadm_config::{Fault, Span};
 
 use super::Config;
+
+/// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
+const MAX_BODY: usize = 512 << 20;
 
 /// Finds the first fault.
 pub(super) fn check(config: &Config) -> Result<(), Fault> {
@@ -30,17 +35,21 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
             return Err(Fault::new(key, "has to be one second or more"));
         }
     }
-    let counts: [(&'static str, usize, usize); 6] = [
-        ("device.max_message", config.device.max_message.0, 64 << 20),
-        ("device.max_connections", config.device.max_connections, 1_000_000),
-        ("queue.max_per_device", config.queue.max_per_device as usize, 1_000_000),
-        ("queue.max_commands_per_package", config.queue.max_commands_per_package, 1_000),
-        ("queue.max_attempts", config.queue.max_attempts as usize, 1_000),
-        ("trace.keep_days", config.trace.keep_days as usize, 36_500),
+    let counts: [(&'static str, usize, RangeInclusive<usize>); 10] = [
+        ("device.max_message", config.device.max_message.0, 1..=64 << 20),
+        ("device.max_connections", config.device.max_connections, 1..=1_000_000),
+        ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
+        ("queue.max_per_device", config.queue.max_per_device as usize, 1..=1_000_000),
+        ("queue.max_commands_per_package", config.queue.max_commands_per_package, 1..=1_000),
+        ("queue.max_attempts", config.queue.max_attempts as usize, 1..=1_000),
+        ("trace.keep_bytes", config.trace.keep_bytes.0, 0..=MAX_BODY),
+        ("trace.keep_days", config.trace.keep_days as usize, 1..=36_500),
+        ("data.max_upload", config.data.max_upload.0, 1..=MAX_BODY),
+        ("data.max_payload", config.data.max_payload.0, 1..=MAX_BODY),
     ];
-    for (key, count, most) in counts {
-        if count == 0 || count > most {
-            return Err(Fault::new(key, format!("has to be 1 to {most}")));
+    for (key, count, range) in counts {
+        if !range.contains(&count) {
+            return Err(Fault::new(key, format!("has to be {} to {}", range.start(), range.end())));
         }
     }
     Ok(())
