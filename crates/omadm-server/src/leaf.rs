@@ -55,6 +55,7 @@ impl LeafValue {
             Json::String(text) => text.clone(),
             Json::Number(number) => number.to_string(),
             Json::Bool(flag) => flag.to_string(),
+            Json::Null if model.as_ref().is_some_and(|model| model.format == Format::Null) => String::new(),
             Json::Null | Json::Array(_) | Json::Object(_) => {
                 return Err("\"value\" has to be a string, a number or a bool".into());
             }
@@ -65,6 +66,11 @@ impl LeafValue {
     /// In JSON.
     pub fn json(&self) -> &Json {
         &self.json
+    }
+
+    /// The textual form.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The textual form.

@@ -395,13 +395,15 @@ fn set(request: Request, max_payload: usize) -> Result<(Operation, Option<Body>)
             );
         }
     };
+    let length = match (&operation, &body) {
+        (_, Some(body)) => body.octets.len(),
+        (Operation::Set { value: Setting::Value(value), .. }, None) => value.text().len(),
+        (_, None) => 0,
+    };
+    if length > max_payload {
+        return Err(format!("the value has {length} bytes, the limit is {max_payload} (data.max_payload)"));
+    }
     if let Some(body) = &body {
-        if body.octets.len() > max_payload {
-            let length = body.octets.len();
-            return Err(format!(
-                "the value has {length} bytes, the limit is {max_payload} (data.max_payload)"
-            ));
-        }
         MediaType::parse(&body.content_type)
             .map_err(|error| format!("content_type {:?} is no media type: {error}", body.content_type))?;
     }

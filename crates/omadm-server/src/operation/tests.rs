@@ -102,6 +102,7 @@ fn what_cannot_be_sent_is_refused_before_it_is_queued() {
         (json!({"verb": "set", "address": LEAF, "value_base64": "?"}), "not base64"),
         (json!({"verb": "set", "address": LEAF, "value": "x", "content_type": "plain"}), "no media type"),
         (json!({"verb": "set", "address": LEAF, "value_base64": "A".repeat(2000)}), "the limit is 1024"),
+        (json!({"verb": "set", "address": LEAF, "value": "A".repeat(1025)}), "the limit is 1024"),
         (json!({"verb": "set", "items": {"a": 1}}), "no MO data"),
         (json!({"verb": "set", "items": []}), "empty"),
         (json!({"verb": "upload"}), "1 to 256 addresses"),
