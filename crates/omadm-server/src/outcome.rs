@@ -403,7 +403,7 @@ impl<'c> Outcome<'c> {
 }
 
 /// An upload in the form of results.
-pub fn upload_view(payload: &Payload) -> serde_json::Value {
+fn upload_view(payload: &Payload) -> serde_json::Value {
     json!({ "id": payload.id, "content_type": payload.content_type, "length": payload.body.len() })
 }
 

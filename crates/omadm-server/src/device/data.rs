@@ -25,7 +25,7 @@ use crate::context::{Context, decode_mo_data};
 use crate::leaf::{Body as Content, Forms};
 use crate::listener::Connection;
 use crate::operation::Operation;
-use crate::outcome::{Outcome, upload_view};
+use crate::outcome::Outcome;
 
 /// How long after its command was done an upload may come again, in microseconds.
 const AFTERWARDS: i64 = 600_000_000;
@@ -55,6 +55,10 @@ async fn find(
     command: &str,
 ) -> Result<Content, Refusal> {
     let command = own_command(context, connection, headers, command).await?;
+    // A device that broke off its session may come for it later, when the operator was told that it is not carried out any more.
+    if is_given_up(command.state) {
+        return Err(refusal(410, "the command is over; its data is not to be used any more"));
+    }
     choose(forms(context, &command).await?, headers)
 }
 
@@ -161,8 +165,8 @@ async fn store(
 ) -> Result<(), Refusal> {
     let mut command = first;
     for _ in 0..MAX_CONFLICTS {
-        if command.state.is_final() && !is_kept_already(&command, &payload) {
-            return Err(refusal(409, "the command is over, and other data came for it before"));
+        if command.state.is_final() {
+            return kept_already(context, &payload).await;
         }
         let device = context.store.device(&command.device).await.map_err(|error| store_failed(&error))?;
         let Some(device) = device.filter(|device| device.generation == command.generation) else {
@@ -186,11 +190,24 @@ async fn store(
     Err(refusal(503, "the command is being worked on; try again later"))
 }
 
-/// Whether a finished command already has just this upload.
-fn is_kept_already(command: &Command, payload: &Payload) -> bool {
-    let result: Option<serde_json::Value> =
-        command.result.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    result.and_then(|result| result.get("upload").cloned()) == Some(upload_view(payload))
+/// What was uploaded for a finished command is its result and stays; the same upload again is answered as before, and changes nothing.
+async fn kept_already(context: &Context, payload: &Payload) -> Result<(), Refusal> {
+    let kept = context.store.payload(payload.id).await.map_err(|error| store_failed(&error))?;
+    if kept.as_ref() == Some(payload) {
+        return Ok(());
+    }
+    Err(refusal(409, "the command is over, and other data came for it before"))
+}
+
+/// Whether a command came to its end without the device.
+fn is_given_up(state: CommandState) -> bool {
+    match state {
+        CommandState::Queued | CommandState::Sent | CommandState::Done | CommandState::Failed => false,
+        CommandState::Expired
+        | CommandState::Cancelled
+        | CommandState::Superseded
+        | CommandState::Quarantined => true,
+    }
 }
 
 /// An upload comes while its command is under way, or shortly after.

@@ -132,7 +132,10 @@ async fn an_upload_is_linked_to_its_command() {
         204,
         "also when it was done moments ago"
     );
-    assert_eq!(connection.send(put(&device, "text/plain", "other")).await.status, 409);
+    let later = data.replace("fr", "de");
+    for (content_type, other) in [("text/plain", "other"), (DMMO, later.as_str())] {
+        assert_eq!(connection.send(put(&device, content_type, other)).await.status, 409, "{other}");
+    }
 
     let command = server.command(&id).await;
     assert_eq!(command["state"], "done");
@@ -168,4 +171,18 @@ async fn ddf_files_are_served_to_everyone() {
     );
     assert!(answer.text().contains("<MgmtTree"));
     assert_eq!(fetch(&mut connection, &nobody, "/ddf/none.ddf", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_not_served() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let mut connection = server.connect().await;
+    let (id, path) =
+        sent(&server, &mut connection, &device, json!({ "verb": "set", "address": LANG, "value": "de" }))
+            .await;
+    assert_eq!(connection.send(device.statuses(&[503])).await.text(), END);
+    assert_eq!(fetch(&mut connection, &device, &path, None).await.status, 200, "it will be sent again");
+    assert_eq!(server.api("POST", &format!("/commands/{id}/cancel"), None).await.status, 200);
+    assert_eq!(fetch(&mut connection, &device, &path, None).await.status, 410);
 }
