@@ -145,7 +145,39 @@ fn unanswered_commands_are_sent_again_first_until_they_are_given_up() {
     assert!(matches!(step.results[0], CommandResult { seq: 1, verdict: Verdict::Again(_), .. }));
     assert!(matches!(step.results[1], CommandResult { seq: 2, verdict: Verdict::Quarantined(_), .. }));
     assert_eq!(step.results.len(), 2);
-    assert_eq!(step.sends, [1, 3, 4]);
+    assert_eq!(step.sends, [1], "the last attempt is made alone");
+}
+
+#[test]
+fn a_command_that_brings_the_device_down_takes_no_other_with_it() {
+    let config = Config::default();
+    let mut queue: Vec<Pending> = (1..=4).map(|seq| queued(seq, delete(&format!("N{seq}")))).collect();
+    let (mut state, mut given_up, mut done): (Option<State>, Vec<i64>, Vec<i64>) = (None, vec![], vec![]);
+    for _ in 0..20 {
+        let mut incoming = begin();
+        // The device never answers a package with command 2 in it.
+        loop {
+            let step = step(&config, state.as_ref(), incoming, &queue).unwrap();
+            for result in &step.results {
+                match result.verdict {
+                    Verdict::Done(_) => done.push(result.seq),
+                    Verdict::Quarantined(_) => given_up.push(result.seq),
+                    _ => {}
+                }
+            }
+            queue.retain(|pending| !done.contains(&pending.seq) && !given_up.contains(&pending.seq));
+            for pending in &mut queue {
+                pending.sent = step.sends.contains(&pending.seq);
+                pending.attempts += u32::from(pending.sent);
+            }
+            state = Some(step.state.clone());
+            if step.state.ended || step.sends.contains(&2) {
+                break;
+            }
+            incoming = statuses(&vec![204; commands(&step).len()]);
+        }
+    }
+    assert_eq!((given_up, done), (vec![2], vec![1, 3, 4]));
 }
 
 #[test]

@@ -49,6 +49,10 @@ pub(super) fn next(config: &Config, queue: &[Pending], results: &[CommandResult]
                 continue;
             }
         };
+        let last_attempt = is_last_attempt(config, pending);
+        if last_attempt && !batch.sends.is_empty() {
+            break;
+        }
         // Two EXEC on one node could not be told apart by their results (`DM 2.0 §5.4.1`).
         if let Some(node) = executed(pending) {
             if running.contains(&node) {
@@ -58,7 +62,7 @@ pub(super) fn next(config: &Config, queue: &[Pending], results: &[CommandResult]
         }
         batch.sends.push(pending.seq);
         batch.commands.push(command.clone());
-        if batch.sends.len() >= config.max_commands.max(1) {
+        if last_attempt || batch.sends.len() >= config.max_commands.max(1) {
             break;
         }
     }
@@ -76,6 +80,12 @@ fn sendable<'q>(config: &Config, pending: &'q Pending) -> Result<&'q Command, St
         }
         Ok(command) => Ok(command),
     }
+}
+
+/// The last attempt of a command is made alone: a package that the device never answers then costs only the command that is to
+/// blame, and not those beside it.
+fn is_last_attempt(config: &Config, pending: &Pending) -> bool {
+    pending.attempts > 0 && pending.attempts.saturating_add(1) >= config.max_attempts
 }
 
 fn executed(pending: &Pending) -> Option<&ClientUri> {
