@@ -365,7 +365,7 @@ pub struct SessionSummary {
     pub started: Time,
     /// Last message.
     pub updated: Time,
-    /// `open`, `ended`, `aborted`, or `replaced` by a newer one.
+    /// `open`, `ended`, or `replaced` by a newer one before it had ended.
     pub outcome: String,
     /// Messages traced so far, in both directions.
     pub messages: i64,
@@ -382,7 +382,7 @@ pub struct SessionStep {
     pub expected_version: Option<i64>,
     /// The new session row (its `version` is set by the store); `None` leaves it as it is (uploads).
     pub session: Option<SessionRow>,
-    /// Outcome of the session for listings (`open`, `ended`, `aborted`).
+    /// Outcome of the session for listings (`open`, `ended`).
     pub outcome: Option<String>,
     /// Number of a session that this one replaced before it ended.
     pub replaced: Option<SessionId>,

@@ -81,7 +81,7 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, empty: &str) -> Result<(),
 fn coloured(text: String) -> Cell {
     let colour = match text.as_str() {
         "done" | "ended" => Some(Color::Green),
-        "failed" | "quarantined" | "aborted" => Some(Color::Red),
+        "failed" | "quarantined" => Some(Color::Red),
         "expired" | "cancelled" | "superseded" | "replaced" => Some(Color::Yellow),
         _ => None,
     };
@@ -115,7 +115,7 @@ fn spell(text: &str, keep: impl Fn(char) -> bool) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() => {
+            c if c.is_control() || is_deceptive(c) => {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
@@ -123,6 +123,11 @@ fn spell(text: &str, keep: impl Fn(char) -> bool) -> String {
         }
     }
     out
+}
+
+/// Characters that turn round, hide or break what stands beside them, and are no control characters.
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// How long ago `time` (RFC 3339) was, in words; the text itself if it is no time.
@@ -157,6 +162,8 @@ mod tests {
     fn control_characters_are_spelled_out() {
         assert_eq!(clean("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
         assert_eq!(clean_lines("a\nb\u{7}"), "a\nb\\u{7}");
+        assert_eq!(clean("\u{9b}31m"), "\\u{9b}31m");
+        assert_eq!(clean("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
     }
 
     #[test]

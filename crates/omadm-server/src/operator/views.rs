@@ -233,7 +233,7 @@ pub struct Session {
     session: i64,
     started: String,
     updated: String,
-    /// `open`, `ended`, `aborted` or `replaced`.
+    /// `open`, `ended`, or `replaced` by a newer one before it had ended.
     outcome: String,
     messages: i64,
 }
