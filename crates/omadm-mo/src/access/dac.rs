@@ -1,5 +1,6 @@
 //! The Delegation Access Control MO (`DM 2.0 §12.3`) as the source of rights: `<MOID>/<MIID>/<x>/{Path, Permissions}`.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -28,13 +29,13 @@ pub(crate) enum Grants {
     /// The same everywhere.
     Uniform(Rights),
     /// At these nodes and below; the most specific node alone decides.
-    ByNode(Vec<(NodeId, Rights)>),
+    ByNode(BTreeMap<NodeId, Rights>),
 }
 
 impl Grants {
     /// The rights that `groups` give to `authority`. A group whose Path leads nowhere has no effect.
     pub(crate) fn new(tree: &Tree, root: NodeId, groups: &[Group], authority: &Authority) -> Self {
-        let mut anchors: Vec<(NodeId, Rights)> = Vec::new();
+        let mut anchors: BTreeMap<NodeId, Rights> = BTreeMap::new();
         for group in groups {
             let Some(anchor) = group
                 .path
@@ -45,10 +46,8 @@ impl Grants {
             };
             let applying = group.entries.iter().filter(|(holder, _)| holder.covers(authority));
             let rights = applying.fold(Rights::NONE, |sum, (_, rights)| sum.union(*rights));
-            match anchors.iter_mut().find(|(id, _)| *id == anchor) {
-                Some((_, sum)) => *sum = sum.union(rights),
-                None => anchors.push((anchor, rights)),
-            }
+            let sum = anchors.entry(anchor).or_default();
+            *sum = sum.union(rights);
         }
         Self::ByNode(anchors)
     }
@@ -57,10 +56,9 @@ impl Grants {
     pub(crate) fn at(&self, tree: &Tree, id: NodeId) -> Rights {
         match self {
             Self::Uniform(rights) => *rights,
-            Self::ByNode(anchors) => tree
-                .ancestry(id)
-                .find_map(|(at, _)| anchors.iter().find(|(anchor, _)| *anchor == at))
-                .map_or(Rights::NONE, |(_, rights)| *rights),
+            Self::ByNode(anchors) => {
+                tree.ancestry(id).find_map(|(at, _)| anchors.get(&at)).copied().unwrap_or_default()
+            }
         }
     }
 
@@ -68,16 +66,17 @@ impl Grants {
     pub(crate) fn anywhere(&self) -> Rights {
         match self {
             Self::Uniform(rights) => *rights,
-            Self::ByNode(anchors) => anchors.iter().fold(Rights::NONE, |sum, (_, rights)| sum.union(*rights)),
+            Self::ByNode(anchors) => anchors.values().fold(Rights::NONE, |sum, rights| sum.union(*rights)),
         }
     }
 
     /// Nodes at which other rights begin.
-    pub(crate) fn anchors(&self) -> &[(NodeId, Rights)] {
-        match self {
-            Self::Uniform(_) => &[],
-            Self::ByNode(anchors) => anchors,
-        }
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = (NodeId, Rights)> {
+        let anchors = match self {
+            Self::Uniform(_) => None,
+            Self::ByNode(anchors) => Some(anchors),
+        };
+        anchors.into_iter().flatten().map(|(id, rights)| (*id, *rights))
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Change;
+use super::edit::Mark;
 use super::write::{Below, Policy};
 use crate::access::dac::{Grants, Group, entry_name};
 use crate::access::{Actor, Authority, Operation, Rights};
@@ -144,6 +145,19 @@ impl Change<'_> {
             }
         }
         self.normalise_authorities()
+    }
+
+    /// A server adds no `<MOID>` node without entries: it would be about nothing, so no right would guard it.
+    ///
+    /// # Errors
+    /// `BadAccessEntry`.
+    pub(super) fn check_new_moids(&self, root: NodeId, mark: Mark) -> Result<(), OperationError> {
+        let added = self.added_since(mark);
+        let mut moids = added.into_iter().filter_map(|id| self.tree.node(id));
+        if moids.any(|moid| moid.node.parent == root && moid.children().next().is_none()) {
+            return Err(OperationError::BadAccessEntry { reason: "a MOID without entries" });
+        }
+        Ok(())
     }
 
     fn check_delegation(

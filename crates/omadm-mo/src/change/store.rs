@@ -127,17 +127,7 @@ impl Change<'_> {
         let path = self.tree.names_below(found.instance_root, id);
         self.check_guard(found.instance_root, &path, &content)?;
         let policy = self.policy(found.instance_root, id);
-        let mark = self.mark();
         self.within(id, |change| change.replace(id, rule, content, policy))?;
-        if policy.access && self.undo.len() == mark.undo && !self.takes_writes(id, rule) {
-            // Success would tell the server that what is there is what it has sent.
-            let (operation, address) = (Operation::Replace, self.tree.describe(id));
-            return Err(OperationError::NotInDefinition {
-                operation,
-                address,
-                reason: "no access type Replace",
-            });
-        }
         if let Some(mime) = mime {
             self.set_mime(id, mime);
         }
@@ -289,6 +279,9 @@ impl Change<'_> {
         let mark = self.mark();
         let outcome = write(self)?;
         if is_access {
+            if compares {
+                self.check_new_moids(root, mark)?;
+            }
             self.settle_entries(&entries)?;
         } else if moid.as_str() == well_known::DMACC && self.tree.node(root).is_some() {
             self.check_account(root)?;
@@ -296,11 +289,10 @@ impl Change<'_> {
                 return Err(self.bad(root, "SrvID cannot be changed by a server"));
             }
         }
-        if let Some(server) = self.bound_server(root) {
-            let authority = Authority::Server(server.clone());
+        if let Some((server, instance)) = self.bound_server(root).zip(self.tree.instance_of_node(root)) {
+            let grants = self.tree.grants(&Authority::Server(server.clone()), instance);
             let added = self.added_since(mark);
-            let refused =
-                added.into_iter().find(|id| !self.tree.rights(&authority, *id).contains(Rights::WRITE));
+            let refused = added.into_iter().find(|id| !grants.at(self.tree, *id).contains(Rights::WRITE));
             if let Some(id) = refused {
                 let address = self.tree.describe(id);
                 return Err(OperationError::NoRight { operation: Operation::Add, address });

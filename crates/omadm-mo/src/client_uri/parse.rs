@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{ClientUri, Condition, MAX_ADDRESS, MoInst, Query, QueryField, Segment, XName};
 use crate::error::AddressError;
-use crate::name::{Miid, Moid, NodeName};
+use crate::name::{MAX_NAME, Miid, Moid, NodeName};
 
 /// How much longer an address may become when it is written: three bytes for one that is percent-encoded.
 const MAX_GROWTH: usize = 3;
@@ -141,6 +141,8 @@ fn moid<'a>(hierarchy: Piece<'a>, known: &dyn Fn(&str) -> bool) -> Result<(Moid,
         .map(|(end, _)| end)
         // The last '/' opens the path, so only an earlier one can end the MOID.
         .skip(1)
+        // A longer one is no MOID. Without this bound the time would grow with the square of the length.
+        .filter(|end| *end <= MAX_NAME * MAX_GROWTH)
         .find(|end| {
             let prefix = Piece::of(hierarchy.text.get(..*end).unwrap_or_default(), 0);
             prefix.text.contains('/') && prefix.decoded().is_ok_and(|moid| known(&moid))

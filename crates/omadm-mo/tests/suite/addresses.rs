@@ -190,3 +190,15 @@ proptest! {
         let _ = ClientUri::parse_with(&text, &|moid| moid.len() % 2 == 0);
     }
 }
+
+#[test]
+fn only_what_can_be_a_moid_is_looked_up() {
+    let asked = std::cell::Cell::new(0);
+    let known = |text: &str| {
+        asked.set(asked.get() + 1);
+        assert!(text.len() <= 3 * 255);
+        false
+    };
+    assert!(ClientUri::parse_with(&"/".repeat(8_000), &known).is_err());
+    assert!(asked.get() <= 3 * 255);
+}

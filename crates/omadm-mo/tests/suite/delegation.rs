@@ -222,3 +222,22 @@ fn moids_with_slashes_have_entries_too() {
     let seen = tree.content(&as_server("DMS1"), tree.instances_of(&moid(DACMO)).next().unwrap().root, None);
     assert!(seen.unwrap().child("com.example%2F1.0%2FCam").is_some());
 }
+
+#[test]
+fn a_server_adds_no_node_that_is_about_nothing() {
+    let mut tree = delegated();
+    let before = snapshot(&tree);
+    for server in ["DMS1", "DMS2"] {
+        let address = "urn:oma:mo:oma-dm-dacmo:1.0/dac/urn:x-test:nothing";
+        let refused = put(&mut tree, server, address, Content::empty());
+        assert!(matches!(refused, Err(OperationError::BadAccessEntry { .. })), "{server}: {refused:?}");
+        let refused = put(
+            &mut tree,
+            server,
+            address,
+            node_of([("left", node_of([("1", group(None, &[("*", "1")]))]))]),
+        );
+        assert!(matches!(refused, Err(OperationError::NoRight { .. })), "{server}: {refused:?}");
+    }
+    assert_eq!(snapshot(&tree), before);
+}
