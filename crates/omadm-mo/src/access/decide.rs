@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Actor, Authority, Operation};
 use crate::client_uri::ClientUri;
-use crate::ddf::{Rule, Scope, access_of};
+use crate::ddf::{Rule, Scope};
 use crate::error::OperationError;
 use crate::name::ServerId;
 use crate::node::NodeId;
@@ -128,7 +128,7 @@ impl Tree {
             self.ancestry(below).map(|(id, _)| id).take_while(|id| *id != top).collect();
         let within =
             level.and_then(|level| usize::try_from(level).ok()).is_none_or(|level| between.len() <= level);
-        within && between.iter().all(|id| access_of(self.rule_of(*id)).get)
+        within && between.iter().all(|id| self.access_of(*id).get)
     }
 
     /// Whether a part of an account goes that only a bootstrap writes; the account as a whole may go.
@@ -140,7 +140,7 @@ impl Tree {
     /// The definition allows the operation on this node.
     pub(crate) fn check_definition(&self, id: NodeId, operation: Operation) -> Result<(), OperationError> {
         let rule = self.rule_of(id);
-        let access = access_of(rule);
+        let access = self.access_of(id);
         let permanent = rule.is_some_and(|rule| rule.ddf.scope == Scope::Permanent);
         let address = || self.describe(id);
         let (allowed, reason) = match operation {

@@ -127,7 +127,17 @@ impl Change<'_> {
         let path = self.tree.names_below(found.instance_root, id);
         self.check_guard(found.instance_root, &path, &content)?;
         let policy = self.policy(found.instance_root, id);
+        let mark = self.mark();
         self.within(id, |change| change.replace(id, rule, content, policy))?;
+        if policy.access && self.undo.len() == mark.undo && !self.takes_writes(id, rule) {
+            // Success would tell the server that what is there is what it has sent.
+            let (operation, address) = (Operation::Replace, self.tree.describe(id));
+            return Err(OperationError::NotInDefinition {
+                operation,
+                address,
+                reason: "no access type Replace",
+            });
+        }
         if let Some(mime) = mime {
             self.set_mime(id, mime);
         }
