@@ -22,7 +22,7 @@ use omadm_mo::{DeviceId, Time};
 use omadm_store as store;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{self, Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,7 +44,7 @@ pub fn router(context: Arc<Context>) -> Router {
     let (api, document) = api().split_for_parts();
     let checked = axum::middleware::from_fn_with_state(context.clone(), tokens::check);
     let largest = context.config.data.max_payload.0.saturating_mul(4) / 3 + REQUEST_ROOM;
-    let document = Arc::new(document);
+    let document = Arc::new(with_problems(document));
     let serve_document = move || {
         let document = document.clone();
         async move { Json(document.as_ref().clone()) }
@@ -85,6 +85,25 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::create))
         .routes(routes!(server))
+}
+
+/// Says of every operation in which form it refuses, also with a status that is not listed, such as 401.
+fn with_problems(mut document: OpenApi) -> OpenApi {
+    let refusal = |description: &str| -> RefOr<openapi::Response> {
+        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+        ResponseBuilder::new().description(description).content(problem::MEDIA_TYPE, content).into()
+    };
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('4')) {
+                *response = refusal("Why it was not done");
+            }
+            responses.insert("default".to_owned(), refusal("Why it was not done"));
+        }
+    }
+    document
 }
 
 fn description() -> OpenApi {

@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use crate::ServerError;
 
+/// Media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
 /// Why a request was not done.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Problem {
@@ -50,7 +53,7 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"omadm\""));
         }
