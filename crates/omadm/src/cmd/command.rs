@@ -21,7 +21,7 @@ pub enum Command {
         /// Identifier of the device.
         device: String,
         /// At most this many.
-        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
     },
     /// Show a command with its result.

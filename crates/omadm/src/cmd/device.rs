@@ -19,7 +19,7 @@ pub enum Device {
     /// List the devices.
     Ls {
         /// At most this many.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,
     },
     /// Show what is known about a device.

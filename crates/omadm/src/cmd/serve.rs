@@ -119,7 +119,9 @@ impl Place {
         if let Some(authority) = authority {
             screen::line(&format!("Devices trust the authority in {}", authority.display()))?;
         }
-        screen::line(&format!("The first operator token is in {}", self.token.display()))?;
+        if self.token.exists() {
+            screen::line(&format!("The first operator token is in {}", self.token.display()))?;
+        }
         match &running.first_token {
             // A pipe may end in a log that more people read than may use the token.
             Some(token) if std::io::stdout().is_terminal() => {

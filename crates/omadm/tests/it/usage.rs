@@ -4,11 +4,14 @@ use crate::run;
 
 #[test]
 fn wrong_usage_is_status_two() {
-    let cases: [&[&str]; 13] = [
+    let cases: [&[&str]; 16] = [
         &[],
         &["nonsense"],
         &["device"],
         &["device", "show"],
+        &["device", "ls", "--limit", "0"],
+        &["command", "ls", "UUID:1", "--limit", "0"],
+        &["session", "ls", "UUID:1", "--limit", "0"],
         &["device", "ls", "--output", "yaml"],
         &["run", "UUID:1", "set", "urn:x//a"],
         &["run", "UUID:1", "set", "urn:x//a", "value", "--file", "also"],
