@@ -6,7 +6,7 @@ use http::Method;
 use omadm_client::{Outcome, SessionReport};
 use omadm_conformance::{
     Account, Answer, Authority, Bench, DEVICE_ID, DeviceSetup, Flaw, Pair, SECRET, ScriptServer, TestServer,
-    USER, commands, proves,
+    USER, commands, logged, proves,
 };
 use omadm_mo::well_known::DMACC;
 use openssl::ssl::SslVersion;
@@ -64,6 +64,26 @@ fn ssl3_hello(kind: u8) -> Vec<u8> {
     }
     let length = u8::try_from(body.len()).unwrap();
     [vec![22, 3, 0, 0, length + 4, kind, 0, 0, length], body].concat()
+}
+
+/// Runs a session of a device that trusts `ca` with a server that speaks nothing newer than SSL 3.0, and gives what the server
+/// hears after its hello.
+async fn session_with_ssl3(ca: &Authority) -> (SessionReport, Vec<u8>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("https://localhost:{}/dm/2.0", listener.local_addr().unwrap().port());
+    let old_server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut hello = [0; 5];
+        stream.read_exact(&mut hello).await.unwrap();
+        assert_eq!(hello[0], 22, "the device begins a handshake");
+        let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
+        stream.read_exact(&mut rest).await.unwrap();
+        stream.write_all(&ssl3_hello(2)).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        answer
+    };
+    tokio::join!(session_with(&uri, ca), old_server)
 }
 
 #[tokio::test]
@@ -155,25 +175,34 @@ async fn tls_1_2_is_on_by_default() {
     assert!(!s_client(&server, &["-verify_hostname", "elsewhere.example"]).await.0, "it does check");
 }
 
+#[test]
+fn the_tls_version_is_checked_and_logged() {
+    proves!("D2-9.2.2-07");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let authority = Authority::new();
+    for (newest, version) in [(SslVersion::TLS1_2, "TLSv1.2"), (SslVersion::TLS1_3, "TLSv1.3")] {
+        let session = async {
+            let server = ScriptServer::https_with(&authority, |tls| {
+                tls.set_max_proto_version(Some(newest)).unwrap();
+            })
+            .await;
+            session_with(&server.dm_uri(), &authority).await
+        };
+        let (report, log) = logged(|| runtime.block_on(session));
+        assert!(ended(&report), "{report:?}");
+        let said: Vec<&str> = log.lines().filter(|line| line.contains("TLS connection")).collect();
+        assert!(said.len() == 1 && said[0].contains(version) && said[0].contains("cipher"), "{said:?}");
+    }
+    let ((report, _), log) = logged(|| runtime.block_on(session_with_ssl3(&authority)));
+    assert!(!ended(&report), "{report:?}");
+    assert!(!log.contains("TLS connection"), "{log}");
+}
+
 #[tokio::test]
 async fn nothing_older_than_tls_is_spoken() {
     proves!("DM-SEC-012-C-M", "D2-9.2-02", "D2-9.2.2-08");
     let authority = Authority::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("https://localhost:{}/dm/2.0", listener.local_addr().unwrap().port());
-    let old_server = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut hello = [0; 5];
-        stream.read_exact(&mut hello).await.unwrap();
-        assert_eq!(hello[0], 22, "the device begins a handshake");
-        let mut rest = vec![0; usize::from(u16::from_be_bytes([hello[3], hello[4]]))];
-        stream.read_exact(&mut rest).await.unwrap();
-        stream.write_all(&ssl3_hello(2)).await.unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        answer
-    };
-    let (report, answer) = tokio::join!(session_with(&uri, &authority), old_server);
+    let (report, answer) = session_with_ssl3(&authority).await;
     assert!(!ended(&report), "{report:?}");
     assert!(answer.is_empty() || answer[0] == 21, "an alert at most: {answer:?}");
 

@@ -7,16 +7,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_openssl::client::legacy::HttpsConnector;
+use hyper_openssl::client::legacy::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use openssl::error::ErrorStack;
 use openssl::pkey::Id;
 use openssl::ssl::{
-    ConnectConfiguration, SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode, SslVersion,
+    ConnectConfiguration, NameType, SslCipherRef, SslConnector, SslConnectorBuilder, SslMethod,
+    SslVerifyMode, SslVersion,
 };
 use openssl::x509::{X509Ref, X509VerifyResult};
+use tokio::net::TcpStream;
+use tower::ServiceExt as _;
+use tower::util::MapResponse;
 
 use crate::error::TransportError;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
@@ -68,12 +72,18 @@ impl Default for HttpsConfig {
     }
 }
 
+/// A connection before its first exchange.
+type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// What makes connections.
+type Connector = MapResponse<HttpsConnector<HttpConnector>, fn(Connection) -> Connection>;
+
 /// HTTPS and, for those who allow it, HTTP. Clones share one connection pool.
 ///
 /// The server's chain is verified up to a trust anchor and its name against the host of the address (`DM 2.0 §9.2.1`).
 #[derive(Clone)]
 pub struct HttpsTransport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     request_timeout: Duration,
 }
 
@@ -93,7 +103,7 @@ impl HttpsTransport {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(config.idle_timeout)
-            .build(connector);
+            .build(connector.map_response(log_tls as fn(Connection) -> Connection));
         Ok(Self { client, request_timeout: config.request_timeout })
     }
 
@@ -171,6 +181,20 @@ fn expect_ipv6(connection: &mut ConnectConfiguration, uri: &Uri) -> Result<(), E
     connection.set_verify_hostname(false);
     connection.set_use_server_name_indication(false);
     connection.param_mut().set_ip(address.into())
+}
+
+/// Logs what TLS has negotiated, once a connection (`DM 2.0 §9.2.2`).
+fn log_tls(connection: Connection) -> Connection {
+    if let MaybeHttpsStream::Https(stream) = &connection {
+        let tls = stream.ssl();
+        tracing::info!(
+            host = tls.servername(NameType::HOST_NAME),
+            version = tls.version_str(),
+            cipher = tls.current_cipher().map(SslCipherRef::name),
+            "TLS connection"
+        );
+    }
+    connection
 }
 
 fn has_short_curve(certificate: &X509Ref) -> bool {
