@@ -323,6 +323,41 @@ impl Definition {
         }
         Some(rules.into_iter().map(|rule| rule.ddf).collect())
     }
+
+    /// The nodes that this definition demands (occurrence One, OneOrMore or OneOrN) and `other`, which describes their
+    /// parents, does not describe: paths below the MO root with `<x>` for an un-named node. Of a missing node only the path
+    /// of its own is given (`DM 2.0 §6.3.1`: a required node is supported if its parent is).
+    #[must_use]
+    pub fn missing_in(&self, other: &Self) -> Vec<String> {
+        let mut missing = Vec::new();
+        note_missing(Rule::of_root(&self.root), Rule::of_root(&other.root), "", &mut missing);
+        missing
+    }
+}
+
+/// Compares the children of a node in two definitions. The depth of a definition is bounded when it is read.
+fn note_missing(demanding: Rule<'_>, described: Rule<'_>, above: &str, missing: &mut Vec<String>) {
+    for child in demanding.children() {
+        let counterpart = described.children().find(|other| match (&child.ddf.name, &other.ddf.name) {
+            (DdfName::Named(name), DdfName::Named(other)) => {
+                same_name(name.as_str(), other.as_str(), child.fold)
+            }
+            (DdfName::Unnamed(_), DdfName::Unnamed(_)) => {
+                child.ddf.format.is_leaf() == other.ddf.format.is_leaf()
+            }
+            (DdfName::Named(_), DdfName::Unnamed(_)) | (DdfName::Unnamed(_), DdfName::Named(_)) => false,
+        });
+        let name = match &child.ddf.name {
+            DdfName::Named(name) => name.as_str(),
+            DdfName::Unnamed(_) => "<x>",
+        };
+        let path = String::from(above) + name;
+        match counterpart {
+            Some(other) => note_missing(child, other, &(path + "/"), missing),
+            None if child.ddf.occurrence.is_required() => missing.push(path),
+            None => {}
+        }
+    }
 }
 
 /// The management objects a device or server knows, by MOID.
@@ -439,5 +474,42 @@ mod tests {
         ] {
             assert_eq!(formats(&definition, path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn required_nodes_are_missing_only_below_described_parents() {
+        let of = |children| {
+            let root = node("", Format::Node, children);
+            Definition { moid: Moid::parse("urn:x").unwrap(), link: String::new(), root }
+        };
+        let leaf = |name: &str, occurrence| DdfNode { occurrence, ..node(name, Format::Chr, Vec::new()) };
+        let list = |occurrence, inside| DdfNode { occurrence, ..node("", Format::Node, inside) };
+        let demanding = of(alloc::vec![
+            leaf("One", Occurrence::One),
+            leaf("Maybe", Occurrence::ZeroOrOne),
+            node(
+                "List",
+                Format::Node,
+                alloc::vec![list(
+                    Occurrence::OneOrMore,
+                    alloc::vec![leaf("In", Occurrence::One), leaf("Out", Occurrence::ZeroOrOne)]
+                )]
+            ),
+            list(Occurrence::OneOrN(3), alloc::vec![leaf("Deep", Occurrence::One)]),
+        ]);
+        assert_eq!(demanding.missing_in(&demanding), [""; 0]);
+        assert_eq!(demanding.missing_in(&of(Vec::new())), ["One", "List", "<x>"]);
+        let more = of(alloc::vec![
+            leaf("One", Occurrence::ZeroOrOne),
+            leaf("", Occurrence::ZeroOrMore),
+            node("List", Format::Node, alloc::vec![list(Occurrence::ZeroOrMore, Vec::new())]),
+            list(Occurrence::ZeroOrMore, alloc::vec![leaf("Deep", Occurrence::One)]),
+        ]);
+        assert_eq!(demanding.missing_in(&more), ["List/<x>/In"]);
+        let optional_parent = of(alloc::vec![DdfNode {
+            occurrence: Occurrence::ZeroOrOne,
+            ..node("Part", Format::Node, alloc::vec![leaf("In", Occurrence::One)])
+        }]);
+        assert_eq!(optional_parent.missing_in(&of(Vec::new())), [""; 0]);
     }
 }

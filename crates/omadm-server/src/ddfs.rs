@@ -18,8 +18,8 @@ pub const MAX_FILE: usize = 2 << 20;
 /// Longest name of a file.
 const MAX_NAME: usize = 128;
 
-/// The standard management objects of DM 2.0.
-const BUILT_IN: [(&str, &str); 4] = [
+/// The standard management objects of DM 2.0: names of files and their text.
+pub const BUILT_IN: [(&str, &str); 4] = [
     ("dm_devinfo-v1_2.ddf", include_str!("../../../ddf/dm_devinfo-v1_2.ddf")),
     ("dm_dmacc-v1_2.ddf", include_str!("../../../ddf/dm_dmacc-v1_2.ddf")),
     ("dm_delegation-v1_0.ddf", include_str!("../../../ddf/dm_delegation-v1_0.ddf")),

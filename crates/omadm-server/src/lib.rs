@@ -27,5 +27,6 @@ mod server;
 mod tls;
 
 pub use config::{Config, ConfigError};
+pub use ddfs::BUILT_IN as STANDARD_DDFS;
 pub use error::ServerError;
 pub use server::{Running, Server, TokenText};

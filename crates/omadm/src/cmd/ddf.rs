@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use omadm_codec::ddf::{self as codec, Decoded, line_and_column};
 use omadm_codec::{Limits, Problem};
-use omadm_mo::ddf::{DdfNode, DfType};
+use omadm_mo::Moid;
+use omadm_mo::ddf::{Catalogue, DdfNode, Definition, DfType};
+use omadm_server::STANDARD_DDFS;
 use serde_json::{Value, json};
 
 use crate::api::{Api, Query, segment};
@@ -17,7 +19,8 @@ use crate::screen::{self, Format};
 /// Device description files.
 #[derive(Debug, Subcommand)]
 pub enum Ddf {
-    /// Read files and say what is wrong with them, with line and column.
+    /// Read files and say what is wrong with them, with line and column. Of the standard management objects it also says which
+    /// required nodes they do not describe.
     Check {
         /// The files.
         #[arg(required = true)]
@@ -68,6 +71,56 @@ impl Ddf {
 struct Checked {
     file: PathBuf,
     result: Result<Decoded, Fault>,
+    /// Required nodes that are not described.
+    missing: Vec<Missing>,
+}
+
+impl Checked {
+    fn new(file: &Path, result: Result<Decoded, Fault>, standard: &Catalogue) -> Self {
+        let missing = result.as_ref().map(|decoded| missing(decoded, standard)).unwrap_or_default();
+        Self { file: file.to_owned(), result, missing }
+    }
+
+    /// What is wrong, for people.
+    fn faults(&self) -> Vec<String> {
+        let told = |missing: &Missing| {
+            let Missing { moid, path } = missing;
+            format!("{}: {path} of {moid} is required and not described", self.file.display())
+        };
+        match &self.result {
+            Ok(_) => self.missing.iter().map(told).collect(),
+            Err(fault) => vec![fault.told(&self.file)],
+        }
+    }
+}
+
+/// A required node that is not described though its parent is.
+struct Missing {
+    moid: Moid,
+    path: String,
+}
+
+/// The standard management objects.
+fn standard() -> Catalogue {
+    let mut catalogue = Catalogue::new();
+    for (name, text) in STANDARD_DDFS {
+        if let Ok(decoded) = decode(text.as_bytes()) {
+            catalogue.add(&decoded.ddf, name);
+        }
+    }
+    catalogue
+}
+
+fn missing(decoded: &Decoded, standard: &Catalogue) -> Vec<Missing> {
+    let mut described = Catalogue::new();
+    described.add(&decoded.ddf, "");
+    let of = |definition: &Definition| {
+        let demanding = standard.get(definition.moid.as_str());
+        let paths = demanding.map(|demanding| demanding.missing_in(definition)).unwrap_or_default();
+        let moid = definition.moid.clone();
+        paths.into_iter().map(move |path| Missing { moid: moid.clone(), path })
+    };
+    described.iter().flat_map(|definition| of(definition)).collect()
 }
 
 /// Where a file is wrong, and how.
@@ -96,9 +149,10 @@ fn decode(text: &[u8]) -> Result<Decoded, Fault> {
 }
 
 fn check(output: Format, files: &[PathBuf], nodes: bool) -> Result<(), Failure> {
+    let standard = standard();
     let checked = files
         .iter()
-        .map(|file| Ok(Checked { file: file.clone(), result: decode(&read(file)?) }))
+        .map(|file| Ok(Checked::new(file, decode(&read(file)?), &standard)))
         .collect::<Result<Vec<_>, Failure>>()?;
     match output {
         Format::Json => screen::json(&checked.iter().map(checked_json).collect::<Vec<_>>())?,
@@ -108,10 +162,7 @@ fn check(output: Format, files: &[PathBuf], nodes: bool) -> Result<(), Failure> 
             }
         }
     }
-    let faults: Vec<String> = checked
-        .iter()
-        .filter_map(|one| one.result.as_ref().err().map(|fault| fault.told(&one.file)))
-        .collect();
+    let faults: Vec<String> = checked.iter().flat_map(Checked::faults).collect();
     if faults.is_empty() { Ok(()) } else { Err(Failure::Failed(faults.join("\nomadm: "))) }
 }
 
@@ -120,7 +171,8 @@ fn tell(checked: &Checked, nodes: bool) -> Result<(), Failure> {
     let Ok(decoded) = &checked.result else { return Ok(()) };
     let count: usize = decoded.ddf.nodes.iter().map(count).sum();
     let objects: Vec<String> = decoded.ddf.nodes.iter().map(object).collect();
-    screen::line(&format!("{}: good, {count} nodes; {}", checked.file.display(), objects.join(", ")))?;
+    let verdict = if checked.missing.is_empty() { "good" } else { "not complete" };
+    screen::line(&format!("{}: {verdict}, {count} nodes; {}", checked.file.display(), objects.join(", ")))?;
     for warning in &decoded.warnings {
         screen::line(&format!("{}: note: {}", checked.file.display(), screen::clean(warning)))?;
     }
@@ -131,7 +183,9 @@ fn checked_json(checked: &Checked) -> Value {
     match &checked.result {
         Ok(decoded) => json!({
             "file": checked.file,
-            "good": true,
+            "good": checked.missing.is_empty(),
+            "missing": checked.missing.iter().map(|missing| json!({ "moid": missing.moid.as_str(), "path": missing.path }))
+                .collect::<Vec<_>>(),
             "nodes": decoded.ddf.nodes.iter().map(count).sum::<usize>(),
             "objects": decoded.ddf.nodes.iter().map(object).collect::<Vec<_>>(),
             "warnings": decoded.warnings,
@@ -184,7 +238,7 @@ async fn show(api: &Api, output: Format, name: &str) -> Result<(), Failure> {
     if let Err(fault) = &result {
         return Err(Failure::Failed(fault.told(Path::new(name))));
     }
-    tell(&Checked { file: name.into(), result }, true)
+    tell(&Checked { file: name.into(), result, missing: Vec::new() }, true)
 }
 
 async fn put(api: &Api, output: Format, file: &Path, name: Option<String>) -> Result<(), Failure> {

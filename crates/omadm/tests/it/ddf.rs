@@ -41,6 +41,24 @@ fn a_broken_file_is_told_by_line_and_column_beside_good_ones() {
 }
 
 #[test]
+fn required_nodes_that_are_not_described_are_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("less.ddf");
+    let session_info = std::fs::read_to_string(repository("ddf/dm_sessioninfo-v1_0.ddf")).unwrap();
+    std::fs::write(&file, session_info.replace("<NodeName>ROAMING<", "<NodeName>Other<")).unwrap();
+    let ran = run(&["ddf", "check", file.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains("less.ddf: not complete, 3 nodes"), "{ran:?}");
+    assert!(ran.stderr.contains("ROAMING of urn:oma:mo:oma-sessioninfomo:1.0 is required"), "{ran:?}");
+    assert!(!ran.stderr.contains("CBT"), "{ran:?}");
+    let json = run(&["ddf", "check", "--output", "json", file.to_str().unwrap()]).json();
+    assert_eq!(
+        (json[0]["good"].as_bool(), json[0]["missing"][0]["path"].as_str()),
+        (Some(false), Some("ROAMING"))
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_is_status_one() {
     let ran = run(&["ddf", "check", "/nonexistent/file.ddf"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
