@@ -143,7 +143,7 @@ impl<'c> Outcome<'c> {
         }
     }
 
-    /// The batch for an upload that arrived for a command.
+    /// The batch for an upload that arrived for a command that is not over.
     pub fn upload_step(
         mut self,
         queued: &Queued<'_>,
@@ -158,10 +158,7 @@ impl<'c> Outcome<'c> {
             self.items(items, partial);
         }
         let result = json!({ "upload": upload_view(&payload) });
-        if !queued.stored.state.is_final() {
-            let state = queued.stored.state;
-            self.push(queued.stored.seq, state, None, None, Some(result.to_string()));
-        }
+        self.push(queued.stored.seq, queued.stored.state, None, None, Some(result.to_string()));
         SessionStep { payloads: vec![payload], trace, ..self.step(now) }
     }
 
