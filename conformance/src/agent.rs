@@ -1,4 +1,4 @@
-//! The agent as a process of its own, with its own configuration and state.
+//! The programs as processes: the agent with its own configuration and state, and the operator's tool.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -27,7 +27,7 @@ impl AgentProcess {
             "[device]\nid = {device_id:?}\ndata_dir = {state:?}\n\n[tls]\nca_file = {ca_file:?}\n\n{more}\n"
         );
         std::fs::write(directory.path().join("agent.toml"), settings).expect("a writable directory");
-        Self { program: program().await, directory, device_id: device_id.to_owned() }
+        Self { program: agent().await, directory, device_id: device_id.to_owned() }
     }
 
     /// Builds the agent if need be, enrols it under `device_id` and installs its bootstrap, which ends with a session.
@@ -77,19 +77,28 @@ impl AgentProcess {
     }
 }
 
-/// The built agent: cargo makes sure that it is that of this source.
-async fn program() -> PathBuf {
+/// Runs `omadm`, the operator's tool, with these arguments.
+pub async fn omadm(words: &[&str]) -> Output {
     static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
-    let build = || async {
-        let here = std::env::current_exe().expect("the path of this test");
-        let profile = here.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps").to_owned();
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "omadm-agent"]);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().await.expect("cargo starts").success(), "the agent builds");
-        profile.join("omadm-agent")
-    };
-    PROGRAM.get_or_init(build).await.clone()
+    let program = PROGRAM.get_or_init(|| built("omadm")).await;
+    Command::new(program).args(words).output().await.expect("omadm starts")
+}
+
+/// The built agent.
+async fn agent() -> PathBuf {
+    static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
+    PROGRAM.get_or_init(|| built("omadm-agent")).await.clone()
+}
+
+/// The program of a package: cargo makes sure that it is that of this source.
+async fn built(package: &'static str) -> PathBuf {
+    let here = std::env::current_exe().expect("the path of this test");
+    let profile = here.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps").to_owned();
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", package]);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().await.expect("cargo starts").success(), "{package} builds");
+    profile.join(package)
 }

@@ -25,7 +25,7 @@ mod test_mo;
 mod tls;
 mod wire;
 
-pub use agent::AgentProcess;
+pub use agent::{AgentProcess, omadm};
 pub use bench::Bench;
 pub use device::{Account, DDF_FILES, DEVICE_ID, DeviceSetup, SECRET, TestDevice, USER};
 pub use log::logged;

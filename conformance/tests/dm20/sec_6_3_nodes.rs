@@ -3,7 +3,8 @@
 use http::Method;
 use omadm_conformance::ddf::{both_refuse, node, properties, single_root, tree};
 use omadm_conformance::{
-    Account, Bench, DeviceSetup, MOID, PLAIN_MOID, Pair, TestServer, address, dmmo, fetch, proves, single,
+    Account, Bench, DDF_FILES, DeviceSetup, MOID, PLAIN_MOID, Pair, TestServer, address, dmmo, fetch, omadm,
+    proves, single,
 };
 use omadm_mo::well_known::{DACMO, DEVINFO};
 use serde_json::{Value, json};
@@ -131,6 +132,39 @@ async fn a_leaf_has_no_children_and_an_interior_node_no_value() {
     assert_eq!(bench.device.text(&address("Text")).as_deref(), Some("text of alpha"));
     assert_eq!(bench.device.text(&address("List/three/Value")).as_deref(), Some("1"));
     assert!(!bench.device.has(&address("List/four")) && !bench.device.has(&address("Text/a")));
+}
+
+#[tokio::test]
+async fn what_is_required_is_there_with_its_parent() {
+    proves!("D2-6.3.1-03");
+    let mut bench = bench().await;
+    assert_eq!(bench.hget(&shelf("Boxes/new"), json!({ "Label": "given" })).await, 200);
+    let required = json!({ "Label": "given", "Born": "with the box", "Inner": { "Number": 7 } });
+    assert_eq!(bench.run(json!([["GET", shelf("Boxes/new")]])).await.value(0), required);
+    assert!(!bench.device.has(&shelf("Maybe")), "what is not required is not there by itself");
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("devinfo.ddf");
+    let [(_, devinfo), ..] = DDF_FILES;
+    let (man, bearer) = ("<NodeName>Man<", "<NodeName>Bearer<");
+    assert!(devinfo.contains(man) && devinfo.contains(bearer));
+    for (text, missing) in [
+        (devinfo.to_owned(), &[][..]),
+        (devinfo.replace(bearer, "<NodeName>Other<"), &[]),
+        (devinfo.replace(man, "<NodeName>Other<"), &["Man"]),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let check = omadm(&["ddf", "check", "--output", "json", &file.display().to_string()]).await;
+        assert_eq!(check.status.success(), missing.is_empty());
+        let said: Value = serde_json::from_slice(&check.stdout).unwrap();
+        let listed: Vec<&str> = said[0]["missing"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|node| node["path"].as_str().unwrap())
+            .collect();
+        assert_eq!(listed, missing);
+    }
 }
 
 #[tokio::test]
