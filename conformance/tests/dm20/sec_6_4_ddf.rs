@@ -2,7 +2,9 @@
 
 use omadm_codec::{Limits, ddf};
 use omadm_conformance::ddf::{both_refuse, node, properties, single_root, tree};
-use omadm_conformance::{Answer, Bench, DeviceSetup, Pair, TestServer, dmmo, logged, proves};
+use omadm_conformance::{
+    AgentProcess, Answer, Authority, Bench, DEVICE_ID, DeviceSetup, Pair, TestServer, dmmo, logged, proves,
+};
 use omadm_mo::ddf::DdfNode;
 use serde_json::{Value, json};
 
@@ -254,6 +256,83 @@ async fn types_name_the_media_of_a_leaf_or_the_object_of_a_node() {
     let server = TestServer::start().await;
     assert_eq!(put(&server, &ddf).await["moids"], json!([VENDOR]), "the type of the root is the MOID");
     assert_eq!(put(&server, &ddf.replace(VENDOR, OTHER)).await["moids"], json!([OTHER]));
+}
+
+#[test]
+fn the_log_tells_whose_description_the_device_has() {
+    proves!("DM-OBJ-015-C-O", "DM-OBJ-016-C-O");
+    let ddf = leaf_of(&properties("Get", "chr", "One", ""));
+    for (told, man, model) in [
+        ("<Man>Maker of racks</Man>\n<Mod>Rack 9</Mod>\n", true, true),
+        ("<Man>Maker of racks</Man>\n", true, false),
+        ("<Mod>Rack 9</Mod>\n", false, true),
+        ("", false, false),
+    ] {
+        let mut setup = DeviceSetup::new([], None);
+        setup.data_objects.push(ddf.replace("</VerDTD>\n", &format!("</VerDTD>\n{told}")));
+        let (device, log) = logged(|| setup.open());
+        assert!(device.has(&rack("Leaf")), "{told}");
+        let line = log.lines().find(|line| line.contains("DDF file read") && line.contains("data-0.ddf"));
+        let line = line.unwrap_or_else(|| panic!("{log}"));
+        assert_eq!((line.contains("Maker of racks"), line.contains("Rack 9")), (man, model), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_path_places_instances_in_the_tree() {
+    proves!("DM-OBJ-019-C-O");
+    let inside = [leaf("Leaf", &properties(ALL, "chr", "ZeroOrOne", ""))];
+    for (path, place) in [
+        ("<Path>./Vendor/Things</Path>", "./Vendor/Things/made"),
+        ("<Path>.</Path>", "./made"),
+        ("", "./rack/made"),
+    ] {
+        let more = format!("<DFType><DDFName>{VENDOR}</DDFName></DFType>");
+        let root = node("&lt;x&gt;", &properties(ALL, "node", "ZeroOrMore", &more), &inside);
+        let ddf = tree(&[root.replacen("</NodeName>", &format!("</NodeName>{path}"), 1)]);
+        let mut bench = Bench::with(|setup| setup.data_objects.push(ddf)).await;
+        let made = json!([{ "ClientURI": rack(""), "MOData": { "made": { "Leaf": "x" } } }]);
+        bench.server.route(
+            &http::Method::GET,
+            "/made",
+            Answer::body("application/dmmo+json", made.to_string()),
+        );
+        assert_eq!(bench.status(json!(["HGET", bench.server.uri("/made")])).await, 200);
+        let device = bench.device.client.device();
+        let instance = device.tree().instances().find(|instance| instance.moid.as_str() == VENDOR).unwrap();
+        let names = device.tree().node(instance.root).unwrap().path();
+        let at = names.iter().fold(".".to_owned(), |at, name| at + "/" + name.as_str());
+        assert_eq!(at, place, "{path:?}");
+        assert_eq!(
+            bench.run(json!([["GET", rack("Leaf")]])).await.value(0),
+            "x",
+            "the address has no place in it"
+        );
+    }
+}
+
+#[tokio::test]
+async fn people_read_titles_and_descriptions_on_the_device() {
+    proves!("DM-OBJ-027-C-O", "DM-OBJ-031-C-O");
+    let words = "<Description>Volume of the horn, in dB.</Description>";
+    let ddf = ddf_of(&[
+        leaf("Volume", &(properties("Get", "int", "One", "") + "<DFTitle>Volume</DFTitle>")),
+        leaf("Plain", &properties("Get", "int", "One", "")),
+    ]);
+    let ddf =
+        ddf.replacen("</AccessType><DFFormat><int/>", &format!("</AccessType>{words}<DFFormat><int/>"), 1);
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("rack.ddf"), ddf).unwrap();
+    let settings = format!("[ddf]\ndir = {:?}", directory.path());
+    let agent = AgentProcess::new(&Authority::new().ca_file(), DEVICE_ID, &settings).await;
+    for (name, title, description) in [
+        ("Volume", json!("Volume"), json!("Volume of the horn, in dB.")),
+        ("Plain", Value::Null, Value::Null),
+    ] {
+        let said = agent.run(&["tree", &rack(name), "--output", "json"]).await.stdout;
+        let said: Value = serde_json::from_slice(&said).unwrap();
+        assert_eq!((&said[0]["title"], &said[0]["description"]), (&title, &description), "{name}");
+    }
 }
 
 #[tokio::test]

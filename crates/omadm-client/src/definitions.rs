@@ -22,6 +22,8 @@ pub(crate) fn decode(plugins: &[Box<dyn ManagementObject>]) -> Result<Arc<Catalo
         for warning in &decoded.warnings {
             tracing::warn!(ddf = link, "{warning}");
         }
+        let (man, model) = (decoded.ddf.man.as_deref(), decoded.ddf.model.as_deref());
+        tracing::debug!(ddf = link, man, model, "DDF file read");
         let known = catalogue.clone();
         let added = catalogue.add(&decoded.ddf, link);
         if added.is_empty() {

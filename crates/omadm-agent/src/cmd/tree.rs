@@ -18,6 +18,9 @@ struct Line {
     format: &'static str,
     /// `None` for an interior node.
     value: Option<String>,
+    /// What the DDF says that the node is.
+    title: Option<String>,
+    description: Option<String>,
 }
 
 /// Prints the nodes at and below an address, or all.
@@ -32,8 +35,15 @@ pub fn run(setup: &Setup, address: Option<&str>, format: Output) -> Result<ExitC
     tops.into_iter().for_each(|top| collect(tree, top, &mut lines));
     match format {
         Output::Json => {
-            let line =
-                |line: &Line| json!({ "address": line.address, "format": line.format, "value": line.value });
+            let line = |line: &Line| {
+                json!({
+                    "address": line.address,
+                    "format": line.format,
+                    "value": line.value,
+                    "title": line.title,
+                    "description": line.description,
+                })
+            };
             output::json(&lines.iter().map(line).collect());
         }
         Output::Table => {
@@ -55,7 +65,8 @@ fn resolve(tree: &Tree, address: &str) -> Result<Vec<NodeId>, AgentError> {
 /// A node, then what is below it; the depth of the tree is bounded by its quota.
 fn collect(tree: &Tree, top: NodeId, lines: &mut Vec<Line>) {
     let Some(node) = tree.node(top) else { return };
-    let readable = node.definition().is_none_or(|definition| definition.access.get);
+    let definition = node.definition();
+    let readable = definition.is_none_or(|definition| definition.access.get);
     let value = node.value().map(|value| match value {
         Value::Null => String::new(),
         _ if !readable => HIDDEN.to_owned(),
@@ -63,6 +74,12 @@ fn collect(tree: &Tree, top: NodeId, lines: &mut Vec<Line>) {
         other => other.to_text(),
     });
     let address = tree.address_of(top).map_or_else(String::new, |address| address.to_string());
-    lines.push(Line { address, format: node.format().as_str(), value });
+    lines.push(Line {
+        address,
+        format: node.format().as_str(),
+        value,
+        title: definition.and_then(|definition| definition.title.clone()),
+        description: definition.and_then(|definition| definition.description.clone()),
+    });
     node.children().for_each(|child| collect(tree, child.id(), lines));
 }
