@@ -57,6 +57,12 @@ pub trait Store: Send + Sync + 'static {
     /// All that one message of a device needs, in one read: the device, its session row, and its open commands in order
     /// (`sent` ones first, then `queued`, at most `limit`).
     async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError>;
+    /// As [`Store::check_in`], for the device behind a user name, and its credential, all of the same generation.
+    async fn check_in_user(
+        &self,
+        user: &str,
+        limit: u32,
+    ) -> Result<Option<(Credential, CheckIn)>, StoreError>;
     /// Applies the effects of one message in one durable batch, or nothing: [`StoreError::Conflict`] when the generation, the
     /// session version, or the state of a named command is not as expected (read again and repeat). A final state never changes.
     async fn apply(&self, step: SessionStep) -> Result<(), StoreError>;

@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use omadm_auth::{BasicCredentials, Verifier};
 use omadm_mo::DeviceId;
 use omadm_session::dm2::server::Refusal;
-use omadm_store::{Credential, NewEvent};
+use omadm_store::{CheckIn, Credential, NewEvent};
 use serde_json::json;
 
 use super::{OMADM_DEVID, refusal, store_failed};
@@ -18,21 +18,40 @@ use crate::listener::Connection;
 /// # Errors
 /// 401; 503 when the store fails.
 pub async fn authenticate(context: &Context, headers: &HeaderMap) -> Result<Credential, Refusal> {
+    let given = given(headers)?;
+    let kept = context.store.credential(&given.user).await.map_err(|error| store_failed(&error))?;
+    kept.filter(|kept| matches(kept, &given)).ok_or_else(|| wrong(&given))
+}
+
+/// As [`authenticate`], and reads with the credential what a message of the device needs.
+///
+/// # Errors
+/// 401; 503 when the store fails.
+pub async fn check_in(
+    context: &Context,
+    headers: &HeaderMap,
+    limit: u32,
+) -> Result<(Credential, CheckIn), Refusal> {
+    let given = given(headers)?;
+    let kept = context.store.check_in_user(&given.user, limit).await.map_err(|error| store_failed(&error))?;
+    kept.filter(|(kept, _)| matches(kept, &given)).ok_or_else(|| wrong(&given))
+}
+
+fn given(headers: &HeaderMap) -> Result<BasicCredentials, Refusal> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Err(refusal(401, "credentials are needed: HTTP Basic"));
     };
     let given = value.to_str().ok().and_then(BasicCredentials::from_header);
-    let Some(given) = given else {
-        return Err(refusal(401, "the Authorization header is not legal HTTP Basic"));
-    };
-    let kept = context.store.credential(&given.user).await.map_err(|error| store_failed(&error))?;
-    let verified = kept.filter(|kept| {
-        Verifier::from_bytes(&kept.verifier).is_some_and(|verifier| verifier.matches(&given.password))
-    });
-    verified.ok_or_else(|| {
-        tracing::warn!(user = given.user, "wrong user or secret; enrol the device or bootstrap it anew");
-        refusal(401, "user or secret is wrong")
-    })
+    given.ok_or_else(|| refusal(401, "the Authorization header is not legal HTTP Basic"))
+}
+
+fn matches(kept: &Credential, given: &BasicCredentials) -> bool {
+    Verifier::from_bytes(&kept.verifier).is_some_and(|verifier| verifier.matches(&given.password))
+}
+
+fn wrong(given: &BasicCredentials) -> Refusal {
+    tracing::warn!(user = given.user, "wrong user or secret; enrol the device or bootstrap it anew");
+    refusal(401, "user or secret is wrong")
 }
 
 /// Checks that a request names no other device than its credentials do.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -28,6 +29,8 @@ use crate::outcome::{Outcome, Queued, Received, inventory_text};
 const MAX_CONFLICTS: usize = 5;
 /// Open commands read with a message beyond two packages of them: those that wait for a result come first.
 const BEYOND: usize = 256;
+/// How long after it was read the state of a device is worked with: a body can take its time, and commands may come meanwhile.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// `POST /dm/2.0`, and the answer to every other method.
 pub async fn endpoint(
@@ -54,8 +57,9 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
     let answered_before = connection.answered();
     let (head, body) = request.into_parts();
     let admitted = admit(head.method.as_str(), &head.headers);
-    let credential = match auth::authenticate(context, &head.headers).await {
-        Ok(credential) => credential,
+    let checked_in = Instant::now();
+    let (credential, check) = match auth::check_in(context, &head.headers, commands_read(context)).await {
+        Ok(known) => known,
         Err(unknown) => {
             // What is wrong with the request itself comes first.
             return Err(admitted.err().map_or(unknown, |refusal| {
@@ -80,7 +84,8 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
             })?),
             Kind::Response | Kind::ResponseWithData { .. } => None,
         };
-        take(context, &credential, &kind, &message, answered_before).await
+        let check = Some(check).filter(|_| checked_in.elapsed() < FRESH);
+        take(context, &credential, check, &kind, &message, answered_before).await
     };
     let reply = reply.await;
     match &reply {
@@ -183,18 +188,25 @@ impl Message {
     }
 }
 
-/// Takes a message: gives the reply once everything the message says is durable.
+/// Takes a message: gives the reply once everything the message says is durable. `check` is what was read of the device just now.
 async fn take(
     context: &Context,
     credential: &Credential,
+    mut check: Option<CheckIn>,
     kind: &Kind,
     message: &Message,
     answered_before: Option<[u8; 32]>,
 ) -> Result<Vec<u8>, Refusal> {
     let limit = commands_read(context);
     for _ in 0..MAX_CONFLICTS {
-        let check =
-            context.store.check_in(&credential.device, limit).await.map_err(|error| store_failed(&error))?;
+        let check = match check.take() {
+            Some(check) => Some(check),
+            None => context
+                .store
+                .check_in(&credential.device, limit)
+                .await
+                .map_err(|error| store_failed(&error))?,
+        };
         let Some(check) = check.filter(|check| check.device.generation == credential.generation) else {
             return Err(refusal(401, "the device was removed or enrolled anew"));
         };

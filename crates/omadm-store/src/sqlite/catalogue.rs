@@ -6,12 +6,12 @@ use rusqlite::{Connection, Row, params};
 use super::row::{Texts, execute, query, query_optional};
 use crate::{DdfFile, StoreError, Token};
 
-pub(super) fn put_ddf(conn: &Connection, ddf: DdfFile) -> Result<(), StoreError> {
+pub(super) fn put_ddf(conn: &Connection, ddf: &DdfFile) -> Result<(), StoreError> {
     execute(
         conn,
         "INSERT INTO ddf (name, moids, stored, text) VALUES ($1, $2, $3, $4)
          ON CONFLICT (name) DO UPDATE SET moids = excluded.moids, stored = excluded.stored, text = excluded.text",
-        params![ddf.name, Texts(ddf.moids), ddf.stored.0, ddf.text],
+        params![ddf.name, Texts(ddf.moids.clone()), ddf.stored.0, ddf.text],
     )?;
     Ok(())
 }

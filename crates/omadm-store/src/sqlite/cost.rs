@@ -112,8 +112,8 @@ fn ended(command: &Command) -> NewEvent {
 type Operation = fn(&Connection, &DeviceId) -> Result<(), StoreError>;
 
 const REQUEST_PATH: [(&str, Operation); 9] = [
-    ("credential", |conn, _| devices::credential(conn, "user-0").map(drop)),
     ("check-in", |conn, device| session::check_in(conn, device, 10).map(drop)),
+    ("check-in by user", |conn, _| session::check_in_user(conn, "user-0", 10).map(drop)),
     ("enqueue", |conn, device| {
         enqueue(conn, device, 99);
         Ok(())

@@ -110,7 +110,7 @@ impl Store for SqliteStore {
     }
 
     async fn enqueue(&self, command: NewCommand, queue_limit: u32, now: Time) -> Result<Command, StoreError> {
-        self.writer.run(move |conn| commands::enqueue(conn, command, queue_limit, now)).await
+        self.writer.run(move |conn| commands::enqueue(conn, command.clone(), queue_limit, now)).await
     }
 
     async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError> {
@@ -145,6 +145,15 @@ impl Store for SqliteStore {
     async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
         let device = device.clone();
         self.readers.run(move |conn| session::check_in(conn, &device, limit)).await
+    }
+
+    async fn check_in_user(
+        &self,
+        user: &str,
+        limit: u32,
+    ) -> Result<Option<(Credential, CheckIn)>, StoreError> {
+        let user = user.to_owned();
+        self.readers.run(move |conn| session::check_in_user(conn, &user, limit)).await
     }
 
     async fn apply(&self, step: SessionStep) -> Result<(), StoreError> {
@@ -208,7 +217,7 @@ impl Store for SqliteStore {
     }
 
     async fn put_ddf(&self, ddf: DdfFile) -> Result<(), StoreError> {
-        self.writer.run(move |conn| catalogue::put_ddf(conn, ddf)).await
+        self.writer.run(move |conn| catalogue::put_ddf(conn, &ddf)).await
     }
 
     async fn ddfs(&self) -> Result<Vec<DdfFile>, StoreError> {

@@ -1,8 +1,8 @@
 //! Threads that read, each with a connection of its own, fed from one queue.
 
+use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -14,21 +14,51 @@ use crate::StoreError;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Handle of the reader threads; dropping it ends them.
+/// Handle of the reader threads; dropping it ends them once the queue is empty.
 pub(super) struct Readers {
-    jobs: Option<Sender<Job>>,
+    queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// What is to be read. A job wakes one thread that waits, and no other.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    fn push(&self, job: Job) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).jobs.push_back(job);
+        self.changed.notify_one();
+    }
+
+    fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The next job; `None` when there will be none any more.
+    fn next(&self) -> Option<Job> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |state: &mut State| state.jobs.is_empty() && !state.closed;
+        self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
+    }
 }
 
 impl Readers {
     /// Starts `count` threads, at least one.
     pub(super) fn start(path: &Path, count: usize) -> Result<Self, StoreError> {
-        let (jobs, queue) = channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let mut readers = Self { jobs: Some(jobs), threads: Vec::new() };
+        let mut readers = Self { queue: Arc::default(), threads: Vec::new() };
         for _ in 0..count.max(1) {
             let conn = schema::open_reader(path)?;
-            let queue = Arc::clone(&queue);
+            let queue = Arc::clone(&readers.queue);
             readers.threads.push(spawn("omadm-store-read", move || serve(&conn, &queue))?);
         }
         Ok(readers)
@@ -45,27 +75,22 @@ impl Readers {
             // Who no longer waits needs no answer.
             let _gone = reply.send(work(conn));
         });
-        self.jobs.as_ref().ok_or(StoreError::Closed)?.send(job).map_err(|_| StoreError::Closed)?;
+        self.queue.push(job);
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        drop(self.jobs.take());
+        self.queue.close();
         for thread in self.threads.drain(..) {
             join(Some(thread));
         }
     }
 }
 
-fn serve(conn: &Connection, queue: &Mutex<Receiver<Job>>) {
-    loop {
-        // The lock is held while waiting: whoever has it takes the next job and lets the next thread wait.
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(job) => job(conn),
-            Err(_) => return,
-        }
+fn serve(conn: &Connection, queue: &Queue) {
+    while let Some(job) = queue.next() {
+        job(conn);
     }
 }

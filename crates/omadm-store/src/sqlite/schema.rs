@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::row::count;
@@ -32,7 +33,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(|error| failed(path, &error))?;
-    prepare_writer(&mut conn).map_err(|error| failed(path, &error))?;
+    prepare_writer(&conn).map_err(|error| failed(path, &error))?;
     migrate(&mut conn, path)?;
     Ok(conn)
 }
@@ -44,8 +45,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
             path,
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        conn.busy_timeout(BUSY)?;
-        conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        prepare_statements(&conn)?;
         conn.pragma_update(None, "cache_size", -READER_CACHE)?;
         Ok(conn)
     };
@@ -74,9 +74,16 @@ fn keep_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn prepare_writer(conn: &mut Connection) -> rusqlite::Result<()> {
+/// What readers and the writer have in common: they wait for others, and plan each statement once. Without the guarantee of a
+/// stable plan, an SQLite that keeps samples of columns plans anew for each set of values.
+fn prepare_statements(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
+    prepare_statements(conn)?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     // With NORMAL, what was acknowledged last is lost when the power fails.
     conn.pragma_update(None, "synchronous", "FULL")?;

@@ -1,22 +1,44 @@
 //! What one message of a device reads and writes, and the sessions and traces that come of it.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use super::row::{Dev, Texts, count, execute, query, query_optional};
 use super::{commands, devices, events, payloads, tree};
-use crate::{CheckIn, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage};
+use crate::{
+    CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
+};
 
 /// Reads device, session and queue as they were at one instant.
 pub(super) fn check_in(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
-    // It only reads, so that rolling it back on drop is the same as committing it.
-    let snapshot = conn.unchecked_transaction()?;
-    let Some(device) = devices::get(&snapshot, id)? else { return Ok(None) };
-    let session = row(&snapshot, id, device.generation)?;
+    let snapshot = snapshot(conn)?;
+    all_of(&snapshot, id, limit)
+}
+
+/// As [`check_in`], for the device of a user.
+pub(super) fn check_in_user(
+    conn: &Connection,
+    user: &str,
+    limit: u32,
+) -> Result<Option<(Credential, CheckIn)>, StoreError> {
+    let snapshot = snapshot(conn)?;
+    let Some(credential) = devices::credential(&snapshot, user)? else { return Ok(None) };
+    let check = all_of(&snapshot, &credential.device, limit)?;
+    Ok(check.map(|check| (credential, check)))
+}
+
+/// What is read through it is of one instant. It only reads, so that rolling it back on drop is the same as committing it.
+fn snapshot(conn: &Connection) -> rusqlite::Result<Transaction<'_>> {
+    conn.unchecked_transaction()
+}
+
+fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
+    let Some(device) = devices::get(conn, id)? else { return Ok(None) };
+    let session = row(conn, id, device.generation)?;
     let (commands, more) = if device.open_commands == 0 {
         (Vec::new(), false)
     } else {
-        commands::open(&snapshot, id, device.generation, limit)?
+        commands::open(conn, id, device.generation, limit)?
     };
     Ok(Some(CheckIn { device, session, commands, more }))
 }
@@ -218,7 +240,7 @@ pub(super) fn trace(
     device: &DeviceId,
     session: SessionId,
 ) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError> {
-    let snapshot = conn.unchecked_transaction()?;
+    let snapshot = snapshot(conn)?;
     let sql = format!("{SUMMARY} AND l.session = $2");
     let Some(found) = query_optional(&snapshot, &sql, params![device.as_str(), session], summary)? else {
         return Ok(None);

@@ -21,14 +21,14 @@ const CHECKPOINT_PAGES: i32 = 8192;
 
 /// A request and the one who waits for its answer.
 trait Job: Send {
-    /// Does the work inside a savepoint; `false` undoes it.
+    /// Does the work, from the start each time it is called; `false` has it undone.
     fn run(&mut self, conn: &Connection) -> bool;
     /// Answers; `failure` says why nothing of it is durable.
     fn answer(self: Box<Self>, failure: Option<&str>);
 }
 
 struct Request<T, F> {
-    work: Option<F>,
+    work: F,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -36,11 +36,11 @@ struct Request<T, F> {
 impl<T, F> Job for Request<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    F: Fn(&Connection) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, conn: &Connection) -> bool {
-        self.result = self.work.take().map(|work| work(conn));
-        matches!(self.result, Some(Ok(_)))
+        let result = (self.work)(conn);
+        self.result.insert(result).is_ok()
     }
 
     fn answer(self: Box<Self>, failure: Option<&str>) {
@@ -71,14 +71,14 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Runs `work` in a transaction and gives its result when it is durable.
+    /// Runs `work` in a transaction and gives its result when it is durable. When a transaction with it was undone, it runs again.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let request = Request { work: Some(work), result: None, reply };
+        let request = Request { work, result: None, reply };
         let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
         jobs.send(Box::new(request)).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
@@ -146,7 +146,22 @@ impl Worker {
         }
     }
 
+    /// Runs them as if nothing could go wrong: a savepoint for each would copy every page that it changes.
     fn transact(&self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        let run = |sql| self.conn.prepare_cached(sql)?.execute([]);
+        run("BEGIN IMMEDIATE")?;
+        if jobs.iter_mut().all(|job| job.run(&self.conn)) {
+            return run("COMMIT").map(drop);
+        }
+        // SQLite may have ended the transaction by itself.
+        if !self.conn.is_autocommit() {
+            run("ROLLBACK")?;
+        }
+        self.transact_apart(jobs)
+    }
+
+    /// Runs them such that one that fails leaves nothing, and spares the others.
+    fn transact_apart(&self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         let run = |sql| self.conn.prepare_cached(sql)?.execute([]);
         run("BEGIN IMMEDIATE")?;
         for job in jobs {
@@ -245,9 +260,14 @@ mod tests {
     }
 
     /// Lets requests pile up behind one that waits, so that they share a commit.
-    fn gate() -> (mpsc::Sender<()>, impl FnOnce(&Connection) -> Result<(), StoreError> + Send) {
+    fn gate() -> (mpsc::Sender<()>, impl Fn(&Connection) -> Result<(), StoreError> + Send) {
         let (open, wait) = mpsc::channel();
-        (open, move |_: &Connection| wait.recv().map_err(|_| StoreError::Closed))
+        // Opened once, it stays open: without its sender there is nothing to wait for.
+        let pass = move |_: &Connection| {
+            let _open = wait.recv();
+            Ok(())
+        };
+        (open, pass)
     }
 
     #[tokio::test]
@@ -262,7 +282,7 @@ mod tests {
             writer.run(|conn| add(conn, "before", 1)),
             writer.run(|conn| add(conn, "big", 4 << 20)),
             writer.run(|conn| add(conn, "small", 1)),
-            async { open.send(()).unwrap() },
+            async { drop(open) },
         );
         let error = big.unwrap_err().to_string();
         assert!(error.contains("full") && error.contains("free some space"), "{error}");
@@ -288,7 +308,7 @@ mod tests {
             writer.run(|conn| add(conn, "before", 1)),
             writer.run(lose),
             writer.run(|conn| add(conn, "after", 1)),
-            async { open.send(()).unwrap() },
+            async { drop(open) },
         );
         assert!(before.is_err() && lost.is_err() && after.is_err());
         assert_eq!(names(&writer).await, [""; 0]);

@@ -51,6 +51,7 @@ run_on_sqlite! {
         numbers_are_not_given_twice;
     sessions:
         check_in_reads_all_of_a_device
+        check_in_by_user_brings_the_credential
         check_in_orders_sent_before_queued
         a_step_sets_what_it_names
         a_stale_version_conflicts

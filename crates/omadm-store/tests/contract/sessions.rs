@@ -22,6 +22,23 @@ pub async fn check_in_reads_all_of_a_device(store: &dyn Store) {
     assert!(!found.more);
 }
 
+pub async fn check_in_by_user_brings_the_credential(store: &dyn Store) {
+    let a = enrolled(store, "a").await;
+    enrolled(store, "b").await;
+    enqueued(store, &a, 1).await;
+    store.apply(SessionStep { session: Some(session_row(7)), ..step(&a, at(20)) }).await.unwrap();
+    assert!(store.check_in_user("a", 10).await.unwrap().is_none(), "the DevID is no user name");
+    let (credential, found) = store.check_in_user("user of a", 10).await.unwrap().unwrap();
+    assert_eq!((&credential.device, credential.generation), (&a, 1));
+    assert_eq!(credential.verifier, b"a");
+    let by_device = store.check_in(&a, 10).await.unwrap().unwrap();
+    assert_eq!(format!("{found:?}"), format!("{by_device:?}"));
+    store.enrol(vec![Enrolment { replace: true, ..enrolment("a") }], at(30)).await.unwrap();
+    let (credential, found) = store.check_in_user("user of a", 10).await.unwrap().unwrap();
+    assert_eq!((credential.generation, found.device.generation), (2, 2));
+    assert!(found.session.is_none() && found.commands.is_empty());
+}
+
 pub async fn check_in_orders_sent_before_queued(store: &dyn Store) {
     let a = enrolled(store, "a").await;
     let b = enrolled(store, "b").await;
