@@ -309,6 +309,8 @@ fn shows_itself() {
     let line =
         |address: &str| tree.as_array().unwrap().iter().find(|line| line["address"] == address).cloned();
     assert_eq!(line("urn:oma:mo:oma-dm-devinfo:1.2/DevInfo/DmV").unwrap()["value"], "2.0");
+    let root = line("urn:oma:mo:oma-dm-devinfo:1.2/DevInfo/").unwrap();
+    assert_eq!((&root["title"], &root["description"]), (&json!("DevInfo"), &json!("What the device is.")));
     let perm =
         tree.as_array().unwrap().iter().find(|line| line["address"].as_str().unwrap().ends_with("/MOID"));
     assert_eq!(perm.unwrap()["value"], "(hidden)");
