@@ -20,7 +20,7 @@ pub struct Found {
 }
 
 /// A node on the way to a match.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Step<'t> {
     id: NodeId,
     node: &'t Node,
@@ -143,7 +143,7 @@ impl<'t> Step<'t> {
     fn step_to(&self, id: NodeId) -> Option<Self> {
         let node = self.view.tree.arena.get(id).filter(|node| node.instance.is_none())?;
         let rule = self.rule.and_then(|rule| rule.child(node.name.as_str(), node.is_leaf()));
-        self.view.shows(id, node, rule).then_some(Self { id, node, rule, view: self.view })
+        self.view.shows(id, node, rule).then_some(Self { id, node, rule, view: self.view.clone() })
     }
 
     /// Whether all nv fields of this letter hold for this node.
@@ -154,7 +154,7 @@ impl<'t> Step<'t> {
     }
 
     fn holds(&self, condition: &Condition) -> bool {
-        let leaf = condition.path.iter().try_fold(*self, |step, name| step.child(name.as_str()));
+        let leaf = condition.path.iter().try_fold(self.clone(), |step, name| step.child(name.as_str()));
         leaf.is_some_and(|leaf| {
             leaf.node.value().is_some_and(|value| value.equals_text(&condition.value))
                 && leaf.view.may_compare(leaf.id, leaf.rule)

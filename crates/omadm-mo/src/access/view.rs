@@ -1,19 +1,27 @@
 //! What of an MO instance an actor may know to exist.
 
+use alloc::rc::Rc;
+use core::cell::OnceCell;
+
+use super::dac::Grants;
 use super::{Actor, Authority, Rights};
 use crate::ddf::Rule;
+use crate::name::ServerId;
 use crate::node::{Node, NodeId};
 use crate::tree::{Instance, Tree};
 use crate::well_known;
 
-/// An MO instance as one actor sees it.
-#[derive(Clone, Copy)]
+/// An MO instance as one actor sees it, for the time of one request.
+#[derive(Clone)]
 pub(crate) struct View<'t> {
     pub(crate) tree: &'t Tree,
     pub(crate) root: NodeId,
     actor: &'t Actor,
     instance: &'t Instance,
     kind: Kind,
+    /// What the actor may do where, once it was asked: an address may compare thousands of leaves, and the entries of the
+    /// instance are read for the first one only.
+    grants: Rc<OnceCell<Grants>>,
 }
 
 /// MOs with rules of their own.
@@ -31,7 +39,7 @@ impl<'t> View<'t> {
             well_known::DACMO => Kind::AccessControl,
             _ => Kind::Plain,
         };
-        Self { tree, root: instance.root, actor, instance, kind }
+        Self { tree, root: instance.root, actor, instance, kind, grants: Rc::default() }
     }
 
     /// Whether the actor can see a node whose ancestors it sees. A node without any access type is not exposed to servers
@@ -65,11 +73,19 @@ impl<'t> View<'t> {
     /// Whether an nv field may be compared with a leaf: comparing is reading.
     pub(crate) fn may_compare(&self, leaf: NodeId, rule: Option<Rule<'_>>) -> bool {
         match self.actor {
-            Actor::Server(server) => {
-                let rights = || self.tree.rights(&Authority::Server(server.clone()), leaf);
-                self.reads(rule) && rights().contains(Rights::READ)
-            }
+            Actor::Server(server) => self.reads(rule) && self.rights(server, leaf).contains(Rights::READ),
             Actor::Bootstrap(_) | Actor::Device => true,
+        }
+    }
+
+    fn rights(&self, server: &ServerId, id: NodeId) -> Rights {
+        let authority = || Authority::Server(server.clone());
+        match self.kind {
+            // Each entry has rights of its own.
+            Kind::AccessControl => self.tree.rights(&authority(), id),
+            Kind::Account | Kind::Plain => {
+                self.grants.get_or_init(|| self.tree.grants(&authority(), self.instance)).at(self.tree, id)
+            }
         }
     }
 }

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 
 use super::undo::Undo;
 use super::{Change, ChangeKind};
+use crate::access::Actor;
 use crate::alias::Departure;
 use crate::ddf::Rule;
 use crate::error::OperationError;
 use crate::name::{Miid, Moid, NodeName};
 use crate::node::{Body, Node, NodeId, NodePath, Properties};
-use crate::tree::Instance;
+use crate::tree::{Instance, Quota};
 use crate::value::{Format, Value};
 
 /// A point of a transaction to which it can go back.
@@ -104,7 +105,7 @@ impl Change<'_> {
     ) -> Result<(), OperationError> {
         let old = self.tree.arena.get(id).and_then(Node::value).map_or(0, Value::size);
         let needed = (self.tree.arena.bytes() + value.size()).saturating_sub(old);
-        let limit = self.tree.quota().bytes;
+        let limit = self.quota().bytes;
         if needed > limit && value.size() > old {
             return Err(OperationError::Full { needed, limit });
         }
@@ -154,13 +155,22 @@ impl Change<'_> {
         here.into_iter().chain(self.tree.nested_instances(top)).cloned().collect()
     }
 
+    /// The bounds for whoever makes the change.
+    fn quota(&self) -> Quota {
+        match &self.actor {
+            Actor::Server(_) => self.tree.quota(),
+            Actor::Bootstrap(_) | Actor::Device => self.tree.quota().with_reserve(),
+        }
+    }
+
     fn check_quota(&self, node: &Node) -> Result<(), OperationError> {
-        let quota = self.tree.quota();
+        let quota = self.quota();
         let full = |needed, limit| Err(OperationError::Full { needed, limit });
         let bytes = self.tree.arena.bytes() + node.weight();
         let depth = self.tree.depth_of(node.parent) + 1;
-        if self.tree.arena.nodes() >= quota.nodes {
-            Err(self.tree.full())
+        let nodes = self.tree.arena.nodes() + 1;
+        if nodes > quota.nodes {
+            full(nodes, quota.nodes)
         } else if bytes > quota.bytes {
             full(bytes, quota.bytes)
         } else if depth > quota.depth {

@@ -1,5 +1,6 @@
 //! MO instances: where they stand in the tree, what they are called, and how they come to be.
 
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,7 +13,7 @@ use crate::content::Content;
 use crate::ddf::{DdfName, Definition, Rule, Scope};
 use crate::error::OperationError;
 use crate::name::{Miid, Moid, NodeName, ServerId};
-use crate::node::{Body, NodeId};
+use crate::node::{Body, Node, NodeId};
 use crate::tree::children::Children;
 use crate::value::Value;
 use crate::well_known;
@@ -116,15 +117,16 @@ impl Change<'_> {
         }
     }
 
-    /// The MIID that is wanted if it is legal and free, else the lowest free number.
+    /// The MIID that is wanted if it is legal and free, else a free number. The search begins behind as many as are taken, so
+    /// that many instances one after the other do not each try all numbers before their own.
     fn free_miid(&self, moid: &Moid, wanted: &str) -> Result<Miid, OperationError> {
         let wanted = Miid::parse(wanted).ok();
         if let Some(miid) = wanted.filter(|miid| self.tree.instance(moid, miid).is_none()) {
             return Ok(miid);
         }
-        let taken = self.tree.instances_of(moid).count();
-        // One of the first taken + 1 numbers is free.
-        for number in 1..=taken + 1 {
+        let taken = self.tree.index.get(moid).map_or(0, BTreeMap::len);
+        // One of these taken + 1 numbers is free.
+        for number in taken + 1..=2 * taken + 1 {
             let miid = Miid::parse(&number.to_string())?;
             if self.tree.instance(moid, &miid).is_none() {
                 return Ok(miid);
@@ -133,13 +135,14 @@ impl Change<'_> {
         Err(self.tree.full())
     }
 
-    /// `name` if no sibling has it, else with the lowest number that makes it unique.
+    /// `name` if no sibling has it, else with a number that makes it unique; found as [`Change::free_miid`] does.
     fn free_name(&self, parent: NodeId, name: &NodeName) -> Result<NodeName, OperationError> {
         if self.child_of(parent, name).is_none() {
             return Ok(name.clone());
         }
-        let siblings = self.tree.node(parent).map_or(0, |parent| parent.children().count());
-        for number in 2..=siblings + 2 {
+        let children = self.tree.arena.get(parent).and_then(Node::children);
+        let siblings = children.map_or(0, Children::len);
+        for number in siblings + 1..=2 * siblings + 1 {
             let name = NodeName::parse(&(name.as_str().to_string() + "-" + &number.to_string()))?;
             if self.child_of(parent, &name).is_none() {
                 return Ok(name);

@@ -25,14 +25,29 @@ use arena::{Arena, ROOT};
 pub const MAX_DEPTH: usize = 128;
 
 /// Upper bounds of what a tree holds; exceeding one is [`crate::OperationError::Full`].
+///
+/// Servers may fill it to the last octet. So that they cannot keep the device from writing what it has to (its own values, a
+/// grant, a bootstrap), the device itself may go a [`Quota::RESERVE`]th beyond `nodes` and `bytes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// Nodes, 1 or more. Default 200,000.
+    /// Nodes that servers may fill, 1 or more. Default 200,000.
     pub nodes: usize,
-    /// Octets of all names and values. Default 16 MiB.
+    /// Octets of all names and values that servers may fill. Default 16 MiB.
     pub bytes: usize,
     /// Depth below `.`, [`MAX_DEPTH`] at most. Default 32.
     pub depth: usize,
+}
+
+impl Quota {
+    /// What is kept for the device itself beside the quota: one part of so many, rounded up.
+    pub const RESERVE: usize = 16;
+
+    /// The bounds that hold for the device itself and for a bootstrap.
+    #[must_use]
+    pub fn with_reserve(self) -> Self {
+        let beyond = |bound: usize| bound.saturating_add(bound.div_ceil(Self::RESERVE));
+        Self { nodes: beyond(self.nodes), bytes: beyond(self.bytes), depth: self.depth }
+    }
 }
 
 impl Default for Quota {

@@ -19,14 +19,14 @@ impl Tree {
             // Outside any MO instance there is nothing that a server of DM 2.0 could address.
             return if matches!(actor, Actor::Server(_)) { None } else { self.whole(id, rule, None, level) };
         };
-        self.whole(id, rule, Some(View::new(self, actor, instance)), level)
+        self.whole(id, rule, Some(&View::new(self, actor, instance)), level)
     }
 
     fn whole(
         &self,
         id: NodeId,
         rule: Option<Rule<'_>>,
-        view: Option<View<'_>>,
+        view: Option<&View<'_>>,
         level: Option<u32>,
     ) -> Option<Content> {
         let node = self.arena.get(id)?;

@@ -52,10 +52,10 @@ fn the_label_suggests_the_miid() {
     let mut tree = managed();
     let mut store =
         |label| item(&mut tree, as_server("DMS1"), &format!("{LAB}//"), label, node_of([("Jobs", jobs())]));
-    assert_eq!(store("bench").unwrap(), format!("{LAB}/1/"));
-    assert_eq!(store("(x)").unwrap(), format!("{LAB}/2/"));
+    assert_eq!(store("bench").unwrap(), format!("{LAB}/2/"));
+    assert_eq!(store("(x)").unwrap(), format!("{LAB}/3/"));
     assert_eq!(store("free").unwrap(), format!("{LAB}/free/"));
-    assert_eq!(store("").unwrap(), format!("{LAB}/3/"));
+    assert_eq!(store("").unwrap(), format!("{LAB}/5/"));
     let named = item(&mut tree, as_server("DMS1"), &format!("{LAB}/mine/"), "x", node_of([("Jobs", jobs())]));
     assert_eq!(named.unwrap(), format!("{LAB}/mine/"));
     assert_eq!(tree.instances_of(&moid(LAB)).count(), 6);
@@ -308,6 +308,34 @@ fn the_quota_is_kept() {
 }
 
 #[test]
+fn what_servers_fill_leaves_a_reserve_for_the_device() {
+    let tree = managed();
+    let quota = Quota { bytes: tree.byte_count() + 1600, nodes: tree.node_count(), ..Quota::default() };
+    let mut small = Tree::new(catalogue(), quota);
+    for (path, record) in tree.records().collect::<Vec<_>>() {
+        small.restore(&path, Some(record)).unwrap();
+    }
+    put(&mut small, &bench("Name"), text("")).unwrap();
+    let room = quota.bytes - small.byte_count();
+    put(&mut small, &bench("Name"), text(&"x".repeat(room))).unwrap();
+    assert_eq!((small.byte_count(), small.node_count()), (quota.bytes, quota.nodes));
+    refused!(put(&mut small, &bench("Name"), text(&"x".repeat(room + 1))), Full);
+    refused!(put(&mut small, &bench("Count"), leaf("1")), Full);
+
+    let name = small.resolve(&Actor::Device, &uri(&bench("Name"))).unwrap()[0].node;
+    let mut change = small.begin(Actor::Device, now());
+    let beyond = room + quota.with_reserve().bytes - quota.bytes;
+    assert!(beyond >= room + 100);
+    change.set(name, Value::Text("x".repeat(beyond))).unwrap();
+    let more = change.set(name, Value::Text("x".repeat(beyond + 1)));
+    assert!(matches!(more, Err(OperationError::Full { .. })), "{more:?}");
+    change.commit();
+    // The reserve is none for servers, who can still make things smaller.
+    refused!(put(&mut small, &bench("Name"), text(&"x".repeat(beyond + 1))), Full);
+    put(&mut small, &bench("Name"), text("x")).unwrap();
+}
+
+#[test]
 fn a_bootstrap_makes_an_account_and_replaces_its_own() {
     let mut tree = tree();
     let first = bootstrap(&mut tree, "DMS1", &[LAB]);
@@ -331,7 +359,7 @@ fn a_bootstrap_makes_an_account_and_replaces_its_own() {
     let third = write(&mut tree, Actor::Bootstrap(server("DMS3")), |change| {
         change.store_item(&uri(&format!("{DMACC}/dms2/")), "other", account("DMS3", ["*"]))
     });
-    assert_eq!(third.unwrap().to_string(), format!("{DMACC}/1/"));
+    assert_eq!(third.unwrap().to_string(), format!("{DMACC}/3/"));
     assert_eq!(tree.accounts().count(), 3);
 }
 
