@@ -74,6 +74,8 @@ pub struct Device {
     pub(crate) owners: BTreeMap<Moid, usize>,
     pub(crate) entries: Entries,
     persistence: Box<dyn Persistence>,
+    /// Change counter of the tree when grants and alerts were last brought in line with it.
+    in_line: Option<u64>,
 }
 
 impl Device {
@@ -107,7 +109,7 @@ impl Device {
         let mut entries = Entries::new();
         persistence.load(&mut |batch| restore(&mut tree, &mut entries, batch))?;
         tree.advance_revision(entries.remove(REVISION).and_then(|value| value.as_u64()).unwrap_or(0));
-        let mut device = Self { config, tree, plugins, owners, entries, persistence };
+        let mut device = Self { config, tree, plugins, owners, entries, persistence, in_line: None };
         device.start_plugins()?;
         device.maintain()?;
         Ok(device)
@@ -202,6 +204,20 @@ impl Device {
     /// # Errors
     /// [`ClientError::Grant`] and [`ClientError::Persist`].
     pub(crate) fn maintain(&mut self) -> Result<(), ClientError> {
+        if self.in_line != Some(self.tree.revision()) {
+            self.bring_in_line()?;
+            self.in_line = Some(self.tree.revision());
+        }
+        if self.persistence.wants_compaction()
+            && let Err(error) = self.compact()
+        {
+            // What is kept is only longer than it need be.
+            tracing::warn!("the durable state cannot be compacted now: {error}");
+        }
+        Ok(())
+    }
+
+    fn bring_in_line(&mut self) -> Result<(), ClientError> {
         if let Some((wanted, new)) =
             grants::due(&self.tree, &self.config.grants, self.entries.get(grants::ENTRY))
         {
@@ -214,12 +230,6 @@ impl Device {
         }
         let entries = outbox::orphans(&self.tree, &self.entries);
         self.append(&Batch { nodes: Vec::new(), entries })?;
-        if self.persistence.wants_compaction()
-            && let Err(error) = self.compact()
-        {
-            // What is kept is only longer than it need be.
-            tracing::warn!("the durable state cannot be compacted now: {error}");
-        }
         Ok(())
     }
 
