@@ -10,10 +10,10 @@ use http::{Method, StatusCode};
 use omadm_client::{HttpRequest, HttpsConfig, HttpsTransport, Transport};
 use serde_json::{Value, json};
 
-use crate::Result;
 use crate::figure::{Figure, Target};
 use crate::measure::Effort;
-use crate::processes::{Running, Server, binary};
+use crate::processes::{Running, Server};
+use crate::{Result, processes};
 
 const SCENARIO: &str = "memory";
 /// Most memory of the server with 10,000 idle devices, in MB.
@@ -45,7 +45,7 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
         Ok(vec![
             Figure::new(SCENARIO, format!("server, {devices} devices enrolled and idle"), resident, "MB")
                 .with_target(Target::AtMost(SERVER_MOST)),
-            Figure::new(SCENARIO, "agent, after its first session", agent, "MB")
+            Figure::new(SCENARIO, "agent (profile device), after its first session", agent, "MB")
                 .with_target(Target::AtMost(AGENT_MOST)),
         ])
     })
@@ -59,7 +59,7 @@ fn megabytes(bytes: u64) -> f64 {
 async fn agent(server: &Server, operator: &Operator) -> Result<f64> {
     let dir = tempfile::tempdir()?;
     let config = configure(server, dir.path())?;
-    let mut command = Command::new(binary("omadm-agent")?);
+    let mut command = Command::new(processes::agent()?);
     command.arg("run").arg("--config").arg(&config);
     let agent = Running::start(&mut command)?;
     let started = Instant::now();
@@ -76,7 +76,7 @@ async fn agent(server: &Server, operator: &Operator) -> Result<f64> {
 /// Bootstraps a device and writes the configuration of its agent.
 fn configure(server: &Server, dir: &Path) -> Result<std::path::PathBuf> {
     let bootstrap = dir.join("bootstrap.json");
-    let output = Command::new(binary("omadm")?)
+    let output = Command::new(processes::server()?)
         .args(["bootstrap", "factory", "--device", "SIM:agent", "--server", &server.operator_url])
         .arg("--token-file")
         .arg(&server.token_file)

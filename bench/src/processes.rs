@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -78,7 +78,7 @@ impl Server {
             &config,
             "[device]\nlisten = \"127.0.0.1:0\"\n[operator]\nlisten = \"127.0.0.1:0\"\n",
         )?;
-        let mut command = Command::new(binary("omadm")?);
+        let mut command = Command::new(self::server()?);
         command.args(["serve", "--output", "json", "--config"]).arg(&config);
         command.arg("--data").arg(dir.path().join("data"));
         let mut process = Running::start(&mut command)?;
@@ -93,24 +93,33 @@ impl Server {
     }
 }
 
-/// Path of a program of this workspace, built for release if it is not up to date.
-pub fn binary(name: &str) -> Result<PathBuf> {
-    static BUILT: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-    let release = BUILT.get_or_init(|| build().map_err(|error| error.to_string())).clone()?;
-    Ok(release.join(name))
+/// Path of a program that was built when it was first asked for, or why it does not build.
+type Built = LazyLock<std::result::Result<PathBuf, String>>;
+
+static SERVER: Built = LazyLock::new(|| build("omadm", "release").map_err(|error| error.to_string()));
+static AGENT: Built = LazyLock::new(|| build("omadm-agent", "device").map_err(|error| error.to_string()));
+
+/// Path of the server, built for release if it is not up to date.
+pub fn server() -> Result<PathBuf> {
+    Ok((*SERVER).clone()?)
 }
 
-/// Builds the programs; gives the directory they are in.
-fn build() -> Result<PathBuf> {
+/// Path of the agent, built as devices run it if it is not up to date.
+pub fn agent() -> Result<PathBuf> {
+    Ok((*AGENT).clone()?)
+}
+
+/// Builds a program of this workspace; gives its path.
+fn build(program: &str, profile: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--package", "omadm", "--package", "omadm-agent"])
+        .args(["build", "--quiet", "--profile", profile, "--package", program])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;
     if !status.success() {
-        return Err("omadm and omadm-agent do not build".into());
+        return Err(format!("{program} does not build").into());
     }
     let own = std::env::current_exe()?;
     let target = own.parent().and_then(Path::parent).ok_or("this program is in no target directory")?;
-    Ok(target.join("release"))
+    Ok(target.join(profile).join(program))
 }

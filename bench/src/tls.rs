@@ -8,9 +8,9 @@ use serde::Deserialize;
 use crate::bare::Bare;
 use crate::figure::{Figure, Target};
 use crate::measure::{Effort, median};
-use crate::processes::{Server, binary};
+use crate::processes::Server;
 use crate::store::Alone;
-use crate::{Error, Result, bare};
+use crate::{Error, Result, bare, processes};
 
 const SCENARIO: &str = "tls";
 /// Least rate of requests, as a part of the bare server's.
@@ -63,7 +63,7 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
 fn load(effort: &Effort, server: &Server) -> Result<Load> {
     let (devices, sessions) = if effort.full { ("1000", "3") } else { ("200", "2") };
     let connections = bare::CONNECTIONS.to_string();
-    let output = Command::new(binary("omadm")?)
+    let output = Command::new(processes::server()?)
         .args(["sim", "--protocol", "dm2.0", "--output", "json"])
         .args(["--devices", devices, "--sessions", sessions, "--concurrency", &connections])
         .args(["--server", &server.operator_url])
