@@ -10,8 +10,8 @@ use omadm_codec::{Leniency, media_type};
 use omadm_mo::{ClientUri, Content, Time};
 use omadm_session::dm2::server::{CommandResult, Data, Step, Verdict, flatten};
 use omadm_store::{
-    CheckIn, CommandState, NewEvent, Payload, SessionRow, SessionStep, TraceMessage, Transition, TreeAddress,
-    TreeUpdate,
+    CheckIn, CommandId, CommandState, NewEvent, Payload, SessionRow, SessionStep, TraceMessage, Transition,
+    TreeAddress, TreeUpdate,
 };
 use serde_json::json;
 
@@ -101,7 +101,10 @@ impl<'c> Outcome<'c> {
         mut reply: TraceMessage,
     ) -> SessionStep {
         for result in &step.results {
-            self.result(result);
+            match self.overtaken_by(result, &step.results) {
+                Some(newer) => self.supersede(result.seq, newer),
+                None => self.result(result),
+            }
         }
         for seq in &step.sends {
             self.send(*seq);
@@ -207,6 +210,27 @@ impl<'c> Outcome<'c> {
                 self.push(result.seq, CommandState::Quarantined, None, Some(reason.clone()), None);
             }
         }
+    }
+
+    /// The newer write that did at once what this one would undo if it ran in the next session.
+    fn overtaken_by(&self, result: &CommandResult, all: &[CommandResult]) -> Option<CommandId> {
+        let key = self.supersede_key(result.seq).filter(|_| matches!(result.verdict, Verdict::Again(_)))?;
+        let newer = all.iter().find(|other| {
+            other.seq > result.seq
+                && matches!(other.verdict, Verdict::Done(_))
+                && self.supersede_key(other.seq).as_ref() == Some(&key)
+        })?;
+        self.queue.get(&newer.seq).map(|queued| queued.stored.id)
+    }
+
+    fn supersede_key(&self, seq: i64) -> Option<String> {
+        self.queue.get(&seq)?.operation.as_ref().ok()?.supersede_key()
+    }
+
+    fn supersede(&mut self, seq: i64, newer: CommandId) {
+        let reason =
+            format!("The device was too busy for it, and has carried out the newer command {newer}.");
+        self.push(seq, CommandState::Superseded, Some(503), Some(reason), None);
     }
 
     fn send(&mut self, seq: i64) {

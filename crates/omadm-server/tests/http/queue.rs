@@ -2,12 +2,16 @@
 
 use http::StatusCode;
 use omadm_mo::{DeviceId, Time};
+use omadm_server::config::Span;
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
 use omadm_store::{NewCommand, Store as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{END, HELLO, LANG, TestServer};
+
+/// A leaf beside [`LANG`].
+const NAME: &str = "urn:x:1.0//Name";
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_not_queued() {
@@ -106,6 +110,28 @@ async fn a_newer_write_supersedes_one_that_was_not_sent() {
     let commands = server.connect().await.send(device.package1(HELLO)).await.commands();
     assert_eq!(commands.len(), 1);
     assert!(commands[0][1].ends_with(&new), "{commands:?}");
+}
+
+#[tokio::test]
+async fn a_write_that_was_put_off_does_not_undo_a_newer_one() {
+    let server = TestServer::with(|config| config.device.repeat_window = Span::secs(0)).await;
+    let device = server.enrol("IMEI:1").await;
+    let set = |value| json!({ "verb": "set", "address": LANG, "value": value });
+    let old = server.queue(&device, set("de")).await;
+    let mut connection = server.connect().await;
+    // Under way, so that the newer one does not take its place at once.
+    assert_eq!(connection.send(device.package1(HELLO)).await.commands().len(), 1);
+    let new = server.queue(&device, set("fr")).await;
+    let other = server.queue(&device, json!({ "verb": "set", "address": NAME, "value": "x" })).await;
+    assert_eq!(connection.send(device.package1(HELLO)).await.commands().len(), 3);
+    assert_eq!(connection.send(device.statuses(&[503, 200, 503])).await.text(), END);
+    let overtaken = server.command(&old).await;
+    assert_eq!((&overtaken["state"], &overtaken["status"]), (&json!("superseded"), &json!(503)));
+    assert!(overtaken["reason"].as_str().unwrap().contains(&new), "{overtaken}");
+    assert_eq!(server.command(&new).await["state"], "done");
+    assert_eq!(server.command(&other).await["state"], "queued", "another leaf has to wait only");
+    assert_eq!(server.get("/devices/IMEI:1").await["open_commands"], 1);
+    assert_eq!(connection.send(device.package1(HELLO)).await.commands().len(), 1);
 }
 
 #[tokio::test]

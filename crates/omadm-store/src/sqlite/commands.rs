@@ -3,7 +3,7 @@
 //! ```text
 //! queued --> sent --> done | failed
 //!   |         |
-//!   |         +-----> expired | quarantined
+//!   |         +-----> expired | quarantined | superseded
 //!   +---------------> expired | quarantined | cancelled | superseded
 //! ```
 //! A command is open while its column `finished` is null, and a final state never changes again.
@@ -65,20 +65,24 @@ pub(super) fn enqueue(
     })
 }
 
-/// Ends the commands whose place `new` takes; gives how many.
+/// Ends the commands whose place `new` takes, also those that were sent and came back to the queue; gives how many.
 fn supersede(conn: &Connection, new: &NewCommand, generation: i64, now: Time) -> Result<i64, StoreError> {
     let Some(key) = &new.supersede_key else { return Ok(0) };
     let changed = execute(
         conn,
-        "UPDATE command SET state = 'superseded', finished = $4, reason = $5
-         WHERE device = $1 AND generation = $2 AND supersede_key = $3 AND finished IS NULL
-           AND state = 'queued' AND attempts = 0",
+        "UPDATE command SET state = 'superseded', finished = $4,
+           reason = CASE WHEN attempts = 0 THEN $5 ELSE $6 END
+         WHERE device = $1 AND generation = $2 AND supersede_key = $3 AND finished IS NULL AND state = 'queued'",
         params![
             new.device.as_str(),
             generation,
             key,
             now.0,
-            format!("Replaced by the newer command {} before it was sent.", new.id)
+            format!("Replaced by the newer command {} before it was sent.", new.id),
+            format!(
+                "Replaced by the newer command {} while it waited to be sent again; it may have been carried out.",
+                new.id
+            )
         ],
     )?;
     Ok(count(changed))

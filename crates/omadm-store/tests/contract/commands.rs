@@ -88,18 +88,20 @@ pub async fn a_newer_command_supersedes_what_was_not_sent(store: &dyn Store) {
         assert_eq!(get(store, number).await.state, Queued, "{number}");
     }
     assert_eq!(open_figure(store, "a").await, 2);
-    // What was sent keeps its place, even when it is queued again.
+    // What is on its way keeps its place; what came back to the queue does not.
     moved(store, &a, at(2), vec![transition(2, Queued, Sent), transition(3, Queued, Sent)]).await;
     moved(store, &a, at(2), vec![transition(3, Sent, Queued)]).await;
     store.enqueue(keyed("a", 5, "x"), 10, at(3)).await.unwrap();
     store.enqueue(keyed("a", 6, "y"), 10, at(3)).await.unwrap();
-    assert_eq!(get(store, 4).await.state, Queued);
+    let old = get(store, 4).await;
+    assert_eq!((old.state, old.attempts), (Superseded, 1));
+    assert!(old.reason.unwrap().ends_with("it may have been carried out."));
     assert_eq!(get(store, 2).await.state, Sent);
     // No key, no superseding.
     enqueued(store, &a, 7).await;
     enqueued(store, &a, 8).await;
     assert_eq!(get(store, 7).await.state, Queued);
-    assert_eq!(open_figure(store, "a").await, 6);
+    assert_eq!(open_figure(store, "a").await, 5);
 }
 
 pub async fn superseding_frees_a_place(store: &dyn Store) {
