@@ -77,8 +77,9 @@ name!(
     ServerId, "server identifier", |_| true
 );
 name!(
-    /// Device identifier, the value of `DevInfo/DevID` and of the `OMADM-DevID` header (`DM 2.0 §12.1`).
-    DeviceId, "DevID", |text| !text.contains(' ')
+    /// Device identifier, the value of `DevInfo/DevID` and of the `OMADM-DevID` header (`DM 2.0 §12.1`): printable ASCII without
+    /// blanks, since a header carries nothing else.
+    DeviceId, "DevID", |text| text.bytes().all(|byte| byte.is_ascii_graphic())
 );
 
 impl NodeName {
@@ -118,6 +119,16 @@ mod tests {
         }
         for text in ["(xy)", "...", "urn:oma:mo:x:1.0", "ä b", "a*"] {
             assert!(NodeName::parse(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_has_an_identifier_that_a_header_can_carry() {
+        for text in ["", "IMEI: 1", "X\u{202e}:2", "ä", "a\tb", "a\u{7f}"] {
+            assert!(DeviceId::parse(text).is_err(), "{text:?}");
+        }
+        for text in ["IMEI:1", "UUID:0f9b7a52-58a5-4b1d-8f43-3b6f3d0f0c11", "!~"] {
+            assert!(DeviceId::parse(text).is_ok(), "{text:?}");
         }
     }
 

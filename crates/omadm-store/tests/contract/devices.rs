@@ -61,7 +61,7 @@ pub async fn user_names_can_be_exchanged(store: &dyn Store) {
 }
 
 pub async fn devices_are_listed_by_id(store: &dyn Store) {
-    let names = ["b", "IMEI:1", "a", "ä"];
+    let names = ["b", "IMEI:1", "a", "~"];
     store.enrol(names.iter().map(|name| enrolment(name)).collect(), at(1)).await.unwrap();
     let mut listed = Vec::new();
     let mut after = None;
@@ -72,7 +72,7 @@ pub async fn devices_are_listed_by_id(store: &dyn Store) {
         after = Some(last.id.clone());
         listed.extend(page.into_iter().map(|device| device.id.to_string()));
     }
-    assert_eq!(listed, ["IMEI:1", "a", "b", "ä"]);
+    assert_eq!(listed, ["IMEI:1", "a", "b", "~"]);
 }
 
 /// Gives a device of generation 1 a row of every kind.
