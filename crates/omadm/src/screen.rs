@@ -82,7 +82,7 @@ fn coloured(text: String) -> Cell {
     let colour = match text.as_str() {
         "done" | "ended" => Some(Color::Green),
         "failed" | "quarantined" => Some(Color::Red),
-        "expired" | "cancelled" | "superseded" | "replaced" => Some(Color::Yellow),
+        "expired" | "cancelled" | "superseded" | "replaced" | "broken off" => Some(Color::Yellow),
         _ => None,
     };
     let cell = Cell::new(text);

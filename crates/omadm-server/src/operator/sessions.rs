@@ -8,6 +8,7 @@ use axum::extract::State;
 use super::problem::{Path, Problem, Query};
 use super::views::{Message, Page, Session, Trace};
 use super::{Listing, known_device};
+use crate::clock;
 use crate::context::Context;
 
 /// Lists the sessions of a device, newest first.
@@ -21,7 +22,9 @@ pub async fn list(
     let (limit, before) = (listing.limit()?, listing.number()?);
     let device = known_device(&context, &id).await?;
     let sessions = context.store.sessions(&device.id, before, limit + 1).await?;
-    Ok(Json(Page::cut(sessions, limit, |session| session.session.to_string(), Session::from)))
+    let (now, idle) = (clock::now(), context.config.device.idle_timeout.micros());
+    let view = |session| Session::new(session, now, idle);
+    Ok(Json(Page::cut(sessions, limit, |session| session.session.to_string(), view)))
 }
 
 /// Shows a session with its messages.
@@ -35,5 +38,6 @@ pub async fn show(
     let found = context.store.trace(&device.id, number).await?;
     let (session, messages) =
         found.ok_or_else(|| Problem::unknown(format!("{} has no session {number}", device.id)))?;
-    Ok(Json(Trace { session: session.into(), messages: messages.into_iter().map(Message::from).collect() }))
+    let session = Session::new(session, clock::now(), context.config.device.idle_timeout.micros());
+    Ok(Json(Trace { session, messages: messages.into_iter().map(Message::from).collect() }))
 }

@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use omadm_mo::ClientUri;
 use omadm_mo::ddf::DdfNode;
+use omadm_mo::{ClientUri, Time};
 use omadm_store as store;
 use serde::Serialize;
 use serde_json::Value;
@@ -233,18 +233,21 @@ pub struct Session {
     session: i64,
     started: String,
     updated: String,
-    /// `open`, `ended`, or `replaced` by a newer one before it had ended.
+    /// `open`, `ended`, `replaced` by a newer one before it had ended, or `broken off`: not ended, and without a message for
+    /// longer than the server keeps an idle connection.
     outcome: String,
     messages: i64,
 }
 
-impl From<store::SessionSummary> for Session {
-    fn from(session: store::SessionSummary) -> Self {
+impl Session {
+    /// As it is seen now, where a connection may be idle for so many microseconds.
+    pub fn new(session: store::SessionSummary, now: Time, idle_micros: i64) -> Self {
+        let is_over = session.outcome == "open" && session.updated.plus_micros(idle_micros) < now;
         Self {
             session: session.session,
             started: rfc3339(session.started),
             updated: rfc3339(session.updated),
-            outcome: session.outcome,
+            outcome: if is_over { "broken off".to_owned() } else { session.outcome },
             messages: session.messages,
         }
     }
@@ -371,6 +374,25 @@ impl From<store::Token> for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_without_news_has_broken_off() {
+        let outcome = |stored: &str, now| {
+            let summary = store::SessionSummary {
+                device: omadm_mo::DeviceId::parse("IMEI:1").unwrap(),
+                session: 1,
+                started: Time(10),
+                updated: Time(20),
+                outcome: stored.to_owned(),
+                messages: 2,
+            };
+            Session::new(summary, Time(now), 100).outcome
+        };
+        assert_eq!(outcome("open", 120), "open");
+        assert_eq!(outcome("open", 121), "broken off");
+        assert_eq!(outcome("ended", 121), "ended");
+        assert_eq!(outcome("replaced", 121), "replaced");
+    }
 
     #[test]
     fn a_page_tells_whether_there_is_more() {
