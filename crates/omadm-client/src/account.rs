@@ -16,6 +16,7 @@ pub(crate) struct Account {
     /// From Auth/Trsp.
     pub(crate) credentials: Option<BasicCredentials>,
     host: String,
+    port: u16,
     https: bool,
 }
 
@@ -41,21 +42,27 @@ impl Account {
             uri: uri.clone(),
             credentials: credentials(root),
             host: host.to_ascii_lowercase(),
+            port: port(&parsed),
             https: is_https(&parsed),
         })
     }
 
-    /// Whether an address is of the same authority as the account: the only place that may learn the device's credentials, and
-    /// in a data request its identity. Any port of the host counts; `http` only if the account itself is `http`.
+    /// Whether an address has the host and the port of the account: the only place that may learn the device's credentials, and
+    /// in a data request its identity. Another port may be another service. `http` counts only if the account itself is `http`.
     pub(crate) fn is_home(&self, uri: &Uri) -> bool {
         let same_host = uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host));
-        same_host && (is_https(uri) || !self.https)
+        same_host && port(uri) == self.port && (is_https(uri) || !self.https)
     }
 }
 
 /// Whether the scheme is `https`.
 pub(crate) fn is_https(uri: &Uri) -> bool {
     uri.scheme() == Some(&http::uri::Scheme::HTTPS)
+}
+
+/// The port, by the scheme if the address names none.
+fn port(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(if is_https(uri) { 443 } else { 80 })
 }
 
 /// Auth/Trsp has no type: Data that is a certificate goes with a key, anything else is a user name.

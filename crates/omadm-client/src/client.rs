@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use omadm_mo::{DeviceId, ParameterValues, ServerId};
 use omadm_session::dm2::client::{
-    Body, Config, Effect, EffectResult, Input, Note, Outcome, Output, Session, Start, Trigger,
+    Body, Config, Effect, EffectResult, HttpReply, Input, Note, Outcome, Output, Session, Start, Trigger,
 };
 
 use crate::account::Account;
@@ -31,6 +31,9 @@ pub struct ClientConfig {
     /// HTTP Basic credentials go to the account's own https host without being asked for, which saves a round trip.
     /// Default yes; no waits for the challenge (`DM 2.0 §9.2.1`).
     pub preemptive_basic: bool,
+    /// HTTP Basic credentials also go over plain `http`, to the account's own host and port when it asks for them, where everyone
+    /// on the way reads them. Means nothing without `plain_http`. Default no (`DM 2.0 §9.2.1`: Basic is for use over TLS).
+    pub basic_without_tls: bool,
     /// Every Package#1 lists the supported MOs, not only after a notification that asks for it. Default no.
     pub always_send_mos: bool,
     /// Most Package#2 in one session. Default 1,000.
@@ -47,6 +50,7 @@ impl Default for ClientConfig {
             parameters: ParameterValues::default(),
             plain_http: false,
             preemptive_basic: true,
+            basic_without_tls: false,
             always_send_mos: false,
             max_rounds: 1_000,
             fetch_limit: 16 << 20,
@@ -106,7 +110,7 @@ impl<T: Transport> Client<T> {
         let account = Account::read(device.tree(), server, &engine_config.parameters)?;
         let trigger = if device.bootstrap_is_pending(server) { Trigger::Bootstrap } else { trigger };
         let alerts = device.alerts(server);
-        let offered = alerts.len();
+        let offered = alerts.iter().map(|_| Kept::Yes).collect();
         let start = Start {
             server: server.clone(),
             uri: account.uri.clone(),
@@ -120,7 +124,7 @@ impl<T: Transport> Client<T> {
         let mut running = Running { device, engine, exchange, offered, packages: 0, notes: VecDeque::new() };
         let outcome = running.finish().await?;
         let (packages, notes) = (running.packages, Vec::from(running.notes));
-        self.device.maintain()?;
+        self.device.tidy();
         Ok(SessionReport { server: server.clone(), outcome, packages, notes })
     }
 }
@@ -139,13 +143,20 @@ fn engine_config(config: &ClientConfig, device: &Device, device_id: &DeviceId) -
     }
 }
 
+/// Whether an alert is in the outbox, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Yes,
+    No,
+}
+
 /// A session under way.
 struct Running<'a, T> {
     device: &'a mut Device,
     engine: Session,
     exchange: Exchange<'a, T>,
-    /// Alerts that the engine was given and the server has not taken.
-    offered: usize,
+    /// Alerts that the engine was given and the server has not taken, in order.
+    offered: VecDeque<Kept>,
     packages: u32,
     notes: VecDeque<Note>,
 }
@@ -165,12 +176,13 @@ impl<T: Transport> Running<'_, T> {
                 Output::Note(_) => false,
             };
             let waiting = self.engine.undelivered_alerts().count();
-            if taken && (!reported || waiting < self.offered) {
+            if taken && (!reported || waiting < self.offered.len()) {
                 // At once, and not at the end: a kill during the session must not send the alerts twice.
-                let taken = self.offered.saturating_sub(waiting);
-                match self.device.delivered(&self.exchange.account.server, taken) {
+                let taken = self.offered.len().saturating_sub(waiting);
+                let kept = self.offered.iter().take(taken).filter(|kept| **kept == Kept::Yes).count();
+                match self.device.delivered(&self.exchange.account.server, kept) {
                     Ok(()) => {
-                        self.offered = waiting;
+                        self.offered.drain(..taken);
                         reported = true;
                     }
                     Err(error) if matches!(output, Output::Finished(_)) => return Err(error.into()),
@@ -221,11 +233,25 @@ impl<T: Transport> Running<'_, T> {
             Effect::Execute { address, instance } => self.device.execute(&address, &instance),
             Effect::Fetch { uri, accept } => {
                 let limit = self.exchange.config.fetch_limit;
-                self.data(Method::GET, uri, None, Some(accept), Body::default(), limit).await
+                match self.data(Method::GET, uri, None, Some(accept), Body::default(), limit).await {
+                    Ok(reply) => EffectResult::Http(reply),
+                    Err(TransportError::TooLarge { .. }) => EffectResult::TooLarge,
+                    Err(error) => EffectResult::NoReply { reason: error.to_string() },
+                }
             }
             Effect::Upload { method, uri, content_type, body } => {
                 let method = if method == "PUT" { Method::PUT } else { Method::POST };
-                self.data(method, uri, Some(content_type), None, body, UPLOAD_ANSWER).await
+                match self.data(method, uri, Some(content_type), None, body, UPLOAD_ANSWER).await {
+                    Ok(reply) => EffectResult::Http(reply),
+                    // The status says what became of the upload, however much is said beside.
+                    Err(TransportError::TooLarge { status, .. }) => EffectResult::Http(HttpReply {
+                        status,
+                        content_type: None,
+                        omadm_accept: None,
+                        body: Body::default(),
+                    }),
+                    Err(error) => EffectResult::NoReply { reason: error.to_string() },
+                }
             }
         }
     }
@@ -238,31 +264,32 @@ impl<T: Transport> Running<'_, T> {
         accept: Option<String>,
         body: Body,
         limit: usize,
-    ) -> EffectResult {
+    ) -> Result<HttpReply, TransportError> {
         let identify = Identify::AtHome;
         let body = Bytes::from_owner(body);
         let outgoing = Outgoing { method, uri, content_type, accept, body, identify, limit };
-        match self.exchange.send(outgoing).await {
-            Ok(reply) => EffectResult::Http(reply),
-            Err(TransportError::TooLarge { .. }) => EffectResult::TooLarge,
-            Err(error) => EffectResult::NoReply { reason: error.to_string() },
-        }
+        self.exchange.send(outgoing).await
     }
 
-    /// Alerts that plug-ins have raised meanwhile: durable first, then in the next package.
+    /// Alerts that plug-ins have raised meanwhile: durable first, then in the next package. One for which there is no room goes
+    /// with the next package all the same, and is lost only if the session breaks off before.
     fn take_alerts(&mut self) {
         let server = &self.exchange.account.server;
         for alert in self.device.raised() {
-            match self.device.raise_alert(server, alert.clone()) {
-                Ok(()) => {
-                    self.offered += 1;
-                    let now = (self.device.config.clock)();
-                    self.engine.handle(&mut self.device.tree, now, Input::Alert(alert));
+            let kept = match self.device.raise_alert(server, alert.clone()) {
+                Ok(()) => Kept::Yes,
+                Err(error @ (ClientError::OutboxFull { .. } | ClientError::Persist(_))) => {
+                    tracing::warn!(%server, alert = alert.alert_type, "an alert is not kept: {error}");
+                    Kept::No
                 }
                 Err(error) => {
                     tracing::warn!(%server, alert = alert.alert_type, "an alert is lost: {error}");
+                    continue;
                 }
-            }
+            };
+            self.offered.push_back(kept);
+            let now = (self.device.config.clock)();
+            self.engine.handle(&mut self.device.tree, now, Input::Alert(alert));
         }
     }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use omadm_codec::Limits;
 use omadm_mo::alias::Tolerances;
 use omadm_mo::ddf::Catalogue;
-use omadm_mo::{Actor, Change, Moid, NodePath, NodeRecord, Prepared, Quota, ServerId, Time, Tree};
+use omadm_mo::{
+    Actor, Change, ChangeKind, ChangeSet, Miid, Moid, NodePath, NodeRecord, Prepared, Quota, ServerId, Time,
+    Tree, Value,
+};
 use omadm_session::dm2::client::{self, Installed};
 
 use crate::error::{ClientError, PersistError, PluginError};
@@ -19,8 +22,11 @@ use crate::{definitions, outbox};
 const FACTORY: &str = "factory-bootstrap";
 /// Entry of the key/value area: the change counter of the tree when the state was rewritten.
 const REVISION: &str = "revision";
-/// Nodes in one batch of a rewritten state.
+/// Most nodes in one batch of a rewritten state.
 const STATE_BATCH: usize = 256;
+/// Most octets of names and values in one batch of a rewritten state, a single larger node apart: a batch has to fit a line of
+/// the journal, in which text can be six times as long.
+const STATE_BATCH_OCTETS: usize = 1 << 20;
 
 /// Settings of a device.
 #[derive(Clone, Debug)]
@@ -88,7 +94,8 @@ impl Device {
         definitions::decode(plugins)
     }
 
-    /// Brings a device up: definitions, durable state, the plug-ins' instances, grants.
+    /// Brings a device up: definitions, durable state, the plug-ins' instances, grants. What of the latter two finds no room is
+    /// left out and logged: a device that is full still has to be reached.
     ///
     /// # Errors
     /// When a DDF file, the durable state, a plug-in or a grant is not in order.
@@ -111,7 +118,7 @@ impl Device {
         tree.advance_revision(entries.remove(REVISION).and_then(|value| value.as_u64()).unwrap_or(0));
         let mut device = Self { config, tree, plugins, owners, entries, persistence, in_line: None };
         device.start_plugins()?;
-        device.maintain()?;
+        without_room(device.maintain())?;
         Ok(device)
     }
 
@@ -177,7 +184,7 @@ impl Device {
         }
         entries.extend(servers.iter().map(outbox::bootstrap_pending));
         self.keep(prepared, entries)?;
-        self.maintain()?;
+        self.tidy();
         Ok(servers)
     }
 
@@ -189,10 +196,16 @@ impl Device {
         let revision = (REVISION.to_owned(), Some(self.tree.revision().into()));
         let entries = self.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
         let area = Batch { nodes: Vec::new(), entries: entries.chain([revision]).collect() };
-        let mut records = self.tree.records();
+        let mut records = self.tree.records().peekable();
         let nodes = std::iter::from_fn(|| {
-            let nodes: Vec<_> =
-                records.by_ref().take(STATE_BATCH).map(|(path, record)| (path, Some(record))).collect();
+            let mut nodes = Vec::new();
+            let mut octets: usize = 0;
+            while let Some((path, record)) = records.next_if(|(path, record)| {
+                octets = octets.saturating_add(weight(path, record));
+                nodes.is_empty() || (nodes.len() < STATE_BATCH && octets <= STATE_BATCH_OCTETS)
+            }) {
+                nodes.push((path, Some(record)));
+            }
             (!nodes.is_empty()).then_some(Batch { nodes, entries: Vec::new() })
         });
         Ok(self.persistence.compact(&mut nodes.chain([area]))?)
@@ -215,6 +228,13 @@ impl Device {
             tracing::warn!("the durable state cannot be compacted now: {error}");
         }
         Ok(())
+    }
+
+    /// [`Device::maintain`] after something that is done: it is done even if this fails, and the next time tries again.
+    pub(crate) fn tidy(&mut self) {
+        if let Err(error) = self.maintain() {
+            tracing::error!("grants and alerts are not in line with the tree: {error}");
+        }
     }
 
     fn bring_in_line(&mut self) -> Result<(), ClientError> {
@@ -240,6 +260,9 @@ impl Device {
         entries: Vec<(String, Option<serde_json::Value>)>,
     ) -> Result<(), PersistError> {
         let nodes = prepared.records(&self.tree);
+        let remembered = self.entries.get(grants::ENTRY);
+        let forgotten = grants::forget(remembered, &made(&self.tree, prepared.changes()));
+        let entries = forgotten.into_iter().chain(entries).collect();
         let kept = self.append(&Batch { nodes, entries });
         if kept.is_err() && !self.tree.revert(prepared) {
             return Err(PersistError::Inconsistent(
@@ -260,19 +283,49 @@ impl Device {
     }
 
     fn start_plugins(&mut self) -> Result<(), ClientError> {
-        for plugin in &mut self.plugins {
-            let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
-            plugin
-                .start(&mut transaction)
-                .map_err(|source| ClientError::Start { link: plugin.link().to_owned(), source })?;
-            let prepared = transaction.prepare();
-            let batch = Batch { nodes: prepared.records(&self.tree), entries: Vec::new() };
-            if !batch.is_empty() {
-                self.persistence.append(&batch)?;
-            }
-        }
-        Ok(())
+        let mut plugins = std::mem::take(&mut self.plugins);
+        let started =
+            plugins.iter_mut().try_for_each(|plugin| without_room(self.start_plugin(plugin.as_mut())));
+        self.plugins = plugins;
+        started
     }
+
+    fn start_plugin(&mut self, plugin: &mut dyn ManagementObject) -> Result<(), ClientError> {
+        let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
+        plugin
+            .start(&mut transaction)
+            .map_err(|source| ClientError::Start { link: plugin.link().to_owned(), source })?;
+        let prepared = transaction.prepare();
+        Ok(self.keep(prepared, Vec::new())?)
+    }
+}
+
+/// Lets pass, with a log entry, what failed because tree or disk are full.
+fn without_room(result: Result<(), ClientError>) -> Result<(), ClientError> {
+    match result {
+        Err(error) if error.is_full() => {
+            tracing::error!("the device goes on without what there is no room for: {error}");
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// What a node counts in a batch, in octets.
+fn weight(path: &NodePath, record: &NodeRecord) -> usize {
+    let names = path.iter().map(|name| name.as_str().len()).sum::<usize>();
+    names.saturating_add(record.value.as_ref().map_or(0, Value::size))
+}
+
+/// The MO instances that a change has made.
+fn made(tree: &Tree, changes: &ChangeSet) -> Vec<(Moid, Miid)> {
+    let added = changes.entries.iter().filter(|(.., kind)| *kind == ChangeKind::Added);
+    let roots = added.filter_map(|(path, instance, _)| {
+        let (moid, miid) = instance.as_ref()?;
+        let root = tree.node(tree.instance(moid, miid)?.root)?;
+        (root.path() == *path).then(|| (moid.clone(), miid.clone()))
+    });
+    roots.collect()
 }
 
 fn restore(tree: &mut Tree, entries: &mut Entries, batch: Batch) -> Result<(), PersistError> {

@@ -112,6 +112,8 @@ pub enum TransportError {
     TooLarge {
         /// The host.
         host: String,
+        /// The status of the answer.
+        status: u16,
         /// The limit.
         limit: usize,
     },
@@ -207,4 +209,16 @@ pub enum ClientError {
     /// The engine waits for something that the host did not get from it; a defect of this program.
     #[error("the session engine stopped without an end")]
     Stalled,
+}
+
+impl ClientError {
+    /// Whether tree or disk have no room left.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(
+            self,
+            Self::Start { source: PluginError::Tree(OperationError::Full { .. }), .. }
+                | Self::Grant { source: OperationError::Full { .. }, .. }
+                | Self::Persist(PersistError::Full { .. })
+        )
+    }
 }

@@ -22,7 +22,7 @@ const MAX_REDIRECTS: u32 = 5;
 pub(crate) enum Identify {
     /// Every receiver: a package has to have it (`DM 2.0 §5.2.2, §5.2.4`).
     Always,
-    /// Only hosts of the account's authority: data requests.
+    /// Only the host and port of the account: data requests.
     AtHome,
 }
 
@@ -68,11 +68,11 @@ impl<T: Transport> Exchange<'_, T> {
 
     /// Sends once, or twice if the account's own server asks for credentials that it was not given.
     async fn attempt(&mut self, outgoing: &Outgoing, uri: &Uri) -> Result<HttpResponse, TransportError> {
-        let home = self.account.is_home(uri);
+        let allowed = self.account.is_home(uri) && (is_https(uri) || self.config.basic_without_tls);
         let unasked = self.config.preemptive_basic && is_https(uri);
-        let offered = home && (self.challenged || unasked);
+        let offered = allowed && (self.challenged || unasked);
         let response = self.transport.send(self.request(outgoing, uri, offered)?).await?;
-        let recoverable = home && !offered && self.account.credentials.is_some();
+        let recoverable = allowed && !offered && self.account.credentials.is_some();
         if recoverable && response.status == StatusCode::UNAUTHORIZED && asks_for_basic(&response.headers) {
             self.challenged = true;
             return self.transport.send(self.request(outgoing, uri, true)?).await;

@@ -81,6 +81,27 @@ pub(crate) fn due(tree: &Tree, grants: &[Grant], remembered: Option<&Value>) -> 
     Some((value, new.map(|(_, single)| single.clone()).collect()))
 }
 
+/// The entry that forgets what was granted on these instances, if anything was: rights go with their instance, and one that is
+/// made anew gets them anew.
+pub(crate) fn forget(
+    remembered: Option<&Value>,
+    instances: &[(Moid, Miid)],
+) -> Option<(String, Option<Value>)> {
+    let remembered = remembered.and_then(Value::as_array)?;
+    let heads: Vec<String> = instances.iter().map(|(moid, miid)| head(moid, miid)).collect();
+    let is_gone = |mark: &Value| {
+        mark.as_str().is_some_and(|mark| heads.iter().any(|head| mark.starts_with(head.as_str())))
+    };
+    let kept: Vec<Value> = remembered.iter().filter(|mark| !is_gone(mark)).cloned().collect();
+    (kept.len() < remembered.len()).then(|| (ENTRY.to_owned(), Some(kept.into())))
+}
+
+/// How the marks of an instance begin.
+fn head(moid: &Moid, miid: &Miid) -> String {
+    let closed = serde_json::json!([moid.as_str(), miid.as_str()]).to_string();
+    closed.strip_suffix(']').unwrap_or(&closed).to_owned() + ","
+}
+
 fn expand(tree: &Tree, grant: &Grant) -> Vec<Single> {
     let authorities: Vec<Authority> = match &grant.to {
         Grantee::Everyone => vec![Authority::Everyone],

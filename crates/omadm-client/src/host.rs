@@ -8,6 +8,7 @@ use omadm_session::dm2::client::EffectResult;
 
 use crate::device::Device;
 use crate::error::PersistError;
+use crate::grants;
 use crate::persistence::Batch;
 use crate::plugin::{Changed, ChangedNode, Refusal, TreeView};
 
@@ -48,7 +49,13 @@ impl Device {
                 return refused(refusal);
             }
         }
-        let batch = Batch { nodes: records, entries: Vec::new() };
+        let gone: Vec<(Moid, Miid)> = instances
+            .iter()
+            .filter(|(moid, miid)| self.tree.instance(moid, miid).is_none())
+            .cloned()
+            .collect();
+        let forgotten = grants::forget(self.entries.get(grants::ENTRY), &gone);
+        let batch = Batch { nodes: records, entries: forgotten.into_iter().collect() };
         if let Err(error) = self.append(&batch) {
             return not_kept(&error);
         }

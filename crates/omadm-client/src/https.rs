@@ -118,7 +118,7 @@ impl HttpsTransport {
         let collected = Limited::new(body, limit).collect().await;
         let body = collected.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                TransportError::TooLarge { host: host.to_owned(), limit }
+                TransportError::TooLarge { host: host.to_owned(), status: head.status.as_u16(), limit }
             } else {
                 failed(host, error.as_ref())
             }

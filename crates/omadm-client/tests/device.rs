@@ -10,8 +10,11 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
 use omadm_client::{
-    ClientError, Device, DeviceConfig, Grant, Grantee, Journal, PersistError, PluginError, Volatile,
+    Batch, ClientError, Device, DeviceConfig, Grant, Grantee, Journal, PersistError, Persistence,
+    PluginError, Volatile,
 };
 use omadm_mo::{Authority, Miid, Moid, Rights, ServerId, Value};
 
@@ -203,4 +206,84 @@ fn what_waits_for_a_server_goes_with_its_account() {
     let mut device = open(Journal::open(directory.path()).unwrap(), &hands);
     device.install_bootstrap(&bootstrap("s1", "https://dm.example/")).unwrap();
     assert!(device.alerts(&server_id()).is_empty(), "another life of the account starts with nothing");
+}
+
+#[test]
+fn a_device_without_room_still_starts() {
+    let mut config = config();
+    config.quota.bytes = 1;
+    let device = Device::open(config, plugins(&Hands::default()), Box::new(Volatile::new())).unwrap();
+    assert_eq!(device.tree().device_id(), None);
+    let disk = Full::default();
+    disk.fill(true);
+    let device = open(disk, &Hands::default());
+    assert_eq!(device.tree().instances().count(), 0, "what is not kept is not there either");
+}
+
+#[test]
+fn a_bootstrap_is_installed_even_if_the_grants_find_no_room() {
+    let disk = Full::default();
+    let mut device = open(disk.clone(), &Hands::default());
+    disk.fill_after(1);
+    assert_eq!(device.install_bootstrap(&bootstrap("s1", "https://dm.example/")).unwrap(), [server_id()]);
+    assert_eq!(rights(&device, "s1"), Rights::NONE);
+    disk.fill(false);
+    device.install_bootstrap(&bootstrap("s2", "https://dm.example/")).unwrap();
+    assert_eq!(rights(&device, "s1"), Rights::ALL, "made up for at the next occasion");
+}
+
+#[test]
+fn an_instance_that_is_made_anew_gets_its_grants_anew() {
+    let mut device = open(Volatile::new(), &Hands::default());
+    device.install_bootstrap(&bootstrap("s1", "https://dm.example/")).unwrap();
+    let (moid, miid) = (Moid::parse(THING).unwrap(), Miid::parse("Thing").unwrap());
+    device
+        .change(|tree| {
+            let root = tree.tree().instance(&moid, &miid).unwrap().root;
+            tree.remove(root)?;
+            Ok(tree.create_instance(&moid, &miid, omadm_mo::Content::empty())?)
+        })
+        .unwrap();
+    assert_eq!(rights(&device, "s1"), Rights::NONE);
+    device.install_bootstrap(&bootstrap("s2", "https://dm.example/")).unwrap();
+    assert_eq!((rights(&device, "s1"), rights(&device, "s2")), (Rights::ALL, Rights::ALL));
+}
+
+/// Octets of the values in each batch of a rewritten state.
+struct Measured(Arc<Mutex<Vec<usize>>>);
+
+impl Persistence for Measured {
+    fn load(&mut self, _: &mut dyn FnMut(Batch) -> Result<(), PersistError>) -> Result<(), PersistError> {
+        Ok(())
+    }
+    fn append(&mut self, _: &Batch) -> Result<(), PersistError> {
+        Ok(())
+    }
+    fn wants_compaction(&self) -> bool {
+        false
+    }
+    fn compact(&mut self, state: &mut dyn Iterator<Item = Batch>) -> Result<(), PersistError> {
+        let values = |batch: Batch| {
+            let values = batch.nodes.iter().filter_map(|(_, record)| record.as_ref()?.value.as_ref());
+            values.map(Value::size).sum()
+        };
+        *self.0.lock().unwrap() = state.map(values).collect();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_rewritten_state_has_no_batch_that_is_too_long() {
+    let sizes = Arc::default();
+    let mut device = open(Measured(Arc::clone(&sizes)), &Hands::default());
+    device.install_bootstrap(&bootstrap("s1", "https://dm.example/")).unwrap();
+    let account = device.tree().account(&server_id()).unwrap().child("Name").unwrap().id();
+    let long = || Value::Text("x".repeat(800 << 10));
+    device.change(|tree| Ok(tree.set(account, long())?)).unwrap();
+    set_value(&mut device, &long().to_text()).unwrap();
+    let all: usize = device.tree().records().filter_map(|(_, record)| Some(record.value?.size())).sum();
+    device.compact().unwrap();
+    let sizes = sizes.lock().unwrap();
+    assert!(sizes.iter().all(|size| *size <= 1 << 20), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), all);
 }

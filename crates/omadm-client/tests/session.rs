@@ -157,6 +157,34 @@ async fn the_outbox_is_bounded_and_wants_an_account() {
 }
 
 #[tokio::test]
+async fn alerts_beyond_the_outbox_go_with_the_session_under_way() {
+    let (_authority, server, mut client, hands) = setup().await;
+    server.script([Answer::end()]);
+    assert_ended(&session(&mut client).await.outcome);
+    server.seen();
+    let names: Vec<String> = (0..5).map(|number| format!("urn:example:at:{number}")).collect();
+    hands.lock().unwrap().alerts = names.iter().map(|name| Alert::new(name.as_str())).collect();
+    server.script([Answer::commands(&json!([["EXEC", format!("{THING}//Run")]])), Answer::end()]);
+    assert_ended(&session(&mut client).await.outcome);
+    assert_eq!(server.seen()[1].alert_types(), names);
+    assert!(client.device().alerts(&server_id()).is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_counts_by_its_status_however_much_is_said_beside() {
+    let (_authority, server, mut client, _) = setup().await;
+    let upload = |at: &str| json!(["HPUT", server.at(at), format!("{THING}//Value")]);
+    server.script([
+        Answer::commands(&json!([upload("/one"), upload("/two")])),
+        Answer::status(200).body(vec![b'x'; 70_000]),
+        Answer::status(507).body(vec![b'x'; 70_000]),
+        Answer::end(),
+    ]);
+    assert_ended(&session(&mut client).await.outcome);
+    assert_eq!(server.seen().last().unwrap().statuses(), [200, 419]);
+}
+
+#[tokio::test]
 async fn commands_reach_the_plug_in() {
     let (_authority, server, mut client, hands) = setup().await;
     hands.lock().unwrap().live = 42;

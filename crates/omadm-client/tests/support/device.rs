@@ -37,6 +37,8 @@ pub struct Hand {
     pub live: i64,
     pub applied: Vec<String>,
     pub executed: Vec<String>,
+    /// Raised once the object was called.
+    pub alerts: Vec<omadm_client::Alert>,
 }
 
 pub type Hands = Arc<Mutex<Hand>>;
@@ -81,6 +83,9 @@ impl ManagementObject for Thing {
         hand.executed.push(address.to_string());
         hand.refuse.clone().map_or(Ok(()), Err)
     }
+    fn alerts(&mut self) -> Vec<omadm_client::Alert> {
+        std::mem::take(&mut self.0.lock().unwrap().alerts)
+    }
 }
 
 struct DevInfo;
@@ -121,11 +126,15 @@ pub fn plugins(hands: &Hands) -> Vec<Box<dyn ManagementObject>> {
 
 /// Memory that is full when the test says so.
 #[derive(Clone, Default)]
-pub struct Full(Arc<Mutex<bool>>);
+pub struct Full(Arc<Mutex<Option<usize>>>);
 
 impl Full {
     pub fn fill(&self, full: bool) {
-        *self.0.lock().unwrap() = full;
+        *self.0.lock().unwrap() = full.then_some(0);
+    }
+    /// Takes so many batches more.
+    pub fn fill_after(&self, batches: usize) {
+        *self.0.lock().unwrap() = Some(batches);
     }
 }
 
@@ -134,7 +143,14 @@ impl Persistence for Full {
         Ok(())
     }
     fn append(&mut self, _: &Batch) -> Result<(), PersistError> {
-        if *self.0.lock().unwrap() { Err(PersistError::Full { path: "disk".into() }) } else { Ok(()) }
+        match self.0.lock().unwrap().as_mut() {
+            None => Ok(()),
+            Some(0) => Err(PersistError::Full { path: "disk".into() }),
+            Some(batches) => {
+                *batches -= 1;
+                Ok(())
+            }
+        }
     }
     fn wants_compaction(&self) -> bool {
         false

@@ -97,8 +97,10 @@ impl Model {
             |error: &dyn std::error::Error| Failure::Failed(format!("cannot build {}: {error}", device.id));
         let bootstrap = account.bootstrap(device).map_err(|error| failure(&error))?;
         let built = self.device(&device.id, &bootstrap).map_err(|error| failure(&error))?;
+        // Who lets the fleet talk without TLS has a server that asks for credentials all the same.
+        let plain_http = account.uri.starts_with("http://");
         let config =
-            ClientConfig { plain_http: account.uri.starts_with("http://"), ..ClientConfig::default() };
+            ClientConfig { plain_http, basic_without_tls: plain_http, ..ClientConfig::default() };
         Ok(Client::new(built, transport, config))
     }
 
