@@ -1,9 +1,11 @@
 //! What management objects and the main loop tell each other. All of it happens on one thread; nothing waits.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use omadm_mo::ServerId;
 use tokio::sync::Notify;
 
 /// Shared by the main loop and the management objects.
@@ -13,10 +15,19 @@ pub struct Controls(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     poll_interval: AtomicU32,
-    poll_now: AtomicBool,
     compact: AtomicBool,
     changed: Notify,
     peer: Mutex<Option<IpAddr>>,
+    extra: Mutex<Extra>,
+}
+
+/// Sessions that servers ask for.
+#[derive(Debug, Default)]
+struct Extra {
+    /// The server of the session under way.
+    serving: Option<ServerId>,
+    /// Who asked for another session.
+    asked: BTreeSet<ServerId>,
 }
 
 impl Controls {
@@ -30,13 +41,23 @@ impl Controls {
             self.0.changed.notify_one();
         }
     }
-    /// Asks for a session after this one.
+    /// Asks for another session with the server of the one under way.
     pub fn ask_for_session(&self) {
-        self.0.poll_now.store(true, Ordering::Relaxed);
+        let mut extra = self.extra();
+        let server = extra.serving.clone();
+        extra.asked.extend(server);
     }
-    /// Whether a session was asked for; once.
-    pub fn take_session(&self) -> bool {
-        self.0.poll_now.swap(false, Ordering::Relaxed)
+    /// Whether a server asked for another session.
+    pub fn is_session_asked_for(&self) -> bool {
+        !self.extra().asked.is_empty()
+    }
+    /// The servers that asked for another session; once.
+    pub fn take_sessions(&self) -> BTreeSet<ServerId> {
+        std::mem::take(&mut self.extra().asked)
+    }
+    /// Says with which server a session is under way.
+    pub fn set_serving(&self, server: Option<ServerId>) {
+        self.extra().serving = server;
     }
     /// Asks for compaction after this session.
     pub fn ask_for_compaction(&self) {
@@ -54,8 +75,31 @@ impl Controls {
     pub fn peer(&self) -> Option<IpAddr> {
         *self.0.peer.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Says with whom a session is about to start.
+    /// Says at which address the server of the next session is.
     pub fn set_peer(&self, peer: Option<IpAddr>) {
         *self.0.peer.lock().unwrap_or_else(PoisonError::into_inner) = peer;
+    }
+
+    fn extra(&self) -> MutexGuard<'_, Extra> {
+        self.0.extra.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_session_is_with_the_server_that_asked() {
+        let controls = Controls::default();
+        controls.ask_for_session();
+        assert!(!controls.is_session_asked_for(), "nobody was there to ask");
+        for server in ["s2", "s1", "s2"] {
+            controls.set_serving(ServerId::parse(server).ok());
+            controls.ask_for_session();
+        }
+        assert!(controls.is_session_asked_for());
+        assert_eq!(controls.take_sessions().iter().map(ServerId::as_str).collect::<Vec<_>>(), ["s1", "s2"]);
+        assert!(!controls.is_session_asked_for());
     }
 }

@@ -44,16 +44,35 @@ fn is_scheme(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
+/// What is shown as the identity of a device that has none yet: the nil UUID.
+pub const NONE: &str = "UUID:00000000-0000-0000-0000-000000000000";
+
 /// The identity: the configured one, else derived from the machine's, else made up once and kept in `data_dir`.
 pub fn find(configured: Option<&str>, machine: &Machine, data_dir: &Path) -> Result<String, AgentError> {
+    match look(configured, machine, data_dir)? {
+        Some(id) => Ok(id),
+        None => make_up(data_dir).map(uri),
+    }
+}
+
+/// [`find`] without making one up: `None` when there is none yet.
+pub fn look(
+    configured: Option<&str>,
+    machine: &Machine,
+    data_dir: &Path,
+) -> Result<Option<String>, AgentError> {
     if let Some(id) = configured {
-        return Ok(id.to_owned());
+        return Ok(Some(id.to_owned()));
     }
     let uuid = match machine.machine_id() {
-        Some(machine_id) => derive(&machine_id)?,
+        Some(machine_id) => Some(derive(&machine_id)?),
         None => kept(data_dir)?,
     };
-    Ok(format!("UUID:{}", uuid.hyphenated()))
+    Ok(uuid.map(uri))
+}
+
+fn uri(uuid: Uuid) -> String {
+    format!("UUID:{}", uuid.hyphenated())
 }
 
 /// HMAC-SHA256 of the application keyed by the machine's identity, shaped as a version 4 UUID; what
@@ -69,20 +88,28 @@ fn derive(machine_id: &Uuid) -> Result<Uuid, AgentError> {
     Ok(uuid::Builder::from_random_bytes(*octets).into_uuid())
 }
 
-fn kept(data_dir: &Path) -> Result<Uuid, AgentError> {
+fn kept(data_dir: &Path) -> Result<Option<Uuid>, AgentError> {
     let path = data_dir.join(FILE);
-    let error = |action, source| AgentError::File { action, path: path.clone(), source };
     match std::fs::read_to_string(&path) {
         Ok(text) => Uuid::try_parse(text.trim())
+            .map(Some)
             .map_err(|_| AgentError::Refused(format!("{} holds no UUID; remove it", path.display()))),
-        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {
-            let uuid = Uuid::new_v4();
-            std::fs::create_dir_all(data_dir).map_err(|source| error("create the directory of", source))?;
-            write(&path, &format!("{uuid}\n")).map_err(|source| error("write", source))?;
-            Ok(uuid)
-        }
-        Err(source) => Err(error("read", source)),
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(AgentError::File { action: "read", path, source }),
     }
+}
+
+fn make_up(data_dir: &Path) -> Result<Uuid, AgentError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let path = data_dir.join(FILE);
+    let error = |action, source| AgentError::File { action, path: path.clone(), source };
+    let uuid = Uuid::new_v4();
+    // As the journal makes it: nobody else may enter.
+    let mut directory = std::fs::DirBuilder::new();
+    directory.recursive(true).mode(0o700);
+    directory.create(data_dir).map_err(|source| error("create the directory of", source))?;
+    write(&path, &format!("{uuid}\n")).map_err(|source| error("write", source))?;
+    Ok(uuid)
 }
 
 /// Puts a file in place whole: the identity must neither be half there nor change when the power fails.
@@ -143,7 +170,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let data = root.path().join("data");
         let machine = Machine::at(root.path(), []);
+        assert_eq!(look(None, &machine, &data).unwrap(), None);
+        assert!(!data.exists(), "looking makes nothing");
         let id = find(None, &machine, &data).unwrap();
+        assert_eq!(look(None, &machine, &data).unwrap().as_deref(), Some(id.as_str()));
         assert_eq!(check(&id), Ok(()));
         assert_eq!(find(None, &machine, &data).unwrap(), id);
         assert_eq!(find(Some("IMEI:493005100592800"), &machine, &data).unwrap(), "IMEI:493005100592800");

@@ -40,7 +40,7 @@ impl Setup {
         Ok(Self { config, data_dir, machine: Machine::this(), controls, logging })
     }
 
-    /// The identity of the device.
+    /// The identity of the device; makes one up and keeps it if there is none.
     pub fn device_id(&self) -> Result<String, AgentError> {
         device_id::find(self.config.device.id.as_deref(), &self.machine, &self.data_dir)
     }
@@ -54,12 +54,14 @@ impl Setup {
             )),
             error => error.into(),
         })?;
-        self.device(Box::new(journal))
+        self.device(Box::new(journal), self.device_id()?)
     }
 
-    /// The device as it is on disk, to look at.
+    /// The device as it is on disk, to look at: nothing is written, so a device that has yet to make up its identity has none.
     pub fn view(&self) -> Result<Device, AgentError> {
-        self.device(Box::new(JournalView::new(&self.data_dir)))
+        let id = device_id::look(self.config.device.id.as_deref(), &self.machine, &self.data_dir)?;
+        let id = id.unwrap_or_else(|| device_id::NONE.to_owned());
+        self.device(Box::new(JournalView::new(&self.data_dir)), id)
     }
 
     /// The device with its network.
@@ -74,6 +76,7 @@ impl Setup {
         })?;
         let config = ClientConfig {
             plain_http: session.plain_http,
+            basic_without_tls: session.basic_without_tls,
             preemptive_basic: session.preemptive_basic,
             always_send_mos: session.send_mos,
             max_rounds: session.max_rounds,
@@ -83,13 +86,13 @@ impl Setup {
         Ok(Client::new(device, transport, config))
     }
 
-    fn device(&self, persistence: Box<dyn Persistence>) -> Result<Device, AgentError> {
+    fn device(&self, persistence: Box<dyn Persistence>, device_id: String) -> Result<Device, AgentError> {
         let settings = agent::Settings {
             poll_interval: self.config.session.poll_seconds(),
             log_level: self.config.log.level,
             logging: self.logging.clone(),
         };
-        let objects = mo::all(&self.config.ddf, &self.machine, self.device_id()?, &self.controls, settings)?;
+        let objects = mo::all(&self.config.ddf, &self.machine, device_id, &self.controls, settings)?;
         let limits = &self.config.limits;
         let mut config = DeviceConfig {
             quota: Quota { nodes: limits.tree_nodes, bytes: limits.tree_bytes.0, ..Quota::default() },

@@ -40,7 +40,8 @@ pub struct Tolerances {
     pub text_values: bool,
     /// Base64 with white space in it or without its padding (`RFC 4648 §3.2, §3.3`).
     pub loose_base64: bool,
-    /// A number or bool that is the whole body, with white space around it, or a bool as `1`, `0` or in capitals.
+    /// A number or bool that is the whole body, with white space around it, or a bool as `1`, `0` or in capitals; a whole number
+    /// with a plus sign, or as JSON that is no integer by its form, such as `60.0`.
     pub loose_text: bool,
 }
 

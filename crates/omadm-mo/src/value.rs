@@ -113,7 +113,7 @@ impl Value {
     pub(crate) fn departure_of_text(format: Format, text: &str) -> Option<Departure> {
         let loose = match format {
             Format::Bool => !matches!(text, "true" | "false"),
-            Format::Int | Format::Float => text.trim().len() != text.len(),
+            Format::Int | Format::Float => text.trim().len() != text.len() || text.starts_with('+'),
             _ => false,
         };
         loose.then_some(Departure::LooseText)
@@ -133,7 +133,8 @@ impl Value {
     }
 
     /// Makes a value as it came from a self-describing format (JSON) into a value of `format`. `Text` is read by
-    /// [`Value::from_text`]; also says whether something had to be tolerated for that.
+    /// [`Value::from_text`], and a whole number may stand as `60.0` or `6e1`; also says whether something had to be tolerated for
+    /// that.
     ///
     /// # Errors
     /// [`ValueError`] when the value does not fit.
@@ -144,6 +145,10 @@ impl Value {
         match (format, &self) {
             #[expect(clippy::cast_precision_loss, reason = "the float nearest to a whole number is meant")]
             (Format::Float, Self::Int(number)) => Ok((Self::Float(*number as f64), None)),
+            (Format::Int, Self::Float(number)) => match whole(*number) {
+                Some(number) => Ok((Self::Int(number), Some(Departure::LooseText))),
+                None => Err(ValueError { format, found: self.describe() }),
+            },
             (Format::Bin | Format::B64, Self::Text(text)) => match STANDARD.decode(text) {
                 Ok(octets) => Ok((Self::Bytes(octets), None)),
                 Err(_) => Ok((Self::from_text(format, text)?, Some(Departure::LooseBase64))),
@@ -282,6 +287,16 @@ impl fmt::Debug for Value {
 
 fn text_of(octets: usize) -> String {
     format!("text of {octets} octets")
+}
+
+/// A number that an `int` leaf can hold.
+fn whole(number: f64) -> Option<i64> {
+    let range = f64::from(i32::MIN)..=f64::from(i32::MAX);
+    if !range.contains(&number) || number % 1.0 != 0.0 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+    Some(number as i64)
 }
 
 fn parse_bool(text: &str) -> Option<bool> {
@@ -443,6 +458,19 @@ mod tests {
         assert!(Value::Null.into_format(Format::Chr).is_err());
         assert!(text("x").into_format(Format::Null).is_err());
         assert!(Value::Bool(true).into_format(Format::Node).is_err());
+    }
+
+    #[test]
+    fn whole_numbers_may_stand_as_floats() {
+        let loose = Some(Departure::LooseText);
+        for (float, int) in [(60.0, 60), (-0.0, 0), (-2_147_483_648.0, i64::from(i32::MIN))] {
+            assert_eq!(Value::Float(float).into_format(Format::Int), Ok((Value::Int(int), loose)));
+        }
+        for float in [0.5, 2_147_483_648.0, -2_147_483_649.0, 1e300] {
+            assert!(Value::Float(float).into_format(Format::Int).is_err(), "{float}");
+        }
+        assert_eq!(Value::departure_of_text(Format::Int, "+5"), loose);
+        assert_eq!(Value::departure_of_text(Format::Int, "-5"), None);
     }
 
     #[test]

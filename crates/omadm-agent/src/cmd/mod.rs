@@ -7,6 +7,7 @@ pub mod status;
 pub mod tree;
 
 use std::path::Path;
+use std::time::Duration;
 
 use omadm_client::{Body, Client, Outcome, SessionReport, Trigger};
 use omadm_mo::{ServerId, Value};
@@ -16,6 +17,9 @@ use crate::error::AgentError;
 
 /// Longest bootstrap file in octets.
 const MAX_BOOTSTRAP: usize = 1 << 20;
+
+/// Longest look-up of a server's address before a session. The transport looks it up for itself, within its own limits.
+const LOOK_UP: Duration = Duration::from_secs(5);
 
 /// A runtime on this thread: the agent waits much and works little.
 fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
@@ -52,8 +56,11 @@ async fn session(
     server: &ServerId,
     trigger: Trigger,
 ) -> Result<SessionReport, AgentError> {
-    controls.set_peer(peer(client, server).await);
+    let peer = tokio::time::timeout(LOOK_UP, peer(client, server)).await.unwrap_or_default();
+    controls.set_peer(peer);
+    controls.set_serving(Some(server.clone()));
     let report = client.run_session(server, trigger).await;
+    controls.set_serving(None);
     controls.set_peer(None);
     let report = report?;
     match &report.outcome {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use omadm_client::{Client, ClientError, Outcome, PersistError, Trigger};
 use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use super::{read_bootstrap, runtime, session};
 use crate::controls::Controls;
@@ -24,7 +25,7 @@ pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
         factory_bootstrap(setup, &mut client);
         tokio::select! {
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => {}
-            ended = serve(&mut client, &setup.controls, &mut signals.hang_up, &mut signals.user) => ended?,
+            ended = serve(&mut client, setup, &mut signals.hang_up, &mut signals.user) => ended?,
         }
         tracing::info!("ended by a signal; the tree is safe on disk");
         Ok(ExitCode::SUCCESS)
@@ -56,40 +57,55 @@ fn factory_bootstrap(setup: &Setup, client: &mut Client) {
 /// Sessions, one after the other, for ever.
 async fn serve(
     client: &mut Client,
-    controls: &Controls,
+    setup: &Setup,
     hang_up: &mut Signal,
     user: &mut Signal,
 ) -> Result<(), AgentError> {
+    let controls = &setup.controls;
     if let Some(device_id) = client.device().tree().device_id() {
         tracing::info!(%device_id, poll_interval = controls.poll_interval(), "running");
     }
     let pending = client.device().bootstraps_pending();
     sessions(client, controls, pending, &Trigger::Bootstrap).await?;
     // Machines that start together must not all call together.
-    let mut wait = spread(controls.poll_interval(), 0.0, 1.0);
+    let mut poll = due(spread(controls.poll_interval(), 0.0, 1.0));
+    // When the next session that a server asks for may be.
+    let mut extra = Instant::now();
     let mut failures = 0;
     loop {
-        if !controls.take_session() {
-            let due = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = due => {}
-                _ = hang_up.recv() => tracing::info!("session asked for by SIGHUP"),
-                _ = user.recv() => tracing::info!("session asked for by SIGUSR1"),
-                () = controls.changed() => {
-                    wait = next(controls, failures);
-                    continue;
-                }
+        tokio::select! {
+            () = at(poll) => {}
+            () = at(Some(extra)), if controls.is_session_asked_for() => {
+                // Only with those who asked, so that none of them drives the device against the others.
+                let servers = controls.take_sessions().into_iter().collect();
+                sessions(client, controls, servers, &Trigger::Client).await?;
+                extra = Instant::now() + setup.config.session.extra_interval.0;
+                continue;
+            }
+            _ = hang_up.recv() => tracing::info!("session asked for by SIGHUP"),
+            _ = user.recv() => tracing::info!("session asked for by SIGUSR1"),
+            () = controls.changed() => {
+                poll = due(next(controls, failures));
+                continue;
             }
         }
         let servers = client.device().tree().accounts().map(|(server, _)| server).collect();
         let ended = sessions(client, controls, servers, &Trigger::Client).await?;
         failures = if ended { 0 } else { failures.saturating_add(1) };
-        wait = next(controls, failures);
+        poll = due(next(controls, failures));
+    }
+}
+
+/// When a wait from now on ends; `None` is never.
+fn due(wait: Option<Duration>) -> Option<Instant> {
+    wait.and_then(|wait| Instant::now().checked_add(wait))
+}
+
+/// Waits until then; `None` is never.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -111,12 +111,17 @@ pub struct SessionSection {
     /// Time between sessions that the device starts by itself, in whole seconds up to a week, spread by a tenth each way; 0 is
     /// none. A server can change it on the device; a changed configuration wins at the next start.
     pub poll_interval: Span,
+    /// Shortest time between sessions that a server asks for by PollNow, beside those of `poll_interval`. The first is at once.
+    pub extra_interval: Span,
     /// How long the set-up of a TCP connection may take, one second or more.
     pub connect_timeout: Span,
     /// How long a whole HTTP exchange may take, one second or more.
     pub request_timeout: Span,
     /// Allow `http` for sessions and data: for a laboratory only, there is no protection at all.
     pub plain_http: bool,
+    /// Insecure: send HTTP Basic credentials over `http` when the account's own host and port asks for them, so that everyone on
+    /// the way reads them. Means nothing without `plain_http`.
+    pub basic_without_tls: bool,
     /// Send HTTP Basic credentials to the account's own https host without waiting to be asked.
     pub preemptive_basic: bool,
     /// List the supported management objects in every Package#1, also when no notification asked for them.
@@ -131,9 +136,11 @@ impl Default for SessionSection {
     fn default() -> Self {
         Self {
             poll_interval: Span::secs(60),
+            extra_interval: Span::secs(10),
             connect_timeout: Span::secs(10),
             request_timeout: Span::secs(60),
             plain_http: false,
+            basic_without_tls: false,
             preemptive_basic: true,
             send_mos: false,
             strict: false,

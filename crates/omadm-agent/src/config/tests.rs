@@ -80,6 +80,10 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("[session]\npoll_interval = 604801", "line 2: session.poll_interval: is more than 604800 seconds"),
         ("[session]\npoll_interval = \"8 d\"", "line 2: session.poll_interval: is more than 604800 seconds"),
         (
+            "[session]\nextra_interval = \"8 d\"",
+            "line 2: session.extra_interval: is more than 604800 seconds",
+        ),
+        (
             "[session]\npoll_interval = \"1500 ms\"",
             "line 2: session.poll_interval: has to be in whole seconds",
         ),

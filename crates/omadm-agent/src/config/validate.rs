@@ -15,8 +15,14 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if session.poll_interval.0.subsec_nanos() != 0 {
         return Err(Fault::new("session.poll_interval", "has to be in whole seconds"));
     }
-    if session.poll_interval > Span::secs(MAX_POLL_INTERVAL.into()) {
-        return Err(Fault::new("session.poll_interval", format!("is more than {MAX_POLL_INTERVAL} seconds")));
+    let intervals = [
+        ("session.poll_interval", session.poll_interval),
+        ("session.extra_interval", session.extra_interval),
+    ];
+    if let Some((key, _)) =
+        intervals.into_iter().find(|(_, span)| *span > Span::secs(MAX_POLL_INTERVAL.into()))
+    {
+        return Err(Fault::new(key, format!("is more than {MAX_POLL_INTERVAL} seconds")));
     }
     let spans = [
         ("session.connect_timeout", session.connect_timeout),

@@ -22,7 +22,13 @@ pub(super) fn create_directory(path: &Path) -> Result<(), PersistError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| error("create the directory", path, source))
+    let new: Vec<&Path> = path.ancestors().take_while(|directory| !directory.exists()).collect();
+    builder.create(path).map_err(|source| error("create the directory", path, source))?;
+    // What is acknowledged in a directory must not go with its name.
+    for parent in new.into_iter().filter_map(Path::parent) {
+        sync_directory(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+    }
+    Ok(())
 }
 
 /// Creates an empty file that only its owner may read.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use omadm_codec::dm2::StatusCode;
 use omadm_mo::{Prepared, Tree};
 
 use super::{Answer, Context, Progress, Wait, unexpected};
@@ -30,9 +31,10 @@ impl Commit {
     pub(super) fn finish(self, context: &mut Context<'_>, result: EffectResult) -> Answer {
         match result {
             EffectResult::Done => self.answer,
+            other if context.tree.revert(self.prepared) => unexpected(other),
             other => {
-                context.tree.revert(self.prepared);
-                unexpected(other)
+                let reason = format!("a change that could not be undone was not kept: {other:?}");
+                Answer::failure(StatusCode::INTERNAL_ERROR, reason)
             }
         }
     }
