@@ -66,7 +66,7 @@ async fn open(dir: &Path) -> Result<SqliteStore> {
             replace: false,
         })
     };
-    store.enrol((0..WRITERS).map(enrolment).collect::<Result<_>>()?, Time::default()).await?;
+    store.enrol((0..WRITERS).map(enrolment).collect::<Result<_>>()?, Vec::new(), Time::default()).await?;
     Ok(store)
 }
 

@@ -1,6 +1,7 @@
 //! Starting and stopping a server.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
@@ -227,13 +228,18 @@ fn names(device: &DeviceSection, public_url: &str) -> BTreeSet<String> {
 }
 
 async fn first_token(config: &Config, store: &dyn Store) -> Result<Option<TokenText>, ServerError> {
+    // Of servers that start at the same time one makes the token, and the file is of that one.
+    let directory = &config.server.data_dir;
+    let lock = File::open(directory).and_then(|file| file.lock().map(|()| file));
+    let _lock =
+        lock.map_err(|source| ServerError::File { what: "no lock on", path: directory.clone(), source })?;
     if !store.tokens().await?.is_empty() {
         return Ok(None);
     }
     let (token, row) = operator::tokens::make(FIRST_TOKEN, None, clock::now())?;
     // The file comes first: a token that is stored and written nowhere would lock everyone out for good.
     tls::write_private(&config.server.data_dir.join(TOKEN_FILE), token.expose())?;
-    store.put_token(row).await?;
+    store.add_token(row).await?;
     Ok(Some(TokenText(token)))
 }
 

@@ -19,13 +19,24 @@ use omadm_mo::{DeviceId, Time};
 pub trait Store: Send + Sync + 'static {
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`]; `replace` starts a new
     /// generation, and with the old one goes what was queued. [`StoreError::UserTaken`] when another device has the user name.
-    async fn enrol(&self, devices: Vec<Enrolment>, now: Time) -> Result<(), StoreError>;
+    /// `events` are added in the same batch.
+    async fn enrol(
+        &self,
+        devices: Vec<Enrolment>,
+        events: Vec<NewEvent>,
+        now: Time,
+    ) -> Result<(), StoreError>;
     /// A device, if enrolled.
     async fn device(&self, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// Devices by id after `after`, at most `limit`.
     async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreError>;
-    /// Removes a device with all that is its own; `false` if it was not enrolled.
-    async fn remove_device(&self, id: &DeviceId, now: Time) -> Result<bool, StoreError>;
+    /// Removes a device with all that is its own, and adds `events` in the same batch; `false`, and no event, if it was not enrolled.
+    async fn remove_device(
+        &self,
+        id: &DeviceId,
+        events: Vec<NewEvent>,
+        now: Time,
+    ) -> Result<bool, StoreError>;
     /// The device and verifier behind a user name.
     async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError>;
 
@@ -55,12 +66,14 @@ pub trait Store: Send + Sync + 'static {
     async fn expire(&self, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError>;
 
     /// All that one message of a device needs, in one read: the device, its session row, and its open commands in order
-    /// (`sent` ones first, then `queued`, at most `limit`).
+    /// (all `sent` ones first, then at most `limit` that are `queued`).
     async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError>;
-    /// As [`Store::check_in`], for the device behind a user name, and its credential, all of the same generation.
+    /// As [`Store::check_in`], for the device behind a user name, and its credential, all of the same generation. Where `accept`
+    /// does not take the credential, nothing more is read, and there is no answer.
     async fn check_in_user(
         &self,
         user: &str,
+        accept: Accept,
         limit: u32,
     ) -> Result<Option<(Credential, CheckIn)>, StoreError>;
     /// Applies the effects of one message in one durable batch, or nothing: [`StoreError::Conflict`] when the generation, the
@@ -116,13 +129,15 @@ pub trait Store: Send + Sync + 'static {
     /// One DDF file.
     async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError>;
 
-    /// Keeps an operator token.
-    async fn put_token(&self, token: Token) -> Result<(), StoreError>;
+    /// Keeps an operator token; `false` if there is one of that name, which stays as it is.
+    async fn add_token(&self, token: Token) -> Result<bool, StoreError>;
     /// All operator tokens.
     async fn tokens(&self) -> Result<Vec<Token>, StoreError>;
     /// Removes a token.
     async fn remove_token(&self, name: &str) -> Result<bool, StoreError>;
 
+    /// Writes and changes nothing: an error says that nothing can be written now.
+    async fn ping(&self) -> Result<(), StoreError>;
     /// Figures for the health page.
     async fn counts(&self) -> Result<Counts, StoreError>;
 }

@@ -60,6 +60,9 @@ pub struct Credential {
     pub verifier: Vec<u8>,
 }
 
+/// Whether a credential is the one of who asks.
+pub type Accept = Box<dyn FnOnce(&Credential) -> bool + Send>;
+
 /// States of a command (`queued → sent → …`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -20,10 +20,10 @@ use crate::listener::Connection;
 pub async fn authenticate(context: &Context, headers: &HeaderMap) -> Result<Credential, Refusal> {
     let given = given(headers)?;
     let kept = context.store.credential(&given.user).await.map_err(|error| store_failed(&error))?;
-    kept.filter(|kept| matches(kept, &given)).ok_or_else(|| wrong(&given))
+    kept.filter(|kept| matches(kept, &given)).ok_or_else(|| wrong(&given.user))
 }
 
-/// As [`authenticate`], and reads with the credential what a message of the device needs.
+/// As [`authenticate`], and reads with the credential what a message of the device needs; of who has the wrong secret, nothing.
 ///
 /// # Errors
 /// 401; 503 when the store fails.
@@ -33,8 +33,10 @@ pub async fn check_in(
     limit: u32,
 ) -> Result<(Credential, CheckIn), Refusal> {
     let given = given(headers)?;
-    let kept = context.store.check_in_user(&given.user, limit).await.map_err(|error| store_failed(&error))?;
-    kept.filter(|(kept, _)| matches(kept, &given)).ok_or_else(|| wrong(&given))
+    let user = given.user.clone();
+    let accept = Box::new(move |kept: &Credential| matches(kept, &given));
+    let known = context.store.check_in_user(&user, accept, limit).await;
+    known.map_err(|error| store_failed(&error))?.ok_or_else(|| wrong(&user))
 }
 
 fn given(headers: &HeaderMap) -> Result<BasicCredentials, Refusal> {
@@ -49,8 +51,8 @@ fn matches(kept: &Credential, given: &BasicCredentials) -> bool {
     Verifier::from_bytes(&kept.verifier).is_some_and(|verifier| verifier.matches(&given.password))
 }
 
-fn wrong(given: &BasicCredentials) -> Refusal {
-    tracing::warn!(user = given.user, "wrong user or secret; enrol the device or bootstrap it anew");
+fn wrong(user: &str) -> Refusal {
+    tracing::warn!(user, "wrong user or secret; enrol the device or bootstrap it anew");
     refusal(401, "user or secret is wrong")
 }
 

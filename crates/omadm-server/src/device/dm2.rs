@@ -1,5 +1,6 @@
 //! The DM 2.0 endpoint: one message in, its effects durable, one message out (`DM 2.0 §5.2`).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ use crate::outcome::{Outcome, Queued, Received, inventory_text};
 
 /// How often a message is taken up again when another of the same device came between.
 const MAX_CONFLICTS: usize = 5;
-/// Open commands read with a message beyond two packages of them: those that wait for a result come first.
+/// Queued commands read with a message beyond two packages of them: the time of some may be over, and some have to wait for others.
 const BEYOND: usize = 256;
 /// How long after it was read the state of a device is worked with: a body can take its time, and commands may come meanwhile.
 const FRESH: Duration = Duration::from_millis(100);
@@ -73,9 +74,9 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
     let mut message = Message::new(content_type);
     let reply = async {
         let (named, kind) = admitted?;
+        message.kind = Some(kind.clone());
         auth::same_device(context, &credential, &named, connection).await?;
         let device = &context.config.device;
-        message.kind = Some(kind.clone());
         message.fill(read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?);
         // Held until the answer: so many new sessions at a time and no more.
         let _admission = match kind {
@@ -131,7 +132,7 @@ fn brings_secrets(kind: &Kind, queue: &[Queued<'_>]) -> bool {
     matches!(kind, Kind::ResponseWithData { .. }) && queue.iter().any(reads_secrets)
 }
 
-/// How many open commands are read with a message.
+/// How many queued commands are read with a message.
 fn commands_read(context: &Context) -> u32 {
     u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX)
 }
@@ -141,8 +142,10 @@ fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
 }
 
 fn admit(method: &str, headers: &HeaderMap) -> Result<(DeviceId, Kind), Refusal> {
-    let device_ids: Vec<&str> =
-        headers.get_all(OMADM_DEVID).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    // What is no text is refused for what it holds.
+    let device_ids: Vec<Cow<'_, str>> =
+        headers.get_all(OMADM_DEVID).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let device_ids: Vec<&str> = device_ids.iter().map(Cow::as_ref).collect();
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let accept = accept.join(", ");
     engine::admit(&RequestHead {

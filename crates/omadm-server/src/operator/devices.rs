@@ -109,9 +109,7 @@ pub async fn enrol_all(context: &Context, prepared: &[Prepared], operator: &Oper
     let now = clock::now();
     let enrolments: Vec<Enrolment> = prepared.iter().map(|one| one.enrolment.clone()).collect();
     let events = enrolments.iter().map(|one| event(&one.device, "enrolled", operator)).collect();
-    context.store.enrol(enrolments, now).await?;
-    context.store.add_events(events, now).await?;
-    Ok(())
+    Ok(context.store.enrol(enrolments, events, now).await?)
 }
 
 fn event(device: &DeviceId, what: &str, operator: &Operator) -> NewEvent {
@@ -242,11 +240,10 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let id = device_id(&id)?;
-    let now = clock::now();
-    if !context.store.remove_device(&id, now).await? {
+    let events = vec![event(&id, "removed", &operator)];
+    if !context.store.remove_device(&id, events, clock::now()).await? {
         return Err(Problem::unknown(format!("{id} is not enrolled")));
     }
-    context.store.add_events(vec![event(&id, "removed", &operator)], now).await?;
     context.wakers.wake(&id);
     Ok(StatusCode::NO_CONTENT)
 }

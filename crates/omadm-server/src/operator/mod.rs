@@ -12,6 +12,7 @@ pub mod tokens;
 mod views;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
@@ -32,6 +33,8 @@ use problem::Problem;
 
 /// Prefix of the API.
 const PREFIX: &str = "/api/v1";
+/// How long the store may take to show that it works.
+const READY_TIME: Duration = Duration::from_secs(3);
 /// Items on a page unless asked otherwise.
 const PAGE: u32 = 100;
 /// Most items on a page.
@@ -204,15 +207,19 @@ async fn server(State(context): State<Arc<Context>>) -> Result<Json<ServerView>,
     }))
 }
 
-/// Whether the store answers.
+/// Whether the store reads and writes, without which no device can be served.
 async fn ready(State(context): State<Arc<Context>>) -> Response {
-    match context.store.tokens().await {
-        Ok(_) => "ready".into_response(),
-        Err(error) => {
-            tracing::error!(%error, "not ready");
-            let plain = [(header::CONTENT_TYPE, "text/plain")];
-            (StatusCode::SERVICE_UNAVAILABLE, plain, "the store does not answer; the server's log says why")
-                .into_response()
-        }
-    }
+    let works = async {
+        context.store.tokens().await?;
+        context.store.ping().await
+    };
+    let problem = match tokio::time::timeout(READY_TIME, works).await {
+        Ok(Ok(())) => return "ready".into_response(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("the store has not answered for {} s", READY_TIME.as_secs()),
+    };
+    tracing::error!(problem, "not ready");
+    let plain = [(header::CONTENT_TYPE, "text/plain")];
+    let answer = "the store does not read and write; the server's log says why";
+    (StatusCode::SERVICE_UNAVAILABLE, plain, answer).into_response()
 }

@@ -115,16 +115,15 @@ pub async fn create(
     if new.expires_in.is_some_and(|seconds| seconds == 0 || seconds > MAX_EXPIRY) {
         return Err(Problem::bad(format!("expires_in has to be 1 to {MAX_EXPIRY} seconds")));
     }
-    if context.store.tokens().await?.iter().any(|token| token.name == new.name) {
+    let now = clock::now();
+    let expires = new.expires_in.map(|seconds| super::later(now, seconds));
+    let (secret, token) = make(&new.name, expires, now)?;
+    if !context.store.add_token(token).await? {
         return Err(Problem::conflict(format!(
             "there is a token named {:?} already; revoke it first",
             new.name
         )));
     }
-    let now = clock::now();
-    let expires = new.expires_in.map(|seconds| super::later(now, seconds));
-    let (secret, token) = make(&new.name, expires, now)?;
-    context.store.put_token(token).await?;
     let token = String::from_utf8_lossy(secret.expose()).into_owned();
     Ok((StatusCode::CREATED, Json(MadeToken { name: new.name, token })))
 }

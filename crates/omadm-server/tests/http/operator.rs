@@ -218,6 +218,19 @@ async fn tokens_can_be_made_and_revoked() {
 }
 
 #[tokio::test]
+async fn of_two_tokens_with_one_name_only_one_is_made() {
+    let server = TestServer::start().await;
+    let make = || server.api("POST", "/tokens", Some(json!({ "name": "ci" })));
+    let (one, two, three) = tokio::join!(make(), make(), make());
+    let (made, refused): (Vec<_>, Vec<_>) =
+        [one, two, three].into_iter().partition(|answer| answer.status == 201);
+    assert_eq!(made.len(), 1);
+    assert!(refused.iter().all(|answer| answer.status == 409));
+    let token = made[0].json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(server.api_as(&token, "GET", "/devices", None).await.status, 200);
+}
+
+#[tokio::test]
 async fn events_can_be_followed() {
     let server = TestServer::start().await;
     server.enrol("IMEI:1").await;

@@ -104,8 +104,16 @@ async fn wrong_credentials_and_foreign_identities_are_refused() {
         let challenge = answer.header("www-authenticate");
         assert_eq!((answer.status.as_u16(), challenge), (401, "Basic realm=\"omadm\", charset=\"UTF-8\""));
     }
+    assert_eq!(connection.send(device.package1(HELLO)).await.text(), END);
     let foreign = Device { id: other.id.clone(), ..device.clone() };
     assert_eq!(connection.send(foreign.package1(HELLO)).await.status, 403);
+    let trace = server.get("/devices/IMEI:1/sessions/1").await;
+    assert_eq!(trace["messages"][2]["summary"], "Package#1", "it is known what was refused: {trace}");
+    let mut no_text = device.package1(HELLO);
+    no_text.headers_mut().insert("omadm-devid", http::HeaderValue::from_bytes("IMEI:ä".as_bytes()).unwrap());
+    let answer = connection.send(no_text).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("IMEI:ä"), "{}", answer.text());
     let events = server.items("/events?device=IMEI:1").await;
     let event = events.iter().find(|event| event["kind"] == "security").unwrap();
     assert_eq!(event["body"]["named"], "IMEI:2");

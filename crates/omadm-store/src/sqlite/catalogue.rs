@@ -33,15 +33,14 @@ pub(super) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, Stor
     query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = $1", params![name], ddf_file)
 }
 
-pub(super) fn put_token(conn: &Connection, token: &Token) -> Result<(), StoreError> {
-    execute(
+pub(super) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreError> {
+    let added = execute(
         conn,
         "INSERT INTO token (name, verifier, created, expires) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (name) DO UPDATE SET verifier = excluded.verifier, created = excluded.created,
-           expires = excluded.expires",
+         ON CONFLICT (name) DO NOTHING",
         params![token.name, token.verifier, token.created.0, token.expires.map(|time| time.0)],
     )?;
-    Ok(())
+    Ok(added > 0)
 }
 
 pub(super) fn tokens(conn: &Connection) -> Result<Vec<Token>, StoreError> {

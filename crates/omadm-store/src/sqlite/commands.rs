@@ -174,7 +174,7 @@ pub(super) fn list(
     query(conn, &sql, params![device.as_str(), before.unwrap_or(i64::MAX), limit], command)
 }
 
-/// Open commands, those that were sent first, and whether there are more.
+/// Open commands, first all that were sent, then at most `limit` that are queued, and whether there are more.
 pub(super) fn open(
     conn: &Connection,
     device: &DeviceId,
@@ -183,11 +183,14 @@ pub(super) fn open(
 ) -> Result<(Vec<Command>, bool), StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM command c WHERE c.device = $1 AND c.generation = $2 AND c.finished IS NULL
-         ORDER BY c.state DESC, c.seq LIMIT $3"
+         ORDER BY c.state DESC, c.seq
+         LIMIT $3 + (SELECT COUNT(*) FROM command s
+           WHERE s.device = $1 AND s.generation = $2 AND s.finished IS NULL AND s.state = 'sent')"
     );
     let one_more = i64::from(limit) + 1;
     let mut commands = query(conn, &sql, params![device.as_str(), generation, one_more], command)?;
-    let more = count(commands.len()) == one_more;
+    let queued = commands.iter().filter(|command| command.state == CommandState::Queued).count();
+    let more = count(queued) == one_more;
     if more {
         commands.pop();
     }

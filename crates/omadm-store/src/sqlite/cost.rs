@@ -113,7 +113,7 @@ type Operation = fn(&Connection, &DeviceId) -> Result<(), StoreError>;
 
 const REQUEST_PATH: [(&str, Operation); 9] = [
     ("check-in", |conn, device| session::check_in(conn, device, 10).map(drop)),
-    ("check-in by user", |conn, _| session::check_in_user(conn, "user-0", 10).map(drop)),
+    ("check-in by user", |conn, _| session::check_in_user(conn, "user-0", Box::new(|_| true), 10).map(drop)),
     ("enqueue", |conn, device| {
         enqueue(conn, device, 99);
         Ok(())

@@ -21,13 +21,14 @@ mod writer;
 use std::path::Path;
 
 use omadm_mo::{DeviceId, Time};
+use rusqlite::Connection;
 
 use self::reader::Readers;
 use self::writer::Writer;
 use crate::{
-    CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf, NewCommand,
-    NewEvent, Payload, PayloadId, SessionId, SessionStep, SessionSummary, Store, StoreError, Token,
-    TraceMessage, TreeAddress, TreeNode,
+    Accept, CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf,
+    NewCommand, NewEvent, Payload, PayloadId, SessionId, SessionStep, SessionSummary, Store, StoreError,
+    Token, TraceMessage, TreeAddress, TreeNode,
 };
 
 /// The embedded engine.
@@ -86,8 +87,17 @@ fn explain(error: &rusqlite::Error) -> String {
 
 #[async_trait::async_trait]
 impl Store for SqliteStore {
-    async fn enrol(&self, devices: Vec<Enrolment>, now: Time) -> Result<(), StoreError> {
-        self.writer.run(move |conn| devices::enrol(conn, &devices, now)).await
+    async fn enrol(
+        &self,
+        devices: Vec<Enrolment>,
+        events: Vec<NewEvent>,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let enrol = move |conn: &Connection| {
+            devices::enrol(conn, &devices, now)?;
+            events::add(conn, &events, now)
+        };
+        self.writer.run(enrol).await
     }
 
     async fn device(&self, id: &DeviceId) -> Result<Option<Device>, StoreError> {
@@ -99,9 +109,21 @@ impl Store for SqliteStore {
         self.readers.run(move |conn| devices::list(conn, after.as_ref(), limit)).await
     }
 
-    async fn remove_device(&self, id: &DeviceId, _now: Time) -> Result<bool, StoreError> {
+    async fn remove_device(
+        &self,
+        id: &DeviceId,
+        events: Vec<NewEvent>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
         let id = id.clone();
-        self.writer.run(move |conn| devices::remove(conn, &id)).await
+        let remove = move |conn: &Connection| {
+            let was_enrolled = devices::remove(conn, &id)?;
+            if was_enrolled {
+                events::add(conn, &events, now)?;
+            }
+            Ok(was_enrolled)
+        };
+        self.writer.run(remove).await
     }
 
     async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError> {
@@ -150,10 +172,11 @@ impl Store for SqliteStore {
     async fn check_in_user(
         &self,
         user: &str,
+        accept: Accept,
         limit: u32,
     ) -> Result<Option<(Credential, CheckIn)>, StoreError> {
         let user = user.to_owned();
-        self.readers.run(move |conn| session::check_in_user(conn, &user, limit)).await
+        self.readers.run(move |conn| session::check_in_user(conn, &user, accept, limit)).await
     }
 
     async fn apply(&self, step: SessionStep) -> Result<(), StoreError> {
@@ -229,8 +252,8 @@ impl Store for SqliteStore {
         self.readers.run(move |conn| catalogue::ddf(conn, &name)).await
     }
 
-    async fn put_token(&self, token: Token) -> Result<(), StoreError> {
-        self.writer.run(move |conn| catalogue::put_token(conn, &token)).await
+    async fn add_token(&self, token: Token) -> Result<bool, StoreError> {
+        self.writer.run(move |conn| catalogue::add_token(conn, &token)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
@@ -240,6 +263,10 @@ impl Store for SqliteStore {
     async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
         self.writer.run(move |conn| catalogue::remove_token(conn, &name)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.writer.run(schema::touch).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

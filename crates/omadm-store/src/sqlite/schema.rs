@@ -122,6 +122,12 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     Ok(tx.commit()?)
 }
 
+/// Writes what is there already: the number of the schema.
+pub(super) fn touch(conn: &Connection) -> Result<(), StoreError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(conn.pragma_update(None, "user_version", version)?)
+}
+
 fn failed(path: &Path, error: &dyn std::error::Error) -> StoreError {
     StoreError::Engine(format!("{} cannot be opened: {error}", path.display()))
 }

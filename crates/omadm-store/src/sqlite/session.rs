@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use super::row::{Dev, Texts, count, execute, query, query_optional};
 use super::{commands, devices, events, payloads, tree};
 use crate::{
-    CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
+    Accept, CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
 };
 
 /// Reads device, session and queue as they were at one instant.
@@ -15,14 +15,16 @@ pub(super) fn check_in(conn: &Connection, id: &DeviceId, limit: u32) -> Result<O
     all_of(&snapshot, id, limit)
 }
 
-/// As [`check_in`], for the device of a user.
+/// As [`check_in`], for the device of a user, if its credential is accepted.
 pub(super) fn check_in_user(
     conn: &Connection,
     user: &str,
+    accept: Accept,
     limit: u32,
 ) -> Result<Option<(Credential, CheckIn)>, StoreError> {
     let snapshot = snapshot(conn)?;
-    let Some(credential) = devices::credential(&snapshot, user)? else { return Ok(None) };
+    let credential = devices::credential(&snapshot, user)?.filter(accept);
+    let Some(credential) = credential else { return Ok(None) };
     let check = all_of(&snapshot, &credential.device, limit)?;
     Ok(check.map(|check| (credential, check)))
 }

@@ -295,6 +295,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_touch_writes_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&dir);
+        let observer = schema::open_reader(&dir.path().join("omadm.db")).unwrap();
+        let seen = || -> (i32, i64) {
+            let pages = observer.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get("log")).unwrap();
+            (pages, observer.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap())
+        };
+        let (pages, version) = seen();
+        writer.run(schema::touch).await.unwrap();
+        assert_eq!(seen(), (pages + 1, version));
+        writer.run(|conn| Ok(conn.pragma_update(None, "query_only", true)?)).await.unwrap();
+        assert!(writer.run(schema::touch).await.is_err());
+    }
+
+    #[tokio::test]
     async fn a_lost_transaction_fails_its_group_and_no_more() {
         let dir = tempfile::tempdir().unwrap();
         let writer = writer(&dir);

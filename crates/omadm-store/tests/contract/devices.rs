@@ -28,7 +28,8 @@ pub async fn enrolment_is_read_back(store: &dyn Store) {
 pub async fn enrolment_is_all_or_none(store: &dyn Store) {
     enrolled(store, "b").await;
     let batch = vec![enrolment("a"), enrolment("b"), enrolment("c")];
-    let error = store.enrol(batch, at(2)).await.unwrap_err();
+    let error = store.enrol(batch, vec![event(None, "enrolled")], at(2)).await.unwrap_err();
+    assert!(store.events(None, 0, 10).await.unwrap().is_empty());
     assert!(matches!(&error, StoreError::Exists(name) if name == "b"), "{error}");
     assert_eq!(store.devices(None, 10).await.unwrap().len(), 1);
     assert!(store.credential("user of a").await.unwrap().is_none());
@@ -37,32 +38,32 @@ pub async fn enrolment_is_all_or_none(store: &dyn Store) {
 pub async fn enrolment_refuses_what_is_taken(store: &dyn Store) {
     enrolled(store, "a").await;
     let same_user = Enrolment { user: "user of a".to_owned(), ..enrolment("b") };
-    let error = store.enrol(vec![same_user], at(2)).await.unwrap_err();
+    let error = store.enrol(vec![same_user], vec![], at(2)).await.unwrap_err();
     assert!(matches!(&error, StoreError::UserTaken(user) if user == "user of a"), "{error}");
     let twice = vec![enrolment("c"), enrolment("c")];
-    assert!(matches!(store.enrol(twice, at(2)).await, Err(StoreError::Exists(_))));
+    assert!(matches!(store.enrol(twice, vec![], at(2)).await, Err(StoreError::Exists(_))));
     let twice = vec![
         Enrolment { user: "same".to_owned(), ..enrolment("c") },
         Enrolment { user: "same".to_owned(), ..enrolment("d") },
     ];
-    assert!(matches!(store.enrol(twice, at(2)).await, Err(StoreError::UserTaken(_))));
+    assert!(matches!(store.enrol(twice, vec![], at(2)).await, Err(StoreError::UserTaken(_))));
     assert_eq!(store.counts().await.unwrap().devices, 1);
 }
 
 pub async fn user_names_can_be_exchanged(store: &dyn Store) {
-    store.enrol(vec![enrolment("a"), enrolment("b")], at(1)).await.unwrap();
+    store.enrol(vec![enrolment("a"), enrolment("b")], vec![], at(1)).await.unwrap();
     let exchanged = vec![
         Enrolment { user: "user of b".to_owned(), replace: true, ..enrolment("a") },
         Enrolment { user: "user of a".to_owned(), replace: true, ..enrolment("b") },
     ];
-    store.enrol(exchanged, at(2)).await.unwrap();
+    store.enrol(exchanged, vec![], at(2)).await.unwrap();
     assert_eq!(store.credential("user of b").await.unwrap().unwrap().device, device("a"));
     assert_eq!(store.credential("user of a").await.unwrap().unwrap().device, device("b"));
 }
 
 pub async fn devices_are_listed_by_id(store: &dyn Store) {
     let names = ["b", "IMEI:1", "a", "~"];
-    store.enrol(names.iter().map(|name| enrolment(name)).collect(), at(1)).await.unwrap();
+    store.enrol(names.iter().map(|name| enrolment(name)).collect(), vec![], at(1)).await.unwrap();
     let mut listed = Vec::new();
     let mut after = None;
     loop {
@@ -112,19 +113,22 @@ async fn assert_empty(store: &dyn Store, name: &str) {
 pub async fn removal_takes_all_of_a_device(store: &dyn Store) {
     furnished(store, "a").await;
     assert_eq!(store.counts().await.unwrap().open_commands, 1);
-    assert!(store.remove_device(&device("a"), at(4)).await.unwrap());
-    assert!(!store.remove_device(&device("a"), at(4)).await.unwrap());
+    let removed = || vec![event(Some(&device("a")), "removed")];
+    assert!(store.remove_device(&device("a"), removed(), at(4)).await.unwrap());
+    assert!(!store.remove_device(&device("a"), removed(), at(4)).await.unwrap());
     assert!(store.device(&device("a")).await.unwrap().is_none());
     assert!(store.credential("user of a").await.unwrap().is_none());
     assert!(store.check_in(&device("a"), 10).await.unwrap().is_none());
     assert_empty(store, "a").await;
-    assert_eq!(store.events(None, 0, 10).await.unwrap().len(), 1, "the server's log stays");
+    let log = store.events(None, 0, 10).await.unwrap();
+    assert_eq!(log.len(), 2, "the server's log stays");
+    assert_eq!(log[1].event, removed()[0]);
 }
 
 pub async fn replacement_starts_clean(store: &dyn Store) {
     furnished(store, "a").await;
     let anew = Enrolment { user: "new user".to_owned(), replace: true, ..enrolment("a") };
-    store.enrol(vec![anew], at(5)).await.unwrap();
+    store.enrol(vec![anew], vec![], at(5)).await.unwrap();
     assert!(store.credential("user of a").await.unwrap().is_none());
     assert_eq!(store.credential("new user").await.unwrap().unwrap().generation, 2);
     assert_empty(store, "a").await;
@@ -140,8 +144,8 @@ pub async fn generations_count_on_after_removal(store: &dyn Store) {
     let id = enrolled(store, "a").await;
     for generation in 1..4 {
         assert_eq!(store.device(&id).await.unwrap().unwrap().generation, generation);
-        store.remove_device(&id, at(2)).await.unwrap();
+        store.remove_device(&id, vec![], at(2)).await.unwrap();
         let replace = generation == 2;
-        store.enrol(vec![Enrolment { replace, ..enrolment("a") }], at(3)).await.unwrap();
+        store.enrol(vec![Enrolment { replace, ..enrolment("a") }], vec![], at(3)).await.unwrap();
     }
 }

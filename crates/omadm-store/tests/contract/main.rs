@@ -77,6 +77,7 @@ run_on_sqlite! {
         ddf_files_are_replaced_by_name
         tokens_are_kept
         counts_are_those_of_now
+        a_store_that_can_be_written_says_so
         pruning_spares_what_is_open_or_young
         pruning_stops_at_its_limit;
 }

@@ -1,9 +1,7 @@
 //! Payloads, events, DDF files, tokens, figures and pruning.
 
 use omadm_store::CommandState::{Done, Queued};
-use omadm_store::{
-    Counts, DdfFile, Enrolment, NewCommand, NewEvent, Payload, SessionStep, Store, StoreError, Token,
-};
+use omadm_store::{Counts, DdfFile, Enrolment, NewCommand, Payload, SessionStep, Store, StoreError, Token};
 
 use crate::support::*;
 
@@ -32,10 +30,6 @@ pub async fn payloads_of_others_are_safe(store: &dyn Store) {
     assert!(store.command(id(3)).await.unwrap().is_none());
 }
 
-fn event(device: Option<&omadm_mo::DeviceId>, kind: &str) -> NewEvent {
-    NewEvent { device: device.cloned(), kind: kind.to_owned(), body: "{}".to_owned() }
-}
-
 pub async fn events_follow_a_cursor(store: &dyn Store) {
     let a = enrolled(store, "a").await;
     store.add_events(vec![event(None, "1"), event(Some(&a), "2")], at(2)).await.unwrap();
@@ -60,7 +54,7 @@ pub async fn events_of_a_device_begin_with_its_enrolment(store: &dyn Store) {
     store.add_events(vec![event(Some(&a), "before")], at(0)).await.unwrap();
     enrolled(store, "a").await;
     store.add_events(vec![event(Some(&a), "first")], at(2)).await.unwrap();
-    store.enrol(vec![Enrolment { replace: true, ..enrolment("a") }], at(3)).await.unwrap();
+    store.enrol(vec![Enrolment { replace: true, ..enrolment("a") }], vec![], at(3)).await.unwrap();
     store.add_events(vec![event(Some(&a), "second")], at(4)).await.unwrap();
     let kinds = |events: Vec<omadm_store::Event>| {
         events.into_iter().map(|event| event.event.kind).collect::<Vec<_>>()
@@ -91,13 +85,21 @@ pub async fn tokens_are_kept(store: &dyn Store) {
         created: at(3),
         expires,
     };
-    for new in [token("b", 1, None), token("a", 2, Some(at(9))), token("b", 3, None)] {
-        store.put_token(new).await.unwrap();
+    for (new, is_added) in
+        [(token("b", 1, None), true), (token("a", 2, Some(at(9))), true), (token("b", 3, None), false)]
+    {
+        assert_eq!(store.add_token(new).await.unwrap(), is_added);
     }
-    assert_eq!(store.tokens().await.unwrap(), [token("a", 2, Some(at(9))), token("b", 3, None)]);
+    assert_eq!(store.tokens().await.unwrap(), [token("a", 2, Some(at(9))), token("b", 1, None)]);
     assert!(store.remove_token("a").await.unwrap());
     assert!(!store.remove_token("a").await.unwrap());
-    assert_eq!(store.tokens().await.unwrap(), [token("b", 3, None)]);
+    assert_eq!(store.tokens().await.unwrap(), [token("b", 1, None)]);
+}
+
+pub async fn a_store_that_can_be_written_says_so(store: &dyn Store) {
+    store.ping().await.unwrap();
+    enrolled(store, "a").await;
+    store.ping().await.unwrap();
 }
 
 pub async fn counts_are_those_of_now(store: &dyn Store) {

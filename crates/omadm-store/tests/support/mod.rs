@@ -38,7 +38,7 @@ pub fn enrolment(name: &str) -> Enrolment {
 
 /// Enrols one device and gives its DevID.
 pub async fn enrolled(store: &dyn Store, name: &str) -> DeviceId {
-    store.enrol(vec![enrolment(name)], at(1)).await.unwrap();
+    store.enrol(vec![enrolment(name)], vec![], at(1)).await.unwrap();
     device(name)
 }
 
@@ -136,4 +136,8 @@ pub fn message(summary: &str, from_device: bool) -> TraceMessage {
 
 pub fn address(moid: &str, miid: &str, path: &str) -> TreeAddress {
     TreeAddress { moid: moid.to_owned(), miid: miid.to_owned(), path: path.to_owned() }
+}
+
+pub fn event(device: Option<&DeviceId>, kind: &str) -> NewEvent {
+    NewEvent { device: device.cloned(), kind: kind.to_owned(), body: "{}".to_owned() }
 }
