@@ -95,6 +95,8 @@ pub struct DeviceSection {
     pub retry_after: Span,
     /// How long a Package#1 that comes again counts as a repetition of the one before and not as a new session.
     pub repeat_window: Span,
+    /// Most alerts of one message that are kept; a trace notes that there were more.
+    pub max_alerts: usize,
     /// Refuse everything that the standard does not allow, also where we understand it.
     pub strict: bool,
 }
@@ -186,6 +188,7 @@ impl Default for DeviceSection {
             max_new_sessions: 512,
             retry_after: Span::secs(30),
             repeat_window: Span::secs(30),
+            max_alerts: 1_000,
             strict: false,
         }
     }

@@ -35,10 +35,11 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
             return Err(Fault::new(key, "has to be one second or more"));
         }
     }
-    let counts: [(&'static str, usize, RangeInclusive<usize>); 10] = [
+    let counts: [(&'static str, usize, RangeInclusive<usize>); 11] = [
         ("device.max_message", config.device.max_message.0, 1..=64 << 20),
         ("device.max_connections", config.device.max_connections, 1..=1_000_000),
         ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
+        ("device.max_alerts", config.device.max_alerts, 0..=100_000),
         ("queue.max_per_device", config.queue.max_per_device as usize, 1..=1_000_000),
         ("queue.max_commands_per_package", config.queue.max_commands_per_package, 1..=1_000),
         ("queue.max_attempts", config.queue.max_attempts as usize, 1..=1_000),

@@ -263,7 +263,8 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
     let (over, live): (Vec<_>, Vec<_>) = queue.iter().partition(|queued| is_over(queued.stored, kind, now));
     let pending: Vec<engine::Pending> = live.into_iter().map(pending).collect();
     let state = check.session.as_ref().and_then(read_state);
-    let step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
+    let mut step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
+    bound_alerts(&mut step, context.config.device.max_alerts);
 
     let mut inventory =
         step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
@@ -299,6 +300,16 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
             Ok(Worked::Conflict)
         }
         Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// Leaves out the alerts of a message beyond the first so many, and notes it.
+fn bound_alerts(step: &mut Step, most: usize) {
+    let beyond = step.alerts.len().saturating_sub(most);
+    if beyond > 0 {
+        step.alerts.truncate(most);
+        step.notes
+            .push(format!("alerts beyond the first {most} were not kept (device.max_alerts): {beyond}"));
     }
 }
 

@@ -315,3 +315,22 @@ async fn the_last_known_tree_follows_what_is_seen_and_done() {
     let part = server.items(&format!("/devices/IMEI:1/tree?at={moid}//e")).await;
     assert_eq!(part.len(), 1);
 }
+
+#[tokio::test]
+async fn so_many_alerts_of_a_message_are_kept() {
+    let server = TestServer::with(|config| config.device.max_alerts = 2).await;
+    let device = server.enrol("IMEI:1").await;
+    let mut connection = server.connect().await;
+    for (session, given) in [(1, 2), (2, 3)] {
+        let alerts: Vec<_> =
+            (0..given).map(|n| json!({ "AlertType": format!("urn:x:{session}:{n}") })).collect();
+        let body = json!({ "Alert": alerts }).to_string();
+        assert_eq!(connection.send(device.package1(body)).await.text(), END);
+        let events = server.items("/events?device=IMEI:1").await;
+        let kept = events.iter().filter(|event| event["body"]["session"] == session).count();
+        assert_eq!(kept, 2, "of {given}");
+        let trace = server.get(&format!("/devices/IMEI:1/sessions/{session}")).await;
+        let notes = trace["messages"][0]["notes"].to_string();
+        assert_eq!(notes.contains("beyond the first 2"), given > 2, "{notes}");
+    }
+}
