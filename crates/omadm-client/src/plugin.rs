@@ -20,7 +20,7 @@ pub trait ManagementObject: Send {
     /// Creates or updates its instances, at each start of the device, after the durable state is back in the tree.
     ///
     /// # Errors
-    /// The device does not start then.
+    /// The device does not start then, except that the tree is full: it starts without the change.
     fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError>;
 
     /// Brings live values of an instance up to date before they are read.

@@ -164,9 +164,9 @@ pub struct LimitsSection {
     pub package_bytes: Size,
     /// Largest body that is fetched (HGET).
     pub fetch_bytes: Size,
-    /// Most nodes in the tree.
+    /// Most nodes in the tree that servers may fill. The device itself may go a sixteenth beyond.
     pub tree_nodes: usize,
-    /// Size of all names and values in the tree.
+    /// Size of all names and values in the tree that servers may fill. The device itself may go a sixteenth beyond.
     pub tree_bytes: Size,
     /// Most undelivered alerts for one server.
     pub alerts: usize,

@@ -104,7 +104,7 @@ impl<'t> Change<'t> {
     pub fn departures(&self) -> &[Departure] {
         &self.departures
     }
-    /// Addresses of the actor and of what is left to undo end here: keeps the effects, still revertible.
+    /// Keeps the effects for now: until they are durable, [`Tree::revert`] can undo them.
     #[must_use]
     pub fn prepare(mut self) -> Prepared {
         self.keep();

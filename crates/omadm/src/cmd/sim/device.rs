@@ -99,8 +99,7 @@ impl Model {
         let built = self.device(&device.id, &bootstrap).map_err(|error| failure(&error))?;
         // Who lets the fleet talk without TLS has a server that asks for credentials all the same.
         let plain_http = account.uri.starts_with("http://");
-        let config =
-            ClientConfig { plain_http, basic_without_tls: plain_http, ..ClientConfig::default() };
+        let config = ClientConfig { plain_http, basic_without_tls: plain_http, ..ClientConfig::default() };
         Ok(Client::new(built, transport, config))
     }
 
