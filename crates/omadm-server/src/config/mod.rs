@@ -108,6 +108,8 @@ pub struct OperatorSection {
     /// Address and port of the REST API (plain HTTP: keep it on this machine, or put a TLS proxy before it); port 0 takes a
     /// free one.
     pub listen: SocketAddr,
+    /// How long a request's body may take.
+    pub body_timeout: Span,
 }
 
 /// `[queue]`
@@ -196,7 +198,7 @@ impl Default for DeviceSection {
 
 impl Default for OperatorSection {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8080).into() }
+        Self { listen: ([127, 0, 0, 1], 8080).into(), body_timeout: Span::secs(60) }
     }
 }
 

@@ -74,6 +74,8 @@ fn bad_values_name_their_origin() {
     assert!(error.starts_with("the default: device.key: "), "{error}");
     let error = load("[queue]\ndefault_expiry = \"9ms\"", &[]).unwrap_err();
     assert!(error.ends_with("queue.default_expiry: has to be one second or more"), "{error}");
+    let error = load("[operator]\nbody_timeout = 0", &[]).unwrap_err();
+    assert!(error.ends_with("operator.body_timeout: has to be one second or more"), "{error}");
     let error = load("[queue]\nmax_commands_per_package = 0", &[]).unwrap_err();
     assert!(error.contains("has to be 1 to 1000"), "{error}");
     for (setting, range) in [

@@ -22,12 +22,13 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         (None, Some(_)) => return Err(Fault::new("device.certificate", "is needed beside device.key")),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    let spans: [(&'static str, Span); 6] = [
+    let spans: [(&'static str, Span); 7] = [
         ("device.idle_timeout", config.device.idle_timeout),
         ("device.header_timeout", config.device.header_timeout),
         ("device.body_timeout", config.device.body_timeout),
         ("device.handshake_timeout", config.device.handshake_timeout),
         ("device.retry_after", config.device.retry_after),
+        ("operator.body_timeout", config.operator.body_timeout),
         ("queue.default_expiry", config.queue.default_expiry),
     ];
     for (key, span) in spans {

@@ -14,8 +14,10 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -46,6 +48,7 @@ const REQUEST_ROOM: usize = 4 << 20;
 pub fn router(context: Arc<Context>) -> Router {
     let (api, document) = api().split_for_parts();
     let checked = axum::middleware::from_fn_with_state(context.clone(), tokens::check);
+    let in_time = axum::middleware::from_fn_with_state(context.clone(), body_in_time);
     let largest = context.config.data.max_payload.0.saturating_mul(4) / 3 + REQUEST_ROOM;
     let document = Arc::new(with_problems(document));
     let serve_document = move || {
@@ -57,7 +60,7 @@ pub fn router(context: Arc<Context>) -> Router {
     let wrong =
         || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; see Allow") };
     Router::new()
-        .nest(PREFIX, api.fallback(missing).method_not_allowed_fallback(wrong).layer(checked))
+        .nest(PREFIX, api.fallback(missing).method_not_allowed_fallback(wrong).layer(in_time).layer(checked))
         .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
@@ -65,6 +68,22 @@ pub fn router(context: Arc<Context>) -> Router {
         .layer(DefaultBodyLimit::max(largest))
         .layer(axum::middleware::from_fn(crate::requests::log))
         .with_state(context)
+}
+
+/// Reads the body, for which the sender has so much time and no more.
+async fn body_in_time(
+    State(context): State<Arc<Context>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let time = context.config.operator.body_timeout.0;
+    let (head, body) = request.into_parts();
+    let reading = Bytes::from_request(Request::from_parts(head.clone(), body), &());
+    let octets = tokio::time::timeout(time, reading).await.map_err(|_| {
+        let late = format!("the body was not complete within {} s (operator.body_timeout)", time.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, late)
+    })??;
+    Ok(next.run(Request::from_parts(head, Body::from(octets))).await)
 }
 
 /// The API with its document: a route that is not described cannot be registered.

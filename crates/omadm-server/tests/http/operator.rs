@@ -2,8 +2,11 @@
 
 use http::Request;
 use http_body_util::Full;
+use omadm_server::config::Span;
 use omadm_server::{Config, Server};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{Answer, Connection, HELLO, TestServer};
 
@@ -261,4 +264,39 @@ async fn a_first_token_that_cannot_be_written_does_not_count() {
     std::fs::remove_dir_all(&file).unwrap();
     let running = Server::start(config).await.unwrap();
     assert_eq!(running.first_token.unwrap().expose(), std::fs::read_to_string(file).unwrap());
+}
+
+#[tokio::test]
+async fn what_is_at_a_fixed_bound_is_taken_and_what_is_beyond_is_not() {
+    let server = TestServer::start().await;
+    let post = async |path: &str, body: Value| server.api("POST", path, Some(body)).await.status.as_u16();
+    let batch = |from: usize, count: usize| {
+        let devices: Vec<_> = (from..from + count).map(|n| json!({ "id": format!("SIM:{n}") })).collect();
+        json!({ "devices": devices })
+    };
+    assert_eq!(post("/devices/batch", batch(0, 1001)).await, 400);
+    assert_eq!(post("/devices/batch", batch(0, 1000)).await, 201);
+    assert_eq!(server.items("/devices?limit=1000").await.len(), 1000);
+    assert_eq!(server.api("GET", "/devices?limit=1001", None).await.status, 400);
+    for (id, key, longest) in [("IMEI:1", "label", 200), ("IMEI:2", "secret", 256)] {
+        assert_eq!(post("/devices", json!({ "id": id, key: "x".repeat(longest + 1) })).await, 400);
+        assert_eq!(post("/devices", json!({ "id": id, key: "x".repeat(longest) })).await, 201);
+    }
+    assert_eq!(post("/devices", json!({ "id": "IMEI:3", "secret": "x".repeat(15) })).await, 400);
+    assert_eq!(post("/devices", json!({ "id": "IMEI:3", "secret": "x".repeat(16) })).await, 201);
+}
+
+#[tokio::test]
+async fn who_holds_a_body_open_is_answered_and_let_go() {
+    let server = TestServer::with(|config| config.operator.body_timeout = Span::secs(1)).await;
+    let mut stream = TcpStream::connect(server.running.operator_addr).await.unwrap();
+    let head = format!(
+        "POST /api/v1/tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: 9\r\n\r\n{{",
+        server.token
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("operator.body_timeout"), "{answer}");
 }
