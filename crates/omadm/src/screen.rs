@@ -51,7 +51,24 @@ pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
 
 fn json_text(value: &impl Serialize, indented: bool) -> Result<String, Failure> {
     let text = if indented { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
-    text.map_err(|error| Failure::Failed(format!("cannot write the result as JSON: {error}")))
+    text.map(|text| escaped(&text))
+        .map_err(|error| Failure::Failed(format!("cannot write the result as JSON: {error}")))
+}
+
+/// The same JSON with all escaped that could steer a terminal; outside of strings there is nothing of the kind but line ends.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && (c.is_control() || is_deceptive(c)) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Prints a table; `empty` instead when it has no rows.
@@ -157,6 +174,14 @@ fn output_failure(error: &std::io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_on_a_terminal_does_not_steer_it() {
+        let value = serde_json::json!({ "a": "x\u{7f}\u{9b}\u{202e}ä\n" });
+        let text = json_text(&value, true).unwrap();
+        assert!(text.contains(r#""x\u007f\u009b\u202eä\n""#), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn control_characters_are_spelled_out() {

@@ -77,7 +77,8 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
         message.kind = Some(kind.clone());
         auth::same_device(context, &credential, &named, connection).await?;
         let device = &context.config.device;
-        message.fill(read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?);
+        let body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?;
+        message.fill(&credential.device, body);
         // Held until the answer: so many new sessions at a time and no more.
         let _admission = match kind {
             Kind::Initiation => Some(context.new_sessions.try_acquire().map_err(|_| {
@@ -171,9 +172,12 @@ impl Message {
         Self { kind: None, content_type: content_type.to_owned(), body: Bytes::new(), digest: [0; 32] }
     }
 
-    fn fill(&mut self, body: Bytes) {
+    /// Its body, and from whom it is: behind a proxy devices may share a connection.
+    fn fill(&mut self, device: &DeviceId, body: Bytes) {
         self.digest = Sha256::new()
             .chain_update(self.summary())
+            .chain_update([0])
+            .chain_update(device.as_str())
             .chain_update([0])
             .chain_update(&body)
             .finalize()

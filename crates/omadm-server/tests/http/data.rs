@@ -122,6 +122,7 @@ async fn an_upload_is_linked_to_its_command() {
         assert_eq!(connection.send(put(&device, taken, "x")).await.status, 204, "{taken}");
     }
     assert_eq!(connection.send(put(&device, DMMO, &" ".repeat(1001))).await.status, 413);
+    assert_eq!(connection.send(put(&device, DMMO, &format!("{data:<1000}"))).await.status, 204);
     assert_eq!(connection.send(put(&device, DMMO, "{")).await.status, 400);
     assert_eq!(connection.send(put(&other, DMMO, &data)).await.status, 403);
     assert_eq!(connection.send(put(&device, DMMO, &data)).await.status, 204);

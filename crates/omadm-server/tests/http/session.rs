@@ -334,3 +334,14 @@ async fn so_many_alerts_of_a_message_are_kept() {
         assert_eq!(notes.contains("beyond the first 2"), given > 2, "{notes}");
     }
 }
+
+#[tokio::test]
+async fn devices_that_share_a_connection_are_told_apart() {
+    let server = TestServer::start().await;
+    let (one, two) = (server.enrol("IMEI:1").await, server.enrol("IMEI:2").await);
+    assert_eq!(server.connect().await.send(one.package1(HELLO)).await.text(), END);
+    let mut shared = server.connect().await;
+    assert_eq!(shared.send(two.package1(HELLO)).await.text(), END);
+    assert_eq!(shared.send(one.package1(HELLO)).await.text(), END);
+    assert_eq!(server.items("/devices/IMEI:1/sessions").await.len(), 1, "a repetition, not a new session");
+}
