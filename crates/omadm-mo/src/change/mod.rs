@@ -104,7 +104,7 @@ impl<'t> Change<'t> {
     pub fn departures(&self) -> &[Departure] {
         &self.departures
     }
-    /// Keeps the effects for now: until they are durable, [`Tree::revert`] can undo them.
+    /// Keeps the effects; until they are durable, [`Tree::revert`] can undo them.
     #[must_use]
     pub fn prepare(mut self) -> Prepared {
         self.keep();
