@@ -1,9 +1,10 @@
 //! Credentials, digests and secrets as pure functions over bytes.
 //!
-//! Here: `Secret`, HTTP Basic, salted verifiers, constant-time comparison.
+//! Here: `Secret`, HTTP Basic, salted verifiers, constant-time comparison, the keys and messages of GBA Push.
 //! Never here: I/O, clocks, randomness of its own, or the choice of which scheme is acceptable (that is policy).
 
 pub mod basic;
+pub mod gba;
 pub mod secret;
 pub mod verifier;
 
