@@ -108,6 +108,7 @@ fn step(device: &DeviceId, message: i64) -> SessionStep {
         device: device.clone(),
         generation: 1,
         expected_version: (message > 0).then_some(message),
+        expected_last_seq: None,
         session: Some(SessionRow {
             session: message / 2 + 1,
             version: 0,

@@ -60,8 +60,7 @@ impl Inventory {
         uri: &ClientUri,
     ) -> Result<(), StoreError> {
         let moid = uri.moid.as_str();
-        let reported = self.0.iter().any(|mo| mo.moid == moid && !mo.miids.is_empty());
-        if uri.inst != MoInst::Only || reported {
+        if uri.inst != MoInst::Only || self.knows_instances(moid) {
             return Ok(());
         }
         let all = TreeAddress { moid: moid.to_owned(), miid: String::new(), path: String::new() };
@@ -83,6 +82,23 @@ impl Inventory {
             .map_err(|error| format!("the address {address:?} is not legal: {error}"))
     }
 
+    /// Where a node is to be written in the tree: as [`Inventory::place`], but where the device has not reported the instances of
+    /// the MOID, the MIID is left empty, and the store takes the only one that was seen.
+    pub fn target(&self, uri: &ClientUri) -> Option<TreeAddress> {
+        if uri.inst == MoInst::Only && !self.knows_instances(uri.moid.as_str()) {
+            return Some(TreeAddress {
+                moid: uri.moid.as_str().to_owned(),
+                miid: String::new(),
+                path: path_text(uri)?,
+            });
+        }
+        self.place(uri)
+    }
+
+    fn knows_instances(&self, moid: &str) -> bool {
+        self.0.iter().any(|mo| mo.moid == moid && !mo.miids.is_empty())
+    }
+
     /// The place of a node in the tree; `None` for an address that may mean several nodes, or whose instance is not known.
     pub fn place(&self, uri: &ClientUri) -> Option<TreeAddress> {
         let miid = match &uri.inst {
@@ -90,13 +106,11 @@ impl Inventory {
             MoInst::Only => self.only(uri.moid.as_str())?,
             MoInst::XName(_) | MoInst::All => return None,
         };
-        let mut path = String::new();
-        for segment in &uri.path {
-            let Segment::Name(name) = segment else { return None };
-            path.push('/');
-            path.extend(utf8_percent_encode(name.as_str(), ENCODED));
-        }
-        Some(TreeAddress { moid: uri.moid.as_str().to_owned(), miid: miid.as_str().to_owned(), path })
+        Some(TreeAddress {
+            moid: uri.moid.as_str().to_owned(),
+            miid: miid.as_str().to_owned(),
+            path: path_text(uri)?,
+        })
     }
 
     /// The part of the tree that an operator wants to see: as [`Inventory::place`], and all instances of a MOID.
@@ -110,6 +124,17 @@ impl Inventory {
             _ => self.place(uri),
         }
     }
+}
+
+/// The path of an address below its MO root; `None` if it has a wildcard.
+fn path_text(uri: &ClientUri) -> Option<String> {
+    let mut path = String::new();
+    for segment in &uri.path {
+        let Segment::Name(name) = segment else { return None };
+        path.push('/');
+        path.extend(utf8_percent_encode(name.as_str(), ENCODED));
+    }
+    Some(path)
 }
 
 /// The ClientURI of a place; `None` when the store holds what is no legal address.

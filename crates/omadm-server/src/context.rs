@@ -11,6 +11,7 @@ use omadm_store::Store;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::config::Config;
+use crate::device::Memory;
 use crate::links::Links;
 use crate::models::Models;
 
@@ -35,6 +36,8 @@ pub struct Context {
     pub stopped: watch::Receiver<bool>,
     /// Wakes those who wait for a device's commands.
     pub wakers: Wakers,
+    /// What is known of devices in the middle of a session.
+    pub memory: Memory,
     /// Bounds what a single device can make us write outside of sessions.
     pub remarks: Budget,
     /// What the DDF files say.
@@ -62,6 +65,7 @@ pub fn engine_config(config: &Config) -> engine::Config {
         strict: config.device.strict,
         max_commands: config.queue.max_commands_per_package,
         max_attempts: config.queue.max_attempts,
+        max_items: config.data.max_items,
     }
 }
 

@@ -11,7 +11,7 @@ use omadm_mo::{ClientUri, Content, Time};
 use omadm_session::dm2::server::{CommandResult, Data, Step, Verdict, flatten};
 use omadm_store::{
     CheckIn, CommandId, CommandState, NewEvent, Payload, SessionRow, SessionStep, TraceMessage, Transition,
-    TreeAddress, TreeUpdate,
+    TreeUpdate,
 };
 use serde_json::json;
 
@@ -172,6 +172,7 @@ impl<'c> Outcome<'c> {
             device: self.check.device.id.clone(),
             generation: self.check.device.generation,
             expected_version: None,
+            expected_last_seq: None,
             session: None,
             outcome: None,
             replaced: None,
@@ -286,8 +287,9 @@ impl<'c> Outcome<'c> {
                 }
             }
             Ok(Command::Delete(uri)) => {
-                let at = self.inventory.place(uri);
-                self.tree.extend(at.map(|at| TreeUpdate::Remove { at }));
+                if let Some(at) = self.inventory.target(uri) {
+                    self.update(at.miid.is_empty(), TreeUpdate::Remove { at });
+                }
             }
             Ok(Command::HGet { client, .. }) => self.written(queued, client.as_ref(), &result.uris),
             Ok(_) | Err(_) => {}
@@ -347,21 +349,27 @@ impl<'c> Outcome<'c> {
         let kept = nodes.iter().filter(|(address, value)| value.is_none() || !address.may_hold_secrets());
         let placed = kept.map(|(address, value)| {
             let value = value.as_ref().map(|value| json_value(value).to_string());
-            self.inventory.place(address).map(|at| (at, value))
+            self.inventory.target(address).map(|at| (at, value))
         });
-        let (Some(at), Some(nodes)) = (self.inventory.place(uri), placed.collect::<Option<Vec<_>>>()) else {
+        let (Some(at), Some(nodes)) = (self.inventory.target(uri), placed.collect::<Option<Vec<_>>>()) else {
             self.notes.push(format!(
                 "{uri} does not name one node for certain; the last known tree stays as it is"
             ));
             return;
         };
-        self.tree.push(if partial { TreeUpdate::Merge { nodes } } else { TreeUpdate::Replace { at, nodes } });
+        let of_only = at.miid.is_empty();
+        let update = if partial { TreeUpdate::Merge { nodes } } else { TreeUpdate::Replace { at, nodes } };
+        self.update(of_only, update);
+    }
+
+    fn update(&mut self, of_only: bool, update: TreeUpdate) {
+        self.tree.push(if of_only { TreeUpdate::OfOnly(Box::new(update)) } else { update });
     }
 
     fn leaf(&mut self, uri: &ClientUri, value: &serde_json::Value) {
-        if let Some(at) = self.inventory.place(uri).filter(|_| !uri.may_hold_secrets()) {
+        if let Some(at) = self.inventory.target(uri).filter(|_| !uri.may_hold_secrets()) {
             let nodes = vec![(at.clone(), Some(value.to_string()))];
-            self.tree.push(TreeUpdate::Replace { at, nodes });
+            self.update(at.miid.is_empty(), TreeUpdate::Replace { at, nodes });
         }
     }
 
@@ -403,15 +411,14 @@ impl<'c> Outcome<'c> {
 
     /// Facts about the device as they are after this batch, if it says something about them.
     fn facts(&self) -> Option<String> {
+        if self.tree.is_empty() {
+            return None;
+        }
         let mut facts: BTreeMap<String, serde_json::Value> =
             serde_json::from_str(&self.check.device.facts).unwrap_or_default();
         let before = facts.clone();
         for update in &self.tree {
-            let nodes: &[(TreeAddress, Option<String>)] = match update {
-                TreeUpdate::Replace { nodes, .. } | TreeUpdate::Merge { nodes } => nodes,
-                TreeUpdate::Remove { .. } => &[],
-            };
-            for (at, value) in nodes.iter().filter(|(at, _)| at.moid.starts_with(DEVINFO)) {
+            for (at, value) in update.nodes().iter().filter(|(at, _)| at.moid.starts_with(DEVINFO)) {
                 let name = FACTS.iter().find(|(path, _)| *path == at.path);
                 let value = value.as_deref().and_then(|value| serde_json::from_str(value).ok());
                 if let (Some((_, name)), Some(value)) = (name, value) {

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, engine_config};
+use crate::device::Memory;
 use crate::links::{self, Fetcher, Links};
 use crate::listener::{self, Bounds};
 use crate::models::Models;
@@ -87,8 +88,7 @@ impl Server {
         let (device_addr, operator_addr) = (local(&devices)?, local(&operators)?);
         let public_url = public_url(&config, device_addr);
         let (tls, authority) = transport(&config, &public_url)?;
-        let now = clock::now();
-        ddfs::seed(store.as_ref(), now).await?;
+        ddfs::seed(store.as_ref()).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
         let fetcher = Fetcher::new(config.ddf.ca_file.as_deref())?;
@@ -97,6 +97,7 @@ impl Server {
             stopped: stopped.clone(),
             engine: engine_config(&config),
             new_sessions: Semaphore::new(config.device.max_new_sessions),
+            memory: Memory::new(config.device.remembered_sessions),
             wakers: Wakers::default(),
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
             models: Models::default(),

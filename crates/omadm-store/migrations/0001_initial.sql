@@ -1,18 +1,27 @@
 -- Types are those that SQLite and PostgreSQL share: TEXT, BIGINT (times in microseconds since 1970), BLOB.
--- Every table that a device owns is keyed by device and enrolment generation first, so that it can be sharded by device
+-- Every hot table that a device owns is keyed by device and enrolment generation first, so that it can be sharded by device
 -- and no row of an earlier enrolment can be taken for one of the present.
 
+-- The one row that every message reads and writes. Its session comes last: engine state, and the reply for a repeated message.
+-- `version` counts the writes that the next message of the session has to know of.
 CREATE TABLE device (
-    device        TEXT   NOT NULL PRIMARY KEY,
-    generation    BIGINT NOT NULL,
-    last_seq      BIGINT NOT NULL,
-    open_commands BIGINT NOT NULL,
-    enrolled      BIGINT NOT NULL,
-    last_contact  BIGINT,
-    label         TEXT   NOT NULL,
-    protocol      TEXT,
-    facts         TEXT   NOT NULL,
-    inventory     TEXT
+    device         TEXT   NOT NULL PRIMARY KEY,
+    generation     BIGINT NOT NULL,
+    last_seq       BIGINT NOT NULL,
+    open_commands  BIGINT NOT NULL,
+    enrolled       BIGINT NOT NULL,
+    last_contact   BIGINT,
+    label          TEXT   NOT NULL,
+    protocol       TEXT,
+    facts          TEXT   NOT NULL,
+    inventory      TEXT,
+    version        BIGINT NOT NULL,
+    session        BIGINT,
+    ended          BIGINT,
+    updated        BIGINT,
+    request_digest BLOB,
+    state          BLOB,
+    reply          BLOB
 );
 
 -- Last generation of devices that are not enrolled now: an enrolment to come counts on from it.
@@ -53,44 +62,29 @@ CREATE TABLE command (
     PRIMARY KEY (device, generation, seq)
 );
 CREATE UNIQUE INDEX command_id ON command (id);
-CREATE INDEX command_open ON command (device, generation, state DESC, seq) WHERE finished IS NULL;
+CREATE INDEX command_open ON command (device, generation, seq) WHERE finished IS NULL;
 CREATE INDEX command_key ON command (device, generation, supersede_key)
     WHERE finished IS NULL AND supersede_key IS NOT NULL;
 CREATE INDEX command_expires ON command (expires) WHERE finished IS NULL;
 CREATE INDEX command_finished ON command (finished) WHERE finished IS NOT NULL;
 
--- The one row that a message needs beside its device: engine state and the reply for a repeated message.
-CREATE TABLE session (
-    device         TEXT   NOT NULL,
-    generation     BIGINT NOT NULL,
-    session        BIGINT NOT NULL,
-    version        BIGINT NOT NULL,
-    ended          BIGINT NOT NULL,
-    updated        BIGINT NOT NULL,
-    request_digest BLOB   NOT NULL,
-    state          BLOB   NOT NULL,
-    reply          BLOB   NOT NULL,
-    PRIMARY KEY (device, generation)
-);
-
--- Cold: one row for each session there was.
+-- Cold: one row for each session there was, numbered in the order in which they began.
 CREATE TABLE session_log (
-    device     TEXT   NOT NULL,
-    generation BIGINT NOT NULL,
-    session    BIGINT NOT NULL,
-    started    BIGINT NOT NULL,
-    updated    BIGINT NOT NULL,
-    messages   BIGINT NOT NULL,
-    outcome    TEXT   NOT NULL,
-    PRIMARY KEY (device, generation, session)
+    log        INTEGER PRIMARY KEY,
+    device     TEXT    NOT NULL,
+    generation BIGINT  NOT NULL,
+    session    BIGINT  NOT NULL,
+    started    BIGINT  NOT NULL,
+    updated    BIGINT  NOT NULL,
+    messages   BIGINT  NOT NULL,
+    outcome    TEXT    NOT NULL,
+    UNIQUE (device, generation, session)
 );
 CREATE INDEX session_log_started ON session_log (started);
 
--- Cold: the messages of sessions.
+-- Cold: the messages of sessions. Those of sessions at the same time are side by side, so that a commit writes few pages.
 CREATE TABLE trace (
-    device       TEXT   NOT NULL,
-    generation   BIGINT NOT NULL,
-    session      BIGINT NOT NULL,
+    log          BIGINT NOT NULL,
     number       BIGINT NOT NULL,
     at           BIGINT NOT NULL,
     from_device  BIGINT NOT NULL,
@@ -100,7 +94,7 @@ CREATE TABLE trace (
     content_type TEXT   NOT NULL,
     notes        TEXT   NOT NULL,
     body         BLOB   NOT NULL,
-    PRIMARY KEY (device, generation, session, number)
+    PRIMARY KEY (log, number)
 );
 
 -- `command_seq` names the command that a payload was queued with; it goes when that command goes.

@@ -3,6 +3,7 @@
 //! Here: schema, migrations, the `Store` trait and its engines (SQLite embedded; more can follow).
 //! Never here: protocol knowledge: no packages, alerts or meaning of status codes.
 
+mod check_in;
 pub mod error;
 pub mod sqlite;
 pub mod types;

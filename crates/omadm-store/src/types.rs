@@ -50,7 +50,7 @@ pub struct Device {
 }
 
 /// The credential of a device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Whose it is.
     pub device: DeviceId,
@@ -212,7 +212,8 @@ pub struct Payload {
 pub struct SessionRow {
     /// Number of the session.
     pub session: SessionId,
-    /// Counts every write of this row; guards against two nodes working on one message.
+    /// Counts every write of this row, and of what else its next message has to know, such as an upload; guards against two nodes
+    /// working on one message.
     pub version: i64,
     /// Engine state (opaque here).
     pub state: Vec<u8>,
@@ -227,7 +228,7 @@ pub struct SessionRow {
 }
 
 /// What [`crate::Store::check_in`] reads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CheckIn {
     /// The device.
     pub device: Device,
@@ -237,6 +238,8 @@ pub struct CheckIn {
     pub commands: Vec<Command>,
     /// Whether more are queued than were read.
     pub more: bool,
+    /// Sequence number of the newest command.
+    pub last_seq: i64,
 }
 
 /// A command's step from one state to another.
@@ -309,6 +312,33 @@ pub enum TreeUpdate {
         /// Where.
         at: TreeAddress,
     },
+    /// An update whose addresses have one MOID and an empty MIID: it is of the only instance of that MOID. Where not exactly one
+    /// instance was seen, nothing changes.
+    OfOnly(Box<TreeUpdate>),
+}
+
+impl TreeUpdate {
+    /// All addresses in it: that of the update first, if it has one, then those of nodes.
+    pub(crate) fn addresses(&mut self) -> Box<dyn Iterator<Item = &mut TreeAddress> + '_> {
+        match self {
+            Self::Replace { at, nodes } => {
+                Box::new(std::iter::once(at).chain(nodes.iter_mut().map(|(at, _)| at)))
+            }
+            Self::Merge { nodes } => Box::new(nodes.iter_mut().map(|(at, _)| at)),
+            Self::Remove { at } => Box::new(std::iter::once(at)),
+            Self::OfOnly(update) => update.addresses(),
+        }
+    }
+
+    /// The nodes that it brings.
+    #[must_use]
+    pub fn nodes(&self) -> &[(TreeAddress, Option<String>)] {
+        match self {
+            Self::Replace { nodes, .. } | Self::Merge { nodes } => nodes,
+            Self::Remove { .. } => &[],
+            Self::OfOnly(update) => update.nodes(),
+        }
+    }
 }
 
 /// A new event.
@@ -383,6 +413,8 @@ pub struct SessionStep {
     pub generation: i64,
     /// Version of the session row that was read; `None` if there was none. Ignored when `session` is `None`.
     pub expected_version: Option<i64>,
+    /// Sequence number of the newest command that was known; `None` does not care.
+    pub expected_last_seq: Option<i64>,
     /// The new session row (its `version` is set by the store); `None` leaves it as it is (uploads).
     pub session: Option<SessionRow>,
     /// Outcome of the session for listings (`open`, `ended`).

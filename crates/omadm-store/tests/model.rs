@@ -205,6 +205,7 @@ impl World {
         SessionStep {
             generation: queue.generation,
             expected_version: queue.session,
+            expected_last_seq: None,
             session: Some(session_row(1)),
             transitions,
             ..step(&support::device(&name(device)), self.now)
@@ -212,7 +213,12 @@ impl World {
     }
 
     async fn apply(&mut self, device: usize, step: SessionStep) {
+        let id = support::device(&name(device));
+        let before = self.store.check_in(&id, u32::MAX).await.unwrap().unwrap();
+        let step = SessionStep { expected_last_seq: Some(before.last_seq), ..step };
         self.store.apply(step.clone()).await.unwrap();
+        let after = self.store.check_in(&id, u32::MAX).await.unwrap().unwrap();
+        assert_eq!(before.after(&step), after);
         let queue = &mut self.queues[device];
         queue.session = Some(queue.session.unwrap_or(0) + 1);
         self.last = Some(step);

@@ -91,6 +91,8 @@ pub struct DeviceSection {
     /// Most Package#1 in work at a time; more get 503 with a spread `Retry-After`. Messages of accepted sessions are never
     /// turned away. 0 takes no new session (maintenance).
     pub max_new_sessions: usize,
+    /// Devices in the middle of a session that are remembered, so that their next message needs no read; 0 to 1,000,000.
+    pub remembered_sessions: usize,
     /// Shortest `Retry-After` of a 503; the value sent is drawn from one to four times this.
     pub retry_after: Span,
     /// How long a Package#1 that comes again counts as a repetition of the one before and not as a new session.
@@ -153,6 +155,9 @@ pub struct DataSection {
     pub max_upload: Size,
     /// Largest payload an operator may queue for a device.
     pub max_payload: Size,
+    /// Most JSON members and items of MO data taken from one message or upload, so that none holds up the other devices while it is
+    /// stored: about one a node, and four for each ClientURI. 100 to 1000000.
+    pub max_items: usize,
 }
 
 /// `[ddf]`
@@ -188,6 +193,7 @@ impl Default for DeviceSection {
             handshake_timeout: Span::secs(10),
             max_connections: 20_000,
             max_new_sessions: 512,
+            remembered_sessions: 4_096,
             retry_after: Span::secs(30),
             repeat_window: Span::secs(30),
             max_alerts: 1_000,
@@ -221,7 +227,7 @@ impl Default for TraceSection {
 
 impl Default for DataSection {
     fn default() -> Self {
-        Self { max_upload: Size(16 << 20), max_payload: Size(16 << 20) }
+        Self { max_upload: Size(16 << 20), max_payload: Size(16 << 20), max_items: 20_000 }
     }
 }
 

@@ -80,9 +80,11 @@ fn bad_values_name_their_origin() {
     assert!(error.contains("has to be 1 to 1000"), "{error}");
     for (setting, range) in [
         ("[device]\nmax_new_sessions = 1000001", "0 to 1000000"),
+        ("[device]\nremembered_sessions = 1000001", "0 to 1000000"),
         ("[device]\nmax_alerts = 100001", "0 to 100000"),
         ("[data]\nmax_payload = 0", "1 to 536870912"),
         ("[data]\nmax_upload = \"513 MiB\"", "1 to 536870912"),
+        ("[data]\nmax_items = 99", "100 to 1000000"),
         ("[trace]\nkeep_bytes = \"513 MiB\"", "0 to 536870912"),
     ] {
         let error = load(setting, &[]).unwrap_err();

@@ -36,10 +36,11 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
             return Err(Fault::new(key, "has to be one second or more"));
         }
     }
-    let counts: [(&'static str, usize, RangeInclusive<usize>); 11] = [
+    let counts: [(&'static str, usize, RangeInclusive<usize>); 13] = [
         ("device.max_message", config.device.max_message.0, 1..=64 << 20),
         ("device.max_connections", config.device.max_connections, 1..=1_000_000),
         ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
+        ("device.remembered_sessions", config.device.remembered_sessions, 0..=1_000_000),
         ("device.max_alerts", config.device.max_alerts, 0..=100_000),
         ("queue.max_per_device", config.queue.max_per_device as usize, 1..=1_000_000),
         ("queue.max_commands_per_package", config.queue.max_commands_per_package, 1..=1_000),
@@ -48,6 +49,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         ("trace.keep_days", config.trace.keep_days as usize, 1..=36_500),
         ("data.max_upload", config.data.max_upload.0, 1..=MAX_BODY),
         ("data.max_payload", config.data.max_payload.0, 1..=MAX_BODY),
+        ("data.max_items", config.data.max_items, 100..=1_000_000),
     ];
     for (key, count, range) in counts {
         if !range.contains(&count) {

@@ -23,20 +23,34 @@ pub async fn authenticate(context: &Context, headers: &HeaderMap) -> Result<Cred
     kept.filter(|kept| matches(kept, &given)).ok_or_else(|| wrong(&given.user))
 }
 
-/// As [`authenticate`], and reads with the credential what a message of the device needs; of who has the wrong secret, nothing.
+/// Who sent a message, and what is known of the device.
+pub struct Known {
+    /// User name.
+    pub user: String,
+    /// Its credential.
+    pub credential: Credential,
+    /// What the message needs to know; the store may know better by now.
+    pub check: CheckIn,
+}
+
+/// As [`authenticate`], and brings with the credential what a message of the device needs; of who has the wrong secret, nothing.
 ///
 /// # Errors
 /// 401; 503 when the store fails.
-pub async fn check_in(
-    context: &Context,
-    headers: &HeaderMap,
-    limit: u32,
-) -> Result<(Credential, CheckIn), Refusal> {
+pub async fn check_in(context: &Context, headers: &HeaderMap, limit: u32) -> Result<Known, Refusal> {
     let given = given(headers)?;
     let user = given.user.clone();
-    let accept = Box::new(move |kept: &Credential| matches(kept, &given));
-    let known = context.store.check_in_user(&user, accept, limit).await;
-    known.map_err(|error| store_failed(&error))?.ok_or_else(|| wrong(&user))
+    let remembered = context.memory.take(&user, |kept| matches(kept, &given));
+    let known = match remembered {
+        Some(known) => Some(known),
+        None => {
+            let accept = Box::new(move |kept: &Credential| matches(kept, &given));
+            let read = context.store.check_in_user(&user, accept, limit).await;
+            read.map_err(|error| store_failed(&error))?
+        }
+    };
+    let Some((credential, check)) = known else { return Err(wrong(&user)) };
+    Ok(Known { user, credential, check })
 }
 
 fn given(headers: &HeaderMap) -> Result<BasicCredentials, Refusal> {

@@ -11,8 +11,8 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use omadm_codec::dm2::MoItem;
-use omadm_codec::{AcceptList, MediaType, media_type};
+use omadm_codec::dm2::{MoItem, mo_data};
+use omadm_codec::{AcceptList, Limits, MediaType, Problem, media_type};
 use omadm_mo::{ClientUri, Time};
 use omadm_session::dm2::server::Refusal;
 use omadm_store::{CheckIn, Command, CommandState, Payload, StoreError, TraceMessage};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{TAKEN, auth, dm2, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
 use crate::clock;
-use crate::context::{Context, decode_mo_data};
+use crate::context::{Context, limits};
 use crate::leaf::{Body as Content, Forms};
 use crate::listener::Connection;
 use crate::operation::Operation;
@@ -134,8 +134,11 @@ async fn take(
     let octets = read_body(&head.headers, body, limit, time).await?;
     let mut leniency = context.engine.leniency();
     let items = if content_type.essence == media_type::DMMO_JSON {
-        decode_mo_data(&octets, limit, &mut leniency)
-            .map_err(|error| refusal(400, format!("the MO data cannot be read: {error}")))?
+        let bounds = Limits { items: context.config.data.max_items, ..limits(limit) };
+        mo_data::decode(&octets, &bounds, &mut leniency).map_err(|error| {
+            let status = if matches!(error.problem, Problem::TooMany { .. }) { 413 } else { 400 };
+            refusal(status, format!("the MO data cannot be read: {error}"))
+        })?
     } else {
         Vec::new()
     };
@@ -173,7 +176,13 @@ async fn store(
             return Err(refusal(401, "the device was removed or enrolled anew"));
         };
         let inventory = Inventory::read(device.inventory.as_deref());
-        let check = CheckIn { device, session: None, commands: vec![command.clone()], more: false };
+        let check = CheckIn {
+            device,
+            session: None,
+            commands: vec![command.clone()],
+            more: false,
+            last_seq: command.seq,
+        };
         let queue: Vec<_> =
             check.commands.iter().map(|stored| dm2::queued(context, &inventory, stored)).collect();
         let Some(queued) = queue.first() else { break };

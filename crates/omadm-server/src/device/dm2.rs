@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -13,11 +12,12 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use omadm_codec::dm2::Command;
 use omadm_codec::media_type::REQUEST_JSON;
-use omadm_mo::{ClientUri, DeviceId, Time};
+use omadm_mo::{DeviceId, Time};
 use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Step, Verdict};
-use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, StoreError};
+use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, SessionStep, StoreError};
 use sha2::{Digest as _, Sha256};
 
+use super::auth::Known;
 use super::{OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
 use crate::clock;
@@ -30,8 +30,6 @@ use crate::outcome::{Outcome, Queued, Received, inventory_text};
 const MAX_CONFLICTS: usize = 5;
 /// Queued commands read with a message beyond two packages of them: the time of some may be over, and some have to wait for others.
 const BEYOND: usize = 256;
-/// How long after it was read the state of a device is worked with: a body can take its time, and commands may come meanwhile.
-const FRESH: Duration = Duration::from_millis(100);
 
 /// `POST /dm/2.0`, and the answer to every other method.
 pub async fn endpoint(
@@ -58,8 +56,7 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
     let answered_before = connection.answered();
     let (head, body) = request.into_parts();
     let admitted = admit(head.method.as_str(), &head.headers);
-    let checked_in = Instant::now();
-    let (credential, check) = match auth::check_in(context, &head.headers, commands_read(context)).await {
+    let known = match auth::check_in(context, &head.headers, commands_read(context)).await {
         Ok(known) => known,
         Err(unknown) => {
             // What is wrong with the request itself comes first.
@@ -75,10 +72,10 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
     let reply = async {
         let (named, kind) = admitted?;
         message.kind = Some(kind.clone());
-        auth::same_device(context, &credential, &named, connection).await?;
+        auth::same_device(context, &known.credential, &named, connection).await?;
         let device = &context.config.device;
         let body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?;
-        message.fill(&credential.device, body);
+        message.fill(&known.credential.device, body);
         // Held until the answer: so many new sessions at a time and no more.
         let _admission = match kind {
             Kind::Initiation => Some(context.new_sessions.try_acquire().map_err(|_| {
@@ -86,13 +83,12 @@ async fn serve(context: &Context, connection: &Connection, request: Request) -> 
             })?),
             Kind::Response | Kind::ResponseWithData { .. } => None,
         };
-        let check = Some(check).filter(|_| checked_in.elapsed() < FRESH);
-        take(context, &credential, check, &kind, &message, answered_before).await
+        take(context, &known, &kind, &message, answered_before).await
     };
     let reply = reply.await;
     match &reply {
         Ok(_) => connection.note_answer(message.digest),
-        Err(refusal) => refused(context, &credential, &message, refusal).await,
+        Err(refusal) => refused(context, &known.credential, &message, refusal).await,
     }
     reply
 }
@@ -195,40 +191,44 @@ impl Message {
     }
 }
 
-/// Takes a message: gives the reply once everything the message says is durable. `check` is what was read of the device just now.
+/// Takes a message: gives the reply once everything the message says is durable.
 async fn take(
     context: &Context,
-    credential: &Credential,
-    mut check: Option<CheckIn>,
+    known: &Known,
     kind: &Kind,
     message: &Message,
     answered_before: Option<[u8; 32]>,
 ) -> Result<Vec<u8>, Refusal> {
+    let credential = &known.credential;
     let limit = commands_read(context);
+    let mut newest = None;
     for _ in 0..MAX_CONFLICTS {
-        let check = match check.take() {
-            Some(check) => Some(check),
-            None => context
-                .store
-                .check_in(&credential.device, limit)
-                .await
-                .map_err(|error| store_failed(&error))?,
-        };
-        let Some(check) = check.filter(|check| check.device.generation == credential.generation) else {
+        let check = newest.as_ref().unwrap_or(&known.check);
+        if check.device.generation != credential.generation {
             return Err(refusal(401, "the device was removed or enrolled anew"));
-        };
+        }
         let repeated = check.session.as_ref().filter(|row| {
             row.request_digest == message.digest
-                && is_repeated(context, kind, row, &check, answered_before == Some(message.digest))
+                && is_repeated(context, kind, row, check, answered_before == Some(message.digest))
         });
         if let Some(row) = repeated {
             tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
             return Ok(row.reply.clone());
         }
-        match work(context, &check, kind, message).await? {
-            Worked::Stored(reply) => return Ok(reply),
+        // A body can take its time, and commands may have come meanwhile.
+        let expected_last_seq = newest.is_none().then_some(check.last_seq);
+        match work(context, check, kind, message, expected_last_seq).await? {
+            Worked::Stored { reply, after } => {
+                if let Some(after) = after {
+                    context.memory.keep(known.user.clone(), credential.clone(), *after);
+                }
+                return Ok(reply);
+            }
             Worked::Conflict => {}
         }
+        let read = context.store.check_in(&credential.device, limit).await;
+        let read = read.map_err(|error| store_failed(&error))?;
+        newest = Some(read.ok_or_else(|| refusal(401, "the device was removed or enrolled anew"))?);
     }
     Err(refusal(503, "other messages of this device are in work; try again later"))
 }
@@ -254,11 +254,21 @@ fn is_repeated(
 }
 
 enum Worked {
-    Stored(Vec<u8>),
+    /// With the reply, and what the next message has to know if the session goes on.
+    Stored {
+        reply: Vec<u8>,
+        after: Option<Box<CheckIn>>,
+    },
     Conflict,
 }
 
-async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message) -> Result<Worked, Refusal> {
+async fn work(
+    context: &Context,
+    check: &CheckIn,
+    kind: &Kind,
+    message: &Message,
+    expected_last_seq: Option<i64>,
+) -> Result<Worked, Refusal> {
     let now = clock::now();
     let (incoming, tolerated) = engine::decode(&context.engine, kind, &message.body)?;
     let known = Inventory::read(check.device.inventory.as_deref());
@@ -270,12 +280,7 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
     let mut step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
     bound_alerts(&mut step, context.config.device.max_alerts);
 
-    let mut inventory =
-        step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
-    for uri in settled(&queue, &step).filter_map(|queued| address(&queued.command)) {
-        let learning = inventory.learn(context.store.as_ref(), &check.device.id, uri).await;
-        learning.map_err(|error| store_failed(&error))?;
-    }
+    let inventory = step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
     let payloads = payloads_for_tree(context, &queue, &step).await?;
     let mut trace = traces::received(context, message.summary(), &message.content_type, &message.body, now);
     traces::note_tolerated(&mut trace, tolerated);
@@ -286,7 +291,9 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
     let reply = step.reply.clone();
     let received = Received { digest: message.digest, trace, now };
     let outcome = Outcome::new(check, &queue, payloads, inventory).expire(&over);
-    let batch = outcome.session_step(step, received, answer);
+    let batch = SessionStep { expected_last_seq, ..outcome.session_step(step, received, answer) };
+    let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);
+    let after = goes_on.then(|| Box::new(check.clone().after(&batch)));
     let changes_commands = !batch.transitions.is_empty();
     let reported = batch.inventory.clone().filter(|_| context.links.are_followed());
     match context.store.apply(batch).await {
@@ -297,7 +304,7 @@ async fn work(context: &Context, check: &CheckIn, kind: &Kind, message: &Message
             if let Some(text) = reported {
                 follow_links(context, &check.device.id, &Inventory::read(Some(&text))).await;
             }
-            Ok(Worked::Stored(reply))
+            Ok(Worked::Stored { reply, after })
         }
         Err(StoreError::Conflict(what)) => {
             tracing::debug!(device = %check.device.id, what, "read again");
@@ -371,14 +378,6 @@ fn read_state(row: &SessionRow) -> Option<engine::State> {
 fn settled<'q>(queue: &'q [Queued<'q>], step: &'q Step) -> impl Iterator<Item = &'q Queued<'q>> {
     let done = step.results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_)));
     done.filter_map(|result| queue.iter().find(|queued| queued.stored.seq == result.seq))
-}
-
-/// The place in the tree that a command leaves known.
-fn address(command: &Result<Command, String>) -> Option<&ClientUri> {
-    match command {
-        Ok(Command::Get(uri) | Command::Delete(uri) | Command::HGet { client: Some(uri), .. }) => Some(uri),
-        Ok(_) | Err(_) => None,
-    }
 }
 
 /// Payloads of writes that succeeded: what the device stored is then known without asking for it.

@@ -4,7 +4,10 @@ mod auth;
 mod data;
 mod ddf;
 mod dm2;
+mod memory;
 mod traces;
+
+pub use memory::Memory;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -65,6 +65,7 @@ fn bare_step(device: &DeviceId, generation: i64, trace: Vec<TraceMessage>, now: 
         device: device.clone(),
         generation,
         expected_version: None,
+        expected_last_seq: None,
         session: None,
         outcome: None,
         replaced: None,

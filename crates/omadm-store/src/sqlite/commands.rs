@@ -11,7 +11,7 @@
 use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, params};
 
-use super::row::{Dev, Id, count, execute, query, query_optional};
+use super::row::{self, Dev, Id, execute, query, query_optional};
 use super::{events, payloads};
 use crate::{Command, CommandId, CommandState, EventOf, NewCommand, StoreError, Transition};
 
@@ -85,7 +85,7 @@ fn supersede(conn: &Connection, new: &NewCommand, generation: i64, now: Time) ->
             )
         ],
     )?;
-    Ok(count(changed))
+    Ok(row::count(changed))
 }
 
 fn insert(
@@ -174,23 +174,33 @@ pub(super) fn list(
     query(conn, &sql, params![device.as_str(), before.unwrap_or(i64::MAX), limit], command)
 }
 
-/// Open commands, first all that were sent, then at most `limit` that are queued, and whether there are more.
+/// Open commands, first all that were sent, then at most `limit` that are queued, and whether there are more. `count` is how many
+/// are open.
 pub(super) fn open(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,
+    count: i64,
     limit: u32,
 ) -> Result<(Vec<Command>, bool), StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM command c WHERE c.device = $1 AND c.generation = $2 AND c.finished IS NULL
-         ORDER BY c.state DESC, c.seq
-         LIMIT $3 + (SELECT COUNT(*) FROM command s
-           WHERE s.device = $1 AND s.generation = $2 AND s.finished IS NULL AND s.state = 'sent')"
+    let most = i64::from(limit);
+    let of_device = format!(
+        "SELECT {COLUMNS} FROM command c WHERE c.device = $1 AND c.generation = $2 AND c.finished IS NULL"
     );
-    let one_more = i64::from(limit) + 1;
-    let mut commands = query(conn, &sql, params![device.as_str(), generation, one_more], command)?;
+    // The index is in order of sequence, and so stays as it is when a command is sent. A few commands are put in order here.
+    let mut commands = if count <= most {
+        let sql = format!("{of_device} ORDER BY c.seq");
+        query(conn, &sql, params![device.as_str(), generation], command)?
+    } else {
+        let sql = format!(
+            "{of_device} ORDER BY c.state DESC, c.seq LIMIT $3 + 1 + (SELECT COUNT(*) FROM command s
+               WHERE s.device = $1 AND s.generation = $2 AND s.finished IS NULL AND s.state = 'sent')"
+        );
+        query(conn, &sql, params![device.as_str(), generation, most], command)?
+    };
+    commands.sort_by_key(|command| command.state == CommandState::Queued);
     let queued = commands.iter().filter(|command| command.state == CommandState::Queued).count();
-    let more = count(queued) == one_more;
+    let more = row::count(queued) > most;
     if more {
         commands.pop();
     }

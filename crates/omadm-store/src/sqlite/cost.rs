@@ -53,8 +53,8 @@ fn past(conn: &Connection, device: &DeviceId, length: i64) {
            address, supersede_key, created_by, args)
          SELECT ?1, 1, -value, randomblob(16), 'done', 1, 1, 1, 1, 'get', 'm', 'key', 'tester', '{}'
          FROM generate WHERE value <= ?2",
-        "INSERT INTO session_log SELECT ?1, 1, -value, 1, 1, 2, 'ended' FROM generate WHERE value <= ?2",
-        "INSERT INTO trace SELECT ?1, 1, -value, 1, 1, 1, 200, 1, 's', 't', '[]', x'00'
+        "INSERT INTO session_log SELECT value, ?1, 1, -value, 1, 1, 2, 'ended' FROM generate WHERE value <= ?2",
+        "INSERT INTO trace SELECT value, 1, 1, 1, 200, 1, 's', 't', '[]', x'00'
          FROM generate WHERE value <= ?2",
         "INSERT INTO event (device, generation, at, kind, body)
          SELECT ?1, 1, 1, 'x', '{}' FROM generate WHERE value <= ?2",
@@ -82,6 +82,7 @@ fn exchange(device: &DeviceId) -> SessionStep {
         device: device.clone(),
         generation: 1,
         expected_version: None,
+        expected_last_seq: None,
         session: Some(SessionRow {
             session: 1,
             version: 0,

@@ -6,8 +6,8 @@ use rusqlite::{Connection, Row, params};
 use super::row::{Dev, execute, query, query_optional};
 use crate::{Counts, Credential, Device, Enrolment, StoreError};
 
-/// Tables that hold rows of a device besides `device` itself. The event log is the server's own and stays.
-const OWNED: [&str; 7] = ["credential", "command", "session", "session_log", "trace", "payload", "tree"];
+/// Tables that hold rows of a device besides `device` itself and `trace`. The event log is the server's own and stays.
+const OWNED: [&str; 5] = ["credential", "command", "session_log", "payload", "tree"];
 
 pub(super) fn enrol(conn: &Connection, devices: &[Enrolment], now: Time) -> Result<(), StoreError> {
     // All that is replaced goes first, so that devices of one batch can exchange their user names.
@@ -30,8 +30,8 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
     let generation = before.unwrap_or(0) + 1;
     let added = execute(
         conn,
-        "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts)
-         VALUES ($1, $2, 0, 0, $3, $4, '{}') ON CONFLICT (device) DO NOTHING",
+        "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts, version)
+         VALUES ($1, $2, 0, 0, $3, $4, '{}', 0) ON CONFLICT (device) DO NOTHING",
         params![device, generation, now.0, new.label],
     )?;
     if added == 0 {
@@ -60,16 +60,22 @@ pub(super) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreErro
         return Ok(false);
     }
     execute(conn, "DELETE FROM device WHERE device = $1", params![device])?;
+    execute(
+        conn,
+        "DELETE FROM trace WHERE log IN (SELECT log FROM session_log WHERE device = $1)",
+        params![device],
+    )?;
     for table in OWNED {
         execute(conn, &format!("DELETE FROM {table} WHERE device = $1"), params![device])?;
     }
     Ok(true)
 }
 
-const COLUMNS: &str =
+/// What [`device`] reads, in this order.
+pub(super) const COLUMNS: &str =
     "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands";
 
-fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
+pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
     Ok(Device {
         id: row.get::<_, Dev>(0)?.0,
         generation: row.get(1)?,

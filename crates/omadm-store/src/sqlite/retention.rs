@@ -33,19 +33,13 @@ impl Room {
     }
 }
 
-type Key = (String, i64, i64);
-
-fn keys(conn: &Connection, sql: &str, before: Time, room: &Room) -> Result<Vec<Key>, StoreError> {
-    query(conn, sql, params![before.0, room.left], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-}
-
 fn commands(conn: &Connection, before: Time, room: &mut Room) -> Result<(), StoreError> {
-    let old = keys(
+    let old: Vec<(String, i64, i64)> = query(
         conn,
         "SELECT device, generation, seq FROM command WHERE finished IS NOT NULL AND finished < $1
          ORDER BY finished LIMIT $2",
-        before,
-        room,
+        params![before.0, room.left],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     for (device, generation, seq) in old {
         execute(
@@ -63,30 +57,24 @@ fn commands(conn: &Connection, before: Time, room: &mut Room) -> Result<(), Stor
 }
 
 fn sessions(conn: &Connection, before: Time, room: &mut Room) -> Result<(), StoreError> {
-    let old = keys(
+    let old: Vec<i64> = query(
         conn,
-        "SELECT device, generation, session FROM session_log WHERE started < $1 AND updated < $1
-         ORDER BY started LIMIT $2",
-        before,
-        room,
+        "SELECT log FROM session_log WHERE started < $1 AND updated < $1 ORDER BY started LIMIT $2",
+        params![before.0, room.left],
+        |row| row.get(0),
     )?;
-    for (device, generation, session) in old {
+    for log in old {
         room.used(execute(
             conn,
-            "DELETE FROM trace WHERE rowid IN
-               (SELECT rowid FROM trace WHERE device = $1 AND generation = $2 AND session = $3
-                ORDER BY number LIMIT $4)",
-            params![device, generation, session, room.left],
+            "DELETE FROM trace WHERE log = $1 AND number IN
+               (SELECT number FROM trace WHERE log = $1 ORDER BY number LIMIT $2)",
+            params![log, room.left],
         )?);
         if room.left == 0 {
             // Its listing stays until the next call has removed the rest of its messages.
             return Ok(());
         }
-        room.used(execute(
-            conn,
-            "DELETE FROM session_log WHERE device = $1 AND generation = $2 AND session = $3",
-            params![device, generation, session],
-        )?);
+        room.used(execute(conn, "DELETE FROM session_log WHERE log = $1", params![log])?);
     }
     Ok(())
 }

@@ -35,42 +35,39 @@ fn snapshot(conn: &Connection) -> rusqlite::Result<Transaction<'_>> {
 }
 
 fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
-    let Some(device) = devices::get(conn, id)? else { return Ok(None) };
-    let session = row(conn, id, device.generation)?;
+    let sql = format!(
+        "SELECT {}, last_seq, version, session, ended, updated, request_digest, state, reply
+         FROM device WHERE device = $1",
+        devices::COLUMNS
+    );
+    let found = query_optional(conn, &sql, params![id.as_str()], |row| {
+        Ok((devices::device(row)?, row.get::<_, i64>("last_seq")?, session_row(row)?))
+    })?;
+    let Some((device, last_seq, session)) = found else { return Ok(None) };
     let (commands, more) = if device.open_commands == 0 {
         (Vec::new(), false)
     } else {
-        commands::open(conn, id, device.generation, limit)?
+        commands::open(conn, id, device.generation, device.open_commands, limit)?
     };
-    Ok(Some(CheckIn { device, session, commands, more }))
+    Ok(Some(CheckIn { device, session, commands, more, last_seq }))
 }
 
-fn row(conn: &Connection, device: &DeviceId, generation: i64) -> Result<Option<SessionRow>, StoreError> {
-    query_optional(
-        conn,
-        "SELECT session, version, state, request_digest, reply, ended, updated
-         FROM session WHERE device = $1 AND generation = $2",
-        params![device.as_str(), generation],
-        |row| {
-            Ok(SessionRow {
-                session: row.get(0)?,
-                version: row.get(1)?,
-                state: row.get(2)?,
-                request_digest: row.get(3)?,
-                reply: row.get(4)?,
-                ended: row.get(5)?,
-                updated: Time(row.get(6)?),
-            })
-        },
-    )
+fn session_row(row: &Row<'_>) -> rusqlite::Result<Option<SessionRow>> {
+    let Some(session) = row.get("session")? else { return Ok(None) };
+    Ok(Some(SessionRow {
+        session,
+        version: row.get("version")?,
+        state: row.get("state")?,
+        request_digest: row.get("request_digest")?,
+        reply: row.get("reply")?,
+        ended: row.get("ended")?,
+        updated: Time(row.get("updated")?),
+    }))
 }
 
 /// Applies all of a step; the caller undoes it when this fails. What can conflict comes first.
 pub(super) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
-    touch(conn, step)?;
-    if let Some(session) = &step.session {
-        write_row(conn, step, session)?;
-    }
+    write_device(conn, step)?;
     for transition in &step.transitions {
         commands::transition(conn, &step.device, step.generation, transition, step.now)?;
     }
@@ -84,14 +81,22 @@ pub(super) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreEr
     events::add(conn, &step.events, step.now)
 }
 
-/// Brings the device's own row up to date, if it is still the enrolment that was read.
-fn touch(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
+/// Brings the device's own row up to date with its session, if both are still as they were read.
+fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     let finished = step.transitions.iter().filter(|transition| transition.to.is_final()).count();
+    // What comes beside a session and changes commands is for its next message to know.
+    let writes = step.session.is_some() || !step.transitions.is_empty();
+    let session = step.session.as_ref();
     let changed = execute(
         conn,
         "UPDATE device SET last_contact = $3, open_commands = open_commands - $4,
-           protocol = COALESCE($5, protocol), facts = COALESCE($6, facts), inventory = COALESCE($7, inventory)
-         WHERE device = $1 AND generation = $2",
+           protocol = COALESCE($5, protocol), facts = COALESCE($6, facts), inventory = COALESCE($7, inventory),
+           version = version + $8, session = COALESCE($9, session), ended = COALESCE($10, ended),
+           updated = COALESCE($11, updated), request_digest = COALESCE($12, request_digest),
+           state = COALESCE($13, state), reply = COALESCE($14, reply)
+         WHERE device = $1 AND generation = $2
+           AND ($9 IS NULL OR version = $15 OR ($15 IS NULL AND session IS NULL))
+           AND ($16 IS NULL OR last_seq = $16)",
         params![
             step.device.as_str(),
             step.generation,
@@ -99,47 +104,27 @@ fn touch(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
             count(finished),
             step.protocol,
             step.facts,
-            step.inventory
-        ],
-    )?;
-    if changed == 0 {
-        return Err(StoreError::Conflict("the device was removed or enrolled anew"));
-    }
-    Ok(())
-}
-
-fn write_row(conn: &Connection, step: &SessionStep, session: &SessionRow) -> Result<(), StoreError> {
-    let sql = match step.expected_version {
-        None => {
-            "INSERT INTO session (device, generation, version, session, state, request_digest, reply, ended, updated)
-             VALUES ($1, $2, COALESCE($3, 0) + 1, $4, $5, $6, $7, $8, $9)
-             ON CONFLICT (device, generation) DO NOTHING"
-        }
-        Some(_) => {
-            "UPDATE session SET version = version + 1, session = $4, state = $5, request_digest = $6, reply = $7,
-               ended = $8, updated = $9
-             WHERE device = $1 AND generation = $2 AND version = $3"
-        }
-    };
-    let changed = execute(
-        conn,
-        sql,
-        params![
-            step.device.as_str(),
-            step.generation,
+            step.inventory,
+            i64::from(writes),
+            session.map(|row| row.session),
+            session.map(|row| row.ended),
+            session.map(|_| step.now.0),
+            session.map(|row| row.request_digest.as_slice()),
+            session.map(|row| row.state.as_slice()),
+            session.map(|row| row.reply.as_slice()),
             step.expected_version,
-            session.session,
-            session.state,
-            session.request_digest,
-            session.reply,
-            session.ended,
-            step.now.0
+            step.expected_last_seq
         ],
     )?;
-    if changed == 0 {
-        return Err(StoreError::Conflict("the session has gone on since it was read"));
+    if changed > 0 {
+        return Ok(());
     }
-    Ok(())
+    Err(StoreError::Conflict(match devices::generation(conn, &step.device)? {
+        Some(generation) if generation == step.generation => {
+            "the device's session or queue has gone on since it was read"
+        }
+        _ => "the device was removed or enrolled anew",
+    }))
 }
 
 /// Writes the listing of sessions and the trace. Messages without a session, such as uploads, go with the session that the
@@ -152,52 +137,35 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
             params![step.device.as_str(), step.generation, replaced],
         )?;
     }
-    let session = match &step.session {
-        Some(row) => row.session,
-        None if step.trace.is_empty() && step.outcome.is_none() => return Ok(()),
-        None => row(conn, &step.device, step.generation)?.map_or(0, |row| row.session),
-    };
-    let messages = query_optional(
+    if step.session.is_none() && step.trace.is_empty() && step.outcome.is_none() {
+        return Ok(());
+    }
+    let logged = query_optional(
         conn,
         "INSERT INTO session_log (device, generation, session, started, updated, messages, outcome)
-         VALUES ($1, $2, $3, $4, $4, $5, COALESCE($6, 'open'))
+         SELECT device, generation, COALESCE(session, 0), $3, $3, $4, COALESCE($5, 'open')
+         FROM device WHERE device = $1 AND generation = $2
          ON CONFLICT (device, generation, session) DO UPDATE SET updated = excluded.updated,
-           messages = session_log.messages + excluded.messages, outcome = COALESCE($6, session_log.outcome)
-         RETURNING messages",
-        params![
-            step.device.as_str(),
-            step.generation,
-            session,
-            step.now.0,
-            count(step.trace.len()),
-            step.outcome
-        ],
-        |row| row.get::<_, i64>(0),
+           messages = session_log.messages + excluded.messages, outcome = COALESCE($5, session_log.outcome)
+         RETURNING log, messages",
+        params![step.device.as_str(), step.generation, step.now.0, count(step.trace.len()), step.outcome],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
     )?;
     // The last message has the number of all messages so far.
-    let last = messages.unwrap_or_default();
+    let (log, last) = logged.unwrap_or_default();
     for (number, message) in (1..=last).rev().zip(step.trace.iter().rev()) {
-        trace_message(conn, step, session, number, message)?;
+        trace_message(conn, log, number, message)?;
     }
     Ok(())
 }
 
-fn trace_message(
-    conn: &Connection,
-    step: &SessionStep,
-    session: SessionId,
-    number: i64,
-    message: &TraceMessage,
-) -> Result<(), StoreError> {
+fn trace_message(conn: &Connection, log: i64, number: i64, message: &TraceMessage) -> Result<(), StoreError> {
     execute(
         conn,
-        "INSERT INTO trace (device, generation, session, number, at, from_device, http_status, length, summary,
-           content_type, notes, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO trace (log, number, at, from_device, http_status, length, summary, content_type, notes, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         params![
-            step.device.as_str(),
-            step.generation,
-            session,
+            log,
             number,
             message.at.0,
             message.from_device,
@@ -212,7 +180,7 @@ fn trace_message(
     Ok(())
 }
 
-const SUMMARY: &str = "SELECT l.device, l.session, l.started, l.updated, l.outcome, l.messages
+const SUMMARY: &str = "SELECT l.device, l.session, l.started, l.updated, l.outcome, l.messages, l.log
     FROM session_log l JOIN device d ON d.device = l.device AND d.generation = l.generation
     WHERE d.device = $1";
 
@@ -244,15 +212,15 @@ pub(super) fn trace(
 ) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError> {
     let snapshot = snapshot(conn)?;
     let sql = format!("{SUMMARY} AND l.session = $2");
-    let Some(found) = query_optional(&snapshot, &sql, params![device.as_str(), session], summary)? else {
+    let read = |row: &Row<'_>| Ok((summary(row)?, row.get::<_, i64>("log")?));
+    let Some((found, log)) = query_optional(&snapshot, &sql, params![device.as_str(), session], read)? else {
         return Ok(None);
     };
     let messages = query(
         &snapshot,
-        "SELECT t.at, t.from_device, t.summary, t.content_type, t.http_status, t.body, t.length, t.notes
-         FROM trace t JOIN device d ON d.device = t.device AND d.generation = t.generation
-         WHERE d.device = $1 AND t.session = $2 ORDER BY t.number",
-        params![device.as_str(), session],
+        "SELECT at, from_device, summary, content_type, http_status, body, length, notes
+         FROM trace WHERE log = $1 ORDER BY number",
+        params![log],
         |row| {
             Ok(TraceMessage {
                 at: Time(row.get(0)?),

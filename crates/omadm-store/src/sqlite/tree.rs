@@ -6,7 +6,7 @@ use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::devices;
-use super::row::{execute, query};
+use super::row::{execute, query, query_optional};
 use crate::{StoreError, TreeAddress, TreeNode, TreeUpdate};
 
 /// Rows at and below an address, as a range of the primary key. The bounds are exact: `0` follows `/` in the order of
@@ -151,7 +151,35 @@ pub(super) fn update(
             remove_unlisted(conn, device, generation, &nodes)?;
             put(conn, device, generation, &nodes, now)
         }
+        TreeUpdate::OfOnly(inner) => match of_only(conn, device, generation, inner)? {
+            Some(inner) => self::update(conn, device, generation, &inner, now),
+            None => Ok(()),
+        },
     }
+}
+
+/// The update with the MIID of the only instance of its MOID.
+fn of_only(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    update: &TreeUpdate,
+) -> Result<Option<TreeUpdate>, StoreError> {
+    let mut update = update.clone();
+    let Some(moid) = update.addresses().next().map(|at| at.moid.clone()) else { return Ok(None) };
+    let bounds = query_optional(
+        conn,
+        "SELECT (SELECT miid FROM tree WHERE device = $1 AND generation = $2 AND moid = $3 ORDER BY miid LIMIT 1),
+           (SELECT miid FROM tree WHERE device = $1 AND generation = $2 AND moid = $3 ORDER BY miid DESC LIMIT 1)",
+        params![device.as_str(), generation, moid],
+        |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)),
+    )?;
+    let Some((Some(miid), Some(last))) = bounds else { return Ok(None) };
+    if miid != last {
+        return Ok(None);
+    }
+    update.addresses().for_each(|at| at.miid.clone_from(&miid));
+    Ok(Some(update))
 }
 
 /// Addresses and values in the order of addresses, which is that of the table.

@@ -55,6 +55,8 @@ run_on_sqlite! {
         check_in_orders_sent_before_queued
         a_step_sets_what_it_names
         a_stale_version_conflicts
+        a_step_made_before_a_command_was_queued_conflicts
+        what_comes_beside_a_session_is_for_its_next_message_to_know
         a_conflict_leaves_nothing
         an_old_generation_conflicts
         one_of_two_rivals_wins
@@ -68,6 +70,7 @@ run_on_sqlite! {
         removing_spares_the_siblings
         merging_keeps_what_is_deeper
         ancestors_are_made
+        an_update_of_the_only_instance_needs_one
         trees_of_devices_are_apart;
     others:
         payloads_are_kept_for_their_device

@@ -2,7 +2,8 @@
 
 use omadm_store::CommandState::{Done, Queued, Sent};
 use omadm_store::{
-    Accept, Enrolment, NewEvent, SessionRow, SessionStep, SessionSummary, Store, StoreError, TreeUpdate,
+    Accept, Enrolment, NewEvent, SessionRow, SessionStep, SessionSummary, Store, StoreError, Transition,
+    TreeUpdate,
 };
 
 use crate::support::*;
@@ -102,6 +103,48 @@ pub async fn a_stale_version_conflicts(store: &dyn Store) {
     let row = store.check_in(&a, 1).await.unwrap().unwrap().session.unwrap();
     assert_eq!((row.session, row.version, row.ended), (3, 3, true));
     assert_eq!(row.state, b"state 3");
+}
+
+pub async fn a_step_made_before_a_command_was_queued_conflicts(store: &dyn Store) {
+    let a = enrolled(store, "a").await;
+    enqueued(store, &a, 1).await;
+    let read = store.check_in(&a, 10).await.unwrap().unwrap();
+    assert_eq!(read.last_seq, 1);
+    let write = |expected_version, expected_last_seq| SessionStep {
+        expected_version,
+        expected_last_seq,
+        session: Some(session_row(1)),
+        ..step(&a, at(20))
+    };
+    enqueued(store, &a, 2).await;
+    assert!(matches!(store.apply(write(None, Some(1))).await, Err(StoreError::Conflict(_))));
+    store.apply(write(None, Some(2))).await.unwrap();
+    store.apply(write(Some(1), None)).await.unwrap();
+}
+
+pub async fn what_comes_beside_a_session_is_for_its_next_message_to_know(store: &dyn Store) {
+    let a = enrolled(store, "a").await;
+    enqueued(store, &a, 1).await;
+    let open = SessionStep {
+        session: Some(session_row(1)),
+        transitions: vec![transition(1, Queued, Sent)],
+        ..step(&a, at(20))
+    };
+    store.apply(open).await.unwrap();
+    let before = store.check_in(&a, 10).await.unwrap().unwrap();
+    let uploaded = Transition { result: Some("{}".to_owned()), ..transition(1, Sent, Sent) };
+    let upload = SessionStep { transitions: vec![uploaded], ..step(&a, at(21)) };
+    store.apply(upload.clone()).await.unwrap();
+    let reported = SessionStep {
+        expected_version: Some(1),
+        session: Some(session_row(1)),
+        transitions: vec![transition(1, Sent, Done)],
+        ..step(&a, at(22))
+    };
+    assert!(matches!(store.apply(reported.clone()).await, Err(StoreError::Conflict(_))));
+    let after = store.check_in(&a, 10).await.unwrap().unwrap();
+    assert_eq!(after, before.after(&upload));
+    store.apply(SessionStep { expected_version: Some(2), ..reported }).await.unwrap();
 }
 
 /// A step that would touch every table, and whose last part is refused.

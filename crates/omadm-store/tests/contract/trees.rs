@@ -155,6 +155,26 @@ pub async fn ancestors_are_made(store: &dyn Store) {
     assert_eq!(late, ["/x", "/x/y=3"], "ancestors that were there are not seen anew");
 }
 
+pub async fn an_update_of_the_only_instance_needs_one(store: &dyn Store) {
+    let a = enrolled(store, "a").await;
+    let set = |value: &str| {
+        let at = address("m", "", "/x");
+        let nodes = vec![(at.clone(), Some(value.to_owned()))];
+        vec![TreeUpdate::OfOnly(Box::new(TreeUpdate::Replace { at, nodes }))]
+    };
+    update(store, &a, 20, set("1")).await;
+    assert!(lines(store, &a).await.is_empty(), "no instance was seen");
+    replace(store, &a, "", &["", "/y=0"]).await;
+    update(store, &a, 21, set("2")).await;
+    assert_eq!(lines(store, &a).await, ["", "/x=2", "/y=0"]);
+    let gone = TreeUpdate::OfOnly(Box::new(TreeUpdate::Remove { at: address("m", "", "/y") }));
+    update(store, &a, 22, vec![gone]).await;
+    let other = TreeUpdate::Merge { nodes: vec![(address("m", "j", "/x"), Some("3".to_owned()))] };
+    update(store, &a, 23, vec![other]).await;
+    update(store, &a, 24, set("4")).await;
+    assert_eq!(lines(store, &a).await, ["", "/x=2"], "there are two instances");
+}
+
 pub async fn trees_of_devices_are_apart(store: &dyn Store) {
     let (a, b) = (enrolled(store, "a").await, enrolled(store, "b").await);
     replace(store, &a, "", &["", "/x=1"]).await;

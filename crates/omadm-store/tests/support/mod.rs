@@ -85,6 +85,7 @@ pub fn step(device: &DeviceId, now: Time) -> SessionStep {
         device: device.clone(),
         generation: 1,
         expected_version: None,
+        expected_last_seq: None,
         session: None,
         outcome: None,
         replaced: None,
