@@ -10,10 +10,15 @@ use crate::error::ClientError;
 /// Address and credentials of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
-    pub(crate) server: ServerId,
     /// SrvURI as written.
     pub(crate) uri: String,
-    /// From Auth/Trsp.
+    /// Who is at SrvURI, with the credentials of Auth/Trsp.
+    pub(crate) peer: Peer,
+}
+
+/// Who is at a host and port, and the device's credentials there.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
     pub(crate) credentials: Option<BasicCredentials>,
     host: String,
     port: u16,
@@ -36,19 +41,21 @@ impl Account {
         let expanded = ServerUri::parse(uri).map(|uri| uri.expand(parameters));
         let parsed = expanded.ok().and_then(|uri| uri.parse::<Uri>().ok());
         let parsed = parsed.ok_or_else(|| unusable("its SrvURI is no URI"))?;
-        let host = parsed.host().ok_or_else(|| unusable("its SrvURI names no host"))?;
-        Ok(Self {
-            server: server.clone(),
-            uri: uri.clone(),
-            credentials: credentials(root),
-            host: host.to_ascii_lowercase(),
-            port: port(&parsed),
-            https: is_https(&parsed),
-        })
+        let peer = Peer::at(&parsed, credentials(root));
+        let peer = peer.ok_or_else(|| unusable("its SrvURI names no host"))?;
+        Ok(Self { uri: uri.clone(), peer })
+    }
+}
+
+impl Peer {
+    /// The peer at an absolute address; `None` when it names no host.
+    pub(crate) fn at(uri: &Uri, credentials: Option<BasicCredentials>) -> Option<Self> {
+        let host = uri.host()?.to_ascii_lowercase();
+        Some(Self { credentials, host, port: port(uri), https: is_https(uri) })
     }
 
-    /// Whether an address has the host and the port of the account: the only place that may learn the device's credentials, and
-    /// in a data request its identity. Another port may be another service. `http` counts only if the account itself is `http`.
+    /// Whether an address has the host and the port of the peer: the only place that may learn the device's credentials, and
+    /// in a data request its identity. Another port may be another service. `http` counts only if the peer itself is `http`.
     pub(crate) fn is_home(&self, uri: &Uri) -> bool {
         let same_host = uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host));
         same_host && port(uri) == self.port && (is_https(uri) || !self.https)

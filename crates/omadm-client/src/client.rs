@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::Method;
+use omadm_auth::gba::GbaPush;
 use omadm_mo::{DeviceId, ParameterValues, ServerId};
 use omadm_session::dm2::client::{
     Body, Config, Effect, EffectResult, HttpReply, Input, Note, Outcome, Output, Session, Start, Trigger,
@@ -12,7 +13,7 @@ use omadm_session::dm2::client::{
 use crate::account::Account;
 use crate::device::Device;
 use crate::error::{ClientError, TransportError};
-use crate::exchange::{Exchange, Identify, Outgoing};
+use crate::exchange::{Exchange, Identify, Outgoing, Redirects};
 use crate::https::HttpsTransport;
 use crate::transport::Transport;
 
@@ -74,16 +75,22 @@ pub struct SessionReport {
 
 /// A device with its network.
 pub struct Client<T = HttpsTransport> {
-    config: ClientConfig,
-    device: Device,
-    transport: T,
+    pub(crate) config: ClientConfig,
+    pub(crate) device: Device,
+    pub(crate) transport: T,
+    pub(crate) gba: Option<Box<dyn GbaPush>>,
 }
 
 impl<T: Transport> Client<T> {
     /// Puts a device on a transport.
     #[must_use]
     pub fn new(device: Device, transport: T, config: ClientConfig) -> Self {
-        Self { config, device, transport }
+        Self { config, device, transport, gba: None }
+    }
+    /// Gives the device what ran GBA Push, so that bootstraps under its protection can be opened (`DM 2.0 §9.3.1.3`).
+    #[must_use]
+    pub fn with_gba(self, gba: Box<dyn GbaPush>) -> Self {
+        Self { gba: Some(gba), ..self }
     }
     /// The device.
     #[must_use]
@@ -104,7 +111,7 @@ impl<T: Transport> Client<T> {
         server: &ServerId,
         trigger: Trigger,
     ) -> Result<SessionReport, ClientError> {
-        let Self { config, device, transport } = self;
+        let Self { config, device, transport, gba: _ } = self;
         let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
         let engine_config = engine_config(config, device, &device_id);
         let account = Account::read(device.tree(), server, &engine_config.parameters)?;
@@ -120,8 +127,9 @@ impl<T: Transport> Client<T> {
         };
         let engine = Session::start(engine_config, start, device.tree());
         let exchange =
-            Exchange { transport, config, account: &account, device_id: &device_id, challenged: false };
-        let mut running = Running { device, engine, exchange, offered, packages: 0, notes: VecDeque::new() };
+            Exchange { transport, config, peer: &account.peer, device_id: &device_id, challenged: false };
+        let (packages, notes) = (0, VecDeque::new());
+        let mut running = Running { device, server, engine, exchange, offered, packages, notes };
         let outcome = running.finish().await?;
         let (packages, notes) = (running.packages, Vec::from(running.notes));
         self.device.tidy();
@@ -129,12 +137,19 @@ impl<T: Transport> Client<T> {
     }
 }
 
+impl ClientConfig {
+    /// What replaces the parameters of ServerURIs on this device.
+    pub(crate) fn parameters(&self, device_id: &DeviceId) -> ParameterValues {
+        let mut parameters = self.parameters.clone();
+        parameters.dev_id.get_or_insert_with(|| device_id.to_string());
+        parameters
+    }
+}
+
 fn engine_config(config: &ClientConfig, device: &Device, device_id: &DeviceId) -> Config {
-    let mut parameters = config.parameters.clone();
-    parameters.dev_id.get_or_insert_with(|| device_id.to_string());
     Config {
         device_id: device_id.clone(),
-        parameters,
+        parameters: config.parameters(device_id),
         limits: device.config.limits,
         strict: device.config.strict,
         allow_plain_http: config.plain_http,
@@ -153,6 +168,7 @@ enum Kept {
 /// A session under way.
 struct Running<'a, T> {
     device: &'a mut Device,
+    server: &'a ServerId,
     engine: Session,
     exchange: Exchange<'a, T>,
     /// Alerts that the engine was given and the server has not taken, in order.
@@ -180,7 +196,7 @@ impl<T: Transport> Running<'_, T> {
                 // At once, and not at the end: a kill during the session must not send the alerts twice.
                 let taken = self.offered.len().saturating_sub(waiting);
                 let kept = self.offered.iter().take(taken).filter(|kept| **kept == Kept::Yes).count();
-                match self.device.delivered(&self.exchange.account.server, kept) {
+                match self.device.delivered(self.server, kept) {
                     Ok(()) => {
                         self.offered.drain(..taken);
                         reported = true;
@@ -218,6 +234,7 @@ impl<T: Transport> Running<'_, T> {
             accept: Some(accept.to_owned()),
             body: Bytes::from_owner(body),
             identify: Identify::Always,
+            redirects: Redirects::Anywhere,
             limit: self.device.config.limits.bytes,
         };
         match self.exchange.send(outgoing).await {
@@ -265,16 +282,16 @@ impl<T: Transport> Running<'_, T> {
         body: Body,
         limit: usize,
     ) -> Result<HttpReply, TransportError> {
-        let identify = Identify::AtHome;
+        let (identify, redirects) = (Identify::AtHome, Redirects::Anywhere);
         let body = Bytes::from_owner(body);
-        let outgoing = Outgoing { method, uri, content_type, accept, body, identify, limit };
+        let outgoing = Outgoing { method, uri, content_type, accept, body, identify, redirects, limit };
         self.exchange.send(outgoing).await
     }
 
     /// Alerts that plug-ins have raised meanwhile: durable first, then in the next package. One for which there is no room goes
     /// with the next package all the same, and is lost only if the session breaks off before.
     fn take_alerts(&mut self) {
-        let server = &self.exchange.account.server;
+        let server = self.server;
         for alert in self.device.raised() {
             let kept = match self.device.raise_alert(server, alert.clone()) {
                 Ok(()) => Kept::Yes,
@@ -294,7 +311,7 @@ impl<T: Transport> Running<'_, T> {
     }
 
     fn note(&mut self, note: Note) {
-        tracing::debug!(server = %self.exchange.account.server, ?note);
+        tracing::debug!(server = %self.server, ?note);
         if self.notes.len() == MAX_NOTES {
             self.notes.pop_front();
         }

@@ -1,6 +1,6 @@
 //! A device without its network: the tree, the plug-ins, and what keeps them durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use omadm_codec::Limits;
@@ -12,6 +12,7 @@ use omadm_mo::{
 };
 use omadm_session::dm2::client::{self, Installed};
 
+use crate::bootstrap::{BootstrapRequest, Origin};
 use crate::error::{ClientError, PersistError, PluginError};
 use crate::grants::{self, Grant};
 use crate::persistence::{Batch, Entries, Persistence};
@@ -170,14 +171,36 @@ impl Device {
         self.install(body, vec![(FACTORY.to_owned(), Some(digest.into()))]).map(Some)
     }
 
+    /// What a bootstrap would do, for whoever has to agree. Nothing is kept.
+    ///
+    /// # Errors
+    /// [`ClientError::Bootstrap`]: what cannot be installed need not be asked for.
+    pub fn examine_bootstrap(
+        &mut self,
+        origin: Origin,
+        body: &[u8],
+    ) -> Result<BootstrapRequest, ClientError> {
+        let known: BTreeSet<ServerId> = self.tree.accounts().map(|(server, _)| server).collect();
+        let Installed { prepared, servers, .. } = self.put_bootstrap(body)?;
+        let request = BootstrapRequest::read(origin, &self.tree, prepared.changes(), &servers, &known);
+        if self.tree.revert(prepared) {
+            Ok(request)
+        } else {
+            Err(PersistError::Inconsistent("a bootstrap could not be taken back".to_owned()).into())
+        }
+    }
+
+    fn put_bootstrap(&mut self, body: &[u8]) -> Result<Installed, ClientError> {
+        let DeviceConfig { clock, limits, strict, .. } = &self.config;
+        Ok(client::install_bootstrap(&mut self.tree, clock(), body, limits, *strict)?)
+    }
+
     fn install(
         &mut self,
         body: &[u8],
         mut entries: Vec<(String, Option<serde_json::Value>)>,
     ) -> Result<Vec<ServerId>, ClientError> {
-        let now = (self.config.clock)();
-        let Installed { prepared, servers, tolerated } =
-            client::install_bootstrap(&mut self.tree, now, body, &self.config.limits, self.config.strict)?;
+        let Installed { prepared, servers, tolerated } = self.put_bootstrap(body)?;
         if !tolerated.is_empty() {
             let names: Vec<_> = tolerated.iter().map(|tolerance| tolerance.as_str()).collect();
             tracing::info!("the bootstrap departs from the standard and is tolerated: {}", names.join(", "));

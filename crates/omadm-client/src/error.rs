@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use omadm_auth::gba::GbaError;
 use omadm_mo::{AddressError, OperationError, ServerId, ValueError};
 use omadm_session::dm2::client::BootstrapError;
+
+use crate::plugin::Refusal;
 
 /// Why a plug-in failed.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +174,39 @@ pub enum ClientError {
     /// The bootstrap is refused; nothing of it is kept.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// The bootstrap is not what a bootstrap has to be.
+    #[error(
+        "the bootstrap is {content_type:?}; it has to be application/dmmo+json, by itself or with SEC=3GPP_GBA"
+    )]
+    BootstrapType {
+        /// Its media type; empty when it has none.
+        content_type: String,
+    },
+    /// The bootstrap came without the protection that it has to have (`DM 2.0 §9.3`).
+    #[error(
+        "the bootstrap {from} is not secured; it has to come over TLS, from a card, or protected by 3GPP_GBA"
+    )]
+    BootstrapUnsecured {
+        /// From where.
+        from: String,
+    },
+    /// The protection of the bootstrap does not hold (`DM 2.0 §9.3.1.3`).
+    #[error(transparent)]
+    Gba(#[from] GbaError),
+    /// A user or another actor does not want the bootstrap (`DM 2.0 §12.2`); nothing of it is kept.
+    #[error("the bootstrap is rejected: {}", .0.reason)]
+    BootstrapRejected(Refusal),
+    /// The bootstrap server answered, but not with a bootstrap.
+    #[error("{uri} answered {status} instead of a bootstrap")]
+    BootstrapStatus {
+        /// Where.
+        uri: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// No answer of the bootstrap server.
+    #[error("no bootstrap: {0}")]
+    Transport(#[from] TransportError),
     /// A grant of the configuration is refused.
     #[error("the access grant on {moid} is refused: {source}")]
     Grant {

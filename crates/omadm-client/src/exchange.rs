@@ -7,7 +7,7 @@ use omadm_auth::Secret;
 use omadm_mo::DeviceId;
 use omadm_session::dm2::client::HttpReply;
 
-use crate::account::{Account, is_https};
+use crate::account::{Peer, is_https};
 use crate::client::ClientConfig;
 use crate::error::TransportError;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
@@ -26,6 +26,15 @@ pub(crate) enum Identify {
     AtHome,
 }
 
+/// Which redirects are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redirects {
+    /// To any host.
+    Anywhere,
+    /// Only to the peer itself: it and no other is the one to trust.
+    AtHome,
+}
+
 /// What is to be sent.
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
@@ -34,6 +43,7 @@ pub(crate) struct Outgoing {
     pub(crate) accept: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) identify: Identify,
+    pub(crate) redirects: Redirects,
     /// Most octets of the answer.
     pub(crate) limit: usize,
 }
@@ -42,7 +52,7 @@ pub(crate) struct Outgoing {
 pub(crate) struct Exchange<'a, T> {
     pub(crate) transport: &'a T,
     pub(crate) config: &'a ClientConfig,
-    pub(crate) account: &'a Account,
+    pub(crate) peer: &'a Peer,
     pub(crate) device_id: &'a DeviceId,
     /// The server has asked for HTTP Basic credentials in this session.
     pub(crate) challenged: bool,
@@ -63,16 +73,23 @@ impl<T: Transport> Exchange<'_, T> {
             };
             redirects += 1;
             uri = follow(&uri, location, redirects)?;
+            if outgoing.redirects == Redirects::AtHome && !self.peer.is_home(&uri) {
+                let location = uri.to_string();
+                return Err(TransportError::Redirect {
+                    location,
+                    reason: "it leads to another host or port",
+                });
+            }
         }
     }
 
     /// Sends once, or twice if the account's own server asks for credentials that it was not given.
     async fn attempt(&mut self, outgoing: &Outgoing, uri: &Uri) -> Result<HttpResponse, TransportError> {
-        let allowed = self.account.is_home(uri) && (is_https(uri) || self.config.basic_without_tls);
+        let allowed = self.peer.is_home(uri) && (is_https(uri) || self.config.basic_without_tls);
         let unasked = self.config.preemptive_basic && is_https(uri);
         let offered = allowed && (self.challenged || unasked);
         let response = self.transport.send(self.request(outgoing, uri, offered)?).await?;
-        let recoverable = allowed && !offered && self.account.credentials.is_some();
+        let recoverable = allowed && !offered && self.peer.credentials.is_some();
         if recoverable && response.status == StatusCode::UNAUTHORIZED && asks_for_basic(&response.headers) {
             self.challenged = true;
             return self.transport.send(self.request(outgoing, uri, true)?).await;
@@ -89,10 +106,10 @@ impl<T: Transport> Exchange<'_, T> {
         if let Some(content_type) = &outgoing.content_type {
             headers.insert(CONTENT_TYPE, value(content_type.as_bytes(), uri)?);
         }
-        if outgoing.identify == Identify::Always || self.account.is_home(uri) {
+        if outgoing.identify == Identify::Always || self.peer.is_home(uri) {
             headers.insert(DEVICE_ID, value(self.device_id.as_str().as_bytes(), uri)?);
         }
-        if let Some(credentials) = self.account.credentials.as_ref().filter(|_| offer) {
+        if let Some(credentials) = self.peer.credentials.as_ref().filter(|_| offer) {
             let mut authorization =
                 HeaderValue::from_maybe_shared(Bytes::from_owner(Held(credentials.to_header())))
                     .map_err(|_| control_characters(uri))?;
@@ -109,7 +126,7 @@ impl<T: Transport> Exchange<'_, T> {
     }
 }
 
-fn parse(text: &str) -> Result<Uri, TransportError> {
+pub(crate) fn parse(text: &str) -> Result<Uri, TransportError> {
     let bad = |reason: &str| TransportError::BadUri { uri: text.to_owned(), reason: reason.to_owned() };
     // A fragment is for the one who reads the answer, not for the one who gives it.
     let without_fragment = text.split_once('#').map_or(text, |(uri, _)| uri);

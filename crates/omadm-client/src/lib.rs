@@ -8,6 +8,7 @@
 //! [`Device`] is the part without a network, [`Client`] adds it.
 
 mod account;
+pub mod bootstrap;
 pub mod client;
 mod definitions;
 pub mod device;
@@ -22,12 +23,15 @@ pub mod persistence;
 pub mod plugin;
 pub mod transport;
 
+pub use bootstrap::{Always, BootstrapRequest, BootstrapSource, Consent, Origin, Received, RequestedAccount};
 pub use client::{Client, ClientConfig, SessionReport};
 pub use device::{Device, DeviceConfig};
 pub use error::{ClientError, PersistError, PluginError, TransportError};
 pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
 pub use journal::{Journal, JournalView};
+pub use omadm_auth::gba::{GbaError, GbaPush, NafKey};
+pub use omadm_auth::{BasicCredentials, Secret};
 pub use omadm_codec::dm2::{Alert, Mark, StatusCode};
 pub use omadm_session::dm2::client::{Body, BootstrapError, Note, Outcome, Trigger};
 pub use outbox::{AccountStatus, Status};

@@ -1,0 +1,252 @@
+//! Bootstraps from outside (`DM 2.0 §8`): what secures them (`§9.3`), who has to agree (`§12.2`), and fetching one (`§8.3`).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use bytes::Bytes;
+use http::Method;
+use omadm_auth::{BasicCredentials, gba};
+use omadm_codec::media_type::{DMMO_JSON, MediaType};
+use omadm_mo::well_known::{DACMO, DMACC};
+use omadm_mo::{ChangeSet, Moid, NodeRef, ServerId, ServerUri, Tree, Value};
+use omadm_session::dm2::client::Body;
+
+use crate::account::{Peer, is_https};
+use crate::client::Client;
+use crate::error::{ClientError, TransportError};
+use crate::exchange::{self, Exchange, Identify, Outgoing, Redirects};
+use crate::plugin::Refusal;
+use crate::transport::Transport;
+
+/// How a bootstrap reached the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// Built in by the maker (`DM 2.0 §8.2`).
+    Factory,
+    /// Handed over at the device itself.
+    Local,
+    /// Read from a smartcard (`DM 2.0 §8.1`).
+    Smartcard,
+    /// Fetched by the device (`DM 2.0 §8.3`).
+    Fetched {
+        /// From where.
+        uri: String,
+    },
+    /// Sent by a server (`DM 2.0 §8.4`).
+    Pushed {
+        /// By whom, for people.
+        by: String,
+        /// Whether it came over a transport that authenticates the sender and hides the content, such as mutual TLS.
+        secured: bool,
+    },
+}
+
+impl Origin {
+    /// Whether the way itself protects a bootstrap (`DM 2.0 §9.3`). Fetching is over TLS only.
+    fn is_secured(&self) -> bool {
+        match self {
+            Self::Factory | Self::Local | Self::Smartcard | Self::Fetched { .. } => true,
+            Self::Pushed { secured, .. } => *secured,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    /// As in "the bootstrap …".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Factory => f.write_str("of the factory"),
+            Self::Local => f.write_str("given at the device"),
+            Self::Smartcard => f.write_str("of the smartcard"),
+            Self::Fetched { uri } => write!(f, "from {uri}"),
+            Self::Pushed { by, .. } => write!(f, "sent by {by}"),
+        }
+    }
+}
+
+/// A bootstrap as it reached the device, not looked into yet.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// How.
+    pub origin: Origin,
+    /// Media type: `application/dmmo+json`, with `SEC=3GPP_GBA` if the body is protected so (`DM 2.0 §9.3.1.3`).
+    pub content_type: String,
+    /// The body.
+    pub body: Body,
+}
+
+/// What a bootstrap asks for, for whoever has to agree (`DM 2.0 §12.2`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootstrapRequest {
+    /// How it reached the device.
+    pub origin: Origin,
+    /// The accounts in it.
+    pub accounts: Vec<RequestedAccount>,
+    /// Other management objects of which it makes or changes instances.
+    pub objects: Vec<Moid>,
+}
+
+/// An account of a [`BootstrapRequest`]. Its texts come from the bootstrap and can hold anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestedAccount {
+    /// Server identifier.
+    pub server: ServerId,
+    /// Name of the server for people.
+    pub name: String,
+    /// SrvURI.
+    pub uri: String,
+    /// MOIDs that the server may manage; `*` is all.
+    pub moids: Vec<String>,
+    /// Whether the device has an account of this server already.
+    pub replaces: bool,
+}
+
+impl BootstrapRequest {
+    /// Reads what a bootstrap made of a tree that had accounts of `known` servers before.
+    pub(crate) fn read(
+        origin: Origin,
+        tree: &Tree,
+        changes: &ChangeSet,
+        servers: &[ServerId],
+        known: &BTreeSet<ServerId>,
+    ) -> Self {
+        let changed = changes.entries.iter().filter_map(|(_, instance, _)| instance.as_ref());
+        let objects: BTreeSet<&Moid> =
+            changed.map(|(moid, _)| moid).filter(|moid| ![DMACC, DACMO].contains(&moid.as_str())).collect();
+        let accounts = servers.iter().filter_map(|server| {
+            let account = tree.account(server)?;
+            let groups = account.child("Perm").into_iter().flat_map(|perm| perm.children());
+            Some(RequestedAccount {
+                server: server.clone(),
+                name: text(account, "Name"),
+                uri: text(account, "SrvURI"),
+                moids: groups.map(|group| text(group, "MOID")).collect(),
+                replaces: known.contains(server),
+            })
+        });
+        Self { origin, accounts: accounts.collect(), objects: objects.into_iter().cloned().collect() }
+    }
+}
+
+fn text(node: NodeRef<'_>, name: &str) -> String {
+    match node.child(name).and_then(|leaf| leaf.value()) {
+        Some(Value::Text(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+/// Who decides whether a bootstrap is wanted: a user, a policy.
+pub trait Consent: Send {
+    /// Agrees or refuses; nothing is kept while it waits.
+    ///
+    /// # Errors
+    /// [`Refusal`], with status 507 if it was a user; becomes [`ClientError::BootstrapRejected`].
+    fn decide(&mut self, request: &BootstrapRequest) -> impl Future<Output = Result<(), Refusal>> + Send;
+}
+
+/// Agrees to every bootstrap: being secured is enough.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Always;
+
+impl Consent for Always {
+    async fn decide(&mut self, _request: &BootstrapRequest) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// A bootstrap server that the device knows a priori (`DM 2.0 §8.3`).
+#[derive(Clone, Debug)]
+pub struct BootstrapSource {
+    /// Where the bootstrap is; `[DevID]` and its like are replaced (`DM 2.0 §6.2`). Only `https` is used.
+    pub uri: ServerUri,
+    /// User name and password of the device there.
+    pub credentials: Option<BasicCredentials>,
+}
+
+impl<T: Transport> Client<T> {
+    /// Installs a bootstrap that reached the device, if it is secured and `consent` agrees: all of it or nothing. Gives its
+    /// servers, which have yet to be sent BootstrapComplete.
+    ///
+    /// # Errors
+    /// The `Bootstrap…` variants of [`ClientError`], [`ClientError::Gba`] and [`ClientError::Persist`].
+    pub async fn install_received(
+        &mut self,
+        received: Received,
+        consent: &mut impl Consent,
+    ) -> Result<Vec<ServerId>, ClientError> {
+        let body = self.open(&received)?;
+        let request = self.device.examine_bootstrap(received.origin, &body)?;
+        consent.decide(&request).await.map_err(ClientError::BootstrapRejected)?;
+        self.device.install_bootstrap(&body)
+    }
+
+    /// Fetches a bootstrap and installs it as [`Client::install_received`]. Redirects are followed on the same host and port only:
+    /// no other server is trusted to bootstrap the device (`DM 2.0 §9.3`).
+    ///
+    /// # Errors
+    /// As [`Client::install_received`], and [`ClientError::Transport`] and [`ClientError::NoDeviceId`].
+    pub async fn fetch_bootstrap(
+        &mut self,
+        source: &BootstrapSource,
+        consent: &mut impl Consent,
+    ) -> Result<Vec<ServerId>, ClientError> {
+        let received = self.fetch(source).await?;
+        self.install_received(received, consent).await
+    }
+
+    async fn fetch(&self, source: &BootstrapSource) -> Result<Received, ClientError> {
+        let device_id = self.device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
+        let uri = source.uri.expand(&self.config.parameters(&device_id));
+        let parsed = exchange::parse(&uri)?;
+        if !is_https(&parsed) {
+            return Err(ClientError::BootstrapUnsecured { from: Origin::Fetched { uri }.to_string() });
+        }
+        let peer = Peer::at(&parsed, source.credentials.clone()).ok_or_else(|| TransportError::BadUri {
+            uri: uri.clone(),
+            reason: "it names no host".to_owned(),
+        })?;
+        let mut exchange = Exchange {
+            transport: &self.transport,
+            config: &self.config,
+            peer: &peer,
+            device_id: &device_id,
+            challenged: false,
+        };
+        let reply = exchange
+            .send(Outgoing {
+                method: Method::GET,
+                uri: uri.clone(),
+                content_type: None,
+                accept: Some(DMMO_JSON.to_owned()),
+                body: Bytes::new(),
+                identify: Identify::Always,
+                redirects: Redirects::AtHome,
+                limit: self.device.config.limits.bytes,
+            })
+            .await?;
+        if reply.status != 200 {
+            return Err(ClientError::BootstrapStatus { uri, status: reply.status });
+        }
+        let content_type = reply.content_type.unwrap_or_default();
+        Ok(Received { origin: Origin::Fetched { uri }, content_type, body: reply.body })
+    }
+
+    /// Takes the protection off.
+    fn open(&self, received: &Received) -> Result<Body, ClientError> {
+        let unusable = || ClientError::BootstrapType { content_type: received.content_type.clone() };
+        let media_type = MediaType::parse(&received.content_type).map_err(|_| unusable())?;
+        if media_type.essence != DMMO_JSON {
+            return Err(unusable());
+        }
+        match media_type.parameter("sec") {
+            Some(sec) if sec.eq_ignore_ascii_case(gba::SEC) => {
+                let push = self.gba.as_deref().ok_or(gba::GbaError::NoKeys)?;
+                Ok(gba::open(&received.body, push)?.expose().to_vec().into())
+            }
+            Some(_) => Err(unusable()),
+            None if received.origin.is_secured() => Ok(received.body.clone()),
+            None => Err(ClientError::BootstrapUnsecured { from: received.origin.to_string() }),
+        }
+    }
+}
