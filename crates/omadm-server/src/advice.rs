@@ -236,3 +236,24 @@ fn content_fits(node: &DdfNode, value: Option<&Value>) -> bool {
         Some(value) => node.format.is_leaf() && value.clone().into_format(node.format).is_ok(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_warnings_are_given() {
+        let (files, inventory) = (Files::default(), Inventory::read(None));
+        for (given, last) in [
+            (MAX_WARNINGS, "19"),
+            (MAX_WARNINGS + 1, "There is more of this kind."),
+            (100, "There is more of this kind."),
+        ] {
+            let mut advice = Advice::new(&files, &inventory, "https://dm.example");
+            (0..given).for_each(|number| advice.warn(number.to_string()));
+            let warnings = advice.into_warnings();
+            assert_eq!(warnings.last().map(String::as_str), Some(last));
+            assert!(warnings.len() <= MAX_WARNINGS + 1);
+        }
+    }
+}

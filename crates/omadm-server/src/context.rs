@@ -150,6 +150,15 @@ mod tests {
         assert!(budget.take(&a, at(60)));
     }
 
+    #[test]
+    fn so_many_devices_are_counted_in_a_window() {
+        let budget = Budget::new(1, Duration::from_secs(60));
+        let device = |number: usize| DeviceId::parse(&format!("SIM:{number}")).unwrap();
+        assert!((0..MAX_COUNTED).all(|number| budget.take(&device(number), Time(0))));
+        assert!(!budget.take(&device(MAX_COUNTED), Time(0)));
+        assert!(budget.take(&device(MAX_COUNTED), Time::from_secs(60)), "a new window");
+    }
+
     #[tokio::test]
     async fn who_waits_is_woken_and_forgotten() {
         let wakers = Wakers::default();

@@ -80,17 +80,26 @@ pub fn is_of_link(name: &str) -> bool {
     name.starts_with(OF_LINK)
 }
 
-/// Stores the built-in files that are not there; one that an operator replaced stays as it is.
+/// When the built-in files were stored: before any that an operator puts in their place.
+const WITH_PROGRAM: Time = Time(0);
+
+/// Whether the file is as this program, or an earlier version of it, came with it.
+pub fn is_built_in(file: &DdfFile) -> bool {
+    file.stored == WITH_PROGRAM
+}
+
+/// Stores the built-in files that are not there or are of an earlier version; one that an operator replaced stays as it is.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn seed(store: &dyn Store, now: Time) -> Result<(), ServerError> {
+pub async fn seed(store: &dyn Store) -> Result<(), ServerError> {
     for (name, text) in BUILT_IN {
-        if store.ddf(name).await?.is_some() {
+        let kept = store.ddf(name).await?;
+        if kept.is_some_and(|kept| !is_built_in(&kept) || kept.text == text) {
             continue;
         }
-        let (file, _) =
-            read(name, text.as_bytes(), now).map_err(|problem| ServerError::Ddf { name, problem })?;
+        let (file, _) = read(name, text.as_bytes(), WITH_PROGRAM)
+            .map_err(|problem| ServerError::Ddf { name, problem })?;
         store.put_ddf(file).await?;
     }
     Ok(())

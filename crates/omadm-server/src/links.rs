@@ -280,4 +280,14 @@ mod tests {
         assert!(links.was_tried("l", Time(6)) && !links.was_tried("l", Time(5 + PAUSE)));
         assert_eq!(links.problem("l").as_deref(), Some("gone"));
     }
+
+    #[test]
+    fn so_many_links_are_remembered() {
+        let (links, _wanted) = Links::new(&DdfSection::default());
+        let tried = || Tried { at: Time(0), problem: None };
+        (0..MAX_TRIED).for_each(|number| links.remember(&number.to_string(), tried()));
+        assert!(links.was_tried("0", Time(0)));
+        links.remember("one more", tried());
+        assert!(!links.was_tried("0", Time(0)) && links.was_tried("one more", Time(0)));
+    }
 }

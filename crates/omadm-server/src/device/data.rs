@@ -225,8 +225,11 @@ fn check_time(command: &Command, now: Time) -> Result<(), Refusal> {
     match command.state {
         CommandState::Queued | CommandState::Sent => Ok(()),
         CommandState::Done => {
-            let recent = command.finished.is_some_and(|finished| finished.plus_micros(AFTERWARDS) > now);
-            if recent { Ok(()) } else { Err(over()) }
+            if command.finished.is_some_and(|finished| is_recent(finished, now)) {
+                Ok(())
+            } else {
+                Err(over())
+            }
         }
         CommandState::Failed
         | CommandState::Expired
@@ -234,6 +237,11 @@ fn check_time(command: &Command, now: Time) -> Result<(), Refusal> {
         | CommandState::Superseded
         | CommandState::Quarantined => Err(over()),
     }
+}
+
+/// Whether an upload for a command that was done then may still come again.
+fn is_recent(finished: Time, now: Time) -> bool {
+    finished.plus_micros(AFTERWARDS) > now
 }
 
 fn taken_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
@@ -268,4 +276,17 @@ async fn own_command(
         return Err(refusal(403, "the data is for another device"));
     }
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_may_come_again_for_ten_minutes() {
+        let finished = Time::from_secs(1_000);
+        assert!(is_recent(finished, finished));
+        assert!(is_recent(finished, Time::from_secs(1_600).plus_micros(-1)));
+        assert!(!is_recent(finished, Time::from_secs(1_600)));
+    }
 }

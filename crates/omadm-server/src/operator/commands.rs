@@ -142,7 +142,11 @@ pub async fn cancel(
     operator: axum::Extension<Operator>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<views::Command>, Problem> {
-    let reason = format!("Cancelled by {}.", operator.0.0);
+    let before = context.store.command(id).await?.ok_or_else(|| unknown(id))?;
+    let mut reason = format!("Cancelled by {}.", operator.0.0);
+    if before.attempts > 0 {
+        reason.push_str(" It was sent before, without a final answer, and may have been carried out.");
+    }
     let cancelled = context.store.cancel(id, &reason, events::ended, clock::now()).await?;
     let command = cancelled.ok_or_else(|| unknown(id))?;
     match command.state {
@@ -150,8 +154,7 @@ pub async fn cancel(
             context.wakers.wake(&command.device);
             Ok(Json(command.into()))
         }
-        CommandState::Queued => Err(Problem::conflict("the command is being worked on; try again")),
-        CommandState::Sent => Err(Problem::conflict(
+        CommandState::Queued | CommandState::Sent => Err(Problem::conflict(
             "the command was sent already and may have been carried out; wait for its result or its expiry",
         )),
         CommandState::Done

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::address::{self, SupportedMo};
 use crate::clock::rfc3339;
+use crate::ddfs;
 
 /// A page of a listing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -344,7 +345,8 @@ impl From<store::Event> for Event {
 pub struct Ddf {
     name: String,
     moids: Vec<String>,
-    stored: String,
+    /// When an operator stored it, or a link was followed to it; null if it came with the server.
+    stored: Option<String>,
     /// What was odd about it when it was stored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -353,7 +355,8 @@ pub struct Ddf {
 impl Ddf {
     /// A stored file, with what the reader had to say.
     pub fn new(ddf: store::DdfFile, warnings: Vec<String>) -> Self {
-        Self { name: ddf.name, moids: ddf.moids, stored: rfc3339(ddf.stored), warnings }
+        let stored = (!ddfs::is_built_in(&ddf)).then(|| rfc3339(ddf.stored));
+        Self { name: ddf.name, moids: ddf.moids, stored, warnings }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the server makes of DDF files.
 
 use http::{HeaderValue, Method};
+use omadm_store::sqlite::{SqliteConfig, SqliteStore};
+use omadm_store::{DdfFile, Store as _};
 use serde_json::{Value, json};
 
 use crate::harness::{DMMO, Device, END, HELLO, TestServer};
@@ -210,4 +212,27 @@ async fn the_tree_shows_what_the_file_says() {
 
     server.put_ddf("pump.ddf", &PUMP.replace("Fill level", "Pegel")).await;
     assert_eq!(server.items("/devices/IMEI:1/tree").await[1]["title"], "Pegel", "a new file counts at once");
+}
+
+#[tokio::test]
+async fn built_in_files_follow_the_program_and_those_of_operators_stay() {
+    let server = TestServer::start().await;
+    let listed = server.items("/ddfs").await;
+    assert!(listed.iter().all(|file| file["stored"].is_null()), "{listed:?}");
+    let [replaced, outdated] = [0, 1].map(|at| listed[at]["name"].as_str().unwrap().to_owned());
+    let text = |path: &str| std::fs::read_to_string(format!("../../ddf/{path}")).unwrap();
+    let own = format!("{}<!-- ours -->", text(&replaced));
+    assert!(server.put_ddf(&replaced, &own).await.json()["stored"].is_string());
+    let (dir, authority) = (server.dir.clone(), server.running.authority.clone());
+    server.running.stop().await;
+    // As an earlier version of the program left it.
+    let store = SqliteStore::open(&dir.path().join("omadm.db"), SqliteConfig::default()).unwrap();
+    let file = store.ddf(&outdated).await.unwrap().unwrap();
+    store.put_ddf(DdfFile { text: format!("{}<!-- old -->", file.text), ..file }).await.unwrap();
+    drop(store);
+
+    let server = TestServer::again(dir, server.token).await;
+    assert_eq!(server.running.authority, authority);
+    assert_eq!(server.api("GET", &format!("/ddfs/{outdated}"), None).await.text(), text(&outdated));
+    assert_eq!(server.api("GET", &format!("/ddfs/{replaced}"), None).await.text(), own);
 }

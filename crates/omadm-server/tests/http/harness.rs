@@ -107,6 +107,15 @@ impl TestServer {
         Self { running, token, dir }
     }
 
+    /// A server on the directory of one that has stopped.
+    pub async fn again(dir: Arc<tempfile::TempDir>, token: String) -> Self {
+        let mut config = Config::default();
+        config.server.data_dir = dir.path().to_owned();
+        config.device.listen = ([127, 0, 0, 1], 0).into();
+        config.operator.listen = ([127, 0, 0, 1], 0).into();
+        Self { running: Server::start(config).await.unwrap(), token, dir }
+    }
+
     /// A TLS client that trusts the server's authority.
     pub fn connector(&self) -> SslConnectorBuilder {
         let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();

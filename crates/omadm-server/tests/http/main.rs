@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod bounds;
 mod data;
 mod ddf;
 mod links;

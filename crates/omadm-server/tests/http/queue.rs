@@ -101,6 +101,21 @@ async fn only_what_was_not_sent_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn what_was_sent_in_a_broken_session_is_cancelled_with_a_warning() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let id = server.queue(&device, json!({ "verb": "get", "address": LANG })).await;
+    let mut connection = server.connect().await;
+    connection.send(device.package1(HELLO)).await.commands();
+    connection.send(device.statuses(&[503])).await;
+    assert_eq!(server.command(&id).await["state"], "queued", "the device was busy");
+    let answer = server.api("POST", &format!("/commands/{id}/cancel"), None).await.json();
+    assert_eq!(answer["state"], "cancelled");
+    let reason = answer["reason"].as_str().unwrap();
+    assert!(reason.starts_with("Cancelled by first. ") && reason.contains("may have been"), "{reason}");
+}
+
+#[tokio::test]
 async fn a_newer_write_supersedes_one_that_was_not_sent() {
     let server = TestServer::start().await;
     let device = server.enrol("IMEI:1").await;

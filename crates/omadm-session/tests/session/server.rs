@@ -300,6 +300,40 @@ fn missing_or_broken_data_fails_the_command() {
     assert_eq!(step.results[0].verdict, Verdict::Failed(200));
 }
 
+/// MO data of one instance with so many leaves: four members and items for the instance, its root, and one a leaf.
+fn instance_of(leaves: usize) -> String {
+    let leaves: Vec<String> = (0..leaves).map(|n| format!("\"{n}\":1")).collect();
+    format!("[{{\"ClientURI\":\"{NODE}\",\"MOData\":{{\"Setting\":{{{}}}}}}}]", leaves.join(","))
+}
+
+#[test]
+fn so_many_items_are_taken_from_one_message() {
+    let config = Config { max_items: 104, ..Config::default() };
+    let answered = |queue: &[Pending], leaves: &[usize]| {
+        let bodies: Vec<String> = leaves.iter().map(|leaves| instance_of(*leaves)).collect();
+        let names: Vec<String> = (0..bodies.len()).map(|index| index.to_string()).collect();
+        let parts = names.iter().zip(&bodies);
+        let parts: Vec<_> = parts.map(|(name, body)| (&**name, "application/dmmo+json", &**body)).collect();
+        let sent: Vec<i64> = queue.iter().map(|pending| pending.seq).collect();
+        let step =
+            step(&config, Some(&open(&sent)), with_parts(&vec![200; leaves.len()], &parts), queue).unwrap();
+        step.results
+    };
+    let one = [sent(1, get("A"))];
+    assert_eq!(answered(&one, &[100])[0].verdict, Verdict::Done(200));
+    let beyond = answered(&one, &[101]).remove(0);
+    assert_eq!(beyond.verdict, Verdict::Failed(200), "it would be no less the next time");
+    assert!(beyond.sentence.unwrap().contains("104"));
+
+    let two = [sent(1, get("A")), sent(2, get("B"))];
+    let results = answered(&two, &[48, 48]);
+    assert!(results.iter().all(|result| result.verdict == Verdict::Done(200)), "{results:?}");
+    let results = answered(&two, &[48, 49]);
+    assert_eq!(results[0].verdict, Verdict::Done(200));
+    assert!(matches!(results[1].verdict, Verdict::Again(_)), "by itself there is room for it: {results:?}");
+    assert_eq!(results[1].data, None);
+}
+
 #[test]
 fn a_command_that_is_gone_is_only_remarked() {
     let step = step(&Config::default(), Some(&open(&[1])), statuses(&[200]), &[]).unwrap();

@@ -223,7 +223,9 @@ async fn list(api: &Api, output: Format) -> Result<(), Failure> {
         let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let moids = item.get("moids").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let moids: Vec<&str> = moids.iter().filter_map(Value::as_str).collect();
-        vec![text("name"), moids.join(", "), screen::age(&text("stored"), now)]
+        let stored = item.get("stored").and_then(Value::as_str);
+        let age = stored.map_or_else(|| "with the server".to_owned(), |time| screen::age(time, now));
+        vec![text("name"), moids.join(", "), age]
     });
     screen::table(&["NAME", "MANAGEMENT OBJECTS", "STORED"], rows.collect(), "The server has no DDF file.")
 }

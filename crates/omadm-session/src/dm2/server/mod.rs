@@ -38,11 +38,19 @@ pub struct Config {
     pub max_commands: usize,
     /// How often a command is sent before it is quarantined. Default 3.
     pub max_attempts: u32,
+    /// Most JSON members and items of MO data taken from one message: about one a node. Default 20,000.
+    pub max_items: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limits: Limits::default(), strict: false, max_commands: 32, max_attempts: 3 }
+        Self {
+            limits: Limits::default(),
+            strict: false,
+            max_commands: 32,
+            max_attempts: 3,
+            max_items: 20_000,
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use omadm_codec::dm2::{Command, StatusCode, StatusEntry, mo_data};
+use omadm_codec::dm2::{Command, MoItem, StatusCode, StatusEntry, mo_data};
 use omadm_codec::media_type::{DMMO_JSON, TEXT_PLAIN};
 use omadm_codec::multipart::Part;
-use omadm_mo::ClientUri;
+use omadm_codec::{Limits, Problem};
+use omadm_mo::{ClientUri, Content};
 
 use super::{CommandResult, Config, Data, Pending, State, Verdict};
 use crate::dm2::explain::sentence;
@@ -36,13 +37,14 @@ pub(super) fn settle(
     let mut notes = Vec::new();
     let mut parts = by_index(parts, statuses.len(), &mut notes);
     let mut results = Vec::new();
+    let mut room = config.max_items;
     for (index, (seq, status)) in open.sent.iter().zip(statuses).enumerate() {
         let part = parts.remove(&index);
         let Some(pending) = queue.iter().find(|pending| pending.seq == *seq) else {
             notes.push(format!("command {seq} was answered with {}, but is no longer queued", status.code.0));
             continue;
         };
-        results.push(verdict(config, pending, status, part, &mut notes));
+        results.push(verdict(config, pending, status, part, &mut room, &mut notes));
     }
     (results, notes)
 }
@@ -70,6 +72,7 @@ fn verdict(
     pending: &Pending,
     status: &StatusEntry,
     part: Option<Part>,
+    room: &mut usize,
     notes: &mut Vec<String>,
 ) -> CommandResult {
     let command = match &pending.command {
@@ -78,9 +81,15 @@ fn verdict(
     };
     let mut result = classify(config, pending, command, status);
     if matches!(command, Command::Get(_)) && status.code == StatusCode::OK {
-        match read(config, part, notes) {
+        match read(config, part, room, notes) {
             Ok(data) => result.data = Some(data),
-            Err(reason) => {
+            Err(Untaken::Crowded) => {
+                let (what, most) = (describe(command), config.max_items);
+                let reason =
+                    format!("{what} was answered, but with others it brought more than {most} items of data");
+                return again(config, pending, reason);
+            }
+            Err(Untaken::Faulty(reason)) => {
                 result.verdict = Verdict::Failed(status.code.0);
                 result.sentence =
                     Some(format!("{} was answered with 200 OK, but {reason}", describe(command)));
@@ -108,21 +117,54 @@ fn classify(config: &Config, pending: &Pending, command: &Command, status: &Stat
     CommandResult { seq: pending.seq, verdict, uris: status.uris.clone(), data: None, sentence }
 }
 
-/// Data of a GET; what is wrong with it as the end of a sentence.
-fn read(config: &Config, part: Option<Part>, notes: &mut Vec<String>) -> Result<Data, String> {
-    let part = part.ok_or("its data is missing from the package: ask the maker of the device")?;
+/// Why the data of a GET is not taken.
+enum Untaken {
+    /// The end of a sentence.
+    Faulty(String),
+    /// It is too much together with the data before it, but not by itself as far as is known.
+    Crowded,
+}
+
+/// Data of a GET, of which there is so much room left in this message.
+fn read(
+    config: &Config,
+    part: Option<Part>,
+    room: &mut usize,
+    notes: &mut Vec<String>,
+) -> Result<Data, Untaken> {
+    let missing =
+        || Untaken::Faulty("its data is missing from the package: ask the maker of the device".into());
+    let part = part.ok_or_else(missing)?;
     let mut leniency = config.leniency();
     let content_type = part.head.content_type.unwrap_or_else(|| TEXT_PLAIN.into());
-    let essence = media_type(&content_type).map_err(|reason| format!("of its data {reason}"))?.essence;
+    let essence =
+        media_type(&content_type).map_err(|reason| Untaken::Faulty(format!("of its data {reason}")))?.essence;
     let data = if essence == DMMO_JSON {
-        let items = mo_data::decode(&part.body, &config.limits, &mut leniency)
-            .map_err(|error| format!("its data cannot be read: {error}"))?;
+        let limits = Limits { items: *room, ..config.limits };
+        let items =
+            mo_data::decode(&part.body, &limits, &mut leniency).map_err(|error| match error.problem {
+                Problem::TooMany { .. } if *room < config.max_items => Untaken::Crowded,
+                _ => Untaken::Faulty(format!("its data cannot be read: {error}")),
+            })?;
+        *room = room.saturating_sub(items.iter().map(count).sum());
         Data::Items(items)
     } else {
         Data::Leaf { content_type, body: part.body }
     };
     notes.extend(leniency.used.iter().map(|tolerance| format!("tolerated in data: {tolerance}")));
     Ok(data)
+}
+
+/// Members and items of an item of MO data, as a decoder counts them.
+fn count(item: &MoItem) -> usize {
+    fn nodes(content: &Content) -> usize {
+        match content {
+            Content::Leaf(_) => 1,
+            Content::Interior(children) => 1 + children.iter().map(|(_, child)| nodes(child)).sum::<usize>(),
+        }
+    }
+    // The item itself, ClientURI and MOData.
+    3 + usize::from(item.ddf.is_some()) + usize::from(item.cv.is_some()) + nodes(&item.content)
 }
 
 /// To be sent again, unless that was done often enough.
