@@ -23,14 +23,19 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Be a device: install the factory bootstrap at the first start, then run sessions.
+    /// Be a device: install the factory bootstrap at the first start or fetch one, then run sessions.
     ///
     /// SIGHUP and SIGUSR1 start a session now, SIGTERM and SIGINT end the agent.
     Run,
     /// Install a DM bootstrap and tell its servers.
     Bootstrap {
-        /// The bootstrap, `application/dmmo+json`; `-` is standard input.
-        file: PathBuf,
+        /// The bootstrap, `application/dmmo+json`; `-` is standard input. Without it and without `--from`, the bootstrap of the
+        /// server at bootstrap.url of the configuration.
+        #[arg(conflicts_with = "from")]
+        file: Option<PathBuf>,
+        /// Fetch the bootstrap from here; `[DevID]` and its like are replaced. Only https.
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
     },
     /// Run one session now and print how it went.
     Session {
@@ -82,7 +87,9 @@ impl Cli {
         })?;
         match self.command {
             Command::Run => cmd::run::run(&setup),
-            Command::Bootstrap { file } => cmd::bootstrap::run(&setup, &file),
+            Command::Bootstrap { file, from } => {
+                cmd::bootstrap::run(&setup, file.as_deref(), from.as_deref())
+            }
             Command::Session { server, format } => {
                 cmd::session::run(&setup, server.as_deref(), format.output)
             }

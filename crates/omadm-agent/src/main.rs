@@ -7,6 +7,7 @@ mod bearer;
 mod cli;
 mod cmd;
 mod config;
+mod consent;
 mod controls;
 mod device_id;
 mod error;
@@ -14,6 +15,7 @@ mod logging;
 mod machine;
 mod mo;
 mod output;
+mod provisioning;
 mod setup;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{read_bootstrap, runtime, session};
 use crate::controls::Controls;
 use crate::error::AgentError;
+use crate::provisioning::Provisioning;
 use crate::setup::Setup;
 
 /// Seconds beyond which failures do not stretch the poll interval.
@@ -35,8 +36,10 @@ pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
 /// A damaged file is told and the device goes on without it: somebody may bootstrap it in another way.
 fn factory_bootstrap(setup: &Setup, client: &mut Client) {
     let Some(file) = &setup.config.bootstrap.file else {
-        if client.device().tree().accounts().next().is_none() {
-            tracing::warn!("there is no account yet; run `omadm-agent bootstrap FILE` or set bootstrap.file");
+        if setup.config.bootstrap.url.is_none() && client.device().tree().accounts().next().is_none() {
+            tracing::warn!(
+                "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file or bootstrap.url"
+            );
         }
         return;
     };
@@ -72,9 +75,15 @@ async fn serve(
     // When the next session that a server asks for may be.
     let mut extra = Instant::now();
     let mut failures = 0;
+    let mut provisioning = Provisioning::new(setup, client);
     loop {
         tokio::select! {
             () = at(poll) => {}
+            () = at(provisioning.due()) => {
+                let servers = provisioning.attempt(client).await?;
+                sessions(client, controls, servers, &Trigger::Bootstrap).await?;
+                continue;
+            }
             () = at(Some(extra)), if controls.is_session_asked_for() => {
                 // Only with those who asked, so that none of them drives the device against the others.
                 let servers = controls.take_sessions().into_iter().collect();

@@ -30,7 +30,7 @@ fn choose(accounts: Vec<ServerId>, wanted: Option<&str>) -> Result<ServerId, Age
     let list = || accounts.iter().map(ServerId::as_str).collect::<Vec<_>>().join(", ");
     match (wanted, accounts.as_slice()) {
         (_, []) => {
-            Err(AgentError::Refused("there is no account; run `omadm-agent bootstrap FILE` first".to_owned()))
+            Err(AgentError::Refused("there is no account; run `omadm-agent bootstrap` first".to_owned()))
         }
         (None, [only]) => Ok(only.clone()),
         (None, _) => {

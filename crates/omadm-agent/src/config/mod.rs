@@ -61,11 +61,50 @@ pub struct DeviceSection {
 }
 
 /// `[bootstrap]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BootstrapSection {
     /// Factory bootstrap (`application/dmmo+json`), installed at the first start (`DM 2.0 §8.2`).
     pub file: Option<PathBuf>,
+    /// Bootstrap server, such as `https://bs.example/bootstrap?dev=[DevID]`: an agent that starts without an account fetches its
+    /// bootstrap there (`DM 2.0 §8.3`). It alone is trusted to give one, so redirects to other hosts are not followed.
+    pub url: Option<String>,
+    /// User name of the device at the bootstrap server.
+    pub user: Option<String>,
+    /// File with the password for `user`, 4096 octets at most; white space at its end does not count.
+    pub password_file: Option<PathBuf>,
+    /// Who has to agree before a bootstrap is installed (`DM 2.0 §12.2`): `none` (default), the person at the `terminal` of the
+    /// agent, or a `command`. The factory bootstrap is installed without asking.
+    pub consent: ConsentMode,
+    /// The command that decides, with its arguments: it gets the request as JSON and agrees by exit status 0.
+    pub consent_command: Vec<String>,
+    /// How long the answer may take, one second or more; none is no.
+    pub consent_timeout: Span,
+}
+
+impl Default for BootstrapSection {
+    fn default() -> Self {
+        Self {
+            file: None,
+            url: None,
+            user: None,
+            password_file: None,
+            consent: ConsentMode::default(),
+            consent_command: Vec::new(),
+            consent_timeout: Span::secs(120),
+        }
+    }
+}
+
+/// Who has to agree to a bootstrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum ConsentMode {
+    #[default]
+    None,
+    Terminal,
+    Command,
 }
 
 /// `[tls]`

@@ -1,6 +1,6 @@
 use omadm_config::{Size, Span};
 
-use super::{Config, LogLevel, MinVersion, Right};
+use super::{Config, ConsentMode, LogLevel, MinVersion, Right};
 
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     let directory = tempfile::tempdir().unwrap();
@@ -29,6 +29,12 @@ fn every_section_is_read() {
         data_dir = "/data"
         [bootstrap]
         file = "/etc/omadm/bootstrap.json"
+        url = "https://bs.example/bootstrap?dev=[DevID]"
+        user = "device"
+        password_file = "/etc/omadm/password"
+        consent = "command"
+        consent_command = ["/usr/bin/ask", "--quietly"]
+        consent_timeout = "1 s"
         [tls]
         ca_file = "/etc/omadm/ca.pem"
         min_version = "1.3"
@@ -58,6 +64,10 @@ fn every_section_is_read() {
     assert_eq!((config.limits.package_bytes, config.limits.fetch_bytes), (Size(64 << 10), Size(1000)));
     assert_eq!(config.tls.min_version, MinVersion::Tls13);
     assert_eq!(config.log.level, LogLevel::Debug);
+    assert_eq!(
+        (config.bootstrap.consent, config.bootstrap.consent_timeout),
+        (ConsentMode::Command, Span::secs(1))
+    );
     assert_eq!(config.access.grants[0].rights, [Right::Read, Right::Execute]);
     assert_eq!(config.access.grants[0].path, "/Ext");
 }
@@ -95,6 +105,18 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("[session]\nmax_rounds = 0", "line 2: session.max_rounds: has to be 1 or more"),
         ("[limits]\ntree_bytes = \"big\"", "line 2: limits.tree_bytes: \"big\" is no size"),
         ("[log]\nlevel = \"loud\"", "line 2: log.level: unknown variant `loud`"),
+        ("[bootstrap]\nurl = \"http://bs.example/\"", "line 2: bootstrap.url: has to be https"),
+        ("[bootstrap]\nurl = \"nowhere\"", "line 2: bootstrap.url: "),
+        ("[bootstrap]\nuser = \"u\"", "line 2: bootstrap.user: needs bootstrap.password_file"),
+        ("[bootstrap]\npassword_file = \"/p\"", "line 2: bootstrap.password_file: needs bootstrap.user"),
+        (
+            "[bootstrap]\nconsent = \"command\"",
+            "line 2: bootstrap.consent: \"command\" needs bootstrap.consent_command",
+        ),
+        (
+            "[bootstrap]\nconsent_timeout = \"999 ms\"",
+            "line 2: bootstrap.consent_timeout: has to be one second or more",
+        ),
         ("\n[device]\nid = \"IMEI:12\"", "line 3: device.id: an IMEI has 15 digits"),
         (
             "[access]\ngrants = [{ moid = \"urn:x:1.0\", server = \"*\", rights = [\"own\"] }]",

@@ -1,8 +1,9 @@
 //! What a well-formed value must be beyond its type.
 
 use omadm_config::{Fault, Span};
+use omadm_mo::ServerUri;
 
-use super::Config;
+use super::{BootstrapSection, Config, ConsentMode};
 use crate::device_id;
 use crate::mo::agent::MAX_POLL_INTERVAL;
 
@@ -11,6 +12,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if let Some(Err(problem)) = config.device.id.as_deref().map(device_id::check) {
         return Err(Fault::new("device.id", problem));
     }
+    check_bootstrap(&config.bootstrap)?;
     let session = &config.session;
     if session.poll_interval.0.subsec_nanos() != 0 {
         return Err(Fault::new("session.poll_interval", "has to be in whole seconds"));
@@ -33,6 +35,27 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     }
     if session.max_rounds == 0 {
         return Err(Fault::new("session.max_rounds", "has to be 1 or more"));
+    }
+    Ok(())
+}
+
+fn check_bootstrap(bootstrap: &BootstrapSection) -> Result<(), Fault> {
+    if let Some(url) = &bootstrap.url {
+        let uri = ServerUri::parse(url).map_err(|error| Fault::new("bootstrap.url", error.to_string()))?;
+        if !uri.as_str().to_ascii_lowercase().starts_with("https://") {
+            return Err(Fault::new("bootstrap.url", "has to be https"));
+        }
+    }
+    match (&bootstrap.user, &bootstrap.password_file) {
+        (Some(_), None) => return Err(Fault::new("bootstrap.user", "needs bootstrap.password_file")),
+        (None, Some(_)) => return Err(Fault::new("bootstrap.password_file", "needs bootstrap.user")),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    if bootstrap.consent == ConsentMode::Command && bootstrap.consent_command.is_empty() {
+        return Err(Fault::new("bootstrap.consent", "\"command\" needs bootstrap.consent_command"));
+    }
+    if bootstrap.consent_timeout < Span::secs(1) {
+        return Err(Fault::new("bootstrap.consent_timeout", "has to be one second or more"));
     }
     Ok(())
 }
