@@ -1,12 +1,15 @@
-//! The ceiling of everything over HTTPS: a server of the same library that answers the same octets, and does nothing else.
+//! The ceiling of everything over HTTPS: a server of the same library that answers the same octets, and does nothing else. Like the
+//! real one it is a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::post;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -29,22 +32,23 @@ use tokio::task::JoinSet;
 use tokio_openssl::SslStream;
 
 use crate::Result;
+use crate::in_process::{self, Exchange};
+use crate::processes::Running;
 
 /// Connections, as many as the load over TLS has.
 pub const CONNECTIONS: usize = 64;
 /// What the omadm server offers, too.
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
-/// A Package#2 as a session has it.
-const PACKAGE2: &[u8] = br#"{"CMD":[["GET","urn:oma:mo:oma-dm-devinfo:1.2//DevID"]]}"#;
-/// A Package#1.
-const PACKAGE1: &[u8] = br#"{"Alert":[{"AlertType":"urn:oma:at:dm:2.0:ClientInitiatedMgmt"}]}"#;
+/// The certificate to trust, in the directory of the server.
+const CERTIFICATE: &str = "ca.pem";
 
 /// The server, and clients that are connected to it.
 pub struct Bare {
     runtime: Runtime,
-    uri: Uri,
     clients: Vec<HttpsTransport>,
-    /// Holds the certificate.
+    /// What a device sends in a session.
+    requests: Vec<(Uri, HeaderMap, Bytes)>,
+    _server: Running,
     _dir: TempDir,
 }
 
@@ -52,78 +56,106 @@ impl Bare {
     /// Starts it.
     pub fn start() -> Result<Self> {
         let dir = tempfile::tempdir()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut server = Running::start(command.arg("--bare-server").arg(dir.path()))?;
+        let uri: Uri = server.first_line()?.trim().parse()?;
+        let requests: Vec<_> = in_process::exchanges()?
+            .into_iter()
+            .map(|exchange| Ok((uri.clone(), headers(&exchange)?, exchange.body)))
+            .collect::<Result<_>>()?;
         let runtime = Runtime::new()?;
-        let (uri, clients) = runtime.block_on(async {
-            let (uri, authority) = start(dir.path()).await?;
-            let clients = connect(&uri, &authority).await?;
-            Result::Ok((uri, clients))
-        })?;
-        Ok(Self { runtime, uri, clients, _dir: dir })
+        let clients = runtime.block_on(connect(&requests, &dir.path().join(CERTIFICATE)))?;
+        Ok(Self { runtime, clients, requests, _server: server, _dir: dir })
     }
 
     /// Requests per second over kept connections, client and server on this machine.
     pub fn requests_per_second(&self, length: Duration) -> Result<f64> {
-        self.runtime.block_on(load(&self.clients, &self.uri, length))
+        self.runtime.block_on(load(&self.clients, &self.requests, length))
     }
 }
 
-/// Starts the server in the background; gives its address and the certificate to trust.
-async fn start(dir: &Path) -> Result<(Uri, PathBuf)> {
+/// Serves until it is killed: what `--bare-server` does. Prints its address.
+pub fn serve(dir: &Path) -> Result<()> {
     let (certificate, key) = certificate()?;
-    let authority = dir.join("ca.pem");
-    std::fs::write(&authority, certificate.to_pem()?)?;
+    std::fs::write(dir.join(CERTIFICATE), certificate.to_pem()?)?;
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     acceptor.set_certificate(&certificate)?;
     acceptor.set_private_key(&key)?;
     acceptor
         .set_alpn_select_callback(|_, offered| select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::NOACK));
     let acceptor = acceptor.build();
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let uri = format!("https://localhost:{}/dm/2.0", listener.local_addr()?.port()).parse()?;
-    tokio::spawn(async move {
+    let [first, second] = <[Exchange; 2]>::try_from(in_process::exchanges()?)
+        .map_err(|exchanges| format!("a session has {} exchanges, not two", exchanges.len()))?;
+    let answer = async move |headers: HeaderMap| {
+        let begins = headers.get(CONTENT_TYPE).is_some_and(|given| *given == first.content_type);
+        let reply = if begins { first.reply.clone() } else { second.reply.clone() };
+        ([(CONTENT_TYPE, media_type::REQUEST_JSON)], reply)
+    };
+    let router = Router::new().route("/dm/2.0", post(answer));
+    Runtime::new()?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("https://localhost:{}/dm/2.0", listener.local_addr()?.port());
         while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move { converse(&acceptor, stream).await });
+            let (acceptor, router) = (acceptor.clone(), router.clone());
+            tokio::spawn(async move { converse(&acceptor, stream, router).await });
         }
-    });
-    Ok((uri, authority))
+        Ok(())
+    })
 }
 
-async fn converse(acceptor: &SslAcceptor, stream: tokio::net::TcpStream) -> Result<()> {
+async fn converse(acceptor: &SslAcceptor, stream: tokio::net::TcpStream, router: Router) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = SslStream::new(Ssl::new(acceptor.context())?, stream)?;
     Pin::new(&mut stream).accept().await?;
-    let answer = || async { ([(CONTENT_TYPE, media_type::REQUEST_JSON)], PACKAGE2) };
-    let service = TowerToHyperService::new(Router::new().route("/dm/2.0", post(answer)));
+    let service = TowerToHyperService::new(router);
     auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await
 }
 
 /// One transport, and so one connection, for each client; each has had an answer already.
-async fn connect(uri: &Uri, authority: &Path) -> Result<Vec<HttpsTransport>> {
+async fn connect(requests: &[(Uri, HeaderMap, Bytes)], authority: &Path) -> Result<Vec<HttpsTransport>> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         let config = HttpsConfig { ca_file: Some(authority.to_owned()), ..HttpsConfig::default() };
         let client = HttpsTransport::new(&config)?;
-        let answer = client.send(request(uri)).await?;
-        if *answer.body != *PACKAGE2 {
-            return Err(format!("the bare server answers {}", answer.status).into());
-        }
+        session(&client, requests).await?;
         clients.push(client);
     }
     Ok(clients)
 }
 
+/// Sends what a device sends in a session.
+async fn session(client: &HttpsTransport, requests: &[(Uri, HeaderMap, Bytes)]) -> Result<()> {
+    for (uri, headers, body) in requests {
+        let request = HttpRequest {
+            method: Method::POST,
+            uri: uri.clone(),
+            headers: headers.clone(),
+            body: body.clone(),
+            answer_limit: 1 << 20,
+        };
+        let answer = client.send(request).await?;
+        if answer.body.is_empty() {
+            return Err(format!("the bare server answers {}", answer.status).into());
+        }
+    }
+    Ok(())
+}
+
 /// Requests per second of all clients together.
-async fn load(clients: &[HttpsTransport], uri: &Uri, length: Duration) -> Result<f64> {
+async fn load(
+    clients: &[HttpsTransport],
+    requests: &[(Uri, HeaderMap, Bytes)],
+    length: Duration,
+) -> Result<f64> {
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for client in clients {
-        let (client, uri) = (client.clone(), uri.clone());
+        let (client, requests) = (client.clone(), requests.to_vec());
         tasks.spawn(async move {
-            let mut answers: u64 = 0;
+            let mut answers: usize = 0;
             while started.elapsed() < length {
-                client.send(request(&uri)).await?;
-                answers = answers.saturating_add(1);
+                session(&client, &requests).await?;
+                answers = answers.saturating_add(requests.len());
             }
             Result::Ok(answers)
         });
@@ -135,16 +167,18 @@ async fn load(clients: &[HttpsTransport], uri: &Uri, length: Duration) -> Result
     Ok(answers / started.elapsed().as_secs_f64())
 }
 
-fn request(uri: &Uri) -> HttpRequest {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type::INITIATION_JSON));
-    HttpRequest {
-        method: Method::POST,
-        uri: uri.clone(),
-        headers,
-        body: bytes::Bytes::from_static(PACKAGE1),
-        answer_limit: 1 << 20,
-    }
+/// The headers of a device's message.
+fn headers(exchange: &Exchange) -> Result<HeaderMap> {
+    let mut authorization =
+        HeaderValue::from_static("Basic U0lNLWJlbmNoOjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm");
+    authorization.set_sensitive(true);
+    Ok(HeaderMap::from_iter([
+        (USER_AGENT, HeaderValue::from_static("omadm-bench")),
+        (ACCEPT, HeaderValue::from_static(exchange.accept)),
+        (CONTENT_TYPE, HeaderValue::from_str(&exchange.content_type)?),
+        (HeaderName::from_static("omadm-devid"), HeaderValue::from_static(in_process::DEVICE)),
+        (AUTHORIZATION, authorization),
+    ]))
 }
 
 /// A certificate for localhost that is its own authority.

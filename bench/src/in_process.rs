@@ -1,5 +1,6 @@
 //! One full session between both engines, without I/O: what the protocol itself costs.
 
+use bytes::Bytes;
 use omadm_codec::dm2::Command;
 use omadm_codec::{Limits, media_type};
 use omadm_mo::{ClientUri, DeviceId, ParameterValues, ServerId, Time, Tree};
@@ -13,6 +14,8 @@ use crate::measure::Effort;
 use crate::{Result, trees};
 
 const SCENARIO: &str = "session";
+/// DevID of the device.
+pub const DEVICE: &str = "SIM:bench";
 /// What the server asks for.
 const GETS: [&str; 2] = ["urn:oma:mo:oma-dm-devinfo:1.2//DevID", "urn:oma:mo:oma-dm-devinfo:1.2//"];
 
@@ -23,11 +26,36 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
     for (name, gets) in [("nothing to do", &GETS[..0]), ("one GET", &GETS[..1]), ("two GETs", &GETS[..])] {
         let queue = gets.iter().zip(1..).map(|(get, seq)| pending(get, seq)).collect::<Result<Vec<_>>>()?;
         // The first one shows that it works; a session that fails is fast.
-        session(&mut tree, &queue)?;
-        let value = effort.nanoseconds(|| session(&mut tree, &queue).is_ok());
+        session(&mut tree, &queue, |_, _| ())?;
+        let value = effort.nanoseconds(|| session(&mut tree, &queue, |_, _| ()).is_ok());
         figures.push(Figure::new(SCENARIO, format!("both engines, {name}"), value / 1_000.0, "µs"));
     }
     Ok(figures)
+}
+
+/// A message of the device, and the answer to it.
+pub struct Exchange {
+    /// Media type of the message.
+    pub content_type: String,
+    /// What the device accepts.
+    pub accept: &'static str,
+    /// The message.
+    pub body: Bytes,
+    /// The answer, of type `application/vnd.oma.dm.request+json`.
+    pub reply: Bytes,
+}
+
+/// The exchanges of a session with one GET.
+pub fn exchanges() -> Result<Vec<Exchange>> {
+    let mut exchanges = Vec::new();
+    session(&mut trees::managed(&[1])?, &[pending(GETS[0], 1)?], |output, reply| {
+        if let Output::Post { content_type, accept, body, .. } = output {
+            let body = Bytes::copy_from_slice(body);
+            let reply = Bytes::copy_from_slice(reply);
+            exchanges.push(Exchange { content_type: content_type.to_string(), accept, body, reply });
+        }
+    })?;
+    Ok(exchanges)
 }
 
 fn pending(get: &str, seq: i64) -> Result<Pending> {
@@ -40,22 +68,25 @@ fn pending(get: &str, seq: i64) -> Result<Pending> {
     })
 }
 
-/// Runs a session to its END; every command of the queue has to be done then.
-fn session(tree: &mut Tree, queue: &[Pending]) -> Result<()> {
+/// Runs a session to its END; every command of the queue has to be done then. `seen` is told of each message and its answer.
+fn session(tree: &mut Tree, queue: &[Pending], mut seen: impl FnMut(&Output, &[u8])) -> Result<()> {
     let mut server = Server { config: server::Config::default(), state: None, queue: queue.to_vec() };
     let mut device = Session::start(client_config()?, start()?, tree);
     loop {
-        let input = match device.poll_output().ok_or("the client engine stopped without an end")? {
+        let output = device.poll_output().ok_or("the client engine stopped without an end")?;
+        let input = match &output {
             Output::Post { content_type, accept, device_id, body, .. } => {
                 let head = RequestHead {
                     method: "POST",
                     device_ids: &[device_id.as_str()],
-                    content_type: Some(&content_type),
+                    content_type: Some(content_type),
                     accept: Some(accept),
                 };
-                Input::Reply(server.answer(&head, &body)?)
+                let reply = server.answer(&head, body)?;
+                seen(&output, &reply.body);
+                Input::Reply(reply)
             }
-            Output::Effect { id, .. } => Input::EffectDone { id, result: EffectResult::Done },
+            Output::Effect { id, .. } => Input::EffectDone { id: *id, result: EffectResult::Done },
             Output::Note(_) => continue,
             Output::Finished(Outcome::Ended { .. }) if server.queue.is_empty() => return Ok(()),
             Output::Finished(outcome) => return Err(format!("the session ended early: {outcome:?}").into()),
@@ -66,7 +97,7 @@ fn session(tree: &mut Tree, queue: &[Pending]) -> Result<()> {
 
 fn client_config() -> Result<client::Config> {
     Ok(client::Config {
-        device_id: DeviceId::parse("SIM:bench")?,
+        device_id: DeviceId::parse(DEVICE)?,
         parameters: ParameterValues::default(),
         limits: Limits::default(),
         strict: true,

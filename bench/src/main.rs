@@ -15,6 +15,7 @@ mod store;
 mod tls;
 mod trees;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -40,6 +41,9 @@ struct Arguments {
     /// A table for people, JSON for programs.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    /// Be the bare HTTPS server, with its certificate in this directory.
+    #[arg(long, value_name = "DIR", hide = true)]
+    bare_server: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -100,6 +104,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(dir) = &arguments.bare_server {
+        return bare::serve(dir);
+    }
     let effort = Effort::new(arguments.quick);
     let scenarios =
         if arguments.scenarios.is_empty() { Scenario::value_variants() } else { &arguments.scenarios };

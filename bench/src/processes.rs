@@ -21,7 +21,7 @@ impl Running {
     }
 
     /// Its first line on standard output.
-    fn first_line(&mut self) -> Result<String> {
+    pub fn first_line(&mut self) -> Result<String> {
         let mut line = String::new();
         let out = self.0.stdout.take().ok_or("standard output is not piped")?;
         BufReader::new(out).read_line(&mut line)?;
