@@ -35,6 +35,6 @@ pub use proof::{DIRECTORY, Proof};
 pub use script_device::{ScriptDevice, commands, fetch};
 pub use script_server::{Answer, ScriptServer};
 pub use server::TestServer;
-pub use test_mo::{EXAMPLE_MOID, MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
+pub use test_mo::{EXAMPLE_MOID, EXECUTION_ALERT, MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
 pub use tls::{Authority, Flaw};
 pub use wire::{Reply, Request};

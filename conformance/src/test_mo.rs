@@ -1,11 +1,13 @@
 //! Management objects for the device under test: every format, occurrence and access type, with a plug-in whose behaviour
 //! the test sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use omadm_client::plugin::Changed;
-use omadm_client::{Alert, ManagementObject, PluginError, Refusal, StatusCode};
+use omadm_client::{
+    Alert, AlertData, Execution, Finished, ManagementObject, PluginError, Refusal, StatusCode,
+};
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, Value};
 use serde_json::{Value as Json, json};
 
@@ -19,6 +21,9 @@ pub const PLAIN_MOID: &str = "urn:oma:mo:ext-conformance-plain:1.0";
 
 /// MOID of the example of `DM 2.0 §6.1.3` with instances `left` and `right`.
 pub const EXAMPLE_MOID: &str = "urn:oma:mo:moid:1.0";
+
+/// AlertType of the end of an execution of the test objects.
+pub const EXECUTION_ALERT: &str = "urn:oma:at:ext-conformance:1.0:OperationComplete";
 
 /// Address of a path in instance `alpha`; empty is its root.
 #[must_use]
@@ -89,6 +94,19 @@ struct PlugState {
     reading: bool,
     applied: usize,
     alerts: Vec<Alert>,
+    /// Alerts that are out, to be asked for.
+    raised: Vec<Alert>,
+    running: BTreeSet<String>,
+    ended: Vec<Finished>,
+    survives: bool,
+}
+
+impl PlugState {
+    /// The plug-in is called.
+    fn called(&mut self) {
+        let raised = std::mem::take(&mut self.alerts);
+        self.raised.extend(raised);
+    }
 }
 
 impl Plug {
@@ -99,6 +117,27 @@ impl Plug {
     /// The executable node at `path` ends with this status from now on; 200 is success.
     pub fn execution_ends(&self, path: &str, status: u16) {
         self.state().executing.insert(address(path), status);
+    }
+
+    /// The executable node at `path` goes on after the command from now on, until [`Plug::end`].
+    pub fn execution_goes_on(&self, path: &str) {
+        self.state().running.insert(address(path));
+    }
+
+    /// An execution that goes on ends with this status.
+    pub fn end(&self, path: &str, status: u16) {
+        self.end_with(path, status, None);
+    }
+
+    /// An execution that goes on ends with this status and these data of its own.
+    pub fn end_with(&self, path: &str, status: u16, data: Option<AlertData>) {
+        let address = ClientUri::parse(&address(path)).expect("an address");
+        self.state().ended.push(Finished { address, status: StatusCode(status), data });
+    }
+
+    /// Whether executions outlive a restart of the device.
+    pub fn executions_survive(&self, survive: bool) {
+        self.state().survives = survive;
     }
 
     /// Every change is refused with this status from now on.
@@ -169,6 +208,7 @@ impl ManagementObject for TestMo {
     }
 
     fn refresh(&mut self, instance: &Miid, _tree: &mut Change<'_>) -> Result<(), PluginError> {
+        self.plug.state().called();
         if self.plug.state().reading {
             return Err(PluginError::Other(format!("the test lets reads of {instance} fail")));
         }
@@ -176,6 +216,7 @@ impl ManagementObject for TestMo {
     }
 
     fn check(&mut self, _changed: &Changed<'_>) -> Result<(), Refusal> {
+        self.plug.state().called();
         match self.plug.state().checking {
             Some(status) => Err(Refusal::new(StatusCode(status), "the test says so")),
             None => Ok(()),
@@ -186,16 +227,37 @@ impl ManagementObject for TestMo {
         self.plug.state().applied += 1;
     }
 
-    fn execute(&mut self, address: &ClientUri) -> Result<(), Refusal> {
+    fn execute(&mut self, address: &ClientUri) -> Result<Execution, Refusal> {
         let address = address.to_string();
         let mut state = self.plug.state();
+        state.called();
         let status = state.executing.get(&address).copied().unwrap_or(200);
+        let running = state.running.contains(&address);
         state.executed.push(address);
-        if status == 200 { Ok(()) } else { Err(Refusal::new(StatusCode(status), "the test says so")) }
+        match status {
+            200 if running => Ok(Execution::Running),
+            200 => Ok(Execution::Done),
+            status => Err(Refusal::new(StatusCode(status), "the test says so")),
+        }
+    }
+
+    fn resume(&mut self, address: &ClientUri) -> Result<Execution, Refusal> {
+        if self.plug.state().survives {
+            return Ok(Execution::Running);
+        }
+        Err(Refusal::new(StatusCode::INTERNAL_ERROR, format!("{address} did not survive, the test says")))
+    }
+
+    fn finished(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.plug.state().ended)
+    }
+
+    fn report_type(&self, _address: &ClientUri) -> String {
+        EXECUTION_ALERT.to_owned()
     }
 
     fn alerts(&mut self) -> Vec<Alert> {
-        std::mem::take(&mut self.plug.state().alerts)
+        std::mem::take(&mut self.plug.state().raised)
     }
 }
 

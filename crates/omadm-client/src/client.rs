@@ -1,26 +1,18 @@
 //! A device with its network: sessions.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
-use http::Method;
 use omadm_auth::gba::GbaPush;
-use omadm_mo::{DeviceId, ParameterValues, ServerId};
-use omadm_session::dm2::client::{
-    Body, Config, Effect, EffectResult, HttpReply, Input, Note, Outcome, Output, Session, Start, Trigger,
-};
+use omadm_mo::{DeviceId, ParameterValues, ServerId, ServerUri};
+use omadm_session::dm2::client::{Config, Note, Outcome, Session, Start, Trigger, expand_text};
 
 use crate::account::Account;
+use crate::browser::Browser;
 use crate::device::Device;
-use crate::error::{ClientError, TransportError};
-use crate::exchange::{Exchange, Identify, Outgoing, Redirects};
+use crate::effects::Host;
+use crate::error::ClientError;
+use crate::exchange::Exchange;
 use crate::https::HttpsTransport;
+use crate::running::Running;
 use crate::transport::Transport;
-
-/// Notes kept of one session.
-const MAX_NOTES: usize = 1_000;
-/// Most octets of the answer to an upload; nobody reads it.
-const UPLOAD_ANSWER: usize = 64 << 10;
 
 /// Settings of sessions.
 #[derive(Clone, Debug)]
@@ -79,18 +71,24 @@ pub struct Client<T = HttpsTransport> {
     pub(crate) device: Device,
     pub(crate) transport: T,
     pub(crate) gba: Option<Box<dyn GbaPush>>,
+    pub(crate) browser: Option<Box<dyn Browser>>,
 }
 
 impl<T: Transport> Client<T> {
     /// Puts a device on a transport.
     #[must_use]
     pub fn new(device: Device, transport: T, config: ClientConfig) -> Self {
-        Self { config, device, transport, gba: None }
+        Self { config, device, transport, gba: None, browser: None }
     }
     /// Gives the device what ran GBA Push, so that bootstraps under its protection can be opened (`DM 2.0 §9.3.1.3`).
     #[must_use]
     pub fn with_gba(self, gba: Box<dyn GbaPush>) -> Self {
         Self { gba: Some(gba), ..self }
+    }
+    /// Gives the device a browser; without one SHOW is answered 501 (`DM 2.0 §5.3.7`).
+    #[must_use]
+    pub fn with_browser(self, browser: Box<dyn Browser>) -> Self {
+        Self { browser: Some(browser), ..self }
     }
     /// The device.
     #[must_use]
@@ -111,27 +109,36 @@ impl<T: Transport> Client<T> {
         server: &ServerId,
         trigger: Trigger,
     ) -> Result<SessionReport, ClientError> {
-        let Self { config, device, transport, gba: _ } = self;
+        self.run_session_at(server, trigger, None).await
+    }
+    /// [`Client::run_session`] that begins at another URI of the server: where it wants the end of an execution to be reported
+    /// (`DM 2.0 §5.3.5`). `None` is SrvURI.
+    ///
+    /// # Errors
+    /// As [`Client::run_session`].
+    pub async fn run_session_at(
+        &mut self,
+        server: &ServerId,
+        trigger: Trigger,
+        at: Option<&ServerUri>,
+    ) -> Result<SessionReport, ClientError> {
+        let Self { config, device, transport, gba: _, browser } = self;
         let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
         let engine_config = engine_config(config, device, &device_id);
         let account = Account::read(device.tree(), server, &engine_config.parameters)?;
         let trigger = if device.bootstrap_is_pending(server) { Trigger::Bootstrap } else { trigger };
-        let alerts = device.alerts(server);
-        let offered = alerts.iter().map(|_| Kept::Yes).collect();
-        let start = Start {
-            server: server.clone(),
-            uri: account.uri.clone(),
-            trigger,
-            send_mos: config.always_send_mos,
-            alerts,
-        };
+        let uri = at.map_or_else(|| account.uri.clone(), |uri| uri.as_str().to_owned());
+        let place = expand_text(&engine_config, &uri).ok();
+        let is_here = |at: &str| place.is_some() && expand_text(&engine_config, at).ok() == place;
+        let (alerts, offered) = device.to_tell(server, is_here).into_iter().unzip();
+        let send_mos = config.always_send_mos;
+        let start = Start { server: server.clone(), uri, trigger, send_mos, alerts };
         let engine = Session::start(engine_config, start, device.tree());
         let exchange =
             Exchange { transport, config, peer: &account.peer, device_id: &device_id, challenged: false };
-        let (packages, notes) = (0, VecDeque::new());
-        let mut running = Running { device, server, engine, exchange, offered, packages, notes };
-        let outcome = running.finish().await?;
-        let (packages, notes) = (running.packages, Vec::from(running.notes));
+        let host = Host { device, server, exchange, browser: browser.as_mut() };
+        let (outcome, packages, notes) = Running::new(host, engine, offered).finish().await?;
+        self.device.after_session(server, at, &outcome)?;
         self.device.tidy();
         Ok(SessionReport { server: server.clone(), outcome, packages, notes })
     }
@@ -146,7 +153,8 @@ impl ClientConfig {
     }
 }
 
-fn engine_config(config: &ClientConfig, device: &Device, device_id: &DeviceId) -> Config {
+/// Settings of an engine.
+pub(crate) fn engine_config(config: &ClientConfig, device: &Device, device_id: &DeviceId) -> Config {
     Config {
         device_id: device_id.clone(),
         parameters: config.parameters(device_id),
@@ -155,166 +163,5 @@ fn engine_config(config: &ClientConfig, device: &Device, device_id: &DeviceId) -
         allow_plain_http: config.plain_http,
         max_rounds: config.max_rounds,
         full_addressing: config.full_addressing,
-    }
-}
-
-/// Whether an alert is in the outbox, too.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    Yes,
-    No,
-}
-
-/// A session under way.
-struct Running<'a, T> {
-    device: &'a mut Device,
-    server: &'a ServerId,
-    engine: Session,
-    exchange: Exchange<'a, T>,
-    /// Alerts that the engine was given and the server has not taken, in order.
-    offered: VecDeque<Kept>,
-    packages: u32,
-    notes: VecDeque<Note>,
-}
-
-impl<T: Transport> Running<'_, T> {
-    /// Does what the engine says until it is finished.
-    async fn finish(&mut self) -> Result<Outcome, ClientError> {
-        let mut reported = false;
-        loop {
-            let output = self.engine.poll_output().ok_or(ClientError::Stalled)?;
-            let taken = match &output {
-                Output::Finished(Outcome::Ended { .. }) => true,
-                Output::Finished(Outcome::Aborted { alerts_delivered, .. }) => *alerts_delivered,
-                // The engine acts on an answer, so there was a good one to the first package.
-                Output::Effect { .. } => true,
-                Output::Post { .. } => self.packages > 0,
-                Output::Note(_) => false,
-            };
-            let waiting = self.engine.undelivered_alerts().count();
-            if taken && (!reported || waiting < self.offered.len()) {
-                // At once, and not at the end: a kill during the session must not send the alerts twice.
-                let taken = self.offered.len().saturating_sub(waiting);
-                let kept = self.offered.iter().take(taken).filter(|kept| **kept == Kept::Yes).count();
-                match self.device.delivered(self.server, kept) {
-                    Ok(()) => {
-                        self.offered.drain(..taken);
-                        reported = true;
-                    }
-                    Err(error) if matches!(output, Output::Finished(_)) => return Err(error.into()),
-                    // Not now: the engine may wait for a commit, and only it can take back what is in the tree already.
-                    Err(error) => tracing::warn!("what the server took cannot be kept yet: {error}"),
-                }
-            }
-            let input = match output {
-                Output::Finished(outcome) => return Ok(outcome),
-                Output::Note(note) => {
-                    self.note(note);
-                    continue;
-                }
-                Output::Post { uri, content_type, accept, body, device_id: _ } => {
-                    self.post(uri, content_type, accept, body).await
-                }
-                Output::Effect { id, effect } => {
-                    let result = self.carry_out(effect).await;
-                    self.take_alerts();
-                    Input::EffectDone { id, result }
-                }
-            };
-            self.engine.handle(&mut self.device.tree, (self.device.config.clock)(), input);
-        }
-    }
-
-    async fn post(&mut self, uri: String, content_type: String, accept: &str, body: Body) -> Input {
-        self.packages += 1;
-        let outgoing = Outgoing {
-            method: Method::POST,
-            uri,
-            content_type: Some(content_type),
-            accept: Some(accept.to_owned()),
-            body: Bytes::from_owner(body),
-            identify: Identify::Always,
-            redirects: Redirects::Anywhere,
-            limit: self.device.config.limits.bytes,
-        };
-        match self.exchange.send(outgoing).await {
-            Ok(reply) => Input::Reply(reply),
-            Err(error) => Input::NoReply { reason: error.to_string() },
-        }
-    }
-
-    async fn carry_out(&mut self, effect: Effect) -> EffectResult {
-        match effect {
-            Effect::Refresh(instances) => self.device.refresh(&instances),
-            Effect::Commit { records, instances } => self.device.commit(records, &instances),
-            Effect::Execute { address, instance } => self.device.execute(&address, &instance),
-            Effect::Fetch { uri, accept } => {
-                let limit = self.exchange.config.fetch_limit;
-                match self.data(Method::GET, uri, None, Some(accept), Body::default(), limit).await {
-                    Ok(reply) => EffectResult::Http(reply),
-                    Err(TransportError::TooLarge { .. }) => EffectResult::TooLarge,
-                    Err(error) => EffectResult::NoReply { reason: error.to_string() },
-                }
-            }
-            Effect::Upload { method, uri, content_type, body } => {
-                let method = if method == "PUT" { Method::PUT } else { Method::POST };
-                match self.data(method, uri, Some(content_type), None, body, UPLOAD_ANSWER).await {
-                    Ok(reply) => EffectResult::Http(reply),
-                    // The status says what became of the upload, however much is said beside.
-                    Err(TransportError::TooLarge { status, .. }) => EffectResult::Http(HttpReply {
-                        status,
-                        content_type: None,
-                        omadm_accept: None,
-                        body: Body::default(),
-                    }),
-                    Err(error) => EffectResult::NoReply { reason: error.to_string() },
-                }
-            }
-        }
-    }
-
-    async fn data(
-        &mut self,
-        method: Method,
-        uri: String,
-        content_type: Option<String>,
-        accept: Option<String>,
-        body: Body,
-        limit: usize,
-    ) -> Result<HttpReply, TransportError> {
-        let (identify, redirects) = (Identify::AtHome, Redirects::Anywhere);
-        let body = Bytes::from_owner(body);
-        let outgoing = Outgoing { method, uri, content_type, accept, body, identify, redirects, limit };
-        self.exchange.send(outgoing).await
-    }
-
-    /// Alerts that plug-ins have raised meanwhile: durable first, then in the next package. One for which there is no room goes
-    /// with the next package all the same, and is lost only if the session breaks off before.
-    fn take_alerts(&mut self) {
-        let server = self.server;
-        for alert in self.device.raised() {
-            let kept = match self.device.raise_alert(server, alert.clone()) {
-                Ok(()) => Kept::Yes,
-                Err(error @ (ClientError::OutboxFull { .. } | ClientError::Persist(_))) => {
-                    tracing::warn!(%server, alert = alert.alert_type, "an alert is not kept: {error}");
-                    Kept::No
-                }
-                Err(error) => {
-                    tracing::warn!(%server, alert = alert.alert_type, "an alert is lost: {error}");
-                    continue;
-                }
-            };
-            self.offered.push_back(kept);
-            let now = (self.device.config.clock)();
-            self.engine.handle(&mut self.device.tree, now, Input::Alert(alert));
-        }
-    }
-
-    fn note(&mut self, note: Note) {
-        tracing::debug!(server = %self.server, ?note);
-        if self.notes.len() == MAX_NOTES {
-            self.notes.pop_front();
-        }
-        self.notes.push_back(note);
     }
 }

@@ -14,9 +14,12 @@ use omadm_session::dm2::client::{self, Installed};
 
 use crate::bootstrap::{BootstrapRequest, Origin};
 use crate::error::{ClientError, PersistError, PluginError};
+use crate::executions::Pending;
 use crate::grants::{self, Grant};
 use crate::persistence::{Batch, Entries, Persistence};
 use crate::plugin::ManagementObject;
+use crate::reporting::ReportConfig;
+use crate::subscriptions::Watch;
 use crate::{definitions, outbox};
 
 /// Entry of the key/value area: digest of the factory bootstrap that was installed.
@@ -42,6 +45,12 @@ pub struct DeviceConfig {
     pub grants: Vec<Grant>,
     /// Most undelivered alerts kept for one server. Default 256.
     pub outbox: usize,
+    /// Most subscriptions of one server. Default 64.
+    pub subscriptions: usize,
+    /// Most executions for one server whose end it has yet to be told. Default 64.
+    pub executions: usize,
+    /// When and how often the device reports.
+    pub reports: ReportConfig,
     /// The definitions of exactly the plug-ins given beside, if they are decoded already: a simulator shares one catalogue
     /// among its devices. `None` decodes their DDF files.
     pub catalogue: Option<Arc<Catalogue>>,
@@ -57,6 +66,9 @@ impl Default for DeviceConfig {
             strict: false,
             grants: Vec::new(),
             outbox: 256,
+            subscriptions: 64,
+            executions: 64,
+            reports: ReportConfig::default(),
             catalogue: None,
             clock: system_time,
         }
@@ -83,6 +95,8 @@ pub struct Device {
     persistence: Box<dyn Persistence>,
     /// Change counter of the tree when grants and alerts were last brought in line with it.
     in_line: Option<u64>,
+    pub(crate) watch: Watch,
+    pub(crate) pending: Pending,
 }
 
 impl Device {
@@ -117,9 +131,20 @@ impl Device {
         let mut entries = Entries::new();
         persistence.load(&mut |batch| restore(&mut tree, &mut entries, batch))?;
         tree.advance_revision(entries.remove(REVISION).and_then(|value| value.as_u64()).unwrap_or(0));
-        let mut device = Self { config, tree, plugins, owners, entries, persistence, in_line: None };
+        let mut device = Self {
+            config,
+            tree,
+            plugins,
+            owners,
+            entries,
+            persistence,
+            in_line: None,
+            watch: Watch::default(),
+            pending: Pending::default(),
+        };
         device.start_plugins()?;
         without_room(device.maintain())?;
+        device.resume_executions();
         Ok(device)
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use omadm_auth::gba::GbaError;
-use omadm_mo::{AddressError, OperationError, ServerId, ValueError};
+use omadm_mo::{AddressError, Moid, OperationError, ServerId, ValueError};
 use omadm_session::dm2::client::BootstrapError;
 
 use crate::plugin::Refusal;
@@ -241,6 +241,20 @@ pub enum ClientError {
         server: ServerId,
         /// The limit.
         limit: usize,
+    },
+    /// The device has no such object, and no server said where to get it (`DM 2.0 §5.3.10`).
+    #[error("the device has no {moid}, and no server has said by DEFAULT where to get it")]
+    NoSource {
+        /// The MOID.
+        moid: Moid,
+    },
+    /// An object that the device does not have could not be fetched (`DM 2.0 §5.3.10`).
+    #[error("{moid} is not on the device and could not be fetched: {reason}")]
+    NotFetched {
+        /// The MOID.
+        moid: Moid,
+        /// Why.
+        reason: String,
     },
     /// The engine waits for something that the host did not get from it; a defect of this program.
     #[error("the session engine stopped without an end")]

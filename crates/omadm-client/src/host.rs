@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use omadm_codec::dm2::{Alert, StatusCode};
-use omadm_mo::{Actor, ClientUri, Miid, Moid, NodePath, NodeRecord, Tree};
+use omadm_mo::{Actor, Miid, Moid, NodePath, NodeRecord, Tree};
 use omadm_session::dm2::client::EffectResult;
 
 use crate::device::Device;
@@ -69,16 +69,6 @@ impl Device {
         EffectResult::Done
     }
 
-    /// Runs an executable node.
-    pub(crate) fn execute(&mut self, address: &ClientUri, instance: &(Moid, Miid)) -> EffectResult {
-        let plugin = self.owners.get(&instance.0).and_then(|owner| self.plugins.get_mut(*owner));
-        let answer = plugin.map_or_else(
-            || Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("no plug-in serves {}", instance.0))),
-            |plugin| plugin.execute(address),
-        );
-        answer.map_or_else(refused, |()| EffectResult::Done)
-    }
-
     /// The alerts that plug-ins have raised since the last time.
     pub(crate) fn raised(&mut self) -> Vec<Alert> {
         self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect()
@@ -107,12 +97,14 @@ fn changed_of<'a>(
     changed
 }
 
-fn refused(refusal: Refusal) -> EffectResult {
+/// The result of what a plug-in refused.
+pub(crate) fn refused(refusal: Refusal) -> EffectResult {
     let Refusal { status, reason } = refusal;
     EffectResult::Refused { status, reason }
 }
 
-fn not_kept(error: &PersistError) -> EffectResult {
+/// The result of what could not be made durable.
+pub(crate) fn not_kept(error: &PersistError) -> EffectResult {
     let status = match error {
         PersistError::Full { .. } => StatusCode::DEVICE_FULL,
         _ => StatusCode::INTERNAL_ERROR,

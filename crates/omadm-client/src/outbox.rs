@@ -4,45 +4,22 @@
 
 use omadm_codec::dm2::alert::AlertData;
 use omadm_codec::dm2::{Alert, Mark};
-use omadm_mo::{ClientUri, DeviceId, ServerId, Tree, Value as NodeValue};
+use omadm_mo::{ClientUri, ServerId, Tree};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::device::Device;
 use crate::error::{ClientError, PersistError};
 use crate::persistence::{Batch, Entries};
+use crate::running::KeptIn;
+use crate::{defaults, executions, subscriptions};
 
 const BOOTSTRAP: &str = "bootstrap/";
 const ALERTS: &str = "alerts/";
 
-/// What a person wants to know of a device at a glance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// DevID; `None` without a DevInfo plug-in.
-    pub device_id: Option<DeviceId>,
-    /// Accounts by server.
-    pub accounts: Vec<AccountStatus>,
-    /// MO instances in the tree.
-    pub instances: usize,
-    /// Nodes in the tree.
-    pub nodes: usize,
-}
-
-/// One account of a [`Status`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountStatus {
-    /// Server identifier.
-    pub server: ServerId,
-    /// SrvURI; empty when the account has none.
-    pub uri: String,
-    /// Whether BootstrapComplete is still to be sent.
-    pub bootstrap_pending: bool,
-    /// Undelivered alerts.
-    pub alerts: usize,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredAlert {
+/// An alert as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredAlert {
     #[serde(rename = "type")]
     alert_type: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,26 +68,6 @@ impl Device {
             .collect()
     }
 
-    /// What a person wants to know.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let accounts = self.tree.accounts().map(|(server, account)| AccountStatus {
-            uri: match account.child("SrvURI").and_then(|node| node.value()) {
-                Some(NodeValue::Text(uri)) => uri.clone(),
-                _ => String::new(),
-            },
-            bootstrap_pending: self.bootstrap_is_pending(&server),
-            alerts: self.alerts(&server).len(),
-            server,
-        });
-        Status {
-            device_id: self.tree.device_id(),
-            accounts: accounts.collect(),
-            instances: self.tree.instances().count(),
-            nodes: self.tree.node_count(),
-        }
-    }
-
     /// Undelivered alerts, oldest first.
     #[must_use]
     pub fn alerts(&self, server: &ServerId) -> Vec<Alert> {
@@ -122,9 +79,58 @@ impl Device {
         self.entries.contains_key(&format!("{BOOTSTRAP}{server}"))
     }
 
-    /// Forgets what a server took: the oldest `alerts` alerts, and that its bootstrap is to be reported.
-    pub(crate) fn delivered(&mut self, server: &ServerId, alerts: usize) -> Result<(), PersistError> {
+    /// What plug-ins have to tell a server: alerts that they have raised, and ends of executions. Durable before it is told; an
+    /// alert for which there is no room is lost only if the session breaks off before the server has it.
+    pub(crate) fn news(&mut self, server: &ServerId) -> Vec<(Alert, KeptIn)> {
+        let mut news = Vec::new();
+        for alert in self.raised() {
+            let kept = match self.raise_alert(server, alert.clone()) {
+                Ok(()) => KeptIn::Outbox,
+                Err(error @ (ClientError::OutboxFull { .. } | ClientError::Persist(_))) => {
+                    tracing::warn!(%server, alert = alert.alert_type, "an alert is not kept: {error}");
+                    KeptIn::Nowhere
+                }
+                Err(error) => {
+                    tracing::warn!(%server, alert = alert.alert_type, "an alert is lost: {error}");
+                    continue;
+                }
+            };
+            news.push((alert, kept));
+        }
+        news.extend(self.collect_finished(server).into_iter().map(|alert| (alert, KeptIn::Outbox)));
+        news
+    }
+
+    /// All that a server is to be told in a session: ends of executions that it wants to hear where `is_here` says the session
+    /// is, and the outbox.
+    pub(crate) fn to_tell(
+        &mut self,
+        server: &ServerId,
+        is_here: impl Fn(&str) -> bool,
+    ) -> Vec<(Alert, KeptIn)> {
+        let unkept = self.news(server).into_iter().filter(|(_, kept)| *kept == KeptIn::Nowhere);
+        let unkept: Vec<_> = unkept.collect();
+        let ends = self.ends_for(server, is_here).into_iter();
+        let ends = ends.map(|(key, alert)| (alert, KeptIn::Execution(key)));
+        let outbox = self.alerts(server).into_iter().map(|alert| (alert, KeptIn::Outbox));
+        ends.chain(outbox).chain(unkept).collect()
+    }
+
+    /// Forgets what a server took, and that its bootstrap is to be reported. Of the outbox the oldest are taken first.
+    pub(crate) fn delivered<'a>(
+        &mut self,
+        server: &ServerId,
+        taken: impl Iterator<Item = &'a KeptIn>,
+    ) -> Result<(), PersistError> {
         let mut entries = Vec::new();
+        let mut alerts = 0;
+        for kept in taken {
+            match kept {
+                KeptIn::Outbox => alerts += 1,
+                KeptIn::Execution(key) => entries.push((key.clone(), None)),
+                KeptIn::Nowhere => {}
+            }
+        }
         if self.bootstrap_is_pending(server) {
             entries.push((format!("{BOOTSTRAP}{server}"), None));
         }
@@ -137,20 +143,30 @@ impl Device {
     }
 }
 
-/// Entries of servers whose account is gone: nobody is there to be told.
+/// How the keys of entries begin that name their server in the member `server` of an object.
+const OF_A_SERVER: [&str; 3] = [defaults::PREFIX, executions::PREFIX, subscriptions::PREFIX];
+
+/// Entries of servers whose account is gone: nobody is there to be told, or to be fetched from.
 pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Value>)> {
     let accounts: Vec<ServerId> = tree.accounts().map(|(server, _)| server).collect();
     let known = |name: &str| accounts.iter().any(|server| server.as_str() == name);
-    entries
-        .keys()
-        .filter(|key| {
-            key.strip_prefix(BOOTSTRAP).or(key.strip_prefix(ALERTS)).is_some_and(|name| !known(name))
-        })
-        .map(|key| (key.clone(), None))
-        .collect()
+    let is_orphan = |(key, value): &(&String, &Value)| {
+        let in_value = OF_A_SERVER.iter().any(|prefix| key.starts_with(prefix));
+        let named = if in_value {
+            value.get("server").and_then(Value::as_str)
+        } else {
+            key.strip_prefix(BOOTSTRAP).or(key.strip_prefix(ALERTS))
+        };
+        named.is_some_and(|name| !known(name))
+    };
+    entries.iter().filter(is_orphan).map(|(key, _)| (key.clone(), None)).collect()
 }
 
-fn alerts_entry(server: &ServerId, alerts: Vec<Alert>) -> Result<(String, Option<Value>), PersistError> {
+/// The entry that holds the alerts of a server.
+pub(crate) fn alerts_entry(
+    server: &ServerId,
+    alerts: Vec<Alert>,
+) -> Result<(String, Option<Value>), PersistError> {
     let key = format!("{ALERTS}{server}");
     if alerts.is_empty() {
         return Ok((key, None));
@@ -161,14 +177,21 @@ fn alerts_entry(server: &ServerId, alerts: Vec<Alert>) -> Result<(String, Option
     Ok((key, Some(value)))
 }
 
-fn store(alert: Alert) -> StoredAlert {
+/// An alert in the form in which it is kept.
+pub(crate) fn store(alert: Alert) -> StoredAlert {
     let Alert { alert_type, source, target, mark, data } = alert;
     let data = data.map(|AlertData { data_type, data }| (data_type, data));
     StoredAlert { alert_type, source, target, mark: mark.as_str().to_owned(), data }
 }
 
 fn read(stored: &Value) -> Option<Alert> {
-    let StoredAlert { alert_type, source, target, mark, data } = StoredAlert::deserialize(stored).ok()?;
-    let data = data.map(|(data_type, data)| AlertData { data_type, data });
-    Some(Alert { alert_type, source, target, mark: Mark::parse(&mark).unwrap_or_default(), data })
+    StoredAlert::deserialize(stored).ok().map(Alert::from)
+}
+
+impl From<StoredAlert> for Alert {
+    fn from(stored: StoredAlert) -> Self {
+        let StoredAlert { alert_type, source, target, mark, data } = stored;
+        let data = data.map(|(data_type, data)| AlertData { data_type, data });
+        Self { alert_type, source, target, mark: Mark::parse(&mark).unwrap_or_default(), data }
+    }
 }

@@ -1,5 +1,6 @@
 //! The plug-in trait: a new management object is a DDF file plus an implementation of [`ManagementObject`].
 
+use omadm_codec::dm2::alert::AlertData;
 use omadm_codec::dm2::{Alert, StatusCode};
 use omadm_mo::ddf::DdfName;
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, NodeRecord, Tree};
@@ -46,19 +47,65 @@ pub trait ManagementObject: Send {
         let _ = changed;
     }
 
-    /// Runs an executable node (`DM 2.0 §5.3.5`); `address` is concrete. `Ok` answers 200.
+    /// Runs an executable node (`DM 2.0 §5.3.5`); `address` is concrete. [`Execution::Done`] is the status 200, and
+    /// [`Execution::Running`] promises that [`ManagementObject::finished`] will name the address.
     ///
     /// # Errors
     /// [`Refusal`] is the status of the command; by default 501.
-    fn execute(&mut self, address: &ClientUri) -> Result<(), Refusal> {
+    fn execute(&mut self, address: &ClientUri) -> Result<Execution, Refusal> {
         Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("nothing on this device executes {address}")))
     }
 
-    /// Alerts that it has to raise, each given once (`DM 2.0 §5.4`). Asked for during a session, whenever the plug-ins were
-    /// called: they are durable, and go to the server of the session with the next package.
+    /// Takes up an execution that had not ended when the device stopped; called at each start for each of them, after
+    /// [`ManagementObject::start`].
+    ///
+    /// # Errors
+    /// [`Refusal`] is what the server is told in the end; by default 500, because nobody knows how far it came.
+    fn resume(&mut self, address: &ClientUri) -> Result<Execution, Refusal> {
+        let reason = format!("the device stopped while it executed {address}");
+        Err(Refusal::new(StatusCode::INTERNAL_ERROR, reason))
+    }
+
+    /// Executions that were running and have ended, each given once. Asked for whenever plug-ins were called, and by
+    /// [`crate::Client::report`].
+    fn finished(&mut self) -> Vec<Finished> {
+        Vec::new()
+    }
+
+    /// AlertType of the alert that tells the end of an execution (`DM 2.0 §5.4.1`): what the specification of the MO says.
+    fn report_type(&self, address: &ClientUri) -> String {
+        let _ = address;
+        EXECUTION_COMPLETE.to_owned()
+    }
+
+    /// Alerts that it has to raise, each given once (`DM 2.0 §5.4`). Asked for when a session starts, and during it whenever
+    /// the plug-ins were called: they are durable, and go to the server of the session with the next package.
     fn alerts(&mut self) -> Vec<Alert> {
         Vec::new()
     }
+}
+
+/// AlertType of the end of an execution whose MO has none of its own.
+pub const EXECUTION_COMPLETE: &str = "urn:omadm:at:execution-complete:1.0";
+
+/// How far an execution is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// At its end, well.
+    Done,
+    /// On its way; [`ManagementObject::finished`] says when it has ended.
+    Running,
+}
+
+/// The end of an execution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// As [`ManagementObject::execute`] was given it. Of several executions of one node the oldest is meant.
+    pub address: ClientUri,
+    /// 200 or how it failed (500, 501, 503, 506, 507, or 1000 to 1999).
+    pub status: StatusCode,
+    /// Data of the alert as the specification of the MO has them; by default the status, `{"sc":200}`.
+    pub data: Option<AlertData>,
 }
 
 /// What one command of a server changed in the instances of one plug-in.

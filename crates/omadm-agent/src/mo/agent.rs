@@ -1,6 +1,6 @@
 //! The agent's own management object, `urn:omadm:mo:agent:1.0`: what an operator can set and run from the first day.
 
-use omadm_client::{Changed, ManagementObject, PluginError, Refusal, StatusCode};
+use omadm_client::{Changed, Execution, ManagementObject, PluginError, Refusal, StatusCode};
 use omadm_mo::{Change, ClientUri, Value};
 
 use crate::config::LogLevel;
@@ -111,7 +111,7 @@ impl ManagementObject for Agent {
         }
     }
 
-    fn execute(&mut self, address: &ClientUri) -> Result<(), Refusal> {
+    fn execute(&mut self, address: &ClientUri) -> Result<Execution, Refusal> {
         match super::path(address).as_deref() {
             Some(POLL_NOW) => self.controls.ask_for_session(),
             Some(COMPACT) => self.controls.ask_for_compaction(),
@@ -122,7 +122,7 @@ impl ManagementObject for Agent {
                 ));
             }
         }
-        Ok(())
+        Ok(Execution::Done)
     }
 }
 

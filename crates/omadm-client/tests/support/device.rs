@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use omadm_client::{
-    Batch, Changed, Client, ClientConfig, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport,
-    ManagementObject, PersistError, Persistence, PluginError, Refusal, SessionReport, StatusCode, Trigger,
+    Batch, Changed, Client, ClientConfig, DataMo, Device, DeviceConfig, Execution, HttpsConfig,
+    HttpsTransport, ManagementObject, PersistError, Persistence, PluginError, Refusal, SessionReport,
+    StatusCode, Trigger,
 };
 use omadm_mo::well_known::DEVINFO;
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, ServerId, Value};
@@ -38,7 +39,9 @@ pub struct Hand {
     pub applied: Vec<String>,
     pub executed: Vec<String>,
     /// Raised once the object was called.
+    /// Raised with the next execution.
     pub alerts: Vec<omadm_client::Alert>,
+    pub raised: Vec<omadm_client::Alert>,
 }
 
 pub type Hands = Arc<Mutex<Hand>>;
@@ -78,13 +81,15 @@ impl ManagementObject for Thing {
             changed.node(&["Value"]).and_then(|node| node.record).and_then(|record| record.value.as_ref());
         self.0.lock().unwrap().applied.extend(value.map(Value::to_text));
     }
-    fn execute(&mut self, address: &ClientUri) -> Result<(), Refusal> {
+    fn execute(&mut self, address: &ClientUri) -> Result<Execution, Refusal> {
         let mut hand = self.0.lock().unwrap();
         hand.executed.push(address.to_string());
-        hand.refuse.clone().map_or(Ok(()), Err)
+        let raised = std::mem::take(&mut hand.alerts);
+        hand.raised.extend(raised);
+        hand.refuse.clone().map_or(Ok(Execution::Done), Err)
     }
     fn alerts(&mut self) -> Vec<omadm_client::Alert> {
-        std::mem::take(&mut self.0.lock().unwrap().alerts)
+        std::mem::take(&mut self.0.lock().unwrap().raised)
     }
 }
 

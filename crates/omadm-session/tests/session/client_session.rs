@@ -287,6 +287,7 @@ fn any_input() -> impl Strategy<Value = Input> {
     );
     let result = prop_oneof![
         Just(EffectResult::Done),
+        Just(EffectResult::Accepted),
         Just(EffectResult::TooLarge),
         reply.clone().prop_map(EffectResult::Http),
         any::<u16>().prop_map(|code| EffectResult::Refused {

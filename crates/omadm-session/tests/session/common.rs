@@ -173,6 +173,8 @@ pub struct World {
     pub executed: Vec<String>,
     pub refreshed: Vec<(Moid, Miid)>,
     pub commits: usize,
+    /// Pages, defaults, subscriptions and executions to be reported, as text.
+    pub kept: Vec<String>,
 }
 
 impl World {
@@ -190,6 +192,13 @@ impl World {
             body: body.to_vec().into(),
         };
         self.repository.insert(uri.into(), reply);
+    }
+
+    fn keep(&mut self, what: String, result: EffectResult) -> EffectResult {
+        if result == EffectResult::Done {
+            self.kept.push(what);
+        }
+        result
     }
 
     pub fn carry_out(&mut self, effect: Effect) -> EffectResult {
@@ -227,10 +236,20 @@ impl World {
                 self.commits += usize::from(self.refuse.is_none());
                 on_device
             }
-            Effect::Execute { address, .. } => {
+            Effect::Execute { address, report_to, .. } => {
                 self.executed.push(address.to_string());
-                on_device
+                match (report_to, on_device) {
+                    (Some(uri), EffectResult::Done) => {
+                        self.kept.push(format!("execution {uri}", uri = uri.as_str()));
+                        EffectResult::Accepted
+                    }
+                    (_, on_device) => on_device,
+                }
             }
+            Effect::Show { uri } => self.keep(format!("page {uri}"), on_device),
+            Effect::KeepDefault { moid, uri } => self.keep(format!("{moid} {}", uri.as_str()), on_device),
+            Effect::Subscribe { client, uri } => self.keep(format!("{client} {}", uri.as_str()), on_device),
+            Effect::Unsubscribe { client } => self.keep(format!("no {client}"), on_device),
         }
     }
 }

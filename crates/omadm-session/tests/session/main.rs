@@ -3,6 +3,7 @@
 
 mod bootstrap;
 mod client_commands;
+mod client_later;
 mod client_session;
 mod common;
 mod pair;

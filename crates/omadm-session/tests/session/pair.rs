@@ -222,6 +222,10 @@ impl Disk {
                 }
             }
             Effect::Execute { .. } => self.executed += 1,
+            Effect::Show { .. }
+            | Effect::KeepDefault { .. }
+            | Effect::Subscribe { .. }
+            | Effect::Unsubscribe { .. } => return EffectResult::NoReply { reason: "not used".into() },
         }
         EffectResult::Done
     }

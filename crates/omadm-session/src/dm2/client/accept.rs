@@ -56,13 +56,17 @@ impl Accepts {
 
     /// The form for an upload; `None` when the list names nothing that we can send.
     pub(super) fn form_for_upload(&self, uri: &str, direct: Option<&str>) -> Option<Form> {
-        let Some(list) = self.repositories.get(&authority(uri)).or(self.server.as_ref()) else {
-            return Some(Form::MoData);
-        };
-        match direct {
-            Some(direct) if prefers(list, direct) => Some(Form::Direct),
-            _ => (list.quality(DMMO_JSON) > 0).then_some(Form::MoData),
-        }
+        form(self.repositories.get(&authority(uri)).or(self.server.as_ref()), direct)
+    }
+}
+
+/// The form for a receiver with this list: MO data, unless it names the type of the one leaf; `None` when the list names nothing that
+/// we can send.
+pub(super) fn form(list: Option<&AcceptList>, direct: Option<&str>) -> Option<Form> {
+    match (list, direct) {
+        (None, _) => Some(Form::MoData),
+        (Some(list), Some(direct)) if prefers(list, direct) => Some(Form::Direct),
+        (Some(list), _) => (list.quality(DMMO_JSON) > 0).then_some(Form::MoData),
     }
 }
 

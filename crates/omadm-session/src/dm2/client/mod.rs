@@ -10,18 +10,23 @@ mod accept;
 mod body;
 mod bootstrap;
 mod commands;
+mod observe;
 mod package;
 mod policy;
+mod retrieval;
 mod session;
 mod status;
 
 pub use body::Body;
 pub use bootstrap::{Installed, install_bootstrap};
+pub use observe::{Observation, Observed, Report, observe};
+pub use policy::expand_text;
+pub use retrieval::{Retrieval, RetrievalStep};
 pub use session::Session;
 
 use omadm_codec::dm2::{Alert, StatusCode};
 use omadm_codec::{Limits, Tolerance};
-use omadm_mo::{ClientUri, DeviceId, Miid, Moid, NodePath, NodeRecord, ParameterValues, ServerId};
+use omadm_mo::{ClientUri, DeviceId, Miid, Moid, NodePath, NodeRecord, ParameterValues, ServerId, ServerUri};
 
 /// Settings of a client engine.
 #[derive(Clone, Debug)]
@@ -137,12 +142,42 @@ pub enum Effect {
         /// Instances concerned.
         instances: Vec<(Moid, Miid)>,
     },
-    /// Run an executable node. Answer `Done`, or `Refused` with the status.
+    /// Run an executable node. Answer `Done` when it is done, `Accepted` when the host has made durable that it reports the end
+    /// later (`DM 2.0 §5.4.1`), or `Refused` with the status.
     Execute {
         /// The concrete address.
         address: ClientUri,
         /// Its instance.
         instance: (Moid, Miid),
+        /// Where the end is to be reported in a session of its own; the answer is `Accepted` or `Refused` then.
+        report_to: Option<ServerUri>,
+    },
+    /// Start the browser of the device on a page, without waiting for the user (`DM 2.0 §5.3.7`). Answer `Done` when it is
+    /// started, or `Refused` (500, 501, 503, 507).
+    Show {
+        /// Expanded URI, `https` or, where it is allowed, `http`.
+        uri: String,
+    },
+    /// Keep where data of a MOID comes from when there is none, in place of what was kept for it (`DM 2.0 §5.3.10`). Durable
+    /// before the answer, which is `Done` or `Refused`.
+    KeepDefault {
+        /// The MOID, known to the device and provisioned for the server.
+        moid: Moid,
+        /// As the server wrote it: the parameters are replaced when it is used.
+        uri: ServerUri,
+    },
+    /// Report every change of a part of the tree from now on, in place of a subscription of this server to the same
+    /// ClientURI (`DM 2.0 §5.3.11`). Durable before the answer, which is `Done` or `Refused`.
+    Subscribe {
+        /// The part, which the server may read.
+        client: ClientUri,
+        /// Where to, as the server wrote it.
+        uri: ServerUri,
+    },
+    /// End a subscription (`DM 2.0 §5.3.12`). Answer `Done`, or `Refused` with 404 when this server has none to this ClientURI.
+    Unsubscribe {
+        /// The part.
+        client: ClientUri,
     },
 }
 
@@ -151,6 +186,8 @@ pub enum Effect {
 pub enum EffectResult {
     /// It is done.
     Done,
+    /// It goes on, and its end is reported later: for [`Effect::Execute`] only.
+    Accepted,
     /// It is refused with this status (500, 501, 503, 506, 507, 1000 to 1999).
     Refused {
         /// The status.

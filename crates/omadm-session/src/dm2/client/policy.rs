@@ -20,8 +20,11 @@ pub(super) fn expand(config: &Config, uri: &ServerUri) -> Result<String, String>
     }
 }
 
-/// As [`expand`], from text such as the SrvURI of an account.
-pub(super) fn expand_text(config: &Config, text: &str) -> Result<String, String> {
+/// The URI that a ServerURI such as the SrvURI of an account means on this device: its parameters replaced (`DM 2.0 §6.2`).
+///
+/// # Errors
+/// A sentence that says why it is not to be used: it is no ServerURI, or has a scheme that is not allowed.
+pub fn expand_text(config: &Config, text: &str) -> Result<String, String> {
     let uri = ServerUri::parse(text).map_err(|error| format!("{text:?} is no ServerURI: {error}"))?;
     expand(config, &uri)
 }

@@ -25,7 +25,7 @@ pub(super) fn perform(context: &Context<'_>, client: &ClientUri) -> Answer {
         .and_then(read::direct)
         .filter(|data| context.accepts.form_for_server(Some(read::essence(data))) == Form::Direct);
     let data = direct.or_else(|| {
-        let items = read::items(context, &found, client);
+        let items = read::items(context.tree, context.actor, &found, client);
         (!items.is_empty()).then(|| {
             let mut body = Vec::new();
             mo_data::encode(&items, &mut body);

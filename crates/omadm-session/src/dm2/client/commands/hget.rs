@@ -3,7 +3,7 @@
 use omadm_codec::dm2::{MoItem, StatusCode, mo_data};
 use omadm_codec::media_type::{DMMO_JSON, OCTET_STREAM};
 use omadm_codec::{DecodeError, Leniency, Problem, Tolerance};
-use omadm_mo::{Change, ClientUri, OperationError, ServerUri, Tree};
+use omadm_mo::{Change, ClientUri, Moid, OperationError, ServerUri, Tree};
 
 use super::{Answer, Context, Progress, Wait, Yield, commit, replace_aliases, unexpected};
 use crate::dm2::client::{Body, Effect, EffectResult, HttpReply, policy};
@@ -19,6 +19,8 @@ const ACCEPT_ANY: &str = "application/dmmo+json, text/plain;q=0.9, application/o
 pub(in crate::dm2::client) struct Fetching {
     uri: String,
     client: Option<ClientUri>,
+    /// Data of other MOs is passed over.
+    only: Option<Moid>,
 }
 
 /// What a body says, by its type.
@@ -41,7 +43,18 @@ pub(super) fn perform(context: &Context<'_>, server: &ServerUri, client: Option<
         Ok(uri) => {
             let accept = if client.is_some() { ACCEPT_ANY } else { ACCEPT_MO_DATA };
             let effect = Effect::Fetch { uri: uri.clone(), accept: accept.into() };
-            Progress::waiting(effect, Wait::Fetch(Fetching { uri, client }))
+            Progress::waiting(effect, Wait::Fetch(Fetching { uri, client, only: None }))
+        }
+        Err(reason) => Answer::failure(StatusCode::SERVER_URI_ERROR, reason).into(),
+    }
+}
+
+/// An HGET without ClientURI that stores what it gets of one MO (`DM 2.0 §5.3.10`).
+pub(in crate::dm2::client) fn fetch_only(context: &Context<'_>, server: &ServerUri, moid: Moid) -> Progress {
+    match policy::expand(context.config, server) {
+        Ok(uri) => {
+            let effect = Effect::Fetch { uri: uri.clone(), accept: ACCEPT_MO_DATA.into() };
+            Progress::waiting(effect, Wait::Fetch(Fetching { uri, client: None, only: Some(moid) }))
         }
         Err(reason) => Answer::failure(StatusCode::SERVER_URI_ERROR, reason).into(),
     }
@@ -59,7 +72,9 @@ impl Fetching {
                 return Answer::failure(StatusCode::DEVICE_FULL, format!("{}: over the limit", self.uri))
                     .into();
             }
-            other @ (EffectResult::Done | EffectResult::Refused { .. }) => return unexpected(other).into(),
+            other @ (EffectResult::Done | EffectResult::Accepted | EffectResult::Refused { .. }) => {
+                return unexpected(other).into();
+            }
         };
         context.accepts.learn_from_repository(&self.uri, &reply);
         // 204 and 206 bring no data or a piece of it: neither is what was asked for.
@@ -92,10 +107,14 @@ impl Fetching {
                 Err(items) => Err(unsupported(format!("{} items of MO data for one ClientURI", items.len()))),
             };
         }
+        let addressed =
+            items.into_iter().map(|item| addressed(context, item)).collect::<Result<Vec<_>, _>>()?;
+        let wanted = |moid: &Moid| self.only.as_ref().is_none_or(|only| only == moid);
+        let items: Vec<_> = addressed.into_iter().filter(|(uri, _)| wanted(&uri.moid)).collect();
         if items.is_empty() {
-            return Err(unsupported("MO data without any item".into()));
+            return Err(unsupported("MO data without any item that is wanted".into()));
         }
-        items.into_iter().map(|item| addressed(context, item)).collect::<Result<_, _>>().map(Read::Items)
+        Ok(Read::Items(items))
     }
 }
 

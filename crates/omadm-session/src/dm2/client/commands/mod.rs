@@ -6,18 +6,22 @@
 //!                                       │ Upload ─▶ answer               (HPUT, HPOST)
 //!                                       │ Commit ─▶ answer               (DELETE)
 //!                                       │ Execute ─▶ answer              (EXEC)
+//!                                       │ something kept ─▶ answer       (SHOW, DEFAULT, SUB, UNSUB)
 //! ```
 
 mod commit;
 mod cont;
+mod default;
 mod delete;
 mod exec;
 mod get;
 mod hget;
-mod read;
+pub(super) mod read;
+mod show;
+mod sub;
 mod upload;
 
-pub(super) use hget::{item_address, permit};
+pub(super) use hget::{fetch_only, item_address, permit};
 
 use std::collections::BTreeSet;
 
@@ -112,6 +116,8 @@ pub(super) enum Wait {
     Upload(upload::Uploading),
     Commit(commit::Commit),
     Execute,
+    /// Nothing is left to do but to answer.
+    Answer,
 }
 
 /// Begins an entry of Package#2.
@@ -155,6 +161,11 @@ pub(super) fn resume(context: &mut Context<'_>, wait: Wait, result: EffectResult
         Wait::Commit(commit) => commit.finish(context, result).into(),
         Wait::Execute => match result {
             EffectResult::Done => Answer::success(StatusCode::OK, Yield::Nothing).into(),
+            EffectResult::Accepted => Answer::success(StatusCode::ACCEPTED, Yield::Nothing).into(),
+            other => unexpected(other).into(),
+        },
+        Wait::Answer => match result {
+            EffectResult::Done => Answer::success(StatusCode::OK, Yield::Nothing).into(),
             other => unexpected(other).into(),
         },
     }
@@ -167,12 +178,13 @@ fn perform(context: &mut Context<'_>, command: Command) -> Progress {
         Command::HPut { server, clients } => upload::perform(context, "PUT", &server, &clients),
         Command::HPost { server, clients } => upload::perform(context, "POST", &server, &clients),
         Command::Delete(client) => delete::perform(context, &client),
-        Command::Exec { client, server } => exec::perform(context, &client, server.as_ref()),
+        Command::Exec { client, server } => exec::perform(context, &client, server),
         Command::Cont(server) => cont::perform(context, &server).into(),
         Command::End => Answer::success(StatusCode::OK, Yield::Nothing).into(),
-        Command::Show(_) | Command::Default { .. } | Command::Sub { .. } | Command::Unsub(_) => {
-            Answer::failure(StatusCode::NOT_IMPLEMENTED, "this device does not implement the command").into()
-        }
+        Command::Show(server) => show::perform(context, &server),
+        Command::Default { server, moid } => default::perform(context, server, moid),
+        Command::Sub { server, client } => sub::subscribe(context, server, client),
+        Command::Unsub(client) => sub::unsubscribe(client),
     }
 }
 
@@ -199,7 +211,7 @@ fn unexpected(result: EffectResult) -> Answer {
     match result {
         EffectResult::Refused { status, reason } => Answer::failure(status, reason),
         EffectResult::NoReply { reason } => Answer::failure(StatusCode::INTERNAL_ERROR, reason),
-        EffectResult::Done | EffectResult::Http(_) | EffectResult::TooLarge => {
+        EffectResult::Done | EffectResult::Accepted | EffectResult::Http(_) | EffectResult::TooLarge => {
             Answer::failure(StatusCode::INTERNAL_ERROR, "the effect ended as no effect of its kind can")
         }
     }
@@ -208,7 +220,8 @@ fn unexpected(result: EffectResult) -> Answer {
 /// Instances whose values are read by the command, be it only to satisfy an nv field.
 fn stale_instances(context: &Context<'_>, command: &Command) -> Vec<(Moid, Miid)> {
     let read = match command {
-        Command::Get(client) => vec![client],
+        // What a subscription starts from has to be up to date, or the next look would find a change that is none.
+        Command::Get(client) | Command::Sub { client, .. } => vec![client],
         Command::HPut { clients, .. } | Command::HPost { clients, .. } => clients.iter().collect(),
         Command::HGet { client: Some(client), .. }
         | Command::Delete(client)
@@ -224,7 +237,6 @@ fn stale_instances(context: &Context<'_>, command: &Command) -> Vec<(Moid, Miid)
         | Command::Cont(_)
         | Command::End
         | Command::Default { .. }
-        | Command::Sub { .. }
         | Command::Unsub(_) => Vec::new(),
     };
     let mut instances = BTreeSet::new();

@@ -3,9 +3,9 @@
 use omadm_codec::dm2::MoItem;
 use omadm_codec::media_type::TEXT_PLAIN;
 use omadm_mo::ddf::DfType;
-use omadm_mo::{ClientUri, Content, Found, NodeName, NodeRef, Tree, Value};
+use omadm_mo::{Actor, ClientUri, Content, Found, NodeName, NodeRef, Tree, Value};
 
-use super::{Context, Data};
+use super::Data;
 
 /// The cache validator of the instance that holds a found node (`DM 2.0 §11.1`): opaque to the server, new with every change.
 fn validator(tree: &Tree, found: &Found) -> Option<String> {
@@ -19,7 +19,11 @@ pub(super) fn is_current(tree: &Tree, found: &[Found], uri: &ClientUri) -> bool 
 }
 
 /// The one leaf that an address without wildcard resolved to.
-pub(super) fn single_leaf<'t>(tree: &'t Tree, found: &[Found], uri: &ClientUri) -> Option<NodeRef<'t>> {
+pub(in crate::dm2::client) fn single_leaf<'t>(
+    tree: &'t Tree,
+    found: &[Found],
+    uri: &ClientUri,
+) -> Option<NodeRef<'t>> {
     match found {
         [found] if !uri.has_wildcard() => tree.node(found.node).filter(|node| node.format().is_leaf()),
         _ => None,
@@ -27,19 +31,23 @@ pub(super) fn single_leaf<'t>(tree: &'t Tree, found: &[Found], uri: &ClientUri) 
 }
 
 /// MO data of the found nodes, an item each.
-pub(super) fn items(context: &Context<'_>, found: &[Found], uri: &ClientUri) -> Vec<MoItem> {
-    found.iter().filter_map(|found| item(context, found, uri)).collect()
+pub(in crate::dm2::client) fn items(
+    tree: &Tree,
+    actor: &Actor,
+    found: &[Found],
+    uri: &ClientUri,
+) -> Vec<MoItem> {
+    found.iter().filter_map(|found| item(tree, actor, found, uri)).collect()
 }
 
-fn item(context: &Context<'_>, found: &Found, uri: &ClientUri) -> Option<MoItem> {
-    let tree = &*context.tree;
+fn item(tree: &Tree, actor: &Actor, found: &Found, uri: &ClientUri) -> Option<MoItem> {
     let address = tree.address_of(found.node)?;
     Some(MoItem {
         ddf: tree.catalogue().get(address.moid.as_str()).map(|definition| definition.link.clone()),
         client_uri: address.to_string(),
         cv: if address.path.is_empty() { validator(tree, found) } else { None },
         label: tree.label_of(found.node)?.to_owned(),
-        content: tree.content(context.actor, found.node, uri.query.level())?,
+        content: tree.content(actor, found.node, uri.query.level())?,
     })
 }
 
@@ -55,7 +63,7 @@ pub(super) fn weight(content: &Content) -> usize {
 }
 
 /// The value of a leaf as it is, with its media type; none for octets of unknown type.
-pub(super) fn direct(leaf: NodeRef<'_>) -> Option<Data> {
+pub(in crate::dm2::client) fn direct(leaf: NodeRef<'_>) -> Option<Data> {
     let known = leaf.properties().mime.as_deref().or_else(|| match &leaf.definition()?.df_type {
         Some(DfType::Mime(types)) => types.first().map(String::as_str),
         Some(DfType::DdfName(_)) | None => None,
@@ -74,6 +82,6 @@ pub(super) fn direct(leaf: NodeRef<'_>) -> Option<Data> {
 }
 
 /// The media type of `data` without parameters.
-pub(super) fn essence(data: &Data) -> &str {
+pub(in crate::dm2::client) fn essence(data: &Data) -> &str {
     data.content_type.split(';').next().unwrap_or_default().trim()
 }

@@ -74,7 +74,7 @@ fn collect(context: &Context<'_>, clients: &[ClientUri]) -> Result<Collected, An
         } else {
             None
         };
-        let items = read::items(context, &found, client);
+        let items = read::items(context.tree, context.actor, &found, client);
         weight = items.iter().fold(weight, |sum, item| sum.saturating_add(read::weight(&item.content)));
         if weight > MAX_DATA {
             let reason = format!("the upload would hold more than {MAX_DATA} octets of data");
@@ -116,7 +116,9 @@ impl Uploading {
             }
             EffectResult::NoReply { reason } => failed(format!("{}: {reason}", self.uri)),
             EffectResult::TooLarge => failed(format!("{}: the answer is over the limit", self.uri)),
-            other @ (EffectResult::Done | EffectResult::Refused { .. }) => unexpected(other),
+            other @ (EffectResult::Done | EffectResult::Accepted | EffectResult::Refused { .. }) => {
+                unexpected(other)
+            }
         }
     }
 }
