@@ -94,6 +94,13 @@ mod tests {
     }
 
     #[test]
+    fn a_header_has_its_longest() {
+        let header = |length: usize| format!("Basic{:>1$}", "QTpC", length - "Basic".len());
+        assert!(read(&header(MAX_HEADER)).is_some());
+        assert_eq!(read(&header(MAX_HEADER + 1)), None);
+    }
+
+    #[test]
     fn refuses_what_is_not_basic() {
         let huge = format!("Basic {}", "QUFB".repeat(MAX_HEADER / 4));
         let no_colon = format!("Basic {}", STANDARD.encode("nocolon"));

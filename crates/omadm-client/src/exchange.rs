@@ -1,5 +1,7 @@
 //! One HTTP exchange by the rules of a DM client: what may be sent where, redirects, and the answer to a challenge.
 
+mod reference;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -179,14 +181,9 @@ fn follow(from: &Uri, location: &HeaderValue, count: u32) -> Result<Uri, Transpo
     }
     let scheme = from.scheme_str().unwrap_or("https");
     let authority = from.authority().map_or("", |authority| authority.as_str());
-    let absolute = if text.starts_with("//") {
-        format!("{scheme}:{text}")
-    } else if text.starts_with('/') {
-        format!("{scheme}://{authority}{text}")
-    } else {
-        text.clone()
-    };
-    let to = parse(&absolute).map_err(|_| refuse("it is neither an absolute URI nor an absolute path"))?;
+    let at = from.path_and_query().map_or("/", |at| at.as_str());
+    let to = parse(&reference::resolve(scheme, authority, at, &text))
+        .map_err(|_| refuse("it leads to no http or https address without credentials in it"))?;
     if is_https(from) && !is_https(&to) {
         return Err(refuse("it leads from https to http"));
     }

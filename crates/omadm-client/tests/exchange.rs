@@ -94,6 +94,21 @@ async fn redirects_are_followed_five_times_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_redirect_may_be_relative_and_keeps_its_host() {
+    let authority = Authority::new();
+    let home = tls_server(&authority).await;
+    let mut client = bootstrapped(&authority, &home.at("/a/dm?x"), ClientConfig::default());
+    home.script(["next", "../up", "?y"].map(|to| Answer::redirect(307, to)));
+    home.script([Answer::end()]);
+    assert!(is_ended(&session(&mut client).await.outcome));
+    let seen = home.seen();
+    let targets: Vec<&str> =
+        seen.iter().filter_map(|seen| Some(seen.uri.path_and_query()?.as_str())).collect();
+    assert_eq!(targets, ["/a/dm?x", "/a/next", "/up", "/up?y"]);
+    assert!(seen.iter().all(|seen| knows_the_device(seen) == (true, true)));
+}
+
+#[tokio::test]
 async fn a_redirect_from_https_to_http_is_never_followed() {
     let authority = Authority::new();
     let (home, plain) = (tls_server(&authority).await, Server::start(None).await);

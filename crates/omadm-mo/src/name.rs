@@ -135,6 +135,7 @@ mod tests {
     #[test]
     fn length_is_limited_in_bytes() {
         assert!(NodeName::parse(&"n".repeat(MAX_NAME)).is_ok());
+        assert!(NodeName::parse(&"n".repeat(MAX_NAME + 1)).is_err());
         assert!(matches!(NodeName::parse(&"ä".repeat(MAX_NAME)), Err(AddressError::TooLong { .. })));
     }
 }

@@ -1,5 +1,7 @@
 //! Writing multipart bodies.
 
+use std::collections::BTreeSet;
+
 use super::PartHead;
 use crate::media_type::{quote, quote_if_needed};
 
@@ -45,19 +47,31 @@ impl Writer {
     }
 }
 
-/// A boundary made from `seed` that occurs in none of `bodies`.
+/// How our boundaries begin; 16 hexadecimal digits follow.
+const BOUNDARY: &[u8] = b"omadm-";
+const DIGITS: usize = 16;
+
+/// A boundary made from `seed` that occurs in none of `bodies`. They are read once, whatever they hold.
 #[must_use]
 pub fn boundary_for(seed: u64, bodies: &[&[u8]]) -> String {
-    let mut number = seed;
-    loop {
-        let boundary = format!("omadm-{number:016x}");
-        let used = |body: &&[u8]| body.windows(boundary.len()).any(|window| window == boundary.as_bytes());
-        if !bodies.iter().any(used) {
-            return boundary;
-        }
-        // Bodies are finite, so some number is free.
-        number = number.wrapping_add(1);
+    let used: BTreeSet<u64> = bodies
+        .iter()
+        .flat_map(|body| body.windows(BOUNDARY.len() + DIGITS))
+        .filter_map(|window| number(window.strip_prefix(BOUNDARY)?))
+        .collect();
+    let mut free = seed;
+    // Bodies are finite, so some number is free.
+    while used.contains(&free) {
+        free = free.wrapping_add(1);
     }
+    format!("omadm-{free:016x}")
+}
+
+/// The number of a boundary of ours.
+fn number(digits: &[u8]) -> Option<u64> {
+    let lower = |digit: &u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    let text = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(lower))?;
+    u64::from_str_radix(text, 16).ok()
 }
 
 /// The value of `Content-Type` for a boundary.

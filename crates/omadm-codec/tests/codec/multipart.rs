@@ -104,6 +104,10 @@ fn a_boundary_is_in_no_body_and_fits_in_a_content_type() {
     let taken = [boundary_for(7, &[]), boundary_for(8, &[])];
     let bodies: Vec<&[u8]> = taken.iter().map(|text| text.as_bytes()).collect();
     assert_eq!(boundary_for(7, &bodies), boundary_for(9, &[]));
+    // A body that holds very many of them costs one reading.
+    let hostile: String = (0..20_000).map(|number| format!("omadm-{number:016x}")).collect();
+    assert_eq!(boundary_for(0, &[hostile.as_bytes()]), boundary_for(20_000, &[]));
+    assert_eq!(boundary_for(10, &[b"omadm-000000000000000A"]), boundary_for(10, &[]), "another word");
     for boundary in [boundary_for(1, &[]), "a b:c?".to_owned()] {
         let media_type = MediaType::parse(&content_type(&boundary)).unwrap();
         assert_eq!(media_type.parameter("boundary"), Some(boundary.as_str()));

@@ -231,7 +231,7 @@ impl Tree {
 /// Name of the `<MOID>` node for a MOID: a node name cannot hold `/`, which is percent-encoded then.
 pub(crate) fn entry_name(moid: &Moid) -> Option<NodeName> {
     let text = moid.as_str();
-    if !text.contains('/') {
+    if !text.contains('/') && !looks_encoded(text) {
         return NodeName::parse(text).ok();
     }
     NodeName::parse(&text.replace('%', "%25").replace('/', "%2F")).ok()
@@ -241,6 +241,33 @@ pub(crate) fn entry_name(moid: &Moid) -> Option<NodeName> {
 fn entry_moid(name: &NodeName) -> Option<Moid> {
     let text = name.as_str();
     let decoded: String =
-        if text.contains("%2F") { text.replace("%2F", "/").replace("%25", "%") } else { text.into() };
+        if looks_encoded(text) { text.replace("%2F", "/").replace("%25", "%") } else { text.into() };
     Moid::parse(&decoded).ok()
+}
+
+/// Whether a text is read as percent-encoded, also one that is a MOID as it stands and has to be encoded for that.
+fn looks_encoded(text: &str) -> bool {
+    text.contains("%2F") || text.contains("%25")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moid_comes_back_from_the_name_of_its_entry() {
+        for (text, named) in [
+            ("urn:oma:mo:x:1.0", "urn:oma:mo:x:1.0"),
+            ("a/1.0/Cam", "a%2F1.0%2FCam"),
+            ("a%2F1.0", "a%252F1.0"),
+            ("a%252F/1.0", "a%25252F%2F1.0"),
+            ("100%25", "100%2525"),
+            ("50%20", "50%20"),
+            ("50%2f", "50%2f"),
+        ] {
+            let moid = Moid::parse(text).unwrap();
+            let name = entry_name(&moid).unwrap();
+            assert_eq!((name.as_str(), entry_moid(&name)), (named, Some(moid)));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The tree as durable records, and back.
 
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -24,7 +25,8 @@ impl Tree {
     ///
     /// # Errors
     /// `NotFound` when the parent of a record is missing, `BadData` when a leaf is in the way, the value is not of its format, the
-    /// path is deeper than [`MAX_DEPTH`] or the MO instance is already elsewhere.
+    /// path is deeper than [`MAX_DEPTH`], the MO instance is already elsewhere, or a sibling is there whose name differs in letter
+    /// case only where that counts for nothing.
     pub fn restore(&mut self, path: &[NodeName], record: Option<NodeRecord>) -> Result<(), OperationError> {
         let Some((name, parent)) = path.split_last() else {
             return self.restore_root(record);
@@ -45,6 +47,11 @@ impl Tree {
         let parent_id = follow(parent).ok_or_else(missing)?;
         let children = self.arena.get(parent_id).and_then(Node::children);
         let existing = children.ok_or_else(|| bad(path, "its parent is a leaf"))?.get(name.as_str());
+        // Names that differ in letter case only: the definition told them apart when the records were written.
+        if let Some(other) = existing.and_then(|id| self.arena.get(id)).filter(|other| other.name != *name) {
+            let reason = format!("the definition does not tell it from {} any more", other.name.as_str());
+            return Err(bad(path, &reason));
+        }
         self.check_record(path, existing, &record)?;
         match existing {
             Some(id) => self.overwrite(id, record),

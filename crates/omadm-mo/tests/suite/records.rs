@@ -75,6 +75,26 @@ fn letter_case_rules_survive() {
 }
 
 #[test]
+fn siblings_that_a_new_definition_does_not_tell_apart_are_refused_and_not_merged() {
+    let mut tree = managed();
+    let path = |text: &str| text.split('/').map(name).collect::<Vec<_>>();
+    let lab = tree.instances_of(&moid(LAB)).next().unwrap().root;
+    let mut folded = tree.node(lab).unwrap().path();
+    folded.push(name("Folded"));
+    tree.restore(&folded, record(Format::Node, None)).unwrap();
+    let at = |leaf: &str| folded.iter().cloned().chain(path(leaf)).collect::<Vec<_>>();
+    let chr = |text: &str| record(Format::Chr, Some(Value::Text(text.into())));
+    tree.restore(&at("Alpha"), chr("1")).unwrap();
+    let refused = tree.restore(&at("alpha"), chr("2"));
+    let Err(OperationError::BadData { reason, .. }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("Alpha"), "{reason}");
+    assert_eq!(super::support::at(&tree, &format!("{LAB}/bench/Folded/Alpha")), Some(text("1")));
+    tree.restore(&at("Alpha"), chr("3")).unwrap();
+    tree.restore(&at("Alpha"), None).unwrap();
+    tree.restore(&at("alpha"), chr("4")).unwrap();
+}
+
+#[test]
 fn records_that_cannot_be_are_refused() {
     let mut tree = managed();
     let before = snapshot(&tree);
@@ -98,7 +118,8 @@ fn records_that_cannot_be_are_refused() {
     }
     assert!(tree.restore(&[], None).is_err());
     let deep: Vec<_> = (0..300).map(|_| name("n")).collect();
-    assert!((1..=300).any(|depth| tree.restore(&deep[..depth], record(Format::Node, None)).is_err()));
+    let restored = (1..=300).take_while(|at| tree.restore(&deep[..*at], record(Format::Node, None)).is_ok());
+    assert_eq!(restored.count(), 128);
     tree.restore(&deep[..1], None).unwrap();
     tree.restore(&path("not/there")[..1], None).unwrap();
     assert_eq!(snapshot(&tree), before);
