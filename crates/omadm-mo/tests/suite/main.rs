@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod access_model;
 mod addresses;
 mod corners;
 mod delegation;
