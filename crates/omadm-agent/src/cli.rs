@@ -57,6 +57,14 @@ enum Command {
         #[command(flatten)]
         format: Format,
     },
+    /// Print the addresses of a management object's instances for a local application; if there are none, fetch them first from
+    /// where a server said by DEFAULT. Works beside a running agent.
+    Provision {
+        /// Its MOID, such as `urn:oma:mo:oma-mms:1.3`.
+        moid: String,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Print the DevID.
     Id,
 }
@@ -95,6 +103,7 @@ impl Cli {
             }
             Command::Tree { address, format } => cmd::tree::run(&setup, address.as_deref(), format.output),
             Command::Status { format } => cmd::status::run(&setup, format.output),
+            Command::Provision { moid, format } => cmd::provision::run(&setup, &moid, format.output),
             Command::Id => cmd::status::id(&setup),
         }
     }

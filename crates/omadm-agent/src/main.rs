@@ -4,6 +4,7 @@
 //! Never here: protocol logic (it lives in `omadm-session`), or anything another program would want to call (`omadm-client`).
 
 mod bearer;
+mod browser;
 mod cli;
 mod cmd;
 mod config;
@@ -11,6 +12,7 @@ mod consent;
 mod controls;
 mod device_id;
 mod error;
+mod local;
 mod logging;
 mod machine;
 mod mo;

@@ -9,6 +9,7 @@ use omadm_client::{
 use omadm_mo::well_known::{DEVINFO, SESSION_INFO};
 use omadm_mo::{Moid, Quota, Rights, ServerId};
 
+use crate::browser::CommandBrowser;
 use crate::config::{Config, GrantEntry};
 use crate::controls::Controls;
 use crate::device_id;
@@ -81,9 +82,15 @@ impl Setup {
             always_send_mos: session.send_mos,
             max_rounds: session.max_rounds,
             fetch_limit: self.config.limits.fetch_bytes.0,
+            parameters: self.config.network.parameters(),
             ..ClientConfig::default()
         };
-        Ok(Client::new(device, transport, config))
+        let client = Client::new(device, transport, config);
+        let show = &self.config.show;
+        Ok(match CommandBrowser::new(&show.command, show.pages_per_minute) {
+            Some(browser) => client.with_browser(Box::new(browser)),
+            None => client,
+        })
     }
 
     fn device(&self, persistence: Box<dyn Persistence>, device_id: String) -> Result<Device, AgentError> {
@@ -99,6 +106,9 @@ impl Setup {
             strict: self.config.session.strict,
             grants: self.grants()?,
             outbox: limits.alerts,
+            subscriptions: limits.subscriptions,
+            executions: limits.executions,
+            reports: self.config.report.to_reports(),
             ..DeviceConfig::default()
         };
         config.limits.bytes = limits.package_bytes.0;

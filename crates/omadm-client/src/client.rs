@@ -130,7 +130,7 @@ impl<T: Transport> Client<T> {
         let uri = at.map_or_else(|| account.uri.clone(), |uri| uri.as_str().to_owned());
         let place = expand_text(&engine_config, &uri).ok();
         let is_here = |at: &str| place.is_some() && expand_text(&engine_config, at).ok() == place;
-        let (alerts, offered) = device.to_tell(server, is_here).into_iter().unzip();
+        let (alerts, offered) = device.gather(server, is_here).into_iter().unzip();
         let send_mos = config.always_send_mos;
         let start = Start { server: server.clone(), uri, trigger, send_mos, alerts };
         let engine = Session::start(engine_config, start, device.tree());

@@ -144,7 +144,6 @@ impl Device {
         };
         device.start_plugins()?;
         without_room(device.maintain())?;
-        device.resume_executions();
         Ok(device)
     }
 

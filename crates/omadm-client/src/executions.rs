@@ -51,6 +51,15 @@ pub(crate) struct Pending {
     retry: BTreeMap<String, Instant>,
     /// Servers for whom the end of an execution is in the outbox.
     sessions: BTreeSet<ServerId>,
+    /// What was running when the device stopped is taken up: not before anything is reported, as a view of a device reports nothing.
+    resumed: bool,
+}
+
+impl Pending {
+    /// The end of an execution is told.
+    pub(crate) fn forget(&mut self, key: &str) {
+        self.retry.remove(key);
+    }
 }
 
 impl Kept {
@@ -133,7 +142,7 @@ impl Device {
     }
 
     /// Takes up what had not ended when the device stopped.
-    pub(crate) fn resume_executions(&mut self) {
+    fn resume_executions(&mut self) {
         let running = self.executions().filter(|(_, kept)| kept.alert.is_none());
         let running: Vec<(String, String)> =
             running.map(|(key, kept)| (key.to_owned(), kept.address)).collect();
@@ -154,7 +163,6 @@ impl Device {
                 }
             }
         }
-        self.save_ends(None);
     }
 
     /// Asks plug-ins what has ended and makes it durable. Gives the alerts that went into the outbox for `server`; other servers
@@ -171,6 +179,10 @@ impl Device {
     }
 
     fn ask_for_ends(&mut self) {
+        if !self.pending.resumed {
+            self.pending.resumed = true;
+            self.resume_executions();
+        }
         let ends: Vec<Finished> = self.plugins.iter_mut().flat_map(|plugin| plugin.finished()).collect();
         for Finished { address, status, data } in ends {
             let text = address.to_string();
@@ -263,6 +275,7 @@ impl Device {
     pub(crate) fn sessions_to_report(&mut self) -> Vec<DueSession> {
         let now = Instant::now();
         let mut due: Vec<DueSession> = Vec::new();
+        let mut given = Vec::new();
         for (key, kept) in self.executions() {
             let waits = self.pending.retry.get(key).is_some_and(|at| *at > now);
             if kept.alert.is_none() || waits {
@@ -270,9 +283,14 @@ impl Device {
             }
             let (Ok(server), at) = (ServerId::parse(&kept.server), kept.report_to) else { continue };
             let session = DueSession { server, at: at.and_then(|at| ServerUri::parse(&at).ok()) };
+            given.push(key.to_owned());
             if !due.contains(&session) {
                 due.push(session);
             }
+        }
+        // Whatever goes wrong with the session, there is a pause before the next.
+        if let Some(next) = after(self.config.reports.retry) {
+            self.pending.retry.extend(given.into_iter().map(|key| (key, next)));
         }
         let waiting = std::mem::take(&mut self.pending.sessions).into_iter();
         due.extend(waiting.map(|server| DueSession { server, at: None }));
@@ -309,7 +327,6 @@ impl Device {
             kept.attempts = kept.attempts.saturating_add(1);
             kept.reason = Some(reason.clone());
             if hopeless || kept.attempts >= limit {
-                self.pending.retry.remove(&key);
                 given_up.push((key, alert));
                 continue;
             }

@@ -103,7 +103,7 @@ impl Device {
 
     /// All that a server is to be told in a session: ends of executions that it wants to hear where `is_here` says the session
     /// is, and the outbox.
-    pub(crate) fn to_tell(
+    pub(crate) fn gather(
         &mut self,
         server: &ServerId,
         is_here: impl Fn(&str) -> bool,
@@ -127,7 +127,10 @@ impl Device {
         for kept in taken {
             match kept {
                 KeptIn::Outbox => alerts += 1,
-                KeptIn::Execution(key) => entries.push((key.clone(), None)),
+                KeptIn::Execution(key) => {
+                    self.pending.forget(key);
+                    entries.push((key.clone(), None));
+                }
                 KeptIn::Nowhere => {}
             }
         }

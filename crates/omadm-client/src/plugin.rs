@@ -56,8 +56,8 @@ pub trait ManagementObject: Send {
         Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("nothing on this device executes {address}")))
     }
 
-    /// Takes up an execution that had not ended when the device stopped; called at each start for each of them, after
-    /// [`ManagementObject::start`].
+    /// Takes up an execution that had not ended when the device stopped; called after each start for each of
+    /// them, before the first [`ManagementObject::finished`].
     ///
     /// # Errors
     /// [`Refusal`] is what the server is told in the end; by default 500, because nobody knows how far it came.

@@ -85,7 +85,7 @@ impl Device {
 
 impl<T: Transport> Client<T> {
     /// Sends the reports of subscriptions that are due (`DM 2.0 §5.3.11`), and asks plug-ins which executions have ended. To be
-    /// called after sessions, after changes by the device itself, and when [`Client::next_due`] says so. A report that fails
+    /// called after sessions, after changes by the device itself, and when [`Client::next_report`] says so. A report that fails
     /// is no error: it is tried again.
     ///
     /// # Errors
@@ -111,12 +111,17 @@ impl<T: Transport> Client<T> {
         self.device.sessions_to_report()
     }
 
-    /// How long there is nothing to do for [`Client::report`] and [`Client::sessions_due`], as far as can be told: a plug-in
-    /// whose execution ends says so when it is asked. `None` is for ever.
+    /// How long there is nothing to do for [`Client::report`], as far as can be told: a plug-in whose execution ends says so when
+    /// it is asked. `None` is for ever.
     #[must_use]
-    pub fn next_due(&self) -> Option<Duration> {
-        let next = self.device.next_report().into_iter().chain(self.device.next_end()).min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+    pub fn next_report(&self) -> Option<Duration> {
+        self.device.next_report().map(|next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// How long there is nothing to do for [`Client::sessions_due`]; `None` is for ever.
+    #[must_use]
+    pub fn next_session(&self) -> Option<Duration> {
+        self.device.next_end().map(|next| next.saturating_duration_since(Instant::now()))
     }
 
     async fn tell(

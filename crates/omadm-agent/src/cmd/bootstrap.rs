@@ -47,7 +47,7 @@ async fn tell(setup: &Setup, client: &mut Client, servers: Vec<ServerId>) -> Res
     let mut code = ExitCode::SUCCESS;
     for server in servers {
         println!("installed the account of {server}");
-        let report = session(client, &setup.controls, &server, Trigger::Bootstrap).await?;
+        let report = session(client, &setup.controls, &server, Trigger::Bootstrap, None).await?;
         match report.outcome {
             Outcome::Ended { .. } => println!("{server} knows that the bootstrap is complete"),
             Outcome::Aborted { reason, .. } => {

@@ -1,16 +1,18 @@
 //! The commands.
 
 pub mod bootstrap;
+pub mod provision;
 pub mod run;
 pub mod session;
 pub mod status;
 pub mod tree;
+mod upkeep;
 
 use std::path::Path;
 use std::time::Duration;
 
 use omadm_client::{Body, Client, Outcome, SessionReport, Trigger};
-use omadm_mo::{ServerId, Value};
+use omadm_mo::{ServerId, ServerUri, Value};
 
 use crate::controls::Controls;
 use crate::error::AgentError;
@@ -49,17 +51,18 @@ fn read_bootstrap(path: &Path) -> Result<Body, AgentError> {
     Ok(body)
 }
 
-/// Runs a session and logs how it went.
+/// Runs a session and logs how it went; it begins at SrvURI unless `at` says otherwise.
 async fn session(
     client: &mut Client,
     controls: &Controls,
     server: &ServerId,
     trigger: Trigger,
+    at: Option<&ServerUri>,
 ) -> Result<SessionReport, AgentError> {
     let peer = tokio::time::timeout(LOOK_UP, peer(client, server)).await.unwrap_or_default();
     controls.set_peer(peer);
     controls.set_serving(Some(server.clone()));
-    let report = client.run_session(server, trigger).await;
+    let report = client.run_session_at(server, trigger, at).await;
     controls.set_serving(None);
     controls.set_peer(None);
     let report = report?;

@@ -8,14 +8,17 @@ use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{read_bootstrap, runtime, session};
+use super::{read_bootstrap, runtime, session, upkeep};
 use crate::controls::Controls;
 use crate::error::AgentError;
+use crate::local::{self, Door};
 use crate::provisioning::Provisioning;
 use crate::setup::Setup;
 
 /// Seconds beyond which failures do not stretch the poll interval.
 const LONGEST_BACK_OFF: u32 = 3_600;
+/// Shortest pause between two looks at what is to be reported, whatever goes wrong with one.
+const BREATH: Duration = Duration::from_millis(200);
 
 /// Runs until a signal ends it.
 pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
@@ -72,13 +75,30 @@ async fn serve(
     sessions(client, controls, pending, &Trigger::Bootstrap).await?;
     // Machines that start together must not all call together.
     let mut poll = due(spread(controls.poll_interval(), 0.0, 1.0));
-    // When the next session that a server asks for may be.
+    let door = Door::open(&setup.data_dir);
+    // When the next session that a server asks for, or waits for because an execution has ended, may be.
     let mut extra = Instant::now();
     let mut failures = 0;
     let mut provisioning = Provisioning::new(setup, client);
     loop {
+        upkeep::report(client).await?;
+        let report = due(client.next_report().map(|wait| wait.max(BREATH)));
+        let end = due(client.next_session()).map(|end| end.max(extra));
         tokio::select! {
             () = at(poll) => {}
+            () = at(report) => continue,
+            () = at(end) => {
+                if upkeep::due_sessions(client, controls).await? > 0 {
+                    extra = Instant::now() + setup.config.session.extra_interval.0;
+                }
+                continue;
+            }
+            application = door.knock() => {
+                if let Some(application) = application {
+                    local::serve(client, application).await;
+                }
+                continue;
+            }
             () = at(provisioning.due()) => {
                 let servers = provisioning.attempt(client).await?;
                 sessions(client, controls, servers, &Trigger::Bootstrap).await?;
@@ -128,7 +148,7 @@ async fn sessions(
 ) -> Result<bool, AgentError> {
     let mut ended = true;
     for server in servers {
-        match session(client, controls, &server, trigger.clone()).await {
+        match session(client, controls, &server, trigger.clone(), None).await {
             Ok(report) => ended &= matches!(report.outcome, Outcome::Ended { .. }),
             Err(AgentError::Client(ClientError::Persist(error)))
                 if !matches!(error, PersistError::Full { .. }) =>

@@ -6,7 +6,7 @@ use omadm_client::{Note, Outcome, SessionReport, Trigger};
 use omadm_mo::ServerId;
 use serde_json::json;
 
-use super::{runtime, session};
+use super::{runtime, session, upkeep};
 use crate::cli::Output;
 use crate::error::AgentError;
 use crate::output;
@@ -17,7 +17,11 @@ pub fn run(setup: &Setup, server: Option<&str>, format: Output) -> Result<ExitCo
     let device = setup.open()?;
     let server = choose(device.tree().accounts().map(|(server, _)| server).collect(), server)?;
     let mut client = setup.client(device)?;
-    let report = runtime()?.block_on(session(&mut client, &setup.controls, &server, Trigger::Client))?;
+    let report = runtime()?.block_on(async {
+        let report = session(&mut client, &setup.controls, &server, Trigger::Client, None).await?;
+        upkeep::settle(&mut client, &setup.controls, setup.config.report.window.0).await?;
+        Ok::<_, AgentError>(report)
+    })?;
     match format {
         Output::Table => print(&report),
         Output::Json => output::json(&to_json(&report)),

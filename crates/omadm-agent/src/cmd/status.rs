@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use omadm_client::{DefaultSource, ExecutionStatus, SubscriptionStatus};
 use serde_json::json;
 
 use crate::cli::Output;
@@ -25,6 +26,24 @@ pub fn run(setup: &Setup, format: Output) -> Result<ExitCode, AgentError> {
                 "bootstrap_pending": account.bootstrap_pending,
                 "alerts": account.alerts,
             })).collect::<Vec<_>>(),
+            "subscriptions": status.subscriptions.iter().map(|subscription| json!({
+                "server": subscription.server,
+                "address": subscription.client,
+                "uri": subscription.uri,
+                "failed": failed(subscription.failed.as_ref()),
+            })).collect::<Vec<_>>(),
+            "executions": status.executions.iter().map(|execution| json!({
+                "server": execution.server,
+                "address": execution.address,
+                "report_to": execution.report_to,
+                "ended": execution.ended,
+                "failed": failed(execution.failed.as_ref()),
+            })).collect::<Vec<_>>(),
+            "defaults": status.defaults.iter().map(|(moid, source)| json!({
+                "moid": moid,
+                "server": source.server,
+                "uri": source.uri,
+            })).collect::<Vec<_>>(),
         })),
         Output::Table => {
             println!("DevID     {device_id}");
@@ -44,9 +63,49 @@ pub fn run(setup: &Setup, format: Output) -> Result<ExitCode, AgentError> {
                 })
                 .collect();
             output::table(&["SERVER", "ADDRESS", "BOOTSTRAP", "ALERTS WAITING"], &rows);
+            later(status.subscriptions, status.executions, status.defaults);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How often a report failed, and why.
+fn failed(failed: Option<&(u32, String)>) -> serde_json::Value {
+    failed.map_or(
+        serde_json::Value::Null,
+        |(attempts, reason)| json!({ "attempts": attempts, "reason": reason }),
+    )
+}
+
+/// What goes on beside sessions, as tables; one that would be empty is left out.
+fn later(
+    subscriptions: Vec<SubscriptionStatus>,
+    executions: Vec<ExecutionStatus>,
+    defaults: Vec<(String, DefaultSource)>,
+) {
+    let state = |well: &str, failed: Option<(u32, String)>| match failed {
+        Some((attempts, reason)) => format!("failed {attempts} times: {reason}"),
+        None => well.to_owned(),
+    };
+    let subscriptions = subscriptions.into_iter().map(|subscription| {
+        let SubscriptionStatus { server, client, uri, failed } = subscription;
+        vec![server, client, uri, state("well", failed)]
+    });
+    let executions = executions.into_iter().map(|execution| {
+        let ExecutionStatus { server, address, report_to, ended, failed } = execution;
+        let well = if ended { "ended, not told yet" } else { "running" };
+        vec![server, address, report_to.unwrap_or_else(|| "SrvURI".to_owned()), state(well, failed)]
+    });
+    let defaults = defaults.into_iter().map(|(moid, source)| vec![source.server, moid, source.uri]);
+    let tables: [(&[&str], Vec<Vec<String>>); 3] = [
+        (&["SERVER", "SUBSCRIBED TO", "REPORTS TO", "STATE"], subscriptions.collect()),
+        (&["SERVER", "EXECUTION", "REPORTS TO", "STATE"], executions.collect()),
+        (&["SERVER", "DEFAULT FOR", "ADDRESS"], defaults.collect()),
+    ];
+    for (heads, rows) in tables.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+        println!();
+        output::table(heads, &rows);
+    }
 }
 
 /// Prints the DevID.

@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_AGENT__SECTION__KEY`.
 
+mod later;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -11,6 +12,8 @@ use omadm_client::TlsVersion;
 use omadm_config::{ConfigError, Size, Span};
 use omadm_mo::Rights;
 use serde::{Deserialize, Serialize};
+
+pub use self::later::{NetworkSection, ReportSection, ShowSection};
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_AGENT__";
@@ -27,6 +30,12 @@ pub struct Config {
     pub tls: TlsSection,
     /// Sessions.
     pub session: SessionSection,
+    /// The mobile network.
+    pub network: NetworkSection,
+    /// Reports to servers beside sessions.
+    pub report: ReportSection,
+    /// Pages that servers show to the user.
+    pub show: ShowSection,
     /// Upper bounds.
     pub limits: LimitsSection,
     /// Rights that the device gives.
@@ -209,6 +218,10 @@ pub struct LimitsSection {
     pub tree_bytes: Size,
     /// Most undelivered alerts for one server.
     pub alerts: usize,
+    /// Most subscriptions of one server (SUB).
+    pub subscriptions: usize,
+    /// Most executions for one server whose end it has yet to be told (EXEC that is reported later).
+    pub executions: usize,
 }
 
 impl Default for LimitsSection {
@@ -219,6 +232,8 @@ impl Default for LimitsSection {
             tree_nodes: 200_000,
             tree_bytes: Size(16 << 20),
             alerts: 256,
+            subscriptions: 64,
+            executions: 64,
         }
     }
 }

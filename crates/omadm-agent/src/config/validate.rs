@@ -36,6 +36,15 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if session.max_rounds == 0 {
         return Err(Fault::new("session.max_rounds", "has to be 1 or more"));
     }
+    if config.report.attempts == 0 {
+        return Err(Fault::new("report.attempts", "has to be 1 or more"));
+    }
+    if config.report.retry < Span::secs(1) {
+        return Err(Fault::new("report.retry", "has to be one second or more"));
+    }
+    if config.show.command.first().is_some_and(String::is_empty) {
+        return Err(Fault::new("show.command", "has to begin with a program"));
+    }
     Ok(())
 }
 

@@ -1,0 +1,77 @@
+//! Sections for what goes on beside sessions.
+
+use omadm_client::ReportConfig;
+use omadm_config::Span;
+use omadm_mo::ParameterValues;
+use serde::{Deserialize, Serialize};
+
+/// `[network]`: what replaces parameters of ServerURIs (`DM 2.0 §6.2`); a value that is not set becomes `-1`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSection {
+    /// `[MCC]`, the country of the home network.
+    pub mcc: Option<String>,
+    /// `[MNC]`, the home network.
+    pub mnc: Option<String>,
+    /// `[CMCC]`, the country of the network in use.
+    pub cmcc: Option<String>,
+    /// `[CMNC]`, the network in use.
+    pub cmnc: Option<String>,
+    /// `[SPName]`, the service provider.
+    pub sp_name: Option<String>,
+}
+
+impl NetworkSection {
+    /// The values as the library has them.
+    pub fn parameters(&self) -> ParameterValues {
+        let Self { mcc, mnc, cmcc, cmnc, sp_name } = self.clone();
+        ParameterValues { dev_id: None, mnc, mcc, cmnc, cmcc, sp_name }
+    }
+}
+
+/// `[report]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReportSection {
+    /// For how long changes under a subscription are gathered into one report.
+    pub window: Span,
+    /// Pause after the first report that failed, one second or more; twice as long after each further one, an hour at most.
+    pub retry: Span,
+    /// Most attempts to report one state, 1 or more; a further change, or a session with the server that ends well, gives it
+    /// another chance. After as many the end of an execution goes to SrvURI instead of its ServerURI.
+    pub attempts: u32,
+    /// How often the machine is asked for new values under a subscription; 0 is never.
+    pub look_interval: Span,
+}
+
+impl Default for ReportSection {
+    fn default() -> Self {
+        let ReportConfig { window, retry, attempts, look_interval } = ReportConfig::default();
+        Self { window: Span(window), retry: Span(retry), attempts, look_interval: Span(look_interval) }
+    }
+}
+
+impl ReportSection {
+    /// The settings as the library has them.
+    pub fn to_reports(&self) -> ReportConfig {
+        let Self { window, retry, attempts, look_interval } = self;
+        ReportConfig { window: window.0, retry: retry.0, attempts: *attempts, look_interval: look_interval.0 }
+    }
+}
+
+/// `[show]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShowSection {
+    /// Command that opens a page in the user's browser, such as `["firefox", "--new-window"]`; the address follows as its last
+    /// argument, and no shell reads it. Empty: there is no browser, and SHOW is answered 501.
+    pub command: Vec<String>,
+    /// Most pages in a minute; more are answered 503.
+    pub pages_per_minute: usize,
+}
+
+impl Default for ShowSection {
+    fn default() -> Self {
+        Self { command: vec!["xdg-open".to_owned()], pages_per_minute: 10 }
+    }
+}
