@@ -89,9 +89,9 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, AgentError> {
         let file = self.config.or_else(default_config);
         let setup = Setup::read(file.as_deref(), |config| match self.command {
-            Command::Run => Logging::start(config.log.level),
+            Command::Run => Logging::start(config.log.level, config.log.format),
             // Commands print what matters; a warning is still worth seeing.
-            _ => Logging::start(config.log.level.min(crate::config::LogLevel::Warn)),
+            _ => Logging::start(config.log.level.min(crate::config::LogLevel::Warn), config.log.format),
         })?;
         match self.command {
             Command::Run => cmd::run::run(&setup),

@@ -2,10 +2,11 @@
 
 use std::io::IsTerminal as _;
 
+use omadm_config::LogForm;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Registry, fmt, reload};
+use tracing_subscriber::{Layer as _, Registry, fmt, reload};
 
 use crate::config::LogLevel;
 
@@ -14,13 +15,14 @@ use crate::config::LogLevel;
 pub struct Logging(Option<reload::Handle<LevelFilter, Registry>>);
 
 impl Logging {
-    /// Starts logging at this level.
-    pub fn start(level: LogLevel) -> Self {
+    /// Starts logging at this level, in this form.
+    pub fn start(level: LogLevel, form: LogForm) -> Self {
         let (filter, handle) = reload::Layer::new(filter(level));
-        let lines = fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false);
+        let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+        let lines = match form {
+            LogForm::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+            LogForm::Json => lines.json().boxed(),
+        };
         match tracing_subscriber::registry().with(filter).with(lines).try_init() {
             Ok(()) => Self(Some(handle)),
             Err(_) => Self(None),

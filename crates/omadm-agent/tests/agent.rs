@@ -160,12 +160,13 @@ impl Running {
         Self(command.stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Reads the log, which is a pipe and no terminal, up to a line with these words.
-    fn wait_for(&mut self, words: &str) {
+    /// Reads the log, which is a pipe and no terminal, up to a line with these words, and gives it.
+    fn wait_for(&mut self, words: &str) -> String {
         let lines = BufReader::new(self.0.stderr.as_mut().unwrap()).lines().map(Result::unwrap);
         let mut log =
             lines.inspect(|line| assert!(!line.contains('\x1b'), "colours where nobody sees them: {line:?}"));
-        assert!(log.any(|line| line.contains(words)), "the log ended without {words:?}");
+        let found = log.find(|line| line.contains(words));
+        found.unwrap_or_else(|| panic!("the log ended without {words:?}"))
     }
 
     fn signal(&self, name: &str) {
@@ -358,4 +359,13 @@ fn serves_a_vendor_object_that_is_only_a_file() {
     assert!(text(&report.stdout).contains("EXEC answered 403"), "{report:?}");
     assert!(text(&run(&["tree", "urn:vendor:mo:lamp:1.0//Note"]).stdout).contains("bright"));
     assert!(Path::new(&agent.path("data/state.journal")).exists());
+}
+
+#[test]
+fn the_log_can_be_for_programs() {
+    let agent = Agent::new("[log]\nformat = \"json\"\n");
+    let mut running = agent.run();
+    let line: Value = serde_json::from_str(&running.wait_for("running")).unwrap();
+    assert_eq!((&line["level"], &line["fields"]["message"]), (&json!("INFO"), &json!("running")), "{line}");
+    assert_eq!(line["fields"]["device_id"], "IMEI:493005100592800");
 }

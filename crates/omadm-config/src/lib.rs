@@ -1,6 +1,7 @@
 //! Configuration of our programs: one TOML file with environment variables over it, every value with its origin.
 //!
-//! Here: reading both, the nearest name for a wrong one, and settings with units. Never here: what any setting means.
+//! Here: reading both, the nearest name for a wrong one, settings with units, and the choices that all programs share. Never here:
+//! what any setting does.
 //!
 //! A program's configuration is a struct of sections, which are structs of settings; all of them have defaults:
 //!
@@ -42,10 +43,12 @@
 //! ```
 
 mod error;
+mod form;
 mod load;
 mod names;
 mod units;
 
 pub use error::{ConfigError, Fault, Origin};
+pub use form::LogForm;
 pub use load::{Loaded, load};
 pub use units::{Size, Span};

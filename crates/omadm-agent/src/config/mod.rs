@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use omadm_client::TlsVersion;
-use omadm_config::{ConfigError, Size, Span};
+use omadm_config::{ConfigError, LogForm, Size, Span};
 use omadm_mo::Rights;
 use serde::{Deserialize, Serialize};
 
@@ -313,6 +313,8 @@ pub struct DdfSection {
 pub struct LogSection {
     /// `off`, `error`, `warn`, `info` (default), `debug` or `trace`. A server can change it on the device.
     pub level: LogLevel,
+    /// `text` (default), a line for people, or `json`, an object a line for programs.
+    pub format: LogForm,
 }
 
 /// How much is logged.

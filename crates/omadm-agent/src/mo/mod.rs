@@ -1,8 +1,7 @@
 //! The management objects of this machine.
 
 pub mod agent;
-mod dev_info;
-mod session_info;
+mod facts;
 mod vendor;
 
 use std::path::Path;
@@ -11,8 +10,6 @@ use omadm_client::{DataMo, ManagementObject, PluginError};
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeId, Segment, Value};
 
 use self::agent::Agent;
-use self::dev_info::DevInfo;
-use self::session_info::SessionInfo;
 use crate::config::DdfSection;
 use crate::controls::Controls;
 use crate::error::AgentError;
@@ -48,10 +45,10 @@ pub fn all(
     let account = include_str!("../../../../ddf/dm_dmacc-v1_2.ddf");
     let delegation = include_str!("../../../../ddf/dm_delegation-v1_0.ddf");
     let mut objects: Vec<Box<dyn ManagementObject>> = vec![
-        Box::new(DevInfo::new(links.oma("dm_devinfo-v1_2.ddf"), machine.clone(), device_id)),
+        facts::dev_info(links.oma("dm_devinfo-v1_2.ddf"), machine.clone(), device_id),
         Box::new(DataMo::new(account, links.oma("dm_dmacc-v1_2.ddf"))),
         Box::new(DataMo::new(delegation, links.oma("dm_delegation-v1_0.ddf"))),
-        Box::new(SessionInfo::new(links.oma("dm_sessioninfo-v1_0.ddf"), machine.clone(), controls.clone())),
+        facts::session_info(links.oma("dm_sessioninfo-v1_0.ddf"), machine.clone(), controls.clone()),
         Box::new(Agent::new(links.other("omadm_agent-v1_0.ddf"), controls.clone(), agent)),
     ];
     if let Some(directory) = &ddf.dir {

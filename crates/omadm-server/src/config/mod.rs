@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use omadm_config::{ConfigError, Origin, Size, Span};
+pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use prefix::UrlPrefix;
 
 /// Prefix of environment variables.
@@ -39,6 +39,8 @@ pub struct Config {
     pub data: DataSection,
     /// DDF files.
     pub ddf: DdfSection,
+    /// The log of the program.
+    pub log: LogSection,
 }
 
 /// `[server]`
@@ -170,6 +172,14 @@ pub struct DdfSection {
     /// PEM file with trust anchors for them beside those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSection {
+    /// `text` (default), a line for people, or `json`, an object a line for programs.
+    pub format: LogForm,
 }
 
 impl Default for ServerSection {

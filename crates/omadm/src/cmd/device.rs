@@ -194,15 +194,22 @@ async fn enrol(api: &Api, output: Format, add: &Add) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Removes one after the other. What was removed is told, also when one cannot be.
 async fn remove(api: &Api, output: Format, devices: &[String]) -> Result<(), Failure> {
+    let mut removed = Vec::new();
+    let mut failed = Ok(());
     for device in devices {
-        api.delete(&path(device)).await?;
+        failed = api.delete(&path(device)).await;
+        if failed.is_err() {
+            break;
+        }
         if output == Format::Table {
             screen::line(&format!("{device} is removed."))?;
         }
+        removed.push(device);
     }
-    match output {
-        Format::Json => screen::json(&json!({ "removed": devices })),
-        Format::Table => Ok(()),
+    if output == Format::Json {
+        screen::json(&json!({ "removed": removed }))?;
     }
+    failed.map_err(Failure::from)
 }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use omadm_server::config::LogForm;
 use omadm_server::{Config, Running, Server};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,8 +37,12 @@ pub struct Serve {
 impl Serve {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
-        log()?;
-        let config = self.config()?;
+        let filter = filter()?;
+        let (config, file) = self.config()?;
+        log(filter, config.log.format);
+        if let Some(file) = file {
+            tracing::info!(file = %file.display(), "configured");
+        }
         let mut signals = Signals::listen()?;
         let failure = |error: omadm_server::ServerError| Failure::Failed(error.to_string());
         let place = Place::of(&config);
@@ -56,35 +61,35 @@ impl Serve {
         Ok(())
     }
 
-    fn config(&self) -> Result<Config, Failure> {
+    /// The configuration, and the file it was read from.
+    fn config(&self) -> Result<(Config, Option<&Path>), Failure> {
         let default = Path::new(DEFAULT_CONFIG);
         let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
-        if let Some(file) = file {
-            tracing::info!(file = %file.display(), "configured");
-        }
         let mut config =
             Config::load(file, std::env::vars_os()).map_err(|error| Failure::Failed(error.to_string()))?;
         if let Some(data) = &self.data {
             config.server.data_dir.clone_from(data);
         }
-        Ok(config)
+        Ok((config, file))
     }
 }
 
-fn log() -> Result<(), Failure> {
-    let filter = match std::env::var("OMADM_LOG") {
-        Ok(text) => EnvFilter::try_new(&text).map_err(|error| {
-            Failure::Usage(format!("OMADM_LOG is {text:?}, which sets no level: {error}"))
-        })?,
-        Err(_) => EnvFilter::new(DEFAULT_LOG),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-    Ok(())
+/// What is logged.
+fn filter() -> Result<EnvFilter, Failure> {
+    match std::env::var("OMADM_LOG") {
+        Ok(text) => EnvFilter::try_new(&text)
+            .map_err(|error| Failure::Usage(format!("OMADM_LOG is {text:?}, which sets no level: {error}"))),
+        Err(_) => Ok(EnvFilter::new(DEFAULT_LOG)),
+    }
+}
+
+fn log(filter: EnvFilter, form: LogForm) {
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match form {
+        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogForm::Json => log.json().init(),
+    }
 }
 
 /// Where a server keeps what its operator needs.

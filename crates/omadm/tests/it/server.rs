@@ -120,7 +120,12 @@ fn a_device_is_enrolled_shown_and_removed() {
     server.good(&["device", "add", "UUID:1/a", "--replace"]);
     assert_eq!(server.json(&["device", "show", "UUID:1/a"])["generation"], 2);
 
-    server.good(&["device", "rm", "UUID:1/a"]);
+    server.good(&["device", "add", "UUID:2"]);
+    let ran = server.run(&["device", "rm", "UUID:2", "UUID:3", "UUID:1/a", "--output", "json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.json(), serde_json::json!({ "removed": ["UUID:2"] }), "what was done is told");
+    let removed = server.json(&["device", "rm", "UUID:1/a"]);
+    assert_eq!(removed, serde_json::json!({ "removed": ["UUID:1/a"] }));
     let gone = server.run(&["device", "show", "UUID:1/a"]);
     assert_eq!(gone.code, Some(1), "{gone:?}");
     assert!(gone.stderr.contains("404"), "{gone:?}");
@@ -337,4 +342,26 @@ fn a_server_that_cannot_start_says_why() {
     let ran: Ran = omadm().arg("serve").arg("--config").arg(&config).output().unwrap().into();
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("litsen") && ran.stderr.contains("listen"), "{ran:?}");
+}
+
+#[test]
+fn the_log_can_be_for_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = omadm()
+        .args(["serve", "--data"])
+        .arg(dir.path())
+        .env("OMADM_DEVICE__LISTEN", "127.0.0.1:0")
+        .env("OMADM_OPERATOR__LISTEN", "127.0.0.1:0")
+        .env("OMADM_LOG", "info")
+        .env("OMADM_LOG__FORMAT", "json")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let serving = line.into_iter().find(|line| line["fields"]["message"] == "serving");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(serving.unwrap()["fields"]["operator_addr"].as_str().unwrap().starts_with("127.0.0.1:"));
 }
