@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn without_secret_there_are_no_credentials() {
-        assert_eq!(NotificationCredentials::new(Secret::new(Vec::new()), Secret::new(b"data".to_vec())), None);
+        assert_eq!(
+            NotificationCredentials::new(Secret::new(Vec::new()), Secret::new(b"data".to_vec())),
+            None
+        );
     }
 
     #[test]

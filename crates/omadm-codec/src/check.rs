@@ -5,8 +5,11 @@
 
 use omadm_mo::{ClientUri, ServerUri};
 
-use crate::dm2::{CommandEntry, Initiation, Request, Response, mo_data};
+use crate::dm2::notification::Received;
+use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
 use crate::multipart::{self, Event, Part, Writer};
+use crate::sms::Tpdu;
+use crate::wsp::Push;
 use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType, ddf};
 
 /// Limits under which the properties are checked: small enough that a fuzzer meets them.
@@ -36,6 +39,64 @@ fn check<T: PartialEq + std::fmt::Debug>(
         assert_eq!(again, value);
     }
     assert_eq!(String::from_utf8_lossy(&encode(&again)), String::from_utf8_lossy(&encoded));
+}
+
+/// Package#0: the digest is over as many octets as came, and those differ from them only where it stands.
+pub fn check_notification(bytes: &[u8]) {
+    let decode = |bytes: &[u8], limits: &Limits, leniency: &mut Leniency| {
+        let received = Received::decode(bytes, limits, leniency)?;
+        let input = received.digest_input();
+        assert_eq!(input.len(), bytes.len());
+        let changed = input.iter().zip(bytes).filter(|(zero, octet)| zero != octet).count();
+        let digest = received.notification.digest.unwrap_or_default();
+        assert_eq!(changed, digest.iter().filter(|octet| **octet != 0).count());
+        Ok(received.notification)
+    };
+    check(bytes, decode, |notification: &Notification| {
+        let mut out = Vec::new();
+        notification.encode(&mut out);
+        out
+    });
+}
+
+/// Push PDUs of WSP.
+pub fn check_wsp(bytes: &[u8]) {
+    let Ok(push) = Push::decode(bytes, &LIMITS) else { return };
+    let mut out = Vec::new();
+    push.encode(&mut out);
+    assert_eq!(Push::decode(&out, &WIDE), Ok(push));
+}
+
+/// Short messages.
+pub fn check_sms(bytes: &[u8]) {
+    let Ok(message) = Tpdu::decode(bytes, &LIMITS) else { return };
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    assert_eq!(Tpdu::decode(&out, &WIDE), Ok(message));
+}
+
+/// Push messages of cloud messaging.
+pub fn check_cloud(bytes: &[u8]) {
+    let decode = |bytes: &[u8], limits: &Limits, leniency: &mut Leniency| {
+        cloud::notification(bytes, cloud::KEY, limits, leniency)
+    };
+    check(bytes, decode, |notification| {
+        let push = cloud::CloudPush {
+            registration: "r",
+            notification,
+            key: cloud::KEY,
+            time_to_live: None,
+            collapse_key: None,
+        };
+        push.to_fcm()
+    });
+}
+
+/// Registrations for cloud messaging.
+pub fn check_registration(bytes: &[u8]) {
+    let Ok(registration) = Registration::decode(bytes, &LIMITS) else { return };
+    let again = Registration::decode(registration.encode().as_bytes(), &WIDE);
+    assert_eq!(again.map(|again| again.encode()), Ok(registration.encode()));
 }
 
 /// Package#1.

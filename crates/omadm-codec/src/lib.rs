@@ -10,7 +10,10 @@ pub mod error;
 pub mod limits;
 pub mod media_type;
 pub mod multipart;
+mod reader;
+pub mod sms;
 pub mod tolerance;
+pub mod wsp;
 mod xml;
 
 pub use error::{DecodeError, Problem};

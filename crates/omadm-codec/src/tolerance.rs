@@ -43,11 +43,13 @@ pub enum Tolerance {
     BareAuthority,
     /// An alert `Mark` outside the seven values, taken as informational.
     UnknownMark,
+    /// A list of preferred connections that is empty, or has unknown or repeated ones or some after `ANY_AVAILABLE`.
+    LooseConnections,
 }
 
 impl Tolerance {
     /// Every tolerance, in the order of their definition.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BareStatus,
         Self::StatusUriAfterEntry,
         Self::BareMoObject,
@@ -65,6 +67,7 @@ impl Tolerance {
         Self::NodeAlias,
         Self::BareAuthority,
         Self::UnknownMark,
+        Self::LooseConnections,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -88,6 +91,7 @@ impl Tolerance {
             Self::NodeAlias => "node-alias",
             Self::BareAuthority => "bare-authority",
             Self::UnknownMark => "unknown-mark",
+            Self::LooseConnections => "loose-connections",
         }
     }
 }

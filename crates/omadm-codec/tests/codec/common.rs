@@ -29,3 +29,21 @@ impl Case {
         self.path.display().to_string()
     }
 }
+
+/// Octets from hexadecimal digits with white space and comments after `#`.
+pub fn octets(text: &str) -> Vec<u8> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap());
+    let digits: String = lines.flat_map(str::split_whitespace).collect();
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+pub fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// The `.hex` files in `name`, decoded.
+pub fn hex_cases(name: &str) -> Vec<Case> {
+    let decode = |case: Case| Case { bytes: octets(std::str::from_utf8(&case.bytes).unwrap()), ..case };
+    cases(name, "hex").into_iter().map(decode).collect()
+}

@@ -10,7 +10,12 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 14] = [
+    ("notification", Some("vectors/dm2/notification"), check::check_notification),
+    ("wsp", Some("vectors/dm2/wsp"), check::check_wsp),
+    ("sms", Some("vectors/dm2/sms"), check::check_sms),
+    ("cloud", Some("vectors/dm2/cloud"), check::check_cloud),
+    ("registration", None, check::check_registration),
     ("initiation", Some("vectors/dm2/initiation"), check::check_initiation),
     ("request", Some("vectors/dm2/request"), check::check_request),
     ("response", Some("vectors/dm2/response"), check::check_response),
@@ -38,7 +43,10 @@ fn check_folder(folder: &Path, check: fn(&[u8])) -> usize {
     let mut count = 0;
     for entry in entries {
         let path = entry.unwrap().path();
-        let bytes = fs::read(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "hex") {
+            bytes = common::octets(std::str::from_utf8(&bytes).unwrap());
+        }
         println!("{}", path.display());
         check(&bytes);
         check(&bytes[..bytes.len() / 2]);

@@ -6,5 +6,7 @@ mod corpus;
 mod ddf;
 mod limits;
 mod multipart;
+mod notification;
+mod push;
 mod schemas;
 mod vectors;

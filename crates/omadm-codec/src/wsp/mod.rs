@@ -1,0 +1,119 @@
+//! Connectionless WAP push: the Push PDU of WSP (`WAP-230 §8.2.4.1`) as `DM 2.0 §E.1` uses it.
+//!
+//! ```text
+//! TID (1) | PDU type 06 (1) | HeadersLen (uintvar) | Content-Type | headers | data
+//! ```
+
+mod field;
+
+use crate::reader::Reader;
+use crate::{DecodeError, Limits, Problem};
+pub use field::{Header, HeaderName, Media, MediaName, ShortInteger, Text, Token, Value};
+
+/// UDP port, and port of an SMS, to which non-secure connectionless push goes.
+pub const PUSH_PORT: u16 = 2948;
+/// Content type code of `application/vnd.syncml.dm.notification`, DM notifications of 1.3 and 2.0.
+pub const NOTIFICATION_CODE: u32 = 0x58;
+/// The same as text.
+pub const NOTIFICATION_TYPE: &str = "application/vnd.syncml.dm.notification";
+/// Code of the DM application, `x-wap-application:syncml.dm`.
+pub const DM_APPLICATION_CODE: u32 = 0x07;
+/// The same as text.
+pub const DM_APPLICATION: &str = "x-wap-application:syncml.dm";
+/// Most octets before the notification in a push PDU (`DM 2.0 §E.1`).
+pub const MAX_PUSH_HEADER: usize = 48;
+
+const PUSH: u8 = 0x06;
+
+/// A push PDU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push<'a> {
+    /// TID: the sender's number for it.
+    pub transaction: u8,
+    /// `Content-Type`.
+    pub media: Media,
+    /// The other headers of the default code page, in their order.
+    pub headers: Vec<Header>,
+    /// Data.
+    pub body: &'a [u8],
+}
+
+/// The headers leave no room for the notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the push header is {length} octets long, and a DM notification allows {MAX_PUSH_HEADER}: send fewer headers"
+)]
+pub struct HeaderTooLong {
+    /// Octets before the body.
+    pub length: usize,
+}
+
+impl<'a> Push<'a> {
+    /// The push of a DM notification: the content type and the application that `DM 2.0 §E.1` demands, then the headers `extra`.
+    ///
+    /// # Errors
+    /// [`HeaderTooLong`].
+    pub fn dm_notification(
+        transaction: u8,
+        extra: &[Header],
+        notification: &'a [u8],
+    ) -> Result<Self, HeaderTooLong> {
+        let application = Header::application(DM_APPLICATION_CODE);
+        let headers = std::iter::once(application).chain(extra.iter().cloned()).collect();
+        let push = Self { transaction, media: Media::code(NOTIFICATION_CODE), headers, body: notification };
+        match push.head().len() {
+            length if length > MAX_PUSH_HEADER => Err(HeaderTooLong { length }),
+            _ => Ok(push),
+        }
+    }
+
+    /// Appends the PDU.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.head());
+        out.extend(self.body);
+    }
+
+    /// Reads a PDU. Headers of other code pages are passed over.
+    ///
+    /// # Errors
+    /// With byte offset and field.
+    pub fn decode(input: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(input, limits)?;
+        let transaction = reader.byte("TID")?;
+        if reader.peek().is_some_and(|kind| kind != PUSH) {
+            return Err(reader.error("PDU type", Problem::Schema("not 6, a connectionless push".into())));
+        }
+        reader.byte("PDU type")?;
+        let length = field::uintvar(&mut reader, "HeadersLen")?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut head = reader.fence(length, "headers")?;
+        let media = Media::read(&mut head)?;
+        let headers = field::read_headers(&mut head, limits)?;
+        Ok(Self { transaction, media, headers, body: reader.rest() })
+    }
+
+    /// Whether content type and application are those of a DM notification: what a device without WAP stack looks at beside the
+    /// port, [`PUSH_PORT`] (`DM 2.0 §E.1.1`).
+    #[must_use]
+    pub fn is_dm_notification(&self) -> bool {
+        self.media.is(NOTIFICATION_CODE, NOTIFICATION_TYPE) && self.is_for_dm()
+    }
+
+    /// Whether it is for the DM application.
+    fn is_for_dm(&self) -> bool {
+        let mut applications = self.headers.iter().filter(|header| header.names_application());
+        let application = applications.next().map(|header| &header.value);
+        application.is_some_and(|value| value.is(DM_APPLICATION_CODE, DM_APPLICATION))
+    }
+
+    /// The octets before the body.
+    fn head(&self) -> Vec<u8> {
+        let mut fields = Vec::new();
+        self.media.write(&mut fields);
+        self.headers.iter().for_each(|header| header.write(&mut fields));
+        let mut head = vec![self.transaction, PUSH];
+        field::write_length(fields.len(), &mut head);
+        head.extend(fields);
+        head
+    }
+}
