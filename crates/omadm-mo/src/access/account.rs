@@ -1,7 +1,8 @@
 //! DM Accounts (`DM 2.0 §12.2`): which servers there are, and what they were given at bootstrap.
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
+use alloc::format;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::content::Content;
@@ -16,6 +17,16 @@ use crate::well_known;
 /// Parts of an account that only a bootstrap writes: `Perm` (`DM 2.0 §12.2`) and the keys of the bootstrap server
 /// (`DM 2.0 §9.3.2`).
 const GUARDED: [&[&str]; 2] = [&["Perm"], &["Auth", "Bootstrap"]];
+
+/// Leaves of Auth that cannot be empty.
+const NEEDED: [(&str, &str); 6] = [
+    ("Noti", "Secret"),
+    ("Trsp", "Data"),
+    ("Trsp", "Secret"),
+    ("Bootstrap", "ServerURI"),
+    ("Bootstrap", "ClientPubKey"),
+    ("Bootstrap", "ClientSecretKey"),
+];
 
 /// The paths that lead from a place in an account to its guarded parts; the empty path when the place is inside one.
 pub(crate) fn guarded_below(path: &[NodeName]) -> impl Iterator<Item = &'static [&'static str]> {
@@ -107,7 +118,8 @@ impl Tree {
         guarded_below(&path).any(|rest| rest.iter().try_fold(node, |node, part| node.child(part)).is_some())
     }
 
-    /// What has to hold for every account: a SrvID of its own, an endpoint that is a URI, and the MOIDs it is for.
+    /// What has to hold for every account: a SrvID of its own, an endpoint that is a URI, the MOIDs it is for, and no empty
+    /// secrets.
     ///
     /// # Errors
     /// `BadData` says what is wrong.
@@ -134,7 +146,29 @@ impl Tree {
         if groups.any(|group| text_of(group, "MOID").is_none_or(str::is_empty)) {
             return bad("a group of Perm has no MOID");
         }
-        Ok(())
+        check_credentials(account).or_else(|reason| bad(&reason))
+    }
+}
+
+/// Credentials that are there have to be more than nothing: a leaf that a bootstrap leaves out is made without a value, and a
+/// secret of no octets is known to everyone (`DM 2.0 §12.2.1`).
+fn check_credentials(account: NodeRef<'_>) -> Result<(), String> {
+    let leaf = |part: &str, name: &str| account.child("Auth")?.child(part)?.child(name)?.value();
+    for (part, name) in NEEDED {
+        if leaf(part, name).is_some_and(|value| value.size() == 0) {
+            return Err(format!("Auth/{part} has no {name}"));
+        }
+    }
+    match leaf("Bootstrap", "SecMode") {
+        Some(Value::Bytes(octets)) => match octets.as_slice() {
+            [0] | b"PSK" => Ok(()),
+            [2] | b"X.509" if leaf("Bootstrap", "ServerPubKey").is_some_and(|key| key.size() == 0) => {
+                Err("Auth/Bootstrap is for X.509 and has no ServerPubKey".to_string())
+            }
+            [2] | b"X.509" => Ok(()),
+            _ => Err("SecMode is neither 0 (PSK) nor 2 (X.509)".to_string()),
+        },
+        _ => Ok(()),
     }
 }
 

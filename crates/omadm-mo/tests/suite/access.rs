@@ -289,3 +289,30 @@ fn accounts_show_no_permissions_and_keep_their_secrets() {
     let written = write(&mut tree, as_server("DMS1"), |change| change.store_at(&key, None, text("AAAA")));
     assert!(matches!(written, Err(OperationError::NoRight { .. })), "{written:?}");
 }
+
+#[test]
+fn an_account_has_no_credentials_of_nothing() {
+    let with = |part: &str, leaves: Vec<(&'static str, Content)>| {
+        let mut content = account("DMS1", ["*"]);
+        let Content::Interior(children) = &mut content else { panic!() };
+        children.push((name("Auth"), node_of([(part, node_of(leaves))])));
+        let mut tree = tree();
+        let stored = write(&mut tree, Actor::Bootstrap(server("DMS1")), |change| {
+            change.store_item(&uri(&format!("{DMACC}//")), "dms1", content)
+        });
+        match stored {
+            Ok(_) => "ok".to_owned(),
+            Err(OperationError::BadData { reason, .. }) => reason,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let (data, secret) = (|| ("Data", text("")), || ("Secret", text("c2VjcmV0")));
+    assert_eq!(with("Noti", vec![data(), secret()]), "ok", "no data is legal");
+    assert_eq!(with("Noti", vec![secret()]), "ok");
+    assert_eq!(with("Noti", vec![data()]), "Auth/Noti has no Secret", "left out");
+    assert_eq!(with("Noti", vec![("Secret", text(""))]), "Auth/Noti has no Secret");
+    let server_uri = || ("ServerURI", text("https://bs.example/"));
+    assert_eq!(with("Bootstrap", vec![server_uri()]), "Auth/Bootstrap has no ClientSecretKey");
+    assert_eq!(with("Bootstrap", vec![("ClientSecretKey", text("AA=="))]), "Auth/Bootstrap has no ServerURI");
+    assert_eq!(with("Bootstrap", vec![server_uri(), ("ClientSecretKey", text("AA=="))]), "ok");
+}

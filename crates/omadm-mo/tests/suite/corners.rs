@@ -65,7 +65,11 @@ fn a_server_that_replaces_its_account_keeps_the_bootstrap_keys() {
     let keys = || node_of([("ClientSecretKey", key.clone()), ("ServerURI", text("https://bs.example/"))]);
     write(&mut tree, Actor::Device, |change| {
         let root = change.tree().account(&server("DMS1")).unwrap().id();
-        change.add(root, "Auth", node_of([("Bootstrap", keys()), ("Noti", Content::empty())]))
+        change.add(
+            root,
+            "Auth",
+            node_of([("Bootstrap", keys()), ("Noti", node_of([("Secret", text("AAAA"))]))]),
+        )
     })
     .unwrap();
     let account = format!("{DMACC}/dms1/");
@@ -217,7 +221,8 @@ fn the_bootstrap_keys_cannot_be_deleted_even_where_the_definition_would_let_them
     bootstrap(&mut tree, "DMS1", &["*"]);
     write(&mut tree, Actor::Device, |change| {
         let root = change.tree().account(&server("DMS1")).unwrap().id();
-        change.add(root, "Auth", node_of([("Bootstrap", Content::empty())]))
+        let keys = [("ServerURI", text("https://bs.example/")), ("ClientSecretKey", text("AAAA"))];
+        change.add(root, "Auth", node_of([("Bootstrap", node_of(keys))]))
     })
     .unwrap();
     for path in ["Auth", "Auth/Bootstrap"] {

@@ -1,6 +1,6 @@
 //! What is accepted beside the normative text, that it is told, and that it can be switched off.
 
-use omadm_mo::{Actor, Content, Departure, OperationError, Tolerances, Tree};
+use omadm_mo::{Actor, Departure, OperationError, Tolerances, Tree};
 
 use crate::support::*;
 
@@ -37,7 +37,7 @@ fn account_paths_of_the_examples() {
     let mut tree = with_devinfo();
     write(&mut tree, Actor::Device, |change| {
         let root = change.tree().account(&server("DMS1")).unwrap().id();
-        change.add(root, "Auth", node_of([("Noti", Content::empty())]))
+        change.add(root, "Auth", node_of([("Noti", node_of([("Secret", text("AAAA"))]))]))
     })
     .unwrap();
     let example = "urn:oma:mo:oma-dm-dmacc:2.0/(x)/AuthNoti/AuthSecret?nv=(x)/ServerID:DMS1";
