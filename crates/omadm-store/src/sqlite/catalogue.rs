@@ -9,7 +9,7 @@ use crate::{DdfFile, StoreError, Token};
 pub(super) fn put_ddf(conn: &Connection, ddf: &DdfFile) -> Result<(), StoreError> {
     execute(
         conn,
-        "INSERT INTO ddf (name, moids, stored, text) VALUES ($1, $2, $3, $4)
+        "INSERT INTO ddf (name, moids, stored, text) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO UPDATE SET moids = excluded.moids, stored = excluded.stored, text = excluded.text",
         params![ddf.name, Texts(ddf.moids.clone()), ddf.stored.0, ddf.text],
     )?;
@@ -30,13 +30,13 @@ pub(super) fn ddfs(conn: &Connection) -> Result<Vec<DdfFile>, StoreError> {
 }
 
 pub(super) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, StoreError> {
-    query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = $1", params![name], ddf_file)
+    query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = ?1", params![name], ddf_file)
 }
 
 pub(super) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreError> {
     let added = execute(
         conn,
-        "INSERT INTO token (name, verifier, created, expires) VALUES ($1, $2, $3, $4)
+        "INSERT INTO token (name, verifier, created, expires) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO NOTHING",
         params![token.name, token.verifier, token.created.0, token.expires.map(|time| time.0)],
     )?;
@@ -55,5 +55,5 @@ pub(super) fn tokens(conn: &Connection) -> Result<Vec<Token>, StoreError> {
 }
 
 pub(super) fn remove_token(conn: &Connection, name: &str) -> Result<bool, StoreError> {
-    Ok(execute(conn, "DELETE FROM token WHERE name = $1", params![name])? > 0)
+    Ok(execute(conn, "DELETE FROM token WHERE name = ?1", params![name])? > 0)
 }

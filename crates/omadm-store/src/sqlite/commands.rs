@@ -8,6 +8,8 @@
 //! ```
 //! A command is open while its column `finished` is null, and a final state never changes again.
 
+use std::sync::LazyLock;
+
 use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, params};
 
@@ -25,7 +27,7 @@ pub(super) fn enqueue(
     let numbered = query_optional(
         conn,
         "UPDATE device SET last_seq = last_seq + 1, open_commands = open_commands + 1
-         WHERE device = $1 RETURNING generation, last_seq, open_commands",
+         WHERE device = ?1 RETURNING generation, last_seq, open_commands",
         params![device],
         |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
     )?;
@@ -70,9 +72,9 @@ fn supersede(conn: &Connection, new: &NewCommand, generation: i64, now: Time) ->
     let Some(key) = &new.supersede_key else { return Ok(0) };
     let changed = execute(
         conn,
-        "UPDATE command SET state = 'superseded', finished = $4,
-           reason = CASE WHEN attempts = 0 THEN $5 ELSE $6 END
-         WHERE device = $1 AND generation = $2 AND supersede_key = $3 AND finished IS NULL AND state = 'queued'",
+        "UPDATE command SET state = 'superseded', finished = ?4,
+           reason = CASE WHEN attempts = 0 THEN ?5 ELSE ?6 END
+         WHERE device = ?1 AND generation = ?2 AND supersede_key = ?3 AND finished IS NULL AND state = 'queued'",
         params![
             new.device.as_str(),
             generation,
@@ -99,7 +101,7 @@ fn insert(
         conn,
         "INSERT INTO command (device, generation, seq, id, state, attempts, created, expires, verb, address,
            supersede_key, payload, created_by, args)
-         VALUES ($1, $2, $3, $4, 'queued', 0, $5, $6, $7, $8, $9, $10, $11, $12)",
+         VALUES (?1, ?2, ?3, ?4, 'queued', 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             new.device.as_str(),
             generation,
@@ -122,7 +124,7 @@ fn insert(
 fn close(conn: &Connection, device: &DeviceId, generation: i64, count: i64) -> Result<(), StoreError> {
     execute(
         conn,
-        "UPDATE device SET open_commands = open_commands - $3 WHERE device = $1 AND generation = $2",
+        "UPDATE device SET open_commands = open_commands - ?3 WHERE device = ?1 AND generation = ?2",
         params![device.as_str(), generation, count],
     )?;
     Ok(())
@@ -158,7 +160,7 @@ fn command(row: &Row<'_>) -> rusqlite::Result<Command> {
 }
 
 pub(super) fn get(conn: &Connection, id: CommandId) -> Result<Option<Command>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM {PRESENT} WHERE c.id = $1");
+    let sql = format!("SELECT {COLUMNS} FROM {PRESENT} WHERE c.id = ?1");
     query_optional(conn, &sql, params![Id(id)], command)
 }
 
@@ -169,10 +171,15 @@ pub(super) fn list(
     limit: u32,
 ) -> Result<Vec<Command>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM {PRESENT} WHERE d.device = $1 AND c.seq < $2 ORDER BY c.seq DESC LIMIT $3"
+        "SELECT {COLUMNS} FROM {PRESENT} WHERE d.device = ?1 AND c.seq < ?2 ORDER BY c.seq DESC LIMIT ?3"
     );
     query(conn, &sql, params![device.as_str(), before.unwrap_or(i64::MAX), limit], command)
 }
+
+/// The open commands of a device.
+const OF_DEVICE: &str = "command c WHERE c.device = ?1 AND c.generation = ?2 AND c.finished IS NULL";
+
+static OPEN: LazyLock<String> = LazyLock::new(|| format!("SELECT {COLUMNS} FROM {OF_DEVICE} ORDER BY c.seq"));
 
 /// Open commands, first all that were sent, then at most `limit` that are queued, and whether there are more. `count` is how many
 /// are open.
@@ -184,17 +191,13 @@ pub(super) fn open(
     limit: u32,
 ) -> Result<(Vec<Command>, bool), StoreError> {
     let most = i64::from(limit);
-    let of_device = format!(
-        "SELECT {COLUMNS} FROM command c WHERE c.device = $1 AND c.generation = $2 AND c.finished IS NULL"
-    );
     // The index is in order of sequence, and so stays as it is when a command is sent. A few commands are put in order here.
     let mut commands = if count <= most {
-        let sql = format!("{of_device} ORDER BY c.seq");
-        query(conn, &sql, params![device.as_str(), generation], command)?
+        query(conn, &OPEN, params![device.as_str(), generation], command)?
     } else {
         let sql = format!(
-            "{of_device} ORDER BY c.state DESC, c.seq LIMIT $3 + 1 + (SELECT COUNT(*) FROM command s
-               WHERE s.device = $1 AND s.generation = $2 AND s.finished IS NULL AND s.state = 'sent')"
+            "SELECT {COLUMNS} FROM {OF_DEVICE}
+             ORDER BY c.state DESC, c.seq LIMIT ?3 + 1 + (SELECT COUNT(*) FROM {OF_DEVICE} AND c.state = 'sent')"
         );
         query(conn, &sql, params![device.as_str(), generation, most], command)?
     };
@@ -257,10 +260,10 @@ pub(super) fn transition(
     let sending = step.from == CommandState::Queued && step.to == CommandState::Sent;
     let changed = execute(
         conn,
-        "UPDATE command SET state = $5, status = COALESCE($6, status), result = COALESCE($8, result),
-           reason = CASE WHEN state = $5 THEN COALESCE($7, reason) ELSE $7 END,
-           attempts = attempts + $9, sent = COALESCE($10, sent), finished = $11
-         WHERE device = $1 AND generation = $2 AND seq = $3 AND state = $4 AND finished IS NULL",
+        "UPDATE command SET state = ?5, status = COALESCE(?6, status), result = COALESCE(?8, result),
+           reason = CASE WHEN state = ?5 THEN COALESCE(?7, reason) ELSE ?7 END,
+           attempts = attempts + ?9, sent = COALESCE(?10, sent), finished = ?11
+         WHERE device = ?1 AND generation = ?2 AND seq = ?3 AND state = ?4 AND finished IS NULL",
         params![
             device.as_str(),
             generation,
@@ -283,7 +286,7 @@ pub(super) fn transition(
 
 pub(super) fn expire(conn: &Connection, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM command c WHERE c.finished IS NULL AND c.expires <= $1 ORDER BY c.expires LIMIT $2"
+        "SELECT {COLUMNS} FROM command c WHERE c.finished IS NULL AND c.expires <= ?1 ORDER BY c.expires LIMIT ?2"
     );
     let mut expired = 0;
     for before in query(conn, &sql, params![now.0, limit], command)? {

@@ -23,7 +23,7 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
     let device = new.device.as_str();
     let before = query_optional(
         conn,
-        "SELECT generation FROM removed_device WHERE device = $1",
+        "SELECT generation FROM removed_device WHERE device = ?1",
         params![device],
         |row| row.get::<_, i64>(0),
     )?;
@@ -31,17 +31,17 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
     let added = execute(
         conn,
         "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts, version)
-         VALUES ($1, $2, 0, 0, $3, $4, '{}', 0) ON CONFLICT (device) DO NOTHING",
+         VALUES (?1, ?2, 0, 0, ?3, ?4, '{}', 0) ON CONFLICT (device) DO NOTHING",
         params![device, generation, now.0, new.label],
     )?;
     if added == 0 {
         return Err(StoreError::Exists(device.to_owned()));
     }
-    execute(conn, "DELETE FROM removed_device WHERE device = $1", params![device])?;
+    execute(conn, "DELETE FROM removed_device WHERE device = ?1", params![device])?;
     let added = execute(
         conn,
         "INSERT INTO credential (device, generation, username, verifier)
-         VALUES ($1, $2, $3, $4) ON CONFLICT (username) DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4) ON CONFLICT (username) DO NOTHING",
         params![device, generation, new.user, new.verifier],
     )?;
     if added == 0 { Err(StoreError::UserTaken(new.user.clone())) } else { Ok(()) }
@@ -53,20 +53,20 @@ pub(super) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreErro
     let remembered = execute(
         conn,
         "INSERT INTO removed_device (device, generation)
-         SELECT device, generation FROM device WHERE device = $1",
+         SELECT device, generation FROM device WHERE device = ?1",
         params![device],
     )?;
     if remembered == 0 {
         return Ok(false);
     }
-    execute(conn, "DELETE FROM device WHERE device = $1", params![device])?;
+    execute(conn, "DELETE FROM device WHERE device = ?1", params![device])?;
     execute(
         conn,
-        "DELETE FROM trace WHERE log IN (SELECT log FROM session_log WHERE device = $1)",
+        "DELETE FROM trace WHERE log IN (SELECT log FROM session_log WHERE device = ?1)",
         params![device],
     )?;
     for table in OWNED {
-        execute(conn, &format!("DELETE FROM {table} WHERE device = $1"), params![device])?;
+        execute(conn, &format!("DELETE FROM {table} WHERE device = ?1"), params![device])?;
     }
     Ok(true)
 }
@@ -90,7 +90,7 @@ pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
 }
 
 pub(super) fn get(conn: &Connection, id: &DeviceId) -> Result<Option<Device>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM device WHERE device = $1");
+    let sql = format!("SELECT {COLUMNS} FROM device WHERE device = ?1");
     query_optional(conn, &sql, params![id.as_str()], device)
 }
 
@@ -101,13 +101,13 @@ pub(super) fn list(
 ) -> Result<Vec<Device>, StoreError> {
     // No DevID is empty, so all of them come after the empty text.
     let after = after.map_or("", DeviceId::as_str);
-    let sql = format!("SELECT {COLUMNS} FROM device WHERE device > $1 ORDER BY device LIMIT $2");
+    let sql = format!("SELECT {COLUMNS} FROM device WHERE device > ?1 ORDER BY device LIMIT ?2");
     query(conn, &sql, params![after, limit], device)
 }
 
 /// The present generation of a device, if it is enrolled.
 pub(super) fn generation(conn: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
-    query_optional(conn, "SELECT generation FROM device WHERE device = $1", params![id.as_str()], |row| {
+    query_optional(conn, "SELECT generation FROM device WHERE device = ?1", params![id.as_str()], |row| {
         row.get(0)
     })
 }
@@ -115,7 +115,7 @@ pub(super) fn generation(conn: &Connection, id: &DeviceId) -> Result<Option<i64>
 pub(super) fn credential(conn: &Connection, user: &str) -> Result<Option<Credential>, StoreError> {
     query_optional(
         conn,
-        "SELECT device, generation, verifier FROM credential WHERE username = $1",
+        "SELECT device, generation, verifier FROM credential WHERE username = ?1",
         params![user],
         |row| {
             Ok(Credential { device: row.get::<_, Dev>(0)?.0, generation: row.get(1)?, verifier: row.get(2)? })

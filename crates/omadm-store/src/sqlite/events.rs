@@ -12,7 +12,7 @@ pub(super) fn add(conn: &Connection, events: &[NewEvent], now: Time) -> Result<(
         execute(
             conn,
             "INSERT INTO event (device, generation, at, kind, body)
-             VALUES ($1, COALESCE((SELECT generation FROM device WHERE device = $1), 0), $2, $3, $4)",
+             VALUES (?1, COALESCE((SELECT generation FROM device WHERE device = ?1), 0), ?2, ?3, ?4)",
             params![event.device.as_ref().map(DeviceId::as_str), now.0, event.kind, event.body],
         )?;
     }
@@ -40,7 +40,7 @@ pub(super) fn after(
     match device {
         None => query(
             conn,
-            "SELECT cursor, at, device, kind, body FROM event WHERE cursor > $1 ORDER BY cursor LIMIT $2",
+            "SELECT cursor, at, device, kind, body FROM event WHERE cursor > ?1 ORDER BY cursor LIMIT ?2",
             params![cursor, limit],
             event,
         ),
@@ -48,7 +48,7 @@ pub(super) fn after(
             conn,
             "SELECT e.cursor, e.at, e.device, e.kind, e.body
              FROM event e JOIN device d ON d.device = e.device AND d.generation = e.generation
-             WHERE d.device = $1 AND e.cursor > $2 ORDER BY e.cursor LIMIT $3",
+             WHERE d.device = ?1 AND e.cursor > ?2 ORDER BY e.cursor LIMIT ?3",
             params![device.as_str(), cursor, limit],
             event,
         ),

@@ -11,7 +11,7 @@ pub(super) fn get(conn: &Connection, id: PayloadId) -> Result<Option<Payload>, S
     query_optional(
         conn,
         "SELECT p.id, p.device, p.content_type, p.body FROM payload p
-         JOIN device d ON d.device = p.device AND d.generation = p.generation WHERE p.id = $1",
+         JOIN device d ON d.device = p.device AND d.generation = p.generation WHERE p.id = ?1",
         params![Id(id)],
         |row| {
             Ok(Payload {
@@ -49,7 +49,7 @@ pub(super) fn put(
     let kept = execute(
         conn,
         "INSERT INTO payload (device, generation, id, stored, command_seq, content_type, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (id) DO UPDATE SET stored = excluded.stored, content_type = excluded.content_type,
            body = excluded.body
          WHERE payload.device = excluded.device AND payload.generation = excluded.generation",

@@ -2,20 +2,14 @@
 
 use omadm_mo::DeviceId;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, Params, Row, ToSql};
+use rusqlite::{Connection, Params, Row, ToSql};
 use uuid::Uuid;
 
 use crate::{CommandState, StoreError};
 
-/// Prepares a statement once per connection. Statements are written with PostgreSQL's `$1`, which SQLite would take for
-/// a name; its numbered parameter is `?1`.
-fn prepare<'c>(conn: &'c Connection, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
-    conn.prepare_cached(&sql.replace('$', "?"))
-}
-
-/// Runs a statement that returns no rows; gives how many it changed.
+/// Runs a statement that returns no rows, prepared once per connection; gives how many it changed.
 pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
-    prepare(conn, sql)?.execute(params)
+    conn.prepare_cached(sql)?.execute(params)
 }
 
 /// All rows of a query.
@@ -25,7 +19,7 @@ pub(super) fn query<T>(
     params: impl Params,
     read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, StoreError> {
-    Ok(prepare(conn, sql)?.query_map(params, read)?.collect::<rusqlite::Result<_>>()?)
+    Ok(conn.prepare_cached(sql)?.query_map(params, read)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The row of a query that has one at most. It is run to its end, so that an `UPDATE … RETURNING` is complete.

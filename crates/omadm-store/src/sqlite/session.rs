@@ -1,5 +1,7 @@
 //! What one message of a device reads and writes, and the sessions and traces that come of it.
 
+use std::sync::LazyLock;
+
 use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, Transaction, params};
 
@@ -34,13 +36,16 @@ fn snapshot(conn: &Connection) -> rusqlite::Result<Transaction<'_>> {
     conn.unchecked_transaction()
 }
 
-fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
-    let sql = format!(
+static DEVICE_AND_SESSION: LazyLock<String> = LazyLock::new(|| {
+    format!(
         "SELECT {}, last_seq, version, session, ended, updated, request_digest, state, reply
-         FROM device WHERE device = $1",
+         FROM device WHERE device = ?1",
         devices::COLUMNS
-    );
-    let found = query_optional(conn, &sql, params![id.as_str()], |row| {
+    )
+});
+
+fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
+    let found = query_optional(conn, &DEVICE_AND_SESSION, params![id.as_str()], |row| {
         Ok((devices::device(row)?, row.get::<_, i64>("last_seq")?, session_row(row)?))
     })?;
     let Some((device, last_seq, session)) = found else { return Ok(None) };
@@ -89,14 +94,14 @@ fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError>
     let session = step.session.as_ref();
     let changed = execute(
         conn,
-        "UPDATE device SET last_contact = $3, open_commands = open_commands - $4,
-           protocol = COALESCE($5, protocol), facts = COALESCE($6, facts), inventory = COALESCE($7, inventory),
-           version = version + $8, session = COALESCE($9, session), ended = COALESCE($10, ended),
-           updated = COALESCE($11, updated), request_digest = COALESCE($12, request_digest),
-           state = COALESCE($13, state), reply = COALESCE($14, reply)
-         WHERE device = $1 AND generation = $2
-           AND ($9 IS NULL OR version = $15 OR ($15 IS NULL AND session IS NULL))
-           AND ($16 IS NULL OR last_seq = $16)",
+        "UPDATE device SET last_contact = ?3, open_commands = open_commands - ?4,
+           protocol = COALESCE(?5, protocol), facts = COALESCE(?6, facts), inventory = COALESCE(?7, inventory),
+           version = version + ?8, session = COALESCE(?9, session), ended = COALESCE(?10, ended),
+           updated = COALESCE(?11, updated), request_digest = COALESCE(?12, request_digest),
+           state = COALESCE(?13, state), reply = COALESCE(?14, reply)
+         WHERE device = ?1 AND generation = ?2
+           AND (?9 IS NULL OR version = ?15 OR (?15 IS NULL AND session IS NULL))
+           AND (?16 IS NULL OR last_seq = ?16)",
         params![
             step.device.as_str(),
             step.generation,
@@ -133,7 +138,7 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     if let Some(replaced) = step.replaced {
         execute(
             conn,
-            "UPDATE session_log SET outcome = 'replaced' WHERE device = $1 AND generation = $2 AND session = $3",
+            "UPDATE session_log SET outcome = 'replaced' WHERE device = ?1 AND generation = ?2 AND session = ?3",
             params![step.device.as_str(), step.generation, replaced],
         )?;
     }
@@ -143,10 +148,10 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     let logged = query_optional(
         conn,
         "INSERT INTO session_log (device, generation, session, started, updated, messages, outcome)
-         SELECT device, generation, COALESCE(session, 0), $3, $3, $4, COALESCE($5, 'open')
-         FROM device WHERE device = $1 AND generation = $2
+         SELECT device, generation, COALESCE(session, 0), ?3, ?3, ?4, COALESCE(?5, 'open')
+         FROM device WHERE device = ?1 AND generation = ?2
          ON CONFLICT (device, generation, session) DO UPDATE SET updated = excluded.updated,
-           messages = session_log.messages + excluded.messages, outcome = COALESCE($5, session_log.outcome)
+           messages = session_log.messages + excluded.messages, outcome = COALESCE(?5, session_log.outcome)
          RETURNING log, messages",
         params![step.device.as_str(), step.generation, step.now.0, count(step.trace.len()), step.outcome],
         |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
@@ -163,7 +168,7 @@ fn trace_message(conn: &Connection, log: i64, number: i64, message: &TraceMessag
     execute(
         conn,
         "INSERT INTO trace (log, number, at, from_device, http_status, length, summary, content_type, notes, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             log,
             number,
@@ -182,7 +187,7 @@ fn trace_message(conn: &Connection, log: i64, number: i64, message: &TraceMessag
 
 const SUMMARY: &str = "SELECT l.device, l.session, l.started, l.updated, l.outcome, l.messages, l.log
     FROM session_log l JOIN device d ON d.device = l.device AND d.generation = l.generation
-    WHERE d.device = $1";
+    WHERE d.device = ?1";
 
 fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
     Ok(SessionSummary {
@@ -201,7 +206,7 @@ pub(super) fn list(
     before: Option<SessionId>,
     limit: u32,
 ) -> Result<Vec<SessionSummary>, StoreError> {
-    let sql = format!("{SUMMARY} AND l.session < $2 ORDER BY l.session DESC LIMIT $3");
+    let sql = format!("{SUMMARY} AND l.session < ?2 ORDER BY l.session DESC LIMIT ?3");
     query(conn, &sql, params![device.as_str(), before.unwrap_or(i64::MAX), limit], summary)
 }
 
@@ -211,7 +216,7 @@ pub(super) fn trace(
     session: SessionId,
 ) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError> {
     let snapshot = snapshot(conn)?;
-    let sql = format!("{SUMMARY} AND l.session = $2");
+    let sql = format!("{SUMMARY} AND l.session = ?2");
     let read = |row: &Row<'_>| Ok((summary(row)?, row.get::<_, i64>("log")?));
     let Some((found, log)) = query_optional(&snapshot, &sql, params![device.as_str(), session], read)? else {
         return Ok(None);
@@ -219,7 +224,7 @@ pub(super) fn trace(
     let messages = query(
         &snapshot,
         "SELECT at, from_device, summary, content_type, http_status, body, length, notes
-         FROM trace WHERE log = $1 ORDER BY number",
+         FROM trace WHERE log = ?1 ORDER BY number",
         params![log],
         |row| {
             Ok(TraceMessage {

@@ -25,9 +25,9 @@ struct Range<'a> {
 macro_rules! in_range {
     ($from:literal) => {
         concat!(
-            "device = $1 AND (generation, moid, miid, path) ",
+            "device = ?1 AND (generation, moid, miid, path) ",
             $from,
-            " ($2, $3, $4, $5) AND (generation, moid, miid, path) < ($6, $7, $8, $9) AND (path = $10 OR path >= $11)"
+            " (?2, ?3, ?4, ?5) AND (generation, moid, miid, path) < (?6, ?7, ?8, ?9) AND (path = ?10 OR path >= ?11)"
         )
     };
 }
@@ -76,12 +76,12 @@ fn node(row: &Row<'_>) -> rusqlite::Result<TreeNode> {
 const LIST_FROM: &str = concat!(
     "SELECT moid, miid, path, value, seen FROM tree WHERE ",
     in_range!(">="),
-    " ORDER BY moid, miid, path LIMIT $12"
+    " ORDER BY moid, miid, path LIMIT ?12"
 );
 const LIST_AFTER: &str = concat!(
     "SELECT moid, miid, path, value, seen FROM tree WHERE ",
     in_range!(">"),
-    " ORDER BY moid, miid, path LIMIT $12"
+    " ORDER BY moid, miid, path LIMIT ?12"
 );
 
 pub(super) fn list(
@@ -169,8 +169,8 @@ fn of_only(
     let Some(moid) = update.addresses().next().map(|at| at.moid.clone()) else { return Ok(None) };
     let bounds = query_optional(
         conn,
-        "SELECT (SELECT miid FROM tree WHERE device = $1 AND generation = $2 AND moid = $3 ORDER BY miid LIMIT 1),
-           (SELECT miid FROM tree WHERE device = $1 AND generation = $2 AND moid = $3 ORDER BY miid DESC LIMIT 1)",
+        "SELECT (SELECT miid FROM tree WHERE device = ?1 AND generation = ?2 AND moid = ?3 ORDER BY miid LIMIT 1),
+           (SELECT miid FROM tree WHERE device = ?1 AND generation = ?2 AND moid = ?3 ORDER BY miid DESC LIMIT 1)",
         params![device.as_str(), generation, moid],
         |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)),
     )?;
@@ -232,7 +232,7 @@ fn put(
         execute(
             conn,
             "INSERT INTO tree (device, generation, moid, miid, path, seen, value)
-             VALUES ($1, $2, $3, $4, $5, $6, NULL)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)
              ON CONFLICT (device, generation, moid, miid, path) DO UPDATE SET seen = excluded.seen, value = NULL
              WHERE tree.value IS NOT NULL",
             params![device.as_str(), generation, at.moid, at.miid, at.path, now.0],
@@ -242,7 +242,7 @@ fn put(
         execute(
             conn,
             "INSERT INTO tree (device, generation, moid, miid, path, seen, value)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (device, generation, moid, miid, path) DO UPDATE SET seen = excluded.seen,
                value = excluded.value",
             params![device.as_str(), generation, at.moid, at.miid, at.path, now.0, value],
