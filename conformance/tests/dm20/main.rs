@@ -30,7 +30,6 @@ mod sec_5_4_alerts;
 mod sec_5_5_accept;
 mod sec_5_6_http_errors;
 mod sec_6_1_client_uri;
-mod sec_6_1_server;
 mod sec_6_2_server_uri;
 mod sec_6_3_nodes;
 mod sec_6_4_ddf;

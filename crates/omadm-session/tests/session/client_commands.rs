@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use omadm_codec::Tolerance;
-use omadm_mo::{Content, Quota, Rights, Tolerances, Value};
+use omadm_mo::{Actor, ClientUri, Content, Quota, Rights, Tolerances, Value};
 use omadm_session::dm2::client::{HttpReply, Note};
 
 const SERVED: &str = "https://data.example/x";
@@ -164,6 +164,26 @@ fn a_leaf_goes_directly_only_when_its_type_is_named() {
     ] {
         assert_eq!(read(address, accept).0, "application/dmmo+json", "{address}");
     }
+}
+
+#[test]
+fn a_package_holds_so_much_data_and_no_more() {
+    const LARGE: usize = 16 << 20;
+    let mut tree = tree_with(Quota { bytes: 2 * LARGE, ..Quota::default() });
+    let blob = tree.resolve(&Actor::Device, &ClientUri::parse(&format!("{BOX}/one/Blob")).unwrap()).unwrap();
+    let mut change = tree.begin(Actor::Device, NOW);
+    change.set(blob[0].node, Value::Bytes(vec![0; LARGE])).unwrap();
+    change.commit();
+    let get = |leaf: &str| format!("[\"GET\",\"{BOX}/one/{leaf}\"]");
+    let commands = [get("Blob"), get("Blob"), get("Blob"), get("Blob"), get("Setting"), get("Empty")];
+    let mut reply = package2(&format!("{{\"CMD\":[{}]}}", commands.join(",")));
+    reply.omadm_accept = Some("text/plain, image/png".into());
+    let seen = converse(&mut tree, &mut World::default(), &[reply]);
+    let body = &seen.posts[1].body;
+    assert!(body.len() > 4 * LARGE, "64 MiB are sent");
+    let head = String::from_utf8_lossy(&body[..1_000]);
+    let codes: Vec<&str> = head.split("\"sc\":").skip(1).map(|rest| &rest[..3]).collect();
+    assert_eq!(codes, ["200", "200", "200", "200", "503", "204"], "{head}");
 }
 
 #[test]

@@ -117,6 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn so_many_repositories_are_remembered() {
+        let mut accepts = Accepts::default();
+        accepts.learn_from_server(&reply("application/x-foo"));
+        for number in 0..=MAX_REPOSITORIES {
+            accepts.learn_from_repository(&format!("https://r{number}/x"), &reply("application/dmmo+json"));
+        }
+        let form = |number: usize| accepts.form_for_upload(&format!("https://r{number}/y"), None);
+        assert_eq!(form(MAX_REPOSITORIES - 1), Some(Form::MoData));
+        assert_eq!(form(MAX_REPOSITORIES), None, "the server's list counts for the one beyond");
+    }
+
+    #[test]
     fn a_repository_speaks_for_itself() {
         let mut accepts = Accepts::default();
         accepts.learn_from_server(&reply("application/x-foo"));
