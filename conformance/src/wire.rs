@@ -53,6 +53,14 @@ impl Request {
 }
 
 impl Reply {
+    /// The challenge of a scheme in `WWW-Authenticate`, which may stand there several times.
+    #[must_use]
+    pub fn challenge(&self, scheme: &str) -> Option<&str> {
+        let values = self.headers.get_all("www-authenticate").iter();
+        let mut values = values.map(|value| value.to_str().expect("the header is ASCII"));
+        values.find(|value| value.split(' ').next() == Some(scheme))
+    }
+
     /// Value of a header; the first if there are several.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

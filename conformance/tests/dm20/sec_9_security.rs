@@ -135,7 +135,7 @@ async fn the_server_asks_for_basic() {
     ] {
         let reply = with(wrong.clone()).await;
         assert_eq!(reply.status, 401, "{wrong:?}");
-        assert!(reply.header("www-authenticate").unwrap().starts_with("Basic realm="), "{wrong:?}");
+        assert!(reply.challenge("Basic").unwrap().starts_with("Basic realm="), "{wrong:?}");
     }
     assert_eq!(with(Some(basic(&user, &secret))).await.status, 200);
 }

@@ -11,12 +11,16 @@ use omadm_store::Store;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::config::Config;
-use crate::device::Memory;
+use crate::device::{Memory, Schemes};
+use crate::guard::Guard;
 use crate::links::Links;
 use crate::models::Models;
 
 /// Path of the DM 2.0 endpoint below the public URL.
 pub const DM2_PATH: &str = "/dm/2.0";
+
+/// The realm of HTTP authentication towards devices. What is kept of their secrets is bound to it.
+pub const REALM: &str = "omadm";
 
 /// Shared by all handlers of both listeners.
 pub struct Context {
@@ -26,6 +30,10 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// Settings of the protocol engine.
     pub engine: engine::Config,
+    /// How devices may prove who they are.
+    pub schemes: Schemes,
+    /// Has those wait who try secrets.
+    pub guard: Arc<Guard>,
     /// How devices reach us: scheme and authority, no trailing slash.
     pub public_url: String,
     /// The authority that devices have to trust, as PEM.

@@ -53,6 +53,9 @@ pub enum ServerError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A thread of its own for what cannot wait in a task.
+    #[error("no thread can be started: {0}")]
+    Thread(std::io::Error),
     /// No randomness.
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),

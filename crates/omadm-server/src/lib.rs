@@ -14,6 +14,7 @@ mod ddfs;
 mod device;
 mod error;
 mod events;
+mod guard;
 mod leaf;
 mod links;
 mod listener;

@@ -14,7 +14,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use openssl::ssl::{Ssl, SslContext};
+use openssl::ssl::Ssl;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -22,6 +22,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_openssl::SslStream;
 use tower::ServiceExt as _;
+
+use crate::clock;
+use crate::guard::Guard;
+use crate::tls::{self, Identified, Live};
 
 /// Longest request head in octets.
 const MAX_HEAD: u32 = 64 << 10;
@@ -48,11 +52,17 @@ pub struct Bounds {
 pub struct Connection {
     /// The other side.
     pub peer: SocketAddr,
+    /// What TLS has proved of it.
+    pub identified: Identified,
     /// Digest of the request whose reply was handed to this connection last: a client that sends on has read that reply.
     answered: Mutex<Option<[u8; 32]>>,
 }
 
 impl Connection {
+    fn new(peer: SocketAddr, identified: Identified) -> Self {
+        Self { peer, identified, answered: Mutex::new(None) }
+    }
+
     /// Digest of the request that was answered last on this connection.
     pub fn answered(&self) -> Option<[u8; 32]> {
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner)
@@ -64,10 +74,19 @@ impl Connection {
     }
 }
 
+/// TLS of a listener.
+#[derive(Clone)]
+pub struct Tls {
+    /// The certificates in use.
+    pub live: Arc<Live>,
+    /// Counts handshakes with wrong keys.
+    pub guard: Arc<Guard>,
+}
+
 /// Accepts until `stop` says so, then lets running requests end within the grace time.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<SslContext>,
+    tls: Option<Tls>,
     router: Router,
     bounds: Bounds,
     mut stop: watch::Receiver<bool>,
@@ -90,13 +109,19 @@ pub async fn serve(
         let (tls, router, mut stop) = (tls.clone(), router.clone(), stop.clone());
         tasks.spawn(async move {
             let _slot = slot;
-            let Some(context) = tls else { return converse(stream, peer, router, bounds, stop).await };
+            let Some(tls) = tls else {
+                return converse(stream, Connection::new(peer, Identified::Nobody), router, bounds, stop)
+                    .await;
+            };
             let shaken = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                shaken = shake_hands(&context, stream, bounds.handshake) => shaken,
+                shaken = shake_hands(&tls, stream, peer, bounds.handshake) => shaken,
             };
             match shaken {
-                Ok(stream) => converse(stream, peer, router, bounds, stop).await,
+                Ok(stream) => {
+                    let connection = Connection::new(peer, Identified::of(stream.ssl()));
+                    converse(stream, connection, router, bounds, stop).await;
+                }
                 Err(problem) => tracing::info!(%peer, problem, "TLS handshake failed"),
             }
         });
@@ -123,17 +148,23 @@ async fn accept(
 }
 
 async fn shake_hands(
-    context: &SslContext,
+    tls: &Tls,
     stream: TcpStream,
+    peer: SocketAddr,
     limit: Duration,
 ) -> Result<SslStream<TcpStream>, String> {
-    let ssl = Ssl::new(context).map_err(|error| error.to_string())?;
+    let mut ssl = Ssl::new(&tls.live.context()).map_err(|error| error.to_string())?;
+    tls::set_source(&mut ssl, peer.ip());
     let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
-    match tokio::time::timeout(limit, Pin::new(&mut stream).accept()).await {
-        Ok(Ok(())) => Ok(stream),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("not complete within {} s", limit.as_secs())),
+    let problem = match tokio::time::timeout(limit, Pin::new(&mut stream).accept()).await {
+        Ok(Ok(())) => return Ok(stream),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("not complete within {} s", limit.as_secs()),
+    };
+    if let Some(attempt) = tls::attempt(stream.ssl()) {
+        tls.guard.note(Some(&attempt.user), peer.ip(), clock::now()).await;
     }
+    Err(problem)
 }
 
 /// What happens on a connection, for its timeouts.
@@ -177,7 +208,7 @@ impl Drop for Running {
 
 async fn converse<S>(
     stream: S,
-    peer: SocketAddr,
+    connection: Connection,
     router: Router,
     bounds: Bounds,
     mut stop: watch::Receiver<bool>,
@@ -186,7 +217,8 @@ async fn converse<S>(
 {
     let activity =
         Arc::new(Activity { running: AtomicUsize::new(0), ended: AtomicU64::new(0), began: Instant::now() });
-    let connection = Arc::new(Connection { peer, answered: Mutex::new(None) });
+    let peer = connection.peer;
+    let connection = Arc::new(connection);
     let counted = activity.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let running = Running::start(&counted);

@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use omadm_auth::{Secret, Verifier};
+use omadm_auth::{Secret, StoredCredential, Verifier};
 
 use crate::ServerError;
+use crate::context::REALM;
 
 /// What every operator token begins with, so that a leaked one is found by scanners.
 pub const TOKEN_PREFIX: &str = "omadm_";
@@ -36,6 +37,14 @@ pub fn secret(prefix: &str) -> Result<Secret, ServerError> {
 /// As [`octets`].
 pub fn verifier(secret: &Secret) -> Result<Vec<u8>, ServerError> {
     Ok(Verifier::new(secret, octets()?).to_bytes())
+}
+
+/// What is kept of a device's secret under a fresh salt; `shared` also keeps the secret, for pre-shared keys in TLS.
+///
+/// # Errors
+/// As [`octets`].
+pub fn credential(user: &str, secret: &Secret, shared: bool) -> Result<Vec<u8>, ServerError> {
+    Ok(StoredCredential::make(user, REALM, secret, octets()?, shared).expose().to_vec())
 }
 
 /// A number from 0 up to and without `end`; 0 when there is no randomness, as it only spreads load.

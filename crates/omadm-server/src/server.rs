@@ -1,8 +1,7 @@
 //! Starting and stopping a server.
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +9,27 @@ use std::time::Duration;
 use omadm_auth::Secret;
 use omadm_store::Store;
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
-use openssl::ssl::SslContext;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, engine_config};
-use crate::device::Memory;
+use crate::device::{Memory, Schemes};
+use crate::guard::Guard;
 use crate::links::{self, Fetcher, Links};
-use crate::listener::{self, Bounds};
+use crate::listener::{self, Bounds, Tls};
 use crate::models::Models;
-use crate::tls::{self, Identity};
-use crate::{ServerError, background, clock, ddfs, device, operator};
+use crate::{ServerError, background, clock, ddfs, device, operator, random, tls};
 
 /// Name of the token that the first start makes.
 const FIRST_TOKEN: &str = "first";
 /// File below the data directory that holds it.
 const TOKEN_FILE: &str = "operator.token";
+/// File below the data directory that holds the key of nonces.
+const AUTH_KEY_FILE: &str = "auth.key";
+/// Shortest such key in octets.
+const MIN_AUTH_KEY: usize = 32;
 /// How long running requests may take once the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// Remarks about one device (security events, traces of refused messages) that are stored in a minute.
@@ -87,7 +89,9 @@ impl Server {
         let operators = listen(config.operator.listen, "operator.listen").await?;
         let (device_addr, operator_addr) = (local(&devices)?, local(&operators)?);
         let public_url = public_url(&config, device_addr);
-        let (tls, authority) = transport(&config, &public_url)?;
+        let guard = Arc::new(Guard::new(&config.auth, store.clone()));
+        let (live, authority) = tls::transport(&config, &public_url, &store, &guard)?;
+        let schemes = Schemes::new(&config.auth, auth_key(&config)?);
         ddfs::seed(store.as_ref()).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
@@ -97,6 +101,8 @@ impl Server {
             stopped: stopped.clone(),
             engine: engine_config(&config),
             new_sessions: Semaphore::new(config.device.max_new_sessions),
+            schemes,
+            guard: guard.clone(),
             memory: Memory::new(config.device.remembered_sessions),
             wakers: Wakers::default(),
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
@@ -108,10 +114,12 @@ impl Server {
             config,
         });
         let bounds = bounds(&context.config.device);
-        let tasks = vec![
+        let every = context.config.tls.reload_interval.0;
+        let watching = live.clone().map(|live| tokio::spawn(tls::watch(live, every, stopped.clone())));
+        let mut tasks = vec![
             tokio::spawn(listener::serve(
                 devices,
-                tls,
+                live.map(|live| Tls { live, guard }),
                 device::router(context.clone()),
                 bounds,
                 stopped.clone(),
@@ -126,6 +134,7 @@ impl Server {
             tokio::spawn(background::run(context.clone(), stopped.clone())),
             tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped)),
         ];
+        tasks.extend(watching);
         let device_uri = context.device_uri();
         tracing::info!(%device_addr, %operator_addr, device_uri, "serving");
         Ok(Running { device_addr, operator_addr, first_token, device_uri, authority, stop, tasks })
@@ -178,62 +187,36 @@ fn public_url(config: &Config, address: SocketAddr) -> String {
     }
 }
 
-/// TLS towards devices, and the authority that they have to trust.
-fn transport(config: &Config, public_url: &str) -> Result<(Option<SslContext>, Option<String>), ServerError> {
-    let device = &config.device;
-    if device.plain_http {
-        tracing::warn!(
-            "device.plain_http is on: everyone on the way reads the devices' credentials and data"
-        );
-        return Ok((None, None));
-    }
-    let identity = match (&device.certificate, &device.key) {
-        (Some(certificate), Some(key)) => Identity {
-            certificate: certificate.clone(),
-            key: key.clone(),
-            authority: device.authority.as_deref().map(read_authority).transpose()?,
-        },
-        _ => tls::trial_identity(&config.server.data_dir.join("tls"), &names(device, public_url))?,
-    };
-    Ok((Some(tls::context(&identity)?), identity.authority))
+/// Held while files of the data directory are made that several servers may share.
+fn lock_data_dir(config: &Config) -> Result<File, ServerError> {
+    let directory = &config.server.data_dir;
+    let lock = File::open(directory).and_then(|file| file.lock().map(|()| file));
+    lock.map_err(|source| ServerError::File { what: "no lock on", path: directory.clone(), source })
 }
 
-fn read_authority(path: &std::path::Path) -> Result<String, ServerError> {
-    std::fs::read_to_string(path).map_err(|source| ServerError::File {
-        what: "device.authority",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Names that a trial certificate has to hold for.
-fn names(device: &DeviceSection, public_url: &str) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    let host = public_url.parse::<http::Uri>().ok();
-    let host = host.as_ref().and_then(http::Uri::host).map(|host| host.trim_matches(['[', ']']));
-    names.extend(host.map(str::to_owned));
-    if !device.listen.ip().is_unspecified() {
-        names.insert(device.listen.ip().to_string());
+/// The key of nonces: of its file, which is made at the first start unless it is configured.
+fn auth_key(config: &Config) -> Result<Secret, ServerError> {
+    let what = "auth.key_file";
+    let path = config.auth.key_file.clone().unwrap_or_else(|| config.server.data_dir.join(AUTH_KEY_FILE));
+    let _lock = lock_data_dir(config)?;
+    match std::fs::read(&path) {
+        Ok(key) if key.len() >= MIN_AUTH_KEY => Ok(Secret::new(key)),
+        Ok(_) => {
+            let problem = format!("has to have {MIN_AUTH_KEY} octets or more");
+            Err(ServerError::File { what, path, source: std::io::Error::other(problem) })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.auth.key_file.is_none() => {
+            let key = Secret::new(random::octets::<MIN_AUTH_KEY>()?.to_vec());
+            tls::write_private(&path, key.expose())?;
+            Ok(key)
+        }
+        Err(source) => Err(ServerError::File { what, path, source }),
     }
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let machine = machine.trim();
-    let is_dns_name = |name: &str| {
-        !name.is_empty()
-            && name.parse::<IpAddr>().is_err()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
-    };
-    if is_dns_name(machine) {
-        names.insert(machine.to_owned());
-    }
-    names
 }
 
 async fn first_token(config: &Config, store: &dyn Store) -> Result<Option<TokenText>, ServerError> {
     // Of servers that start at the same time one makes the token, and the file is of that one.
-    let directory = &config.server.data_dir;
-    let lock = File::open(directory).and_then(|file| file.lock().map(|()| file));
-    let _lock =
-        lock.map_err(|source| ServerError::File { what: "no lock on", path: directory.clone(), source })?;
+    let _lock = lock_data_dir(config)?;
     if !store.tokens().await?.is_empty() {
         return Ok(None);
     }

@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
 mod prefix;
+mod security;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use prefix::UrlPrefix;
+pub use security::{AuthSection, ClientCertificates, DigestAlgorithm, TlsSection};
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_";
@@ -27,6 +29,10 @@ pub struct Config {
     pub server: ServerSection,
     /// The listener for devices.
     pub device: DeviceSection,
+    /// TLS towards devices.
+    pub tls: TlsSection,
+    /// How devices prove who they are.
+    pub auth: AuthSection,
     /// The listener for operators.
     pub operator: OperatorSection,
     /// The command queue.

@@ -1,14 +1,17 @@
 //! What a well-formed value must be beyond its type.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use http::Uri;
 use omadm_config::{Fault, Span};
 
-use super::Config;
+use super::{ClientCertificates, Config};
 
 /// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
 const MAX_BODY: usize = 512 << 20;
+/// Shortest pause between two looks at the certificates.
+const MIN_RELOAD: Duration = Duration::from_millis(100);
 
 /// Finds the first fault.
 pub(super) fn check(config: &Config) -> Result<(), Fault> {
@@ -22,12 +25,15 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         (None, Some(_)) => return Err(Fault::new("device.certificate", "is needed beside device.key")),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    let spans: [(&'static str, Span); 7] = [
+    security(config)?;
+    let spans: [(&'static str, Span); 9] = [
         ("device.idle_timeout", config.device.idle_timeout),
         ("device.header_timeout", config.device.header_timeout),
         ("device.body_timeout", config.device.body_timeout),
         ("device.handshake_timeout", config.device.handshake_timeout),
         ("device.retry_after", config.device.retry_after),
+        ("auth.nonce_lifetime", config.auth.nonce_lifetime),
+        ("auth.max_delay", config.auth.max_delay),
         ("operator.body_timeout", config.operator.body_timeout),
         ("queue.default_expiry", config.queue.default_expiry),
     ];
@@ -36,12 +42,15 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
             return Err(Fault::new(key, "has to be one second or more"));
         }
     }
-    let counts: [(&'static str, usize, RangeInclusive<usize>); 13] = [
+    let counts: [(&'static str, usize, RangeInclusive<usize>); 16] = [
         ("device.max_message", config.device.max_message.0, 1..=64 << 20),
         ("device.max_connections", config.device.max_connections, 1..=1_000_000),
         ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
         ("device.remembered_sessions", config.device.remembered_sessions, 0..=1_000_000),
         ("device.max_alerts", config.device.max_alerts, 0..=100_000),
+        ("auth.nonces", config.auth.nonces, 1..=10_000_000),
+        ("auth.user_failures", config.auth.user_failures as usize, 1..=1_000_000),
+        ("auth.source_failures", config.auth.source_failures as usize, 1..=1_000_000),
         ("queue.max_per_device", config.queue.max_per_device as usize, 1..=1_000_000),
         ("queue.max_commands_per_package", config.queue.max_commands_per_package, 1..=1_000),
         ("queue.max_attempts", config.queue.max_attempts as usize, 1..=1_000),
@@ -55,6 +64,37 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         if !range.contains(&count) {
             return Err(Fault::new(key, format!("has to be {} to {}", range.start(), range.end())));
         }
+    }
+    Ok(())
+}
+
+/// Settings of `[tls]` and `[auth]` that need each other.
+fn security(config: &Config) -> Result<(), Fault> {
+    let tls = &config.tls;
+    match (&tls.second_certificate, &tls.second_key) {
+        (Some(_), None) => {
+            return Err(Fault::new("tls.second_key", "is needed beside tls.second_certificate"));
+        }
+        (None, Some(_)) => {
+            return Err(Fault::new("tls.second_certificate", "is needed beside tls.second_key"));
+        }
+        (Some(_), Some(_)) if config.device.certificate.is_none() => {
+            return Err(Fault::new("tls.second_certificate", "is for use beside device.certificate"));
+        }
+        _ => {}
+    }
+    if tls.client_certificates != ClientCertificates::Off && tls.client_ca.is_none() {
+        return Err(Fault::new("tls.client_ca", "is needed to check the certificates of devices"));
+    }
+    if tls.client_certificates == ClientCertificates::Off
+        && (tls.client_ca.is_some() || tls.client_crl.is_some())
+    {
+        let problem =
+            "has to be \"optional\" or \"required\" for tls.client_ca and tls.client_crl to be used";
+        return Err(Fault::new("tls.client_certificates", problem));
+    }
+    if tls.reload_interval.0 < MIN_RELOAD {
+        return Err(Fault::new("tls.reload_interval", "has to be 100 ms or more"));
     }
     Ok(())
 }

@@ -1,26 +1,175 @@
-//! Who a device is: HTTP Basic (`DM 2.0 §9.2.1`), and that the DevID it names is its own.
+//! Who a device is (`DM 2.0 §9.2.1`): HTTP Basic, HTTP Digest, a client certificate or a pre-shared key; and that the DevID it names
+//! is its own.
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
-use omadm_auth::{BasicCredentials, Verifier};
-use omadm_mo::DeviceId;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use omadm_auth::digest::{self, Given, Hash, Nonces, Qop};
+use omadm_auth::{BasicCredentials, Secret, StoredCredential};
+use omadm_mo::{DeviceId, Time};
 use omadm_session::dm2::server::Refusal;
 use omadm_store::{CheckIn, Credential, NewEvent};
 use serde_json::json;
 
 use super::{OMADM_DEVID, refusal, store_failed};
-use crate::clock;
-use crate::context::Context;
+use crate::config::AuthSection;
+use crate::context::{Context, REALM};
 use crate::listener::Connection;
+use crate::tls::Identified;
+use crate::{clock, random};
+
+/// The proof of the server, and the nonce to use next (`RFC 7616 §3.5`).
+const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
+
+/// What the schemes need to know.
+pub struct Schemes {
+    basic: bool,
+    psk: bool,
+    digests: Vec<Hash>,
+    nonces: Mutex<Nonces>,
+}
+
+impl Schemes {
+    /// The schemes of the configuration; `key` is that of nonces.
+    pub fn new(settings: &AuthSection, key: Secret) -> Self {
+        let nonces = Nonces::new(key, settings.nonce_lifetime.0, settings.nonces, micros(clock::now()));
+        Self {
+            basic: settings.basic,
+            psk: settings.psk,
+            digests: settings.digest.iter().copied().map(Hash::from).collect(),
+            nonces: Mutex::new(nonces),
+        }
+    }
+
+    /// What a device may answer to, the best first.
+    fn challenges(&self, stale: bool) -> Vec<HeaderValue> {
+        let nonce = || Some(self.nonces().issue(micros(clock::now()), random::octets().ok()?));
+        let digests = self.digests.iter().filter_map(|hash| {
+            HeaderValue::from_str(&digest::challenge(REALM, *hash, &nonce()?, stale)).ok()
+        });
+        let basic = self.basic.then(|| format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""));
+        digests.chain(basic.and_then(|value| HeaderValue::from_str(&value).ok())).collect()
+    }
+
+    fn nonces(&self) -> std::sync::MutexGuard<'_, Nonces> {
+        self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn micros(time: Time) -> u64 {
+    u64::try_from(time.0).unwrap_or_default()
+}
+
+/// A request as far as it says who sends it (an extension of each request), and what the answer has to say of that.
+pub struct Caller {
+    /// Where it comes from.
+    pub connection: Arc<Connection>,
+    method: Method,
+    target: String,
+    authorization: Option<HeaderValue>,
+    says: OnceLock<Says>,
+}
+
+/// What the answer says beside its status.
+enum Says {
+    /// The server's proof.
+    Proof(String),
+    /// The answer was right but for its nonce.
+    Stale,
+    /// So many seconds to wait.
+    Wait(u64),
+}
+
+/// Reads who sends a request, and completes the answer.
+pub async fn layer(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
+    let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
+        return next.run(request).await;
+    };
+    let target = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+    let caller = Arc::new(Caller {
+        connection,
+        method: request.method().clone(),
+        target,
+        authorization: request.headers().get(AUTHORIZATION).cloned(),
+        says: OnceLock::new(),
+    });
+    request.extensions_mut().insert(caller.clone());
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let headers = response.headers_mut();
+    match caller.says.get() {
+        Some(Says::Wait(seconds)) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+        }
+        Some(Says::Proof(proof)) => {
+            headers.extend(HeaderValue::from_str(proof).ok().map(|proof| (AUTHENTICATION_INFO, proof)));
+        }
+        Some(Says::Stale) | None => {}
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        for challenge in context.schemes.challenges(matches!(caller.says.get(), Some(Says::Stale))) {
+            headers.append(WWW_AUTHENTICATE, challenge);
+        }
+    }
+    response
+}
+
+/// How a request says who sends it.
+enum Claim {
+    Basic(BasicCredentials),
+    Digest(Given),
+    SharedKey { user: String, key: Secret },
+    Certificate(DeviceId),
+}
+
+impl Claim {
+    /// Who it is said to be. Certificates have no user; no user has a control character in its name.
+    fn name(&self) -> String {
+        match self {
+            Self::Basic(given) => given.user.clone(),
+            Self::Digest(given) => given.user.clone(),
+            Self::SharedKey { user, .. } => user.clone(),
+            Self::Certificate(device) => format!("\0{device}"),
+        }
+    }
+
+    /// Whether what is kept of the device proves it.
+    fn is_proved_by(&self, kept: &Credential, method: &Method) -> bool {
+        if let Self::Certificate(device) = self {
+            return kept.device == *device;
+        }
+        let Some(stored) = StoredCredential::read(&kept.verifier) else { return false };
+        match self {
+            Self::Basic(given) => stored.matches(&given.password),
+            Self::Digest(given) => stored
+                .digest_key(given.algorithm.hash)
+                .is_some_and(|key| given.matches(&key, method.as_str(), b"")),
+            Self::SharedKey { key, .. } => stored.shared_key().is_some_and(|kept| kept == *key),
+            Self::Certificate(_) => false,
+        }
+    }
+}
 
 /// Checks the credentials of a request; the credential is read each time, so that one that was removed ends at once.
 ///
 /// # Errors
-/// 401; 503 when the store fails.
-pub async fn authenticate(context: &Context, headers: &HeaderMap) -> Result<Credential, Refusal> {
-    let given = given(headers)?;
-    let kept = context.store.credential(&given.user).await.map_err(|error| store_failed(&error))?;
-    kept.filter(|kept| matches(kept, &given)).ok_or_else(|| wrong(&given.user))
+/// 401; 403 when TLS says that it is another device; 429 after too many failures; 503 when the store fails.
+pub async fn authenticate(context: &Context, caller: &Caller) -> Result<Credential, Refusal> {
+    let claim = claim(context, caller)?;
+    let kept = match &claim {
+        Claim::Certificate(device) => {
+            let device = context.store.device(device).await.map_err(|error| store_failed(&error))?;
+            device.map(|device| certified(device.id, device.generation))
+        }
+        _ => context.store.credential(&claim.name()).await.map_err(|error| store_failed(&error))?,
+    };
+    let kept = kept.filter(|kept| claim.is_proved_by(kept, &caller.method));
+    accept(context, caller, &claim, kept.as_ref()).await?;
+    kept.ok_or_else(|| refusal(401, WRONG))
 }
 
 /// Who sent a message, and what is known of the device.
@@ -36,38 +185,123 @@ pub struct Known {
 /// As [`authenticate`], and brings with the credential what a message of the device needs; of who has the wrong secret, nothing.
 ///
 /// # Errors
-/// 401; 503 when the store fails.
-pub async fn check_in(context: &Context, headers: &HeaderMap, limit: u32) -> Result<Known, Refusal> {
-    let given = given(headers)?;
-    let user = given.user.clone();
-    let remembered = context.memory.take(&user, |kept| matches(kept, &given));
+/// As [`authenticate`].
+pub async fn check_in(context: &Context, caller: &Caller, limit: u32) -> Result<Known, Refusal> {
+    let claim = Arc::new(claim(context, caller)?);
+    let user = claim.name();
+    let remembered = context.memory.take(&user, |kept| claim.is_proved_by(kept, &caller.method));
     let known = match remembered {
-        Some(known) => Some(known),
-        None => {
-            let accept = Box::new(move |kept: &Credential| matches(kept, &given));
-            let read = context.store.check_in_user(&user, accept, limit).await;
-            read.map_err(|error| store_failed(&error))?
-        }
+        Some(known) => Ok(Some(known)),
+        None => match claim.as_ref() {
+            Claim::Certificate(device) => context.store.check_in(device, limit).await.map(|check| {
+                let check = check?;
+                Some((certified(check.device.id.clone(), check.device.generation), check))
+            }),
+            _ => {
+                let (claim, method) = (claim.clone(), caller.method.clone());
+                let proved = Box::new(move |kept: &Credential| claim.is_proved_by(kept, &method));
+                context.store.check_in_user(&user, proved, limit).await
+            }
+        },
     };
-    let Some((credential, check)) = known else { return Err(wrong(&user)) };
+    let known = known.map_err(|error| store_failed(&error))?;
+    accept(context, caller, &claim, known.as_ref().map(|(credential, _)| credential)).await?;
+    let (credential, check) = known.ok_or_else(|| refusal(401, WRONG))?;
     Ok(Known { user, credential, check })
 }
 
-fn given(headers: &HeaderMap) -> Result<BasicCredentials, Refusal> {
-    let Some(value) = headers.get(AUTHORIZATION) else {
-        return Err(refusal(401, "credentials are needed: HTTP Basic"));
+const WRONG: &str = "user or secret is wrong";
+
+/// What stands for the credential of a device that has a certificate: no secret is kept for it.
+fn certified(device: DeviceId, generation: i64) -> Credential {
+    Credential { device, generation, verifier: Vec::new() }
+}
+
+/// What a request claims: by its header if it has one, else by its connection.
+fn claim(context: &Context, caller: &Caller) -> Result<Claim, Refusal> {
+    let claim = match &caller.authorization {
+        Some(value) => value.to_str().ok().and_then(|value| by_header(&context.schemes, caller, value)),
+        None => match &caller.connection.identified {
+            Identified::Nobody => return Err(refusal(401, "credentials are needed")),
+            Identified::Certificate(device) => Some(Claim::Certificate(device.clone())),
+            Identified::SharedKey { user, key } if context.schemes.psk => {
+                Some(Claim::SharedKey { user: user.clone(), key: key.clone() })
+            }
+            Identified::SharedKey { .. } => None,
+        },
     };
-    let given = value.to_str().ok().and_then(BasicCredentials::from_header);
-    given.ok_or_else(|| refusal(401, "the Authorization header is not legal HTTP Basic"))
+    let claim = claim.ok_or_else(|| {
+        refusal(401, "the Authorization header is none that is taken here; WWW-Authenticate says which are")
+    })?;
+    let (source, now) = (caller.connection.peer.ip(), clock::now());
+    if let Some(wait) = context.guard.wait(Some(&claim.name()), source, now) {
+        let seconds = wait.as_secs() + 1;
+        // A request is asked once.
+        let _set = caller.says.set(Says::Wait(seconds));
+        return Err(refusal(429, format!("too many failed logins; wait {seconds} s")));
+    }
+    Ok(claim)
 }
 
-fn matches(kept: &Credential, given: &BasicCredentials) -> bool {
-    Verifier::from_bytes(&kept.verifier).is_some_and(|verifier| verifier.matches(&given.password))
+fn by_header(schemes: &Schemes, caller: &Caller, value: &str) -> Option<Claim> {
+    if let Some(given) = BasicCredentials::from_header(value) {
+        return schemes.basic.then_some(Claim::Basic(given));
+    }
+    let given = Given::from_header(value)?;
+    let allowed = schemes.digests.contains(&given.algorithm.hash) && given.qop == Qop::Auth;
+    (allowed && given.realm == REALM && given.is_for(&caller.target)).then_some(Claim::Digest(given))
 }
 
-fn wrong(user: &str) -> Refusal {
-    tracing::warn!(user, "wrong user or secret; enrol the device or bootstrap it anew");
-    refusal(401, "user or secret is wrong")
+/// Settles a claim: `kept` is the credential that proves it, if there is one.
+async fn accept(
+    context: &Context,
+    caller: &Caller,
+    claim: &Claim,
+    kept: Option<&Credential>,
+) -> Result<(), Refusal> {
+    let user = claim.name();
+    let Some(kept) = kept else {
+        tracing::warn!(user, "wrong user or secret; enrol the device or bootstrap it anew");
+        context.guard.note(Some(&user), caller.connection.peer.ip(), clock::now()).await;
+        return Err(refusal(401, WRONG));
+    };
+    let agrees = match &caller.connection.identified {
+        Identified::Nobody => true,
+        Identified::Certificate(device) => *device == kept.device,
+        Identified::SharedKey { user: identity, .. } => *identity == user,
+    };
+    if !agrees {
+        tracing::warn!(device = %kept.device, "TLS and HTTP credentials are of different devices");
+        return Err(refusal(403, "the credentials of TLS and HTTP are of different devices"));
+    }
+    if let Claim::Digest(given) = claim {
+        use_nonce(context, caller, given, kept)?;
+    }
+    context.guard.succeeded(&user);
+    Ok(())
+}
+
+/// Counts the use of the nonce, and prepares the server's own proof.
+fn use_nonce(context: &Context, caller: &Caller, given: &Given, kept: &Credential) -> Result<(), Refusal> {
+    let now = micros(clock::now());
+    let mut nonces = context.schemes.nonces();
+    if let Err(unusable) = nonces.take(&given.nonce, given.count, now) {
+        // A request is asked once.
+        let _set = caller.says.set(Says::Stale);
+        return Err(refusal(401, format!("{unusable}; answer the new one")));
+    }
+    let next = if nonces.is_ageing(&given.nonce, now) {
+        random::octets().ok().map(|random| nonces.issue(now, random))
+    } else {
+        None
+    };
+    drop(nonces);
+    let key =
+        StoredCredential::read(&kept.verifier).and_then(|stored| stored.digest_key(given.algorithm.hash));
+    if let Some(key) = key {
+        let _set = caller.says.set(Says::Proof(given.info(&key, b"", next.as_deref())));
+    }
+    Ok(())
 }
 
 /// Checks that a request names no other device than its credentials do.

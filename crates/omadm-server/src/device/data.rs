@@ -18,12 +18,12 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::{CheckIn, Command, CommandState, Payload, StoreError, TraceMessage};
 use uuid::Uuid;
 
+use super::auth::Caller;
 use super::{TAKEN, auth, dm2, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::{Context, limits};
 use crate::leaf::{Body as Content, Forms};
-use crate::listener::Connection;
 use crate::operation::Operation;
 use crate::outcome::Outcome;
 
@@ -35,11 +35,11 @@ const MAX_CONFLICTS: usize = 5;
 /// `GET /data/c/{command}`
 pub async fn payload(
     State(context): State<Arc<Context>>,
-    Extension(connection): Extension<Arc<Connection>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(command): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    match find(&context, &connection, &headers, &command).await {
+    match find(&context, &caller, &headers, &command).await {
         Ok(content) => serve(content),
         Err(refusal) => {
             tracing::warn!(status = refusal.http_status, reason = refusal.reason, "payload refused");
@@ -50,11 +50,11 @@ pub async fn payload(
 
 async fn find(
     context: &Context,
-    connection: &Connection,
+    caller: &Caller,
     headers: &HeaderMap,
     command: &str,
 ) -> Result<Content, Refusal> {
-    let command = own_command(context, connection, headers, command).await?;
+    let command = own_command(context, caller, headers, command).await?;
     // A device that broke off its session may come for it later, when the operator was told that it is not carried out any more.
     if is_given_up(command.state) {
         return Err(refusal(410, "the command is over; its data is not to be used any more"));
@@ -104,11 +104,11 @@ fn essence(form: &Content) -> String {
 /// `PUT` and `POST /data/u/{command}`
 pub async fn upload(
     State(context): State<Arc<Context>>,
-    Extension(connection): Extension<Arc<Connection>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(command): Path<String>,
     request: Request,
 ) -> Response {
-    match take(&context, &connection, &command, request).await {
+    match take(&context, &caller, &command, request).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(refusal) => {
             tracing::warn!(status = refusal.http_status, reason = refusal.reason, "upload refused");
@@ -117,14 +117,9 @@ pub async fn upload(
     }
 }
 
-async fn take(
-    context: &Context,
-    connection: &Connection,
-    command: &str,
-    request: Request,
-) -> Result<(), Refusal> {
+async fn take(context: &Context, caller: &Caller, command: &str, request: Request) -> Result<(), Refusal> {
     let (head, body) = request.into_parts();
-    let command = own_command(context, connection, &head.headers, command).await?;
+    let command = own_command(context, caller, &head.headers, command).await?;
     let Ok(Operation::Upload { addresses, .. }) = Operation::from_stored(&command) else {
         return Err(refusal(404, "this command wants no upload"));
     };
@@ -258,13 +253,13 @@ fn taken_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
 /// The command of a path, if it is one of the device that asks.
 async fn own_command(
     context: &Context,
-    connection: &Connection,
+    caller: &Caller,
     headers: &HeaderMap,
     command: &str,
 ) -> Result<Command, Refusal> {
-    let credential = auth::authenticate(context, headers).await?;
+    let credential = auth::authenticate(context, caller).await?;
     if let Some(named) = auth::named_device(headers)? {
-        auth::same_device(context, &credential, &named, connection).await?;
+        auth::same_device(context, &credential, &named, &caller.connection).await?;
     }
     let unknown = || refusal(404, "there is no such command");
     let id = Uuid::try_parse(command).map_err(|_| unknown())?;

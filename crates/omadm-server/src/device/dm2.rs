@@ -17,12 +17,11 @@ use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Ste
 use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, SessionStep, StoreError};
 use sha2::{Digest as _, Sha256};
 
-use super::auth::Known;
+use super::auth::{Caller, Known};
 use super::{OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::Context;
-use crate::listener::Connection;
 use crate::operation::Operation;
 use crate::outcome::{Outcome, Queued, Received, inventory_text};
 
@@ -34,10 +33,10 @@ const BEYOND: usize = 256;
 /// `POST /dm/2.0`, and the answer to every other method.
 pub async fn endpoint(
     State(context): State<Arc<Context>>,
-    Extension(connection): Extension<Arc<Connection>>,
+    Extension(caller): Extension<Arc<Caller>>,
     request: Request,
 ) -> Response {
-    match serve(&context, &connection, request).await {
+    match serve(&context, &caller, request).await {
         Ok(reply) => package2(reply),
         Err(refusal) => refuse(&context, &refusal),
     }
@@ -52,11 +51,12 @@ fn package2(body: Vec<u8>) -> Response {
     (headers, Body::from(body)).into_response()
 }
 
-async fn serve(context: &Context, connection: &Connection, request: Request) -> Result<Vec<u8>, Refusal> {
+async fn serve(context: &Context, caller: &Caller, request: Request) -> Result<Vec<u8>, Refusal> {
+    let connection = &caller.connection;
     let answered_before = connection.answered();
     let (head, body) = request.into_parts();
     let admitted = admit(head.method.as_str(), &head.headers);
-    let known = match auth::check_in(context, &head.headers, commands_read(context)).await {
+    let known = match auth::check_in(context, caller, commands_read(context)).await {
         Ok(known) => known,
         Err(unknown) => {
             // What is wrong with the request itself comes first.

@@ -7,6 +7,7 @@ mod dm2;
 mod memory;
 mod traces;
 
+pub use auth::Schemes;
 pub use memory::Memory;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, put};
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use omadm_codec::media_type::TEXT_PLAIN;
@@ -34,9 +35,6 @@ const TAKEN: &str = "application/dmmo+json, text/plain;q=0.5, application/octet-
                      text/xml;q=0.5, application/xml;q=0.5";
 /// Identifies the device (`DM 2.0 §5.2.2`).
 const OMADM_DEVID: HeaderName = HeaderName::from_static("omadm-devid");
-/// The challenge of HTTP Basic (`RFC 7617 §2`).
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"omadm\", charset=\"UTF-8\"");
-
 /// Routes of the device listener.
 pub fn router(context: Arc<Context>) -> Router {
     Router::new()
@@ -46,7 +44,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/ddf/{name}", get(ddf::file))
         // Bodies are bounded by our own settings, with an answer that names them.
         .layer(DefaultBodyLimit::disable())
-        .layer(axum::middleware::from_fn(crate::requests::log))
+        .layer(axum::middleware::from_fn_with_state(context.clone(), auth::layer))
+        .layer(axum::middleware::from_fn(crate::requests::log_device))
         .with_state(context)
 }
 
@@ -69,16 +68,10 @@ fn refuse(context: &Context, refusal: &Refusal) -> Response {
     if refusal.omadm_accept {
         headers.insert(OMADM_ACCEPT, HeaderValue::from_static(TAKEN));
     }
-    match status {
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
-        }
-        StatusCode::SERVICE_UNAVAILABLE => {
-            // Spread, so that those who are turned away together do not come back together.
-            let base = context.config.device.retry_after.0.as_secs();
-            headers.insert(RETRY_AFTER, HeaderValue::from(base + random::below(3 * base + 1)));
-        }
-        _ => {}
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        // Spread, so that those who are turned away together do not come back together.
+        let base = context.config.device.retry_after.0.as_secs();
+        headers.insert(RETRY_AFTER, HeaderValue::from(base + random::below(3 * base + 1)));
     }
     response
 }

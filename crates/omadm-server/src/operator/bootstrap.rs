@@ -41,6 +41,9 @@ pub struct Target {
     id: String,
     /// A name for people.
     label: Option<String>,
+    /// Let it use its secret as a pre-shared key in TLS, for which the secret itself has to be kept.
+    #[serde(default)]
+    psk: bool,
     /// Start anew if it is enrolled already.
     #[serde(default)]
     replace: bool,
@@ -65,8 +68,8 @@ pub async fn create(
     operator: axum::Extension<Operator>,
     Body(new): Body<NewBootstrap>,
 ) -> Result<(StatusCode, Json<Bootstrap>), Problem> {
-    let Target { id, label, replace } = new.device;
-    let prepared = [Prepared::new(NewDevice::with_new_secret(id, label, replace))?];
+    let Target { id, label, psk, replace } = new.device;
+    let prepared = [Prepared::new(NewDevice::with_new_secret(id, label, psk, replace))?];
     let [one] = &prepared;
     let moids = new.moids.unwrap_or_else(|| vec!["*".to_owned()]);
     let name = new.name.unwrap_or_else(|| context.config.server.name.clone());

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use omadm_auth::Secret;
+use omadm_auth::credential::MAX_SHARED_KEY;
 use omadm_mo::DeviceId;
 use omadm_store::{Enrolment, NewEvent, TreeAddress};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,10 @@ pub struct NewDevice {
     user: Option<String>,
     /// Its secret, 16 to 256 characters; one of 256 bits is made if not given.
     secret: Option<String>,
+    /// Let it use its secret as a pre-shared key in TLS (PSK-TLS), for which the secret itself has to be kept. The user name is the PSK
+    /// identity; the secret has at most 64 octets.
+    #[serde(default)]
+    psk: bool,
     /// Start anew if it is enrolled already: its queue and its last known tree are dropped.
     #[serde(default)]
     replace: bool,
@@ -48,8 +53,8 @@ pub struct NewDevice {
 
 impl NewDevice {
     /// A device with a secret that is made for it.
-    pub fn with_new_secret(id: String, label: Option<String>, replace: bool) -> Self {
-        Self { id, label, user: None, secret: None, replace }
+    pub fn with_new_secret(id: String, label: Option<String>, psk: bool, replace: bool) -> Self {
+        Self { id, label, user: None, secret: None, psk, replace }
     }
 }
 
@@ -91,7 +96,10 @@ impl Prepared {
                 "a secret has {range} characters; leave it out to have one made"
             )));
         }
-        let verifier = random::verifier(&secret)?;
+        if new.psk && secret.expose().len() > MAX_SHARED_KEY {
+            return Err(Problem::bad(format!("a pre-shared key has at most {MAX_SHARED_KEY} octets")));
+        }
+        let verifier = random::credential(&user, &secret, new.psk)?;
         Ok(Self { enrolment: Enrolment { device, label, user, verifier, replace: new.replace }, secret })
     }
 
