@@ -7,12 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_client::{
     Client, ClientConfig, ClientError, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport, Journal,
-    ManagementObject, SessionReport, Trigger,
+    ManagementObject, ReportConfig, SessionReport, Trigger,
 };
 use omadm_mo::well_known::{DEVINFO, DMACC, SESSION_INFO};
 use omadm_mo::{Actor, Authority as Who, ClientUri, Miid, Moid, Quota, Rights, ServerId, Value};
 use serde_json::{Value as Json, json};
 
+use crate::browser::TestBrowser;
 use crate::test_mo::{DDF, EXAMPLE_MOID, FixedMo, MOID, Plug, SINGLE_MOID, TestMo};
 
 /// DevID of the device under test.
@@ -105,6 +106,12 @@ pub struct DeviceSetup {
     pub data_objects: Vec<String>,
     /// Whether it has the access control mechanism.
     pub access_control: bool,
+    /// When it reports; by default at once, and as often as it is asked to.
+    pub reports: ReportConfig,
+    /// Most subscriptions of one server, and most executions that are reported later.
+    pub bounds: (usize, usize),
+    /// Its browser.
+    pub browser: Option<TestBrowser>,
 }
 
 impl DeviceSetup {
@@ -125,6 +132,14 @@ impl DeviceSetup {
             session_info: json!({ "CBT": 1, "ROAMING": 2 }),
             data_objects: Vec::new(),
             access_control: true,
+            reports: ReportConfig {
+                window: Duration::ZERO,
+                retry: Duration::ZERO,
+                look_interval: Duration::ZERO,
+                ..ReportConfig::default()
+            },
+            bounds: (64, 64),
+            browser: Some(TestBrowser::default()),
         }
     }
 
@@ -158,7 +173,13 @@ impl DeviceSetup {
 
     fn device(&self, directory: &Path, plug: &Plug) -> Result<Device, ClientError> {
         let journal = Journal::open(directory).expect("a journal");
-        let config = DeviceConfig { quota: self.quota, ..DeviceConfig::default() };
+        let config = DeviceConfig {
+            quota: self.quota,
+            reports: self.reports.clone(),
+            subscriptions: self.bounds.0,
+            executions: self.bounds.1,
+            ..DeviceConfig::default()
+        };
         Device::open(config, self.plugins(plug), Box::new(journal))
     }
 
@@ -209,6 +230,10 @@ impl TestDevice {
         };
         let transport = HttpsTransport::new(&https).expect("TLS settings");
         let client = Client::new(device, transport, setup.client.clone());
+        let client = match setup.browser.clone() {
+            Some(browser) => client.with_browser(Box::new(browser)),
+            None => client,
+        };
         Self { client, plug, setup, directory }
     }
 
@@ -259,6 +284,27 @@ impl TestDevice {
     pub async fn session_for(&mut self, server: &str, trigger: Trigger) -> SessionReport {
         let server = ServerId::parse(server).expect("a server identifier");
         self.client.run_session(&server, trigger).await.expect("the session could be started")
+    }
+
+    /// Sends the reports that are due, and runs the sessions in which servers wait for the end of an execution.
+    pub async fn report(&mut self) -> Vec<SessionReport> {
+        self.client.report().await.expect("what became of the reports is kept");
+        let mut sessions = Vec::new();
+        for due in self.client.sessions_due() {
+            let session = self.client.run_session_at(&due.server, Trigger::Client, due.at.as_ref());
+            sessions.push(session.await.expect("the session could be started"));
+        }
+        sessions
+    }
+
+    /// The device itself sets a leaf.
+    pub fn set(&mut self, address: &str, value: Value) {
+        let uri = ClientUri::parse(address).expect("an address");
+        let set = self.client.device_mut().change(|tree| {
+            let found = tree.tree().resolve(&Actor::Device, &uri)?;
+            Ok(tree.set(found[0].node, value)?)
+        });
+        set.expect("a leaf that takes the value");
     }
 
     /// The value of a leaf as the device itself sees it; `None` if there is no such leaf.

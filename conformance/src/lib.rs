@@ -12,6 +12,7 @@
 
 mod agent;
 mod bench;
+mod browser;
 pub mod ddf;
 mod device;
 mod log;
@@ -27,6 +28,7 @@ mod wire;
 
 pub use agent::{AgentProcess, omadm};
 pub use bench::Bench;
+pub use browser::TestBrowser;
 pub use device::{Account, DDF_FILES, DEVICE_ID, DeviceSetup, SECRET, TestDevice, USER};
 pub use log::logged;
 pub use package::{Package1, Package3, Part, Schema, dmmo};

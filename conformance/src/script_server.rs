@@ -103,6 +103,8 @@ struct State {
     requests: Vec<Request>,
     packages: VecDeque<Answer>,
     routes: BTreeMap<(String, String), Answer>,
+    /// Answers that are given once, before those of `routes`.
+    next: BTreeMap<(String, String), VecDeque<Answer>>,
 }
 
 /// An independent DM server and Data Repository on a real socket.
@@ -171,6 +173,11 @@ impl ScriptServer {
     /// What GET, PUT or POST of data on a path is answered from now on. Other paths get 404.
     pub fn route(&self, method: &Method, path: &str, answer: Answer) {
         self.state().routes.insert((method.to_string(), path.to_owned()), answer);
+    }
+
+    /// What the next GET, PUT or POST of data on a path is answered, whatever is routed; called again, the one after it.
+    pub fn route_once(&self, method: &Method, path: &str, answer: Answer) {
+        self.state().next.entry((method.to_string(), path.to_owned())).or_default().push_back(answer);
     }
 
     /// Serves MO data and gives its URI.
@@ -306,7 +313,8 @@ async fn respond(
             state.packages.pop_front().unwrap_or_else(|| Answer::commands(&json!([["END"]])))
         } else {
             let route = (request.method.to_string(), request.target.clone());
-            state.routes.get(&route).cloned().unwrap_or_else(|| Answer::status(404))
+            let once = state.next.get_mut(&route).and_then(VecDeque::pop_front);
+            once.or_else(|| state.routes.get(&route).cloned()).unwrap_or_else(|| Answer::status(404))
         };
         state.requests.push(request);
         answer

@@ -98,6 +98,8 @@ struct PlugState {
     raised: Vec<Alert>,
     running: BTreeSet<String>,
     ended: Vec<Finished>,
+    /// What ends when another node is executed: which node, and the end.
+    chained: BTreeMap<String, Finished>,
     survives: bool,
 }
 
@@ -133,6 +135,16 @@ impl Plug {
     pub fn end_with(&self, path: &str, status: u16, data: Option<AlertData>) {
         let address = ClientUri::parse(&address(path)).expect("an address");
         self.state().ended.push(Finished { address, status: StatusCode(status), data });
+    }
+
+    /// When `path` is executed next, the execution of `other` that goes on ends with this status.
+    pub fn execution_ends_another(&self, path: &str, other: &str, status: u16) {
+        let end = Finished {
+            address: ClientUri::parse(&address(other)).expect("an address"),
+            status: StatusCode(status),
+            data: None,
+        };
+        self.state().chained.insert(address(path), end);
     }
 
     /// Whether executions outlive a restart of the device.
@@ -233,6 +245,8 @@ impl ManagementObject for TestMo {
         state.called();
         let status = state.executing.get(&address).copied().unwrap_or(200);
         let running = state.running.contains(&address);
+        let chained = state.chained.remove(&address);
+        state.ended.extend(chained);
         state.executed.push(address);
         match status {
             200 if running => Ok(Execution::Running),

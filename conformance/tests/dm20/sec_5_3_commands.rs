@@ -39,3 +39,33 @@ async fn wrong_parameters_are_400_and_leave_their_neighbours_alone() {
     assert_eq!(bench.device.plug.executed().len(), 1);
     assert!(!bench.device.has(&address("Maybe")));
 }
+
+#[tokio::test]
+async fn every_command_is_carried_out() {
+    proves!("D2-5.3-03", "D2-5.3-04");
+    let mut bench = Bench::new().await;
+    let data = bench.server.serve("/data", &dmmo(&address("Id"), "Id", json!("new")));
+    let up = bench.server.take("/up");
+    let home = bench.server.dm_uri();
+    let answer = bench.run(json!([
+        ["HGET", data, address("Id")],
+        ["HPUT", up, address("Id")],
+        ["HPOST", up, address("Id")],
+        ["DELETE", address("Maybe")],
+        ["EXEC", address("Run")],
+        ["EXEC", address("Run"), home],
+        ["GET", address("Text")],
+        ["SHOW", bench.server.uri("/ui")],
+        ["DEFAULT", data, omadm_conformance::PLAIN_MOID],
+        ["SUB", up, address("Text")],
+        ["UNSUB", address("Text")],
+        ["CONT", home],
+    ]));
+    assert_eq!(answer.await.statuses(), [200, 200, 200, 200, 200, 202, 200, 200, 200, 200, 200, 200]);
+    bench.server.say(Answer::commands(&json!([["DELETE", address("Day")], ["END"]])));
+    let report = bench.session().await;
+    assert!(matches!(report.outcome, omadm_client::Outcome::Ended { commands: 1 }), "{report:?}");
+
+    let mut plain = Bench::with(|setup| setup.browser = None).await;
+    assert_eq!(plain.status(json!(["SHOW", "https://localhost/"])).await, 501, "built without a browser");
+}
