@@ -37,6 +37,23 @@ CREATE TABLE credential (
     verifier   BLOB   NOT NULL
 );
 
+-- How devices are notified. `due` is when the next notification has to go out.
+CREATE TABLE push (
+    device       TEXT   NOT NULL PRIMARY KEY,
+    generation   BIGINT NOT NULL,
+    version      BIGINT NOT NULL,
+    addresses    TEXT   NOT NULL,
+    registration TEXT,
+    wanted       BIGINT,
+    next_id      BIGINT NOT NULL,
+    sent         BIGINT,
+    attempts     BIGINT NOT NULL,
+    due          BIGINT,
+    day          BIGINT NOT NULL,
+    day_count    BIGINT NOT NULL
+);
+CREATE INDEX push_due ON push (due) WHERE due IS NOT NULL;
+
 -- A command is open while `finished` is null. Every index that the request path reads holds open commands only, so a
 -- history of any length costs it nothing.
 CREATE TABLE command (

@@ -5,10 +5,12 @@
 
 mod check_in;
 pub mod error;
+mod push;
 pub mod sqlite;
 pub mod types;
 
 pub use error::StoreError;
+pub use push::{Push, PushProgress, PushStep};
 pub use types::*;
 
 use omadm_mo::{DeviceId, Time};
@@ -122,6 +124,27 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Event>, StoreError>;
     /// Adds events outside a session.
     async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError>;
+
+    /// How a device is notified; `None` if no way to it was ever given.
+    async fn push(&self, id: &DeviceId) -> Result<Option<Push>, StoreError>;
+    /// Devices whose notification is due, the longest waiting first, at most `limit`. [`Store::enqueue`] makes one due at once, unless
+    /// one was sent that the device has not answered yet.
+    async fn due_pushes(&self, now: Time, limit: u32) -> Result<Vec<Push>, StoreError>;
+    /// When the next notification is due; `None` when none is.
+    async fn next_push(&self) -> Result<Option<Time>, StoreError>;
+    /// Says where a device can be notified, the best first; `false` if it is not enrolled. If commands wait, it is due at once.
+    async fn set_push_addresses(
+        &self,
+        id: &DeviceId,
+        addresses: Vec<String>,
+        now: Time,
+    ) -> Result<bool, StoreError>;
+    /// Keeps where a device says that it can be notified, in place of what it said before; `false` if it is not enrolled.
+    async fn register_push(&self, id: &DeviceId, registration: &str, now: Time) -> Result<bool, StoreError>;
+    /// Forgets a registration; `false` if the device has another or none.
+    async fn unregister_push(&self, id: &DeviceId, registration: &str) -> Result<bool, StoreError>;
+    /// Writes how far the notifying of a device has come. [`StoreError::Conflict`] when generation or version are not as expected.
+    async fn advance_push(&self, step: PushStep, now: Time) -> Result<(), StoreError>;
 
     /// Keeps a DDF file under its name, replacing one of that name.
     async fn put_ddf(&self, ddf: DdfFile) -> Result<(), StoreError>;

@@ -14,7 +14,7 @@ use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, params};
 
 use super::row::{self, Dev, Id, execute, query, query_optional};
-use super::{events, payloads};
+use super::{events, payloads, pushes};
 use crate::{Command, CommandId, CommandState, EventOf, NewCommand, StoreError, Transition};
 
 pub(super) fn enqueue(
@@ -45,6 +45,7 @@ pub(super) fn enqueue(
         payloads::put(conn, payload, &new.device, generation, Some(seq), now)?;
     }
     insert(conn, &new, generation, seq, now)?;
+    pushes::wake(conn, &new.device, now)?;
     Ok(Command {
         payload: new.payload.map(|payload| payload.id),
         id: new.id,

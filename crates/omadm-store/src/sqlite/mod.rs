@@ -10,6 +10,7 @@ mod cost;
 mod devices;
 mod events;
 mod payloads;
+mod pushes;
 mod reader;
 mod retention;
 mod row;
@@ -27,8 +28,8 @@ use self::reader::Readers;
 use self::writer::Writer;
 use crate::{
     Accept, CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf,
-    NewCommand, NewEvent, Payload, PayloadId, SessionId, SessionStep, SessionSummary, Store, StoreError,
-    Token, TraceMessage, TreeAddress, TreeNode,
+    NewCommand, NewEvent, Payload, PayloadId, Push, PushStep, SessionId, SessionStep, SessionSummary, Store,
+    StoreError, Token, TraceMessage, TreeAddress, TreeNode,
 };
 
 /// The embedded engine.
@@ -237,6 +238,43 @@ impl Store for SqliteStore {
 
     async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError> {
         self.writer.run(move |conn| events::add(conn, &events, now)).await
+    }
+
+    async fn push(&self, id: &DeviceId) -> Result<Option<Push>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |conn| pushes::get(conn, &id)).await
+    }
+
+    async fn due_pushes(&self, now: Time, limit: u32) -> Result<Vec<Push>, StoreError> {
+        self.readers.run(move |conn| pushes::due(conn, now, limit)).await
+    }
+
+    async fn next_push(&self) -> Result<Option<Time>, StoreError> {
+        self.readers.run(pushes::next).await
+    }
+
+    async fn set_push_addresses(
+        &self,
+        id: &DeviceId,
+        addresses: Vec<String>,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.writer.run(move |conn| pushes::set_addresses(conn, &id, &addresses, now)).await
+    }
+
+    async fn register_push(&self, id: &DeviceId, registration: &str, now: Time) -> Result<bool, StoreError> {
+        let (id, registration) = (id.clone(), registration.to_owned());
+        self.writer.run(move |conn| pushes::register(conn, &id, &registration, now)).await
+    }
+
+    async fn unregister_push(&self, id: &DeviceId, registration: &str) -> Result<bool, StoreError> {
+        let (id, registration) = (id.clone(), registration.to_owned());
+        self.writer.run(move |conn| pushes::unregister(conn, &id, &registration)).await
+    }
+
+    async fn advance_push(&self, step: PushStep, now: Time) -> Result<(), StoreError> {
+        self.writer.run(move |conn| pushes::advance(conn, &step, now)).await
     }
 
     async fn put_ddf(&self, ddf: DdfFile) -> Result<(), StoreError> {

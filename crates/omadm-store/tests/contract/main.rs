@@ -7,6 +7,7 @@ mod support;
 mod commands;
 mod devices;
 mod others;
+mod pushes;
 mod sessions;
 mod trees;
 
@@ -72,6 +73,13 @@ run_on_sqlite! {
         ancestors_are_made
         an_update_of_the_only_instance_needs_one
         trees_of_devices_are_apart;
+    pushes:
+        a_device_without_address_is_not_notified
+        a_command_makes_a_notification_due
+        one_notification_waits_for_its_answer
+        a_way_to_the_device_serves_what_waits_already
+        a_stale_step_of_notifying_conflicts
+        ways_go_with_their_enrolment;
     others:
         payloads_are_kept_for_their_device
         payloads_of_others_are_safe
