@@ -369,3 +369,32 @@ fn the_log_can_be_for_programs() {
     assert_eq!((&line["level"], &line["fields"]["message"]), (&json!("INFO"), &json!("running")), "{line}");
     assert_eq!(line["fields"]["device_id"], "IMEI:493005100592800");
 }
+
+#[test]
+fn files_have_a_largest_size() {
+    const LARGEST: usize = 1 << 20;
+    let server = Server::start();
+    let agent = Agent::new("");
+    let fill = |text: &str, length: usize| format!("{text}{}", " ".repeat(length - text.len()));
+    let bootstrap = agent.bootstrap_file(&server);
+    let account = std::fs::read_to_string(&bootstrap).unwrap();
+    let ddf = include_str!("../../../ddf/omadm_agent-v1_0.ddf")
+        .replace("urn:omadm:mo:agent:1.0", "urn:vendor:mo:lamp:1.0");
+    let directory = agent.path("ddf");
+    std::fs::create_dir(&directory).unwrap();
+    let install = |account_length: usize, ddf_length: usize| {
+        std::fs::write(&bootstrap, fill(&account, account_length)).unwrap();
+        std::fs::write(directory.join("lamp.ddf"), fill(&ddf, ddf_length)).unwrap();
+        let mut command = agent.command(&["bootstrap", bootstrap.to_str().unwrap()]);
+        command.env("OMADM_AGENT__DDF__DIR", &directory).output().unwrap()
+    };
+    for (account, ddf, file) in [(LARGEST + 1, LARGEST, "bootstrap.json"), (LARGEST, LARGEST + 1, "lamp.ddf")]
+    {
+        let output = install(account, ddf);
+        assert!(!output.status.success(), "{output:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains(file) && told.contains("is larger than 1048576 bytes"), "{told}");
+    }
+    let output = install(LARGEST, LARGEST);
+    assert!(output.status.success(), "{output:?}");
+}

@@ -129,3 +129,16 @@ fn what_is_no_message_is_refused() {
         assert!(ran.stderr.contains("--as"), "{ran:?}");
     }
 }
+
+#[test]
+fn a_message_has_a_largest_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("message");
+    let largest: u64 = 64 << 20;
+    for (length, told) in [(largest, "--as"), (largest + 1, "is larger than 67108864 bytes")] {
+        std::fs::File::create(&file).unwrap().set_len(length).unwrap();
+        let ran = run(&["decode", text(&file)]);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stderr.contains(told), "{length}: {}", ran.stderr);
+    }
+}

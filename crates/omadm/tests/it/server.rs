@@ -365,3 +365,18 @@ fn the_log_can_be_for_programs() {
     child.wait().unwrap();
     assert!(serving.unwrap()["fields"]["operator_addr"].as_str().unwrap().starts_with("127.0.0.1:"));
 }
+
+#[test]
+fn a_value_from_a_file_has_a_largest_size() {
+    let server = Server::start();
+    server.good(&["device", "add", "UUID:1"]);
+    let file = server.path("value");
+    let largest: u64 = 16 << 20;
+    for (length, code) in [(largest + 1, Some(1)), (largest, Some(0))] {
+        std::fs::File::create(&file).unwrap().set_len(length).unwrap();
+        let set = ["run", "UUID:1", "set", "urn:x:1.0//Image", "--file", file.to_str().unwrap()];
+        let ran = server.run(&[&set[..], &["--type", "image/png"]].concat());
+        assert_eq!(ran.code, code, "{length}: {ran:?}");
+        assert_eq!(ran.stderr.contains("fetch URL"), code == Some(1), "{ran:?}");
+    }
+}
