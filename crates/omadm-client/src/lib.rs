@@ -42,7 +42,7 @@ pub use error::{ClientError, PersistError, PluginError, TransportError};
 pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
 pub use journal::{Journal, JournalView};
-pub use omadm_auth::gba::{GbaError, GbaPush, NafKey};
+pub use omadm_auth::gba::{GbaError, GbaPush, NafId, NafKey, Place};
 pub use omadm_auth::{BasicCredentials, Secret};
 pub use omadm_codec::dm2::alert::AlertData;
 pub use omadm_codec::dm2::{Alert, Mark, StatusCode};
