@@ -370,6 +370,108 @@ fn the_log_can_be_for_programs() {
     assert_eq!(line["fields"]["device_id"], "IMEI:493005100592800");
 }
 
+const MMS: &str = "urn:oma:mo:oma-mms:1.3";
+
+/// Puts the description of [`MMS`] where the agent finds it.
+fn describe_mms(agent: &Agent) {
+    let root = |inside: &str| {
+        format!(
+            "<Node><NodeName></NodeName><DFProperties><AccessType><Add/><Get/></AccessType><DFFormat><node/></DFFormat>\
+             <Occurrence><ZeroOrMore/></Occurrence><DFType><DDFName>{MMS}</DDFName></DFType></DFProperties>{inside}</Node>"
+        )
+    };
+    let leaf = "<Node><NodeName>Name</NodeName><DFProperties><AccessType><Add/><Get/></AccessType><DFFormat><chr/></DFFormat>\
+         <Occurrence><ZeroOrOne/></Occurrence></DFProperties></Node>";
+    let ddf = format!("<MgmtTree><VerDTD>1.2</VerDTD>{}</MgmtTree>", root(leaf));
+    std::fs::create_dir_all(agent.path("ddf")).unwrap();
+    std::fs::write(agent.path("ddf/mms.ddf"), ddf).unwrap();
+}
+
+#[test]
+fn what_a_session_leaves_behind_goes_on_after_it() {
+    let server = Server::start();
+    let agent = Agent::new("[report]\nwindow = \"10 ms\"\n[network]\nmcc = \"262\"\n");
+    describe_mms(&agent);
+    let shown = agent.path("shown");
+    let more = format!(
+        "[ddf]\ndir = \"{}\"\n[show]\ncommand = [\"/bin/sh\", \"-c\", 'echo \"$1\" > {}', \"sh\"]\n",
+        agent.path("ddf").display(),
+        shown.display()
+    );
+    let config = std::fs::read_to_string(agent.path("agent.toml")).unwrap();
+    std::fs::write(agent.path("agent.toml"), config + &more).unwrap();
+    let bootstrap = agent.bootstrap_file(&server);
+    assert!(agent.output(&["bootstrap", bootstrap.to_str().unwrap()]).status.success());
+    assert_eq!(server.alert(), "urn:oma:at:dm:2.0:BootstrapComplete");
+
+    let (mo, at) = ("urn:omadm:mo:agent:1.0", |path: &str| format!("{}{path}", server.address));
+    server.script(&json!([
+        ["DEFAULT", at("/[MCC]/[MNC]/mms"), MMS],
+        ["SUB", at("/report"), format!("{mo}//Note")],
+        ["EXEC", format!("{mo}//Operations/Compact"), at("/results")],
+        ["SHOW", at("/ui?uiid=1&x=$(id)")],
+        ["HGET", at("/note"), format!("{mo}//Note")],
+    ]));
+    server.answer("text/plain", "by the server".to_owned());
+    let report = agent.json(&["session", "--output", "json"]);
+    let notes = report["notes"].to_string();
+    for expected in ["DEFAULT", "SUB", "SHOW", "HGET"].map(|name| format!("{name} answered 200")) {
+        assert!(notes.contains(&expected), "{expected}: {notes}");
+    }
+    assert!(notes.contains("EXEC answered 202"), "{notes}");
+    assert_eq!(std::fs::read_to_string(&shown).unwrap().trim(), at("/ui?uiid=1&x=$(id)"));
+    let heard: Vec<(String, Value)> = server
+        .heard
+        .try_iter()
+        .map(|(head, body)| {
+            (head.lines().next().unwrap().to_owned(), serde_json::from_slice(&body).unwrap_or(Value::Null))
+        })
+        .collect();
+    let find =
+        |line: &str| heard.iter().find(|(head, _)| head.starts_with(line)).map(|(_, body)| body.clone());
+    let result = find("POST /results").expect("a session of its own tells the end");
+    assert_eq!(result["Alert"][1]["Data"], json!({ "sc": 200 }));
+    let change = find("PUT /report").expect("a report of the change");
+    assert_eq!(change[0]["MOData"]["Note"], "by the server");
+
+    let status = agent.json(&["status", "--output", "json"]);
+    assert_eq!(status["defaults"][0]["moid"], MMS);
+    assert_eq!((&status["subscriptions"][0]["failed"], &status["executions"]), (&Value::Null, &json!([])));
+    assert!(text(&agent.output(&["status"]).stdout).contains("DEFAULT FOR"));
+}
+
+#[test]
+fn a_local_application_gets_what_it_needs_from_a_running_agent() {
+    let server = Server::start();
+    let agent = Agent::new("");
+    describe_mms(&agent);
+    let config = std::fs::read_to_string(agent.path("agent.toml")).unwrap();
+    let more = format!("[ddf]\ndir = \"{}\"\n", agent.path("ddf").display());
+    std::fs::write(agent.path("agent.toml"), config + &more).unwrap();
+    let bootstrap = agent.bootstrap_file(&server);
+    assert!(agent.output(&["bootstrap", bootstrap.to_str().unwrap()]).status.success());
+    let refused = agent.output(&["provision", MMS]);
+    assert!(text(&refused.stderr).contains("no server has said by DEFAULT"), "{refused:?}");
+    server.script(&json!([["DEFAULT", format!("{}/mms", server.address), MMS]]));
+    assert!(agent.output(&["session"]).status.success());
+    server.heard.try_iter().for_each(drop);
+
+    let mut running = agent.run();
+    running.wait_for("running");
+    let data = json!([{ "ClientURI": format!("{MMS}//"), "MOData": { "m": { "Name": "operator" } } }]);
+    server.answer("application/dmmo+json", data.to_string());
+    let provisioned = agent.json(&["provision", MMS, "--output", "json"]);
+    assert_eq!(provisioned, json!({ "instances": [format!("{MMS}/m/")], "fetched": true }));
+    assert!(server.next().0.starts_with("GET /mms "));
+    let printed = agent.output(&["provision", MMS]);
+    assert_eq!(text(&printed.stdout), format!("{MMS}/m/\n"), "nothing is fetched twice");
+    let unknown = agent.output(&["provision", "urn:x:unknown:1.0"]);
+    assert!(!unknown.status.success() && text(&unknown.stderr).contains("urn:x:unknown:1.0"), "{unknown:?}");
+    running.signal("TERM");
+    assert!(running.0.wait().unwrap().success());
+    assert!(!agent.path("data/agent.sock").exists(), "the socket goes with the agent");
+}
+
 #[test]
 fn files_have_a_largest_size() {
     const LARGEST: usize = 1 << 20;

@@ -68,6 +68,7 @@ async fn serve(
     user: &mut Signal,
 ) -> Result<(), AgentError> {
     let controls = &setup.controls;
+    let door = Door::open(&setup.data_dir);
     if let Some(device_id) = client.device().tree().device_id() {
         tracing::info!(%device_id, poll_interval = controls.poll_interval(), "running");
     }
@@ -75,7 +76,6 @@ async fn serve(
     sessions(client, controls, pending, &Trigger::Bootstrap).await?;
     // Machines that start together must not all call together.
     let mut poll = due(spread(controls.poll_interval(), 0.0, 1.0));
-    let door = Door::open(&setup.data_dir);
     // When the next session that a server asks for, or waits for because an execution has ended, may be.
     let mut extra = Instant::now();
     let mut failures = 0;

@@ -47,6 +47,18 @@ fn every_section_is_read() {
         package_bytes = "64 KiB"
         fetch_bytes = 1000
         tree_nodes = 1000
+        subscriptions = 0
+        executions = 1
+        [network]
+        mcc = "262"
+        sp_name = "Operator"
+        [report]
+        window = "500 ms"
+        retry = 1
+        look_interval = 0
+        [show]
+        command = []
+        pages_per_minute = 0
         [access]
         defaults = false
         grants = [{ moid = "urn:x:1.0", server = "*", rights = ["read", "execute"], path = "/Ext" }]
@@ -64,6 +76,12 @@ fn every_section_is_read() {
     assert_eq!((config.limits.package_bytes, config.limits.fetch_bytes), (Size(64 << 10), Size(1000)));
     assert_eq!(config.tls.min_version, MinVersion::Tls13);
     assert_eq!(config.log.level, LogLevel::Debug);
+    assert_eq!((config.limits.subscriptions, config.limits.executions), (0, 1));
+    assert_eq!(config.network.parameters().mcc.as_deref(), Some("262"));
+    assert_eq!(config.network.parameters().mnc, None);
+    let reports = config.report.to_reports();
+    assert_eq!((reports.window.as_millis(), reports.retry.as_secs(), reports.attempts), (500, 1, 8));
+    assert!(config.show.command.is_empty() && config.show.pages_per_minute == 0);
     assert_eq!(
         (config.bootstrap.consent, config.bootstrap.consent_timeout),
         (ConsentMode::Command, Span::secs(1))
@@ -103,6 +121,9 @@ fn a_wrong_value_is_refused_with_its_place() {
             "line 2: session.connect_timeout: has to be one second or more",
         ),
         ("[session]\nmax_rounds = 0", "line 2: session.max_rounds: has to be 1 or more"),
+        ("[report]\nattempts = 0", "line 2: report.attempts: has to be 1 or more"),
+        ("[report]\nretry = \"999 ms\"", "line 2: report.retry: has to be one second or more"),
+        ("[show]\ncommand = [\"\"]", "line 2: show.command: has to begin with a program"),
         ("[limits]\ntree_bytes = \"big\"", "line 2: limits.tree_bytes: \"big\" is no size"),
         ("[log]\nlevel = \"loud\"", "line 2: log.level: unknown variant `loud`"),
         ("[bootstrap]\nurl = \"http://bs.example/\"", "line 2: bootstrap.url: has to be https"),
