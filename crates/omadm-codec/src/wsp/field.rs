@@ -16,6 +16,16 @@ const DEFAULT_PAGE: u8 = 1;
 const SHIFT: u8 = 0x7f;
 const LAST_SHORT_CUT: u8 = 0x1f;
 const APPLICATION_ID: u8 = 0x2f;
+/// Headers of push by their codes (`WAP-230, table 39`).
+const PUSH_HEADERS: [(u8, &str); 7] = [
+    (0x2e, "Content-Disposition"),
+    (APPLICATION_ID, "X-Wap-Application-Id"),
+    (0x30, "X-Wap-Content-URI"),
+    (0x31, "X-Wap-Initiator-URI"),
+    (0x32, "Accept-Application"),
+    (0x33, "Bearer-Indication"),
+    (0x34, "Push-Flag"),
+];
 
 /// A number of 7 bits, one octet on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +175,19 @@ pub enum HeaderName {
     Text(Token),
 }
 
+impl HeaderName {
+    /// The name; `None` for a code that no header of push has.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(name) => Some(name.as_str()),
+            Self::Code(code) => {
+                PUSH_HEADERS.iter().find(|(known, _)| *known == code.0).map(|(_, name)| *name)
+            }
+        }
+    }
+}
+
 /// One header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -182,10 +205,7 @@ impl Header {
     }
 
     pub(super) fn names_application(&self) -> bool {
-        match &self.name {
-            HeaderName::Code(code) => code.0 == APPLICATION_ID,
-            HeaderName::Text(name) => name.0.eq_ignore_ascii_case("X-Wap-Application-Id"),
-        }
+        self.name.as_str().is_some_and(|name| name.eq_ignore_ascii_case("X-Wap-Application-Id"))
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::{repository, run, run_with_input};
 
 /// Folder of vectors, and what its messages are.
-const KINDS: [(&str, &str); 5] = [
+const KINDS: [(&str, &str); 9] = [
+    ("notification", "notification"),
+    ("wsp", "wsp"),
+    ("sms", "sms"),
+    ("cloud", "cloud"),
     ("initiation", "package1"),
     ("request", "package2"),
     ("response", "package3"),
@@ -18,7 +22,10 @@ fn messages(folder: &str, judgement: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(repository("vectors/dm2").join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json" || extension == "txt"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| ["json", "txt", "hex"].iter().any(|known| extension == *known))
+        })
         .filter(|path| path.with_extension(judgement).exists())
         .collect();
     found.sort();
@@ -68,6 +75,10 @@ fn kinds_are_guessed() {
         ("response/7.2.1.3.json", "package3"),
         ("mo_data/7.2.1.4.json", "dmmo"),
         ("multipart/F.txt", "multipart"),
+        ("notification/all-options.hex", "notification"),
+        ("wsp/E.1.hex", "wsp"),
+        ("sms/deliver.hex", "sms"),
+        ("cloud/fcm.json", "cloud"),
     ] {
         let message = repository("vectors/dm2").join(file);
         let json = run(&["decode", "--output", "json", text(&message)]).json();
@@ -90,6 +101,58 @@ fn the_facts_of_a_message_are_told() {
     assert_eq!(json["content"]["statuses"][0]["label"], "Not Found", "{json}");
     assert_eq!(json["content"]["statuses"][1]["uris"][0], "urn:x:mo:a:1.0/1/", "{json}");
     assert_eq!(json["tolerances"], serde_json::json!([]), "{json}");
+}
+
+#[test]
+fn a_notification_is_told_through_all_that_carries_it() {
+    let message = repository("vectors/dm2/notification/all-options.hex");
+    let ran = run(&["decode", text(&message)]);
+    for fact in [
+        "Package#0 (application/vnd.syncml.dm.notification), 70 bytes",
+        "SERVER-ID com.example.dm2",
+        "PREFERRED-CON-TYPE WLAN, CELLULAR, ANY_AVAILABLE",
+        "NOTIFICATION-ID 4660",
+        "SHA256-DIGEST 276d6a7d",
+        "TIMESTAMP 1700000000 (2023-11-14T22:13:20Z)",
+        "REQ-MOS",
+    ] {
+        assert!(ran.stdout.contains(fact), "{fact}: {ran:?}");
+    }
+    let sms = run(&["decode", text(&repository("vectors/dm2/sms/deliver.hex"))]);
+    assert!(sms.stdout.contains("\n    REQ-MOS"), "{sms:?}");
+    let json = run(&["decode", "--output", "json", text(&repository("vectors/dm2/sms/deliver.hex"))]).json();
+    assert_eq!(json["content"]["push"]["notification"]["request_mos"], true, "{json}");
+    assert_eq!(json["content"]["message"]["originator"], "+46708251358", "{json}");
+    assert_eq!(json["media_type"], serde_json::Value::Null, "{json}");
+    let octets =
+        run_with_input(&["decode", "--output", "json"], b"\x21\x00\x30\x02\x01\x02\x60\x01\xff").json();
+    assert_eq!(octets["content"]["notification_id"], 258, "{octets}");
+    assert_eq!(octets["content"]["ignored"][0]["number"], 9, "{octets}");
+}
+
+/// Offsets count from the start of the whole message, whatever carries the notification.
+#[test]
+fn a_notification_that_is_wrong_inside_has_its_offset() {
+    let at = |kind: &str, input: &str| {
+        let ran = run_with_input(&["decode", "--as", kind, "--output", "json"], input.as_bytes());
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let error = ran.json()["error"].clone();
+        assert_eq!(error["field"], "NOTIFICATION-ID", "{error}");
+        error["at"].as_u64().unwrap()
+    };
+    let (wrong, push) = ("2080 3001 07", "01 06 03 d8 af87");
+    assert_eq!(at("notification", wrong), 4);
+    assert_eq!(at("wsp", &format!("{push} {wrong}")), 10);
+    let sms = format!("44 00 91 00 04 00000000000000 12 06 05040b8423f0 {push} {wrong}");
+    assert_eq!(at("sms", &sms), 30);
+    assert_eq!(at("cloud", r#"{"SMS":"IIAwAQc="}"#), 4);
+    let ran = run_with_input(&["decode", "--as", "notification"], wrong.as_bytes());
+    assert!(
+        ran.stderr.contains("standard input: (byte 4): NOTIFICATION-ID of Package#0: not 2 octets long"),
+        "{ran:?}"
+    );
+    let odd = run_with_input(&["decode", "--as", "notification"], b"2080 6");
+    assert!(odd.stderr.contains("hexadecimal digits at byte 2"), "{odd:?}");
 }
 
 #[test]

@@ -1,12 +1,24 @@
 //! What a message can be, and how to tell without being told.
 
 use clap::ValueEnum;
-use omadm_codec::media_type;
+use omadm_codec::sms::Tpdu;
+use omadm_codec::{media_type, wsp};
 use serde_json::Value;
+
+use super::{hex, limits};
 
 /// Kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
+    /// Package#0: a DM notification, in octets or hexadecimal digits.
+    #[value(alias = "package0")]
+    Notification,
+    /// A push PDU of WSP, as it comes to UDP port 2948, in octets or hexadecimal digits.
+    Wsp,
+    /// A short message, SMS-DELIVER or SMS-SUBMIT, in octets or hexadecimal digits.
+    Sms,
+    /// A push message of cloud messaging with the notification under the key SMS.
+    Cloud,
     /// Package#1: session initiation.
     #[value(alias = "initiation")]
     Package1,
@@ -29,6 +41,10 @@ impl Kind {
     /// The name on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Notification => "notification",
+            Self::Wsp => "wsp",
+            Self::Sms => "sms",
+            Self::Cloud => "cloud",
             Self::Package1 => "package1",
             Self::Package2 => "package2",
             Self::Package3 => "package3",
@@ -41,6 +57,10 @@ impl Kind {
     /// The name for people.
     pub fn title(self) -> &'static str {
         match self {
+            Self::Notification => "Package#0",
+            Self::Wsp => "WAP push",
+            Self::Sms => "Short message",
+            Self::Cloud => "Push message",
             Self::Package1 => "Package#1",
             Self::Package2 => "Package#2",
             Self::Package3 => "Package#3",
@@ -50,16 +70,25 @@ impl Kind {
         }
     }
 
-    /// The registered media type.
-    pub fn media_type(self) -> &'static str {
-        match self {
+    /// Whether it consists of octets rather than of text.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Notification | Self::Wsp | Self::Sms)
+    }
+
+    /// The registered media type, if there is one.
+    pub fn media_type(self) -> Option<&'static str> {
+        let media_type = match self {
+            Self::Notification => wsp::NOTIFICATION_TYPE,
+            Self::Wsp | Self::Sms => return None,
+            Self::Cloud => "application/json",
             Self::Package1 => media_type::INITIATION_JSON,
             Self::Package2 => media_type::REQUEST_JSON,
             Self::Package3 => media_type::RESPONSE_JSON,
             Self::Multipart => media_type::FORM_DATA,
             Self::Dmmo => media_type::DMMO_JSON,
             Self::Ddf => "application/vnd.syncml.dmddf+xml",
-        }
+        };
+        Some(media_type)
     }
 }
 
@@ -75,7 +104,21 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
         [b'-', b'-', ..] => Ok(Kind::Multipart),
         [b'{' | b'[', ..] => guess_json(text),
         _ if text.windows(3).any(|window| window == b"\n--") => Ok(Kind::Multipart),
-        _ => Err("it is neither JSON, nor XML, nor a multipart body".to_owned()),
+        _ => guess_binary(input)
+            .ok_or("it is neither JSON, nor XML, nor a multipart body, nor a notification".to_owned()),
+    }
+}
+
+fn guess_binary(input: &[u8]) -> Option<Kind> {
+    let octets = hex::octets(input).ok()?;
+    match *octets {
+        [0x20..=0x2f, ..] => Some(Kind::Notification),
+        [_, 0x06, ..] => Some(Kind::Wsp),
+        _ => {
+            let (limits, octets) = (limits(), &*octets);
+            let sms = Tpdu::decode(octets, &limits).or_else(|_| Tpdu::decode_from_modem(octets, &limits));
+            sms.is_ok().then_some(Kind::Sms)
+        }
     }
 }
 
@@ -105,6 +148,10 @@ fn by_members(has: impl Fn(&str) -> bool) -> Option<Kind> {
         ("ClientURI", Kind::Dmmo),
         ("MOS", Kind::Package1),
         ("Alert", Kind::Package1),
+        ("SMS", Kind::Cloud),
+        ("registration_ids", Kind::Cloud),
+        ("message", Kind::Cloud),
+        ("data", Kind::Cloud),
     ]
     .into_iter()
     .find_map(|(name, kind)| has(name).then_some(kind))
@@ -125,7 +172,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 9] = [
+        let cases: [(&[u8], Kind); 16] = [
             (b" {}", Kind::Package1),
             (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
             (br#"{"CMD":[["END"]]}"#, Kind::Package2),
@@ -135,6 +182,13 @@ mod tests {
             (b"<?xml version=\"1.0\"?><MgmtTree/>", Kind::Ddf),
             (b"--b\r\n\r\n--b--", Kind::Multipart),
             (b"preamble\r\n--b\r\n\r\n--b--", Kind::Multipart),
+            (b"2080 6000\n", Kind::Notification),
+            (b"\x20\x80\x60\x00", Kind::Notification),
+            (b"01 06 03 d8 af87", Kind::Wsp),
+            (b"04 00 91 00 04 00000000000000 01 ff", Kind::Sms),
+            (b"0191 04 00 91 00 04 00000000000000 01 ff", Kind::Sms),
+            (br#"{"SMS":"IIBgAA=="}"#, Kind::Cloud),
+            (br#"{"message":{"data":{}}}"#, Kind::Cloud),
         ];
         for (input, kind) in cases {
             assert_eq!(guess(input), Ok(kind), "{}", String::from_utf8_lossy(input));

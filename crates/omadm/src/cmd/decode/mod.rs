@@ -2,11 +2,14 @@
 
 mod content;
 mod ddf;
+mod hex;
 mod kind;
 mod outline;
 mod packages;
 mod parts;
+mod push;
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -24,9 +27,10 @@ pub use outline::Outline;
 /// Largest message that is read, in octets.
 const MAX_INPUT: usize = 64 << 20;
 
-/// Read a DM message and say what is in it: packages 1 to 3, multipart bodies, MO data, DDF files.
+/// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files.
 ///
-/// A message that is wrong is answered with the place (line, column, byte) and what was expected there. What peers send beside the
+/// A message that is wrong is answered with the place (line, column, byte) and what was expected there. Binary messages may
+/// be given in hexadecimal digits. What peers send beside the
 /// standard is accepted and named; --strict refuses it.
 #[derive(Debug, Args)]
 pub struct Decode {
@@ -67,6 +71,8 @@ pub enum Fault {
         /// Offset and reason.
         error: DecodeError,
     },
+    /// The notification in a push message is wrong at an offset of its own.
+    InNotification(DecodeError),
 }
 
 impl From<DecodeError> for Fault {
@@ -90,6 +96,7 @@ impl Decode {
             (None, None) => kind::guess(&input)
                 .map_err(|reason| Failure::Failed(format!("{name}: {reason}; say what it is with --as")))?,
         };
+        let input = if kind.is_binary() { from_digits(input, &name)? } else { input };
         let mut leniency = if self.strict { Leniency::strict() } else { Leniency::lenient() };
         match decode(kind, &input, self.boundary.as_deref(), &mut leniency) {
             Ok(decoded) => print(global.output, kind, input.len(), &decoded, &leniency),
@@ -121,6 +128,12 @@ impl Decode {
     }
 }
 
+/// A binary message may come in hexadecimal digits.
+fn from_digits(input: Vec<u8>, name: &str) -> Result<Vec<u8>, Failure> {
+    let octets = hex::octets(&input);
+    octets.map(Cow::into_owned).map_err(|error| Failure::Failed(format!("{name}: {error}")))
+}
+
 /// Bounds of this tool: as wide as the file it read, otherwise those of the engines.
 pub fn limits() -> Limits {
     Limits { bytes: MAX_INPUT, ..Limits::default() }
@@ -133,6 +146,10 @@ fn decode(
     leniency: &mut Leniency,
 ) -> Result<Decoded, Fault> {
     match kind {
+        Kind::Notification => Ok(push::notification(input, leniency)?),
+        Kind::Wsp => Ok(push::wsp(input, leniency)?),
+        Kind::Sms => Ok(push::sms(input, leniency)?),
+        Kind::Cloud => push::cloud(input, leniency),
         Kind::Package1 => Ok(packages::initiation(input, leniency)?),
         Kind::Package2 => Ok(packages::request(input, leniency)?),
         Kind::Package3 => Ok(packages::response(input, leniency)?),
@@ -160,7 +177,8 @@ fn print(
             "content": decoded.content,
         }));
     }
-    screen::line(&format!("{} ({}), {length} bytes", kind.title(), kind.media_type()))?;
+    let media_type = kind.media_type().map_or_else(String::new, |name| format!(" ({name})"));
+    screen::line(&format!("{}{media_type}, {length} bytes", kind.title()))?;
     decoded.outline.print()?;
     for warning in &decoded.warnings {
         screen::line(&format!("Note: {}", screen::clean(warning)))?;
@@ -173,23 +191,27 @@ fn print(
 
 /// The failure of a message that does not decode; programs get it as JSON as well.
 fn refuse(output: Format, kind: Kind, name: &str, input: &[u8], fault: &Fault) -> Result<Failure, Failure> {
-    let (part, body, error) = match fault {
-        Fault::At(error) => (None, input, error),
-        Fault::InPart { part, body, error } => (Some(*part), body.as_slice(), error),
+    let (part, text, error) = match fault {
+        Fault::At(error) => (None, (!kind.is_binary()).then_some(input), error),
+        Fault::InPart { part, body, error } => (Some(*part), Some(body.as_slice()), error),
+        Fault::InNotification(error) => (None, None, error),
     };
-    let (line, column) = line_and_column(body, error.at);
+    let position = text.map(|text| line_and_column(text, error.at));
     if output == Format::Json {
         screen::json(&json!({
             "kind": kind.as_str(),
             "error": {
-                "part": part, "at": error.at, "line": line, "column": column,
+                "part": part, "at": error.at, "line": position.map(|(line, _)| line), "column": position.map(|(_, column)| column),
                 "field": error.field, "problem": error.problem.to_string(),
             },
         }))?;
     }
-    let place = match part {
-        Some(part) => format!("{name}: part {part}, line {line}, column {column} of it"),
-        None => format!("{name}:{line}:{column}"),
+    let place = match (part, position) {
+        (Some(part), Some((line, column))) => {
+            format!("{name}: part {part}, line {line}, column {column} of it")
+        }
+        (None, Some((line, column))) => format!("{name}:{line}:{column}"),
+        (_, None) => format!("{name}:"),
     };
     Ok(Failure::Failed(format!(
         "{place} (byte {}): {} of {}: {}",
