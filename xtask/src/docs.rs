@@ -5,9 +5,10 @@ use std::path::Path;
 use crate::workspace::root;
 
 /// A configuration's source and the heading under which its keys stand in `docs/src/configuration.md`.
-const CONFIGURATIONS: [(&str, &str); 2] = [
+const CONFIGURATIONS: [(&str, &str); 3] = [
     ("crates/omadm-server/src/config/mod.rs", "## The server"),
     ("crates/omadm-agent/src/config/mod.rs", "## The agent"),
+    ("crates/omadm-agent/src/config/later.rs", "## The agent"),
 ];
 
 /// Names of the public fields of every struct that is documented as a section such as `[queue]`, with the section.
