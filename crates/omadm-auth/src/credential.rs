@@ -1,6 +1,9 @@
 //! What a server keeps of a device's secret, for every way in which the device may prove that it has it.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::digest::{Hash, user_key};
+use crate::notification::NotificationCredentials;
 use crate::secret::Secret;
 use crate::verifier::Verifier;
 
@@ -8,6 +11,10 @@ use crate::verifier::Verifier;
 const VERSION: u8 = 2;
 /// Octets of a stored [`Verifier`].
 const VERIFIER: usize = 48;
+/// Octets of the salt, with which a stored [`Verifier`] begins.
+const SALT: usize = 16;
+/// Keeps the secret of notifications apart from everything else that may be made of a verifier.
+const NOTIFICATIONS: &[u8] = b"omadm notification secret";
 /// The digests whose keys are kept, in their order.
 const HASHES: [Hash; 3] = Hash::ALL;
 /// Longest pre-shared key in octets: what every peer has to take (`RFC 4279 §5.3`).
@@ -69,6 +76,15 @@ impl<'a> StoredCredential<'a> {
         Some(Secret::new(key.to_vec()))
     }
 
+    /// What proves notifications to the device (`DM 2.0 §5.2.1.2`). The digest needs the shared secret as it is, so it is one of its own,
+    /// made of the verifier: no way back to the device's secret, and nothing more to keep. `None` when there is no verifier.
+    #[must_use]
+    pub fn notification(&self) -> Option<NotificationCredentials> {
+        let salt = self.verifier.get(..SALT)?;
+        let secret = Sha256::new().chain_update(NOTIFICATIONS).chain_update(self.verifier).finalize();
+        NotificationCredentials::new(Secret::new(secret.to_vec()), Secret::new(salt.to_vec()))
+    }
+
     /// The pre-shared key, of devices that use one.
     #[must_use]
     pub fn shared_key(&self) -> Option<Secret> {
@@ -103,6 +119,20 @@ mod tests {
         let read = StoredCredential::read(&bytes).unwrap();
         assert!(read.matches(&secret));
         assert_eq!((read.digest_key(Hash::Sha256), read.shared_key()), (None, None));
+    }
+
+    #[test]
+    fn notifications_have_a_secret_of_their_own() {
+        let secret = Secret::new(b"correct horse battery".to_vec());
+        let stored = StoredCredential::make("u", "r", &secret, [3; 16], false);
+        let notification = StoredCredential::read(stored.expose()).unwrap().notification().unwrap();
+        assert_eq!(notification.data().expose(), [3; 16]);
+        assert_eq!(notification.secret().expose().len(), 32);
+        let old = Verifier::new(&secret, [3; 16]).to_bytes();
+        let same = StoredCredential::read(&old).unwrap().notification();
+        assert_eq!(same, Some(notification.clone()), "the first version has it, too");
+        let other = StoredCredential::make("u", "r", &secret, [4; 16], false);
+        assert_ne!(StoredCredential::read(other.expose()).unwrap().notification(), Some(notification));
     }
 
     #[test]

@@ -19,6 +19,18 @@ impl NotificationCredentials {
         (!secret.expose().is_empty()).then_some(Self { secret, data })
     }
 
+    /// `Auth/Noti/Secret`.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// `Auth/Noti/Data`; may be empty.
+    #[must_use]
+    pub fn data(&self) -> &Secret {
+        &self.data
+    }
+
     /// SHA-256 over the secret, the notification with 32 zeros in the place of its digest, and the data.
     ///
     /// The three run together without lengths, and a plain hash can be extended: what reads notifications has to account for every
