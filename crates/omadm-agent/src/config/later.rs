@@ -5,7 +5,9 @@ use omadm_config::Span;
 use omadm_mo::ParameterValues;
 use serde::{Deserialize, Serialize};
 
-/// `[network]`: what replaces parameters of ServerURIs (`DM 2.0 §6.2`); a value that is not set becomes `-1`.
+/// `[network]`
+///
+/// What replaces parameters of ServerURIs (`DM 2.0 §6.2`); a value that is not set becomes `-1`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSection {
