@@ -276,10 +276,12 @@ fn replace(directory: &Path) -> Result<(), PersistError> {
 fn encode(path: &Path, batch: &Batch, out: &mut Wiped) -> Result<(), PersistError> {
     line::encode_batch(batch, out)
         .map_err(|error| PersistError::Inconsistent(format!("a batch cannot be written: {error}")))?;
-    if out.len() > MAX_LINE {
-        return Err(PersistError::Full { path: path.to_owned() });
-    }
-    Ok(())
+    check_length(path, out.len())
+}
+
+/// What is longer could not be read back.
+fn check_length(path: &Path, octets: usize) -> Result<(), PersistError> {
+    if octets > MAX_LINE { Err(PersistError::Full { path: path.to_owned() }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use omadm_mo::{Format, Miid, Moid, NodeName, Properties, Time, Value};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Journal, JournalView, STATE};
+use super::{Journal, JournalView, MAX_LINE, STATE, check_length};
 use crate::error::PersistError;
 use crate::persistence::{Batch, Persistence};
 use omadm_mo::NodeRecord;
@@ -245,6 +245,12 @@ fn only_the_owner_may_read() {
     for entry in std::fs::read_dir(&directory).unwrap() {
         assert_eq!(mode(&entry.unwrap().path()), 0o600);
     }
+}
+
+#[test]
+fn a_line_has_its_largest_size() {
+    assert!(check_length(Path::new(STATE), MAX_LINE).is_ok());
+    assert!(matches!(check_length(Path::new(STATE), MAX_LINE + 1), Err(PersistError::Full { .. })));
 }
 
 /// `/dev/full` takes any write and says that there is no space.
