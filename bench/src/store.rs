@@ -123,6 +123,8 @@ fn step(device: &DeviceId, message: i64) -> SessionStep {
         transitions: Vec::new(),
         payloads: Vec::new(),
         tree: Vec::new(),
+        validators: Vec::new(),
+        standing: Vec::new(),
         inventory: None,
         facts: None,
         protocol: Some("dm2.0".to_owned()),

@@ -179,6 +179,8 @@ impl<'c> Outcome<'c> {
             transitions: self.transitions,
             payloads: Vec::new(),
             tree: self.tree,
+            validators: Vec::new(),
+            standing: Vec::new(),
             inventory: None,
             facts,
             protocol: Some(PROTOCOL.to_owned()),

@@ -140,6 +140,32 @@ CREATE TABLE tree (
     PRIMARY KEY (device, generation, moid, miid, path)
 ) WITHOUT ROWID;
 
+-- Cache validators of instances of which `tree` holds all, as it was with this validator.
+CREATE TABLE validator (
+    device     TEXT   NOT NULL,
+    generation BIGINT NOT NULL,
+    moid       TEXT   NOT NULL,
+    miid       TEXT   NOT NULL,
+    value      TEXT   NOT NULL,
+    PRIMARY KEY (device, generation, moid, miid)
+) WITHOUT ROWID;
+
+-- What a device goes on doing after the command that asked for it, by which it is known. Its payload stays as long as it does, with
+-- `command_seq` -1.
+CREATE TABLE standing (
+    device     TEXT   NOT NULL,
+    generation BIGINT NOT NULL,
+    kind       TEXT   NOT NULL,
+    target     TEXT   NOT NULL,
+    id         BLOB   NOT NULL,
+    payload    BLOB,
+    since      BIGINT NOT NULL,
+    reported   BIGINT,
+    digest     BLOB,
+    PRIMARY KEY (device, generation, kind, target)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX standing_id ON standing (id);
+
 -- The server's own log; it outlives enrolments. AUTOINCREMENT keeps a cursor from being given twice after pruning.
 CREATE TABLE event (
     cursor     INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -155,6 +181,13 @@ CREATE INDEX event_at ON event (at);
 CREATE TABLE ddf (
     name   TEXT   NOT NULL PRIMARY KEY,
     moids  TEXT   NOT NULL,
+    stored BIGINT NOT NULL,
+    text   TEXT   NOT NULL
+);
+
+-- Pages for the users of devices.
+CREATE TABLE page (
+    name   TEXT   NOT NULL PRIMARY KEY,
     stored BIGINT NOT NULL,
     text   TEXT   NOT NULL
 );

@@ -1,6 +1,6 @@
 //! What a device's next message would read, worked out from what this one has read and written.
 
-use crate::{CheckIn, Command, CommandState, SessionRow, SessionStep, Transition};
+use crate::{CheckIn, Command, CommandState, SessionRow, SessionStep, Transition, ValidatorChange};
 
 impl CheckIn {
     /// What a check-in reads once `step`, which was made from this one, is applied, if nothing else is written meanwhile.
@@ -23,7 +23,7 @@ impl CheckIn {
         let version = self.session.as_ref().map_or(0, |row| row.version) + 1;
         match &step.session {
             Some(row) => self.session = Some(SessionRow { version, updated: step.now, ..row.clone() }),
-            None if step.transitions.is_empty() => {}
+            None if !step.is_for_next_message() => {}
             None => self.session.iter_mut().for_each(|row| row.version = version),
         }
         for transition in &step.transitions {
@@ -32,12 +32,25 @@ impl CheckIn {
                 command.go(transition, step);
             }
         }
+        for change in &step.validators {
+            self.validators.retain(|kept| !change.concerns(&kept.moid, &kept.miid));
+            if let ValidatorChange::Keep(validator) = change {
+                self.validators.push(validator.clone());
+            }
+        }
         let open = self.commands.len();
         self.commands.retain(|command| !command.state.is_final());
         self.commands.sort_by_key(|command| (command.state == CommandState::Queued, command.seq));
         let finished = open - self.commands.len();
         self.device.open_commands -= i64::try_from(finished).unwrap_or(i64::MAX);
         self
+    }
+}
+
+impl SessionStep {
+    /// Whether what comes beside a session changes what its next message has to know.
+    pub(crate) fn is_for_next_message(&self) -> bool {
+        self.session.is_some() || !self.transitions.is_empty() || !self.validators.is_empty()
     }
 }
 

@@ -7,11 +7,15 @@ mod check_in;
 pub mod error;
 mod push;
 pub mod sqlite;
+pub mod standing;
 pub mod types;
+pub mod validators;
 
 pub use error::StoreError;
 pub use push::{Push, PushProgress, PushStep};
+pub use standing::*;
 pub use types::*;
+pub use validators::*;
 
 use omadm_mo::{DeviceId, Time};
 
@@ -130,8 +134,6 @@ pub trait Store: Send + Sync + 'static {
     /// Devices whose notification is due, the longest waiting first, at most `limit`. [`Store::enqueue`] makes one due at once, unless
     /// one was sent that the device has not answered yet.
     async fn due_pushes(&self, now: Time, limit: u32) -> Result<Vec<Push>, StoreError>;
-    /// When the next notification is due; `None` when none is.
-    async fn next_push(&self) -> Result<Option<Time>, StoreError>;
     /// Says where a device can be notified, the best first; `false` if it is not enrolled. If commands wait, it is due at once.
     async fn set_push_addresses(
         &self,
@@ -152,6 +154,20 @@ pub trait Store: Send + Sync + 'static {
     async fn ddfs(&self) -> Result<Vec<DdfFile>, StoreError>;
     /// One DDF file.
     async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError>;
+
+    /// What a device goes on doing, by kind and target.
+    async fn standings(&self, device: &DeviceId) -> Result<Vec<Standing>, StoreError>;
+    /// One of these, by the command that asked for it.
+    async fn standing(&self, id: CommandId) -> Result<Option<Standing>, StoreError>;
+
+    /// Keeps a page under its name, replacing one of that name.
+    async fn put_page(&self, page: Page) -> Result<(), StoreError>;
+    /// All pages, by name.
+    async fn pages(&self) -> Result<Vec<Page>, StoreError>;
+    /// One page.
+    async fn page(&self, name: &str) -> Result<Option<Page>, StoreError>;
+    /// Removes a page; `false` if there was none of that name.
+    async fn remove_page(&self, name: &str) -> Result<bool, StoreError>;
 
     /// Keeps an operator token; `false` if there is one of that name, which stays as it is.
     async fn add_token(&self, token: Token) -> Result<bool, StoreError>;

@@ -4,6 +4,8 @@ use omadm_mo::{DeviceId, Time};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::{StandingChange, Validator, ValidatorChange};
+
 /// Identifier of a command (time-ordered UUID).
 pub type CommandId = Uuid;
 /// Identifier of a payload or upload.
@@ -188,6 +190,8 @@ impl Command {
     pub fn why_expired(&self) -> &'static str {
         if self.attempts == 0 {
             "Its time was over before the device asked for it."
+        } else if self.status.is_some() {
+            "Its time was over before its result came; the device had begun with it."
         } else {
             "Its time was over before the device answered; it may have been carried out."
         }
@@ -240,6 +244,8 @@ pub struct CheckIn {
     pub more: bool,
     /// Sequence number of the newest command.
     pub last_seq: i64,
+    /// Cache validators of its MO instances; read only if a command is open.
+    pub validators: Vec<Validator>,
 }
 
 /// A command's step from one state to another.
@@ -427,6 +433,10 @@ pub struct SessionStep {
     pub payloads: Vec<Payload>,
     /// Changes to the last known tree, in order.
     pub tree: Vec<TreeUpdate>,
+    /// Changes to the cache validators, in order.
+    pub validators: Vec<ValidatorChange>,
+    /// Changes to what the device goes on doing, in order.
+    pub standing: Vec<StandingChange>,
     /// New inventory (JSON array as text).
     pub inventory: Option<String>,
     /// New facts (JSON object as text), merged by the caller.
@@ -449,6 +459,17 @@ pub struct DdfFile {
     /// MOIDs in it.
     pub moids: Vec<String>,
     /// The XML; empty in listings.
+    pub text: String,
+    /// When it was stored.
+    pub stored: Time,
+}
+
+/// A page for the users of devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Name, unique.
+    pub name: String,
+    /// Its definition (JSON as text).
     pub text: String,
     /// When it was stored.
     pub stored: Time,

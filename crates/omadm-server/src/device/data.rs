@@ -177,6 +177,7 @@ async fn store(
             commands: vec![command.clone()],
             more: false,
             last_seq: command.seq,
+            validators: Vec::new(),
         };
         let queue: Vec<_> =
             check.commands.iter().map(|stored| dm2::queued(context, &inventory, stored)).collect();

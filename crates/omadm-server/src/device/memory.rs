@@ -92,7 +92,14 @@ mod tests {
         };
         (
             credential,
-            CheckIn { device, session: Some(session), commands: Vec::new(), more: false, last_seq: 0 },
+            CheckIn {
+                device,
+                session: Some(session),
+                commands: Vec::new(),
+                more: false,
+                last_seq: 0,
+                validators: Vec::new(),
+            },
         )
     }
 

@@ -72,6 +72,8 @@ fn bare_step(device: &DeviceId, generation: i64, trace: Vec<TraceMessage>, now: 
         transitions: Vec::new(),
         payloads: Vec::new(),
         tree: Vec::new(),
+        validators: Vec::new(),
+        standing: Vec::new(),
         inventory: None,
         facts: None,
         protocol: Some(PROTOCOL.to_owned()),

@@ -1,10 +1,10 @@
-//! What belongs to no device: DDF files and operator tokens.
+//! What belongs to no device: DDF files, pages and operator tokens.
 
 use omadm_mo::Time;
 use rusqlite::{Connection, Row, params};
 
 use super::row::{Texts, execute, query, query_optional};
-use crate::{DdfFile, StoreError, Token};
+use crate::{DdfFile, Page, StoreError, Token};
 
 pub(super) fn put_ddf(conn: &Connection, ddf: &DdfFile) -> Result<(), StoreError> {
     execute(
@@ -31,6 +31,32 @@ pub(super) fn ddfs(conn: &Connection) -> Result<Vec<DdfFile>, StoreError> {
 
 pub(super) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, StoreError> {
     query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = ?1", params![name], ddf_file)
+}
+
+pub(super) fn put_page(conn: &Connection, page: &Page) -> Result<(), StoreError> {
+    execute(
+        conn,
+        "INSERT INTO page (name, stored, text) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name) DO UPDATE SET stored = excluded.stored, text = excluded.text",
+        params![page.name, page.stored.0, page.text],
+    )?;
+    Ok(())
+}
+
+fn read_page(row: &Row<'_>) -> rusqlite::Result<Page> {
+    Ok(Page { name: row.get(0)?, stored: Time(row.get(1)?), text: row.get(2)? })
+}
+
+pub(super) fn pages(conn: &Connection) -> Result<Vec<Page>, StoreError> {
+    query(conn, "SELECT name, stored, text FROM page ORDER BY name", [], read_page)
+}
+
+pub(super) fn page(conn: &Connection, name: &str) -> Result<Option<Page>, StoreError> {
+    query_optional(conn, "SELECT name, stored, text FROM page WHERE name = ?1", params![name], read_page)
+}
+
+pub(super) fn remove_page(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+    Ok(execute(conn, "DELETE FROM page WHERE name = ?1", params![name])? > 0)
 }
 
 pub(super) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreError> {

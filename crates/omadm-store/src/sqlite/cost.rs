@@ -97,6 +97,8 @@ fn exchange(device: &DeviceId) -> SessionStep {
         transitions: vec![sent, done],
         payloads: Vec::new(),
         tree: vec![TreeUpdate::Replace { at: at.clone(), nodes: vec![(at, Some("1".to_owned()))] }],
+        validators: Vec::new(),
+        standing: Vec::new(),
         inventory: None,
         facts: None,
         protocol: None,

@@ -7,7 +7,8 @@ use super::row::{Dev, execute, query, query_optional};
 use crate::{Counts, Credential, Device, Enrolment, StoreError};
 
 /// Tables that hold rows of a device besides `device` itself and `trace`. The event log is the server's own and stays.
-const OWNED: [&str; 6] = ["credential", "command", "session_log", "payload", "push", "tree"];
+const OWNED: [&str; 8] =
+    ["credential", "command", "session_log", "payload", "push", "tree", "validator", "standing"];
 
 pub(super) fn enrol(conn: &Connection, devices: &[Enrolment], now: Time) -> Result<(), StoreError> {
     // All that is replaced goes first, so that devices of one batch can exchange their user names.

@@ -16,7 +16,9 @@ mod retention;
 mod row;
 mod schema;
 mod session;
+mod standing;
 mod tree;
+mod validators;
 mod writer;
 
 use std::path::Path;
@@ -28,8 +30,8 @@ use self::reader::Readers;
 use self::writer::Writer;
 use crate::{
     Accept, CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf,
-    NewCommand, NewEvent, Payload, PayloadId, Push, PushStep, SessionId, SessionStep, SessionSummary, Store,
-    StoreError, Token, TraceMessage, TreeAddress, TreeNode,
+    NewCommand, NewEvent, Page, Payload, PayloadId, Push, PushStep, SessionId, SessionStep, SessionSummary,
+    Standing, Store, StoreError, Token, TraceMessage, TreeAddress, TreeNode,
 };
 
 /// The embedded engine.
@@ -249,10 +251,6 @@ impl Store for SqliteStore {
         self.readers.run(move |conn| pushes::due(conn, now, limit)).await
     }
 
-    async fn next_push(&self) -> Result<Option<Time>, StoreError> {
-        self.readers.run(pushes::next).await
-    }
-
     async fn set_push_addresses(
         &self,
         id: &DeviceId,
@@ -288,6 +286,33 @@ impl Store for SqliteStore {
     async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError> {
         let name = name.to_owned();
         self.readers.run(move |conn| catalogue::ddf(conn, &name)).await
+    }
+
+    async fn standings(&self, device: &DeviceId) -> Result<Vec<Standing>, StoreError> {
+        let device = device.clone();
+        self.readers.run(move |conn| standing::list(conn, &device)).await
+    }
+
+    async fn standing(&self, id: CommandId) -> Result<Option<Standing>, StoreError> {
+        self.readers.run(move |conn| standing::get(conn, id)).await
+    }
+
+    async fn put_page(&self, page: Page) -> Result<(), StoreError> {
+        self.writer.run(move |conn| catalogue::put_page(conn, &page)).await
+    }
+
+    async fn pages(&self) -> Result<Vec<Page>, StoreError> {
+        self.readers.run(catalogue::pages).await
+    }
+
+    async fn page(&self, name: &str) -> Result<Option<Page>, StoreError> {
+        let name = name.to_owned();
+        self.readers.run(move |conn| catalogue::page(conn, &name)).await
+    }
+
+    async fn remove_page(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.writer.run(move |conn| catalogue::remove_page(conn, &name)).await
     }
 
     async fn add_token(&self, token: Token) -> Result<bool, StoreError> {

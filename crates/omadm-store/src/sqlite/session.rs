@@ -6,7 +6,7 @@ use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::row::{Dev, Texts, count, execute, query, query_optional};
-use super::{commands, devices, events, payloads, tree};
+use super::{commands, devices, events, payloads, standing, tree, validators};
 use crate::{
     Accept, CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
 };
@@ -49,12 +49,14 @@ fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn
         Ok((devices::device(row)?, row.get::<_, i64>("last_seq")?, session_row(row)?))
     })?;
     let Some((device, last_seq, session)) = found else { return Ok(None) };
-    let (commands, more) = if device.open_commands == 0 {
-        (Vec::new(), false)
+    let generation = device.generation;
+    let (commands, more, validators) = if device.open_commands == 0 {
+        (Vec::new(), false, Vec::new())
     } else {
-        commands::open(conn, id, device.generation, device.open_commands, limit)?
+        let (commands, more) = commands::open(conn, id, generation, device.open_commands, limit)?;
+        (commands, more, validators::list(conn, id, generation)?)
     };
-    Ok(Some(CheckIn { device, session, commands, more, last_seq }))
+    Ok(Some(CheckIn { device, session, commands, more, last_seq, validators }))
 }
 
 fn session_row(row: &Row<'_>) -> rusqlite::Result<Option<SessionRow>> {
@@ -83,14 +85,19 @@ pub(super) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreEr
     for update in &step.tree {
         tree::update(conn, &step.device, step.generation, update, step.now)?;
     }
+    for change in &step.validators {
+        validators::change(conn, &step.device, step.generation, change)?;
+    }
+    for change in &step.standing {
+        standing::change(conn, &step.device, step.generation, change, step.now)?;
+    }
     events::add(conn, &step.events, step.now)
 }
 
 /// Brings the device's own row up to date with its session, if both are still as they were read.
 fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     let finished = step.transitions.iter().filter(|transition| transition.to.is_final()).count();
-    // What comes beside a session and changes commands is for its next message to know.
-    let writes = step.session.is_some() || !step.transitions.is_empty();
+    let writes = step.is_for_next_message();
     let session = step.session.as_ref();
     let changed = execute(
         conn,

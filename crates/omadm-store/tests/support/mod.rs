@@ -92,6 +92,8 @@ pub fn step(device: &DeviceId, now: Time) -> SessionStep {
         transitions: Vec::new(),
         payloads: Vec::new(),
         tree: Vec::new(),
+        validators: Vec::new(),
+        standing: Vec::new(),
         inventory: None,
         facts: None,
         protocol: None,
