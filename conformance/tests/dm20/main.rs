@@ -8,12 +8,15 @@
 )]
 
 mod app_c_status;
+mod app_e_push;
 mod app_f_multipart;
 mod app_i_examples;
 mod bad_input;
 mod processes;
 mod sec_10_access;
 mod sec_11_cache;
+mod sec_12_accounts;
+mod sec_12_definitions;
 mod sec_12_objects;
 mod sec_13_dm1;
 mod sec_5_1_model;
@@ -40,7 +43,9 @@ mod sec_6_3_nodes;
 mod sec_6_4_ddf;
 mod sec_6_4_server;
 mod sec_6_server_addressing;
+mod sec_7_1_notification;
 mod sec_7_2_json;
 mod sec_8_3_fetching;
 mod sec_8_bootstrap;
+mod sec_9_3_gba;
 mod sec_9_security;
