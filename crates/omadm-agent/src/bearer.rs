@@ -1,11 +1,20 @@
-//! Over which kind of network a peer is reached: the CBT of Session Information (`DM 2.0 §12.4`).
+//! Over which kind of network a peer is reached, and whether that is roaming: Session Information (`DM 2.0 §12.4`).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+use crate::config::NetworkSection;
 use crate::machine::Machine;
 
+/// The interface to the machine itself.
+const LOOPBACK: &str = "lo";
+
 /// Values of CBT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Bearer {
     /// Anything else, loopback and VPN among it.
     Other = 0,
@@ -17,17 +26,58 @@ pub enum Bearer {
     Wireline = 3,
 }
 
-/// The bearer to `peer`; without a peer the one of the default route.
-pub fn to(machine: &Machine, peer: Option<IpAddr>) -> Bearer {
-    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
-    if peer.is_loopback() {
-        return Bearer::Other;
+/// Values of ROAMING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roaming {
+    /// In the home network.
+    No = 0,
+    /// In another.
+    Yes = 1,
+    /// Nobody knows, or the bearer is not mobile.
+    Unknown = 2,
+}
+
+/// The networks of this machine.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    machine: Machine,
+    /// What the configuration says of interfaces.
+    kinds: BTreeMap<String, Bearer>,
+    roaming_file: Option<PathBuf>,
+}
+
+impl Networks {
+    pub fn new(machine: Machine, settings: &NetworkSection) -> Self {
+        let kinds = settings.interfaces.iter().map(|entry| (entry.name.clone(), entry.kind));
+        Self { machine, kinds: kinds.collect(), roaming_file: settings.roaming_file.clone() }
     }
-    let interface = match peer {
-        IpAddr::V4(peer) => route4(machine, peer),
-        IpAddr::V6(peer) => route6(machine, peer),
-    };
-    interface.map_or(Bearer::Other, |interface| kind(machine, &interface))
+
+    /// The bearer to `peer`, without a peer that of the default route, and whether it is roaming.
+    pub fn to(&self, peer: Option<IpAddr>) -> (Bearer, Roaming) {
+        let bearer = self.interface(peer).map_or(Bearer::Other, |interface| {
+            let told = self.kinds.get(&interface).copied();
+            told.unwrap_or_else(|| kind(&self.machine, &interface))
+        });
+        (bearer, if bearer == Bearer::Mobile { self.roaming() } else { Roaming::Unknown })
+    }
+
+    fn interface(&self, peer: Option<IpAddr>) -> Option<String> {
+        match peer.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))) {
+            peer if peer.is_loopback() => Some(LOOPBACK.to_owned()),
+            IpAddr::V4(peer) => route4(&self.machine, peer),
+            IpAddr::V6(peer) => route6(&self.machine, peer),
+        }
+    }
+
+    /// What the program that looks after the modem has written down.
+    fn roaming(&self) -> Roaming {
+        let written = self.roaming_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        match written.as_deref().map(str::trim) {
+            Some("0") => Roaming::No,
+            Some("1") => Roaming::Yes,
+            _ => Roaming::Unknown,
+        }
+    }
 }
 
 /// The interface of the most specific route in `/proc/net/route`, of several the one with the lowest metric.
@@ -86,6 +136,7 @@ fn kind(machine: &Machine, interface: &str) -> Bearer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::later::InterfaceEntry;
 
     const ROUTES: &str = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n\
         wlan0 00000000 010200C0 0003 0 0 600 00000000 0 0 0\n\
@@ -100,7 +151,7 @@ mod tests {
         fd000000000000000000000000000000 40 00000000000000000000000000000000 00 \
         00000000000000000000000000000000 00000100 00000001 00000000 00000001 eth0\n";
 
-    fn machine() -> (tempfile::TempDir, Machine) {
+    fn networks(settings: &NetworkSection) -> (tempfile::TempDir, Networks) {
         let root = tempfile::tempdir().unwrap();
         let put = |path: &str, content: &str| {
             let path = root.path().join(path);
@@ -116,12 +167,12 @@ mod tests {
         put("sys/class/net/wwan0/uevent", "DEVTYPE=wwan\nINTERFACE=wwan0\n");
         put("sys/class/net/tun0/type", "65534\n");
         let machine = Machine::at(root.path(), []);
-        (root, machine)
+        (root, Networks::new(machine, settings))
     }
 
     #[test]
     fn tells_bearers_apart_by_the_route_to_the_peer() {
-        let (_root, machine) = machine();
+        let (_root, networks) = networks(&NetworkSection::default());
         let cases = [
             ("203.0.113.9", Bearer::Wireline),
             ("10.1.2.3", Bearer::Mobile),
@@ -132,16 +183,43 @@ mod tests {
             ("::1", Bearer::Other),
         ];
         for (peer, expected) in cases {
-            assert_eq!(to(&machine, Some(peer.parse().unwrap())), expected, "{peer}");
+            let found = networks.to(Some(peer.parse().unwrap()));
+            assert_eq!(found, (expected, Roaming::Unknown), "{peer}");
         }
-        assert_eq!(to(&machine, None), Bearer::Wireline);
+        assert_eq!(networks.to(None).0, Bearer::Wireline);
+    }
+
+    #[test]
+    fn the_configuration_knows_better_and_where_roaming_is_written_down() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("roaming");
+        let entry = |name: &str, kind| InterfaceEntry { name: name.to_owned(), kind };
+        let settings = NetworkSection {
+            interfaces: vec![entry("eth0", Bearer::Wireless), entry("lo", Bearer::Mobile)],
+            roaming_file: Some(file.clone()),
+            ..NetworkSection::default()
+        };
+        let (_root, networks) = networks(&settings);
+        let to = |peer: &str| networks.to(Some(peer.parse().unwrap()));
+        assert_eq!(to("203.0.113.9"), (Bearer::Wireless, Roaming::Unknown));
+        assert_eq!(to("10.1.2.3"), (Bearer::Mobile, Roaming::Unknown), "there is no file");
+        for (written, expected) in
+            [("0\n", Roaming::No), ("1", Roaming::Yes), ("2", Roaming::Unknown), ("", Roaming::Unknown)]
+        {
+            std::fs::write(&file, written).unwrap();
+            for peer in ["10.1.2.3", "127.0.0.1", "::1"] {
+                assert_eq!(to(peer), (Bearer::Mobile, expected), "{written:?}");
+            }
+            assert_eq!(to("203.0.113.9").1, Roaming::Unknown, "only where the bearer is mobile");
+        }
     }
 
     #[test]
     fn an_unknown_machine_has_an_unknown_bearer() {
         let root = tempfile::tempdir().unwrap();
-        let machine = Machine::at(root.path(), []);
-        assert_eq!(to(&machine, Some("203.0.113.9".parse().unwrap())), Bearer::Other);
-        assert_eq!(to(&machine, Some("2001:db8::1".parse().unwrap())), Bearer::Other);
+        let networks = Networks::new(Machine::at(root.path(), []), &NetworkSection::default());
+        for peer in ["203.0.113.9", "2001:db8::1"] {
+            assert_eq!(networks.to(Some(peer.parse().unwrap())).0, Bearer::Other);
+        }
     }
 }

@@ -99,7 +99,7 @@ impl Setup {
             log_level: self.config.log.level,
             logging: self.logging.clone(),
         };
-        let objects = mo::all(&self.config.ddf, &self.machine, device_id, &self.controls, settings)?;
+        let objects = mo::all(&self.config, &self.machine, device_id, &self.controls, settings)?;
         let limits = &self.config.limits;
         let mut config = DeviceConfig {
             quota: Quota { nodes: limits.tree_nodes, bytes: limits.tree_bytes.0, ..Quota::default() },

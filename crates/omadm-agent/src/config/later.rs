@@ -1,13 +1,18 @@
 //! Sections for what goes on beside sessions.
 
+use std::path::PathBuf;
+
 use omadm_client::ReportConfig;
 use omadm_config::Span;
 use omadm_mo::ParameterValues;
 use serde::{Deserialize, Serialize};
 
+use crate::bearer::Bearer;
+
 /// `[network]`
 ///
-/// What replaces parameters of ServerURIs (`DM 2.0 §6.2`); a value that is not set becomes `-1`.
+/// What replaces parameters of ServerURIs (`DM 2.0 §6.2`), where a value that is not set becomes `-1`, and what the machine does not
+/// tell of its networks (`DM 2.0 §12.4`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSection {
@@ -21,12 +26,27 @@ pub struct NetworkSection {
     pub cmnc: Option<String>,
     /// `[SPName]`, the service provider.
     pub sp_name: Option<String>,
+    /// The kinds of interfaces that the system does not tell or tells wrong: `mobile`, `wireless`, `wireline` or `other`, such as
+    /// `[{ name = "usb0", kind = "mobile" }]`.
+    pub interfaces: Vec<InterfaceEntry>,
+    /// File in which another program keeps `1` while the mobile network is a roaming one and `0` while it is not.
+    pub roaming_file: Option<PathBuf>,
+}
+
+/// One of `network.interfaces`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterfaceEntry {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Bearer,
 }
 
 impl NetworkSection {
     /// The values as the library has them.
     pub fn parameters(&self) -> ParameterValues {
-        let Self { mcc, mnc, cmcc, cmnc, sp_name } = self.clone();
+        let Self { mcc, mnc, cmcc, cmnc, sp_name, .. } = self.clone();
         ParameterValues { dev_id: None, mnc, mcc, cmnc, cmcc, sp_name }
     }
 }
@@ -40,7 +60,7 @@ pub struct ReportSection {
     /// Pause after the first report that failed, one second or more; twice as long after each further one, an hour at most.
     pub retry: Span,
     /// Most attempts to report one state, 1 or more; a further change, or a session with the server that ends well, gives it
-    /// another chance. After as many the end of an execution goes to SrvURI instead of its ServerURI.
+    /// another chance. After as many sessions, one a trigger, the end of an execution goes to SrvURI instead of its ServerURI.
     pub attempts: u32,
     /// How often the machine is asked for new values under a subscription; 0 is never.
     pub look_interval: Span,

@@ -1,6 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_AGENT__SECTION__KEY`.
 
-mod later;
+pub mod later;
 #[cfg(test)]
 mod tests;
 mod validate;

@@ -1,5 +1,7 @@
 use omadm_config::{Size, Span};
 
+use crate::bearer::Bearer;
+
 use super::{Config, ConsentMode, LogLevel, MinVersion, Right};
 
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -50,6 +52,8 @@ fn every_section_is_read() {
         subscriptions = 0
         executions = 1
         [network]
+        interfaces = [{ name = "usb0", kind = "mobile" }]
+        roaming_file = "/run/roaming"
         mcc = "262"
         sp_name = "Operator"
         [report]
@@ -79,6 +83,7 @@ fn every_section_is_read() {
     assert_eq!((config.limits.subscriptions, config.limits.executions), (0, 1));
     assert_eq!(config.network.parameters().mcc.as_deref(), Some("262"));
     assert_eq!(config.network.parameters().mnc, None);
+    assert_eq!(config.network.interfaces[0].kind, Bearer::Mobile);
     let reports = config.report.to_reports();
     assert_eq!((reports.window.as_millis(), reports.retry.as_secs(), reports.attempts), (500, 1, 8));
     assert!(config.show.command.is_empty() && config.show.pages_per_minute == 0);

@@ -5,12 +5,9 @@ use omadm_client::{ManagementObject, PluginError};
 use omadm_mo::well_known::{DEVINFO, SESSION_INFO};
 use omadm_mo::{Change, Miid, Value};
 
-use crate::bearer;
+use crate::bearer::Networks;
 use crate::controls::Controls;
 use crate::machine::Machine;
-
-/// ROAMING: unknown. A modem would have to be asked.
-const UNKNOWN: i64 = 2;
 
 /// Leaves and their values.
 type Leaves = Vec<(&'static str, Value)>;
@@ -40,10 +37,10 @@ pub fn dev_info(link: String, machine: Machine, device_id: String) -> Box<dyn Ma
 }
 
 /// The session under way.
-pub fn session_info(link: String, machine: Machine, controls: Controls) -> Box<dyn ManagementObject> {
+pub fn session_info(link: String, networks: Networks, controls: Controls) -> Box<dyn ManagementObject> {
     let leaves = move || {
-        let bearer = bearer::to(&machine, controls.peer());
-        vec![("CBT", Value::Int(bearer as i64)), ("ROAMING", Value::Int(UNKNOWN))]
+        let (bearer, roaming) = networks.to(controls.peer());
+        vec![("CBT", Value::Int(bearer as i64)), ("ROAMING", Value::Int(roaming as i64))]
     };
     let ddf = include_str!("../../../../ddf/dm_sessioninfo-v1_0.ddf");
     Box::new(Facts { ddf, link, moid: SESSION_INFO, miid: "SessionInfo", leaves })

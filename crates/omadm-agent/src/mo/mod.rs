@@ -10,7 +10,8 @@ use omadm_client::{DataMo, ManagementObject, PluginError};
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeId, Segment, Value};
 
 use self::agent::Agent;
-use crate::config::DdfSection;
+use crate::bearer::Networks;
+use crate::config::Config;
 use crate::controls::Controls;
 use crate::error::AgentError;
 use crate::machine::Machine;
@@ -35,7 +36,7 @@ impl Links<'_> {
 
 /// What the device is made of.
 pub fn all(
-    ddf: &DdfSection,
+    Config { ddf, network, .. }: &Config,
     machine: &Machine,
     device_id: String,
     controls: &Controls,
@@ -48,7 +49,11 @@ pub fn all(
         facts::dev_info(links.oma("dm_devinfo-v1_2.ddf"), machine.clone(), device_id),
         Box::new(DataMo::new(account, links.oma("dm_dmacc-v1_2.ddf"))),
         Box::new(DataMo::new(delegation, links.oma("dm_delegation-v1_0.ddf"))),
-        facts::session_info(links.oma("dm_sessioninfo-v1_0.ddf"), machine.clone(), controls.clone()),
+        facts::session_info(
+            links.oma("dm_sessioninfo-v1_0.ddf"),
+            Networks::new(machine.clone(), network),
+            controls.clone(),
+        ),
         Box::new(Agent::new(links.other("omadm_agent-v1_0.ddf"), controls.clone(), agent)),
     ];
     if let Some(directory) = &ddf.dir {
