@@ -24,6 +24,7 @@ mod script_server;
 mod server;
 mod test_mo;
 mod tls;
+mod tshark;
 mod wire;
 
 pub use agent::{AgentProcess, omadm};
@@ -39,4 +40,5 @@ pub use script_server::{Answer, ScriptServer};
 pub use server::TestServer;
 pub use test_mo::{EXAMPLE_MOID, EXECUTION_ALERT, MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
 pub use tls::{Authority, Flaw};
+pub use tshark::Dissection;
 pub use wire::{Reply, Request};

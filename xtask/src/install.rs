@@ -1,4 +1,4 @@
-//! What the build needs from Debian beyond Rust.
+//! What the build and the tests need from Debian beyond Rust.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,8 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 3] = [
+/// Without these nothing builds.
+const BUILD: [Need; 3] = [
     Need {
         package: "gcc",
         why: "compiles the embedded SQLite and links",
@@ -26,12 +27,33 @@ const NEEDS: [Need; 3] = [
     },
 ];
 
-/// Installs the missing packages; calls `apt-get` only when something is missing.
+/// Tools that judge us in tests.
+const JUDGES: [Need; 1] = [Need {
+    package: "tshark",
+    why: "judges the notifications that we push",
+    present: || runs("tshark", &["--version"]) && runs("text2pcap", &["--version"]),
+}];
+
+/// Installs what the build needs.
 ///
 /// # Errors
 /// What is missing and the command that installs it, where we may not or cannot install it ourselves.
-pub(crate) fn packages() -> Result {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+pub(crate) fn for_build() -> Result {
+    install(&BUILD)
+}
+
+/// Installs what the build and the tests need.
+///
+/// # Errors
+/// As [`for_build`].
+pub(crate) fn for_tests() -> Result {
+    for_build()?;
+    install(&JUDGES)
+}
+
+/// Installs the missing packages; calls `apt-get` only when something is missing.
+fn install(needs: &[Need]) -> Result {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !(need.present)()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -22,7 +22,7 @@ Usage: cargo xtask COMMAND
                                        (--keep leaves both running until Ctrl-C)
   test                                 install what is missing, check the crate edges, run every test
   conformance [--output table|json]    run the conformance tests and say which rows of the matrix they prove
-  install                              install what the build needs from Debian, as the commands above do by themselves
+  install                              install what build and tests need from Debian, as the commands above do by themselves
   bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
 ";
 
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         ["conformance", "--output", "json"] | ["conformance", "--output=json"] => {
             conformance::run(conformance::Format::Json)
         }
-        ["install"] => install::packages(),
+        ["install"] => install::for_tests(),
         ["bench", rest @ ..] => bench::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -25,7 +25,7 @@ enum Verdict {
 /// When a step failed.
 pub(crate) fn run() -> Result {
     let steps: [(&str, Step); 4] = [
-        ("Debian packages", || install::packages().map(|()| Verdict::Passed("all there".into()))),
+        ("Debian packages", || install::for_tests().map(|()| Verdict::Passed("all there".into()))),
         ("crate edges", || edges::check().map(|()| Verdict::Passed("as the house allows".into()))),
         ("tests", tests),
         ("pure crates", wasm),

@@ -8,6 +8,7 @@
 )]
 
 mod app_c_status;
+mod app_e_push;
 mod app_f_multipart;
 mod app_i_examples;
 mod bad_input;
@@ -42,6 +43,7 @@ mod sec_6_3_nodes;
 mod sec_6_4_ddf;
 mod sec_6_4_server;
 mod sec_6_server_addressing;
+mod sec_7_1_notification;
 mod sec_7_2_json;
 mod sec_8_3_fetching;
 mod sec_8_bootstrap;

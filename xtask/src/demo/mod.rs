@@ -48,7 +48,7 @@ struct Place {
 /// # Errors
 /// What did not work, and where its log is. Both programs are stopped then.
 pub(crate) fn run(ending: Ending) -> Result {
-    install::packages()?;
+    install::for_build()?;
     let place = Place::prepare()?;
     say("building the server and the agent (the first time takes some minutes)");
     workspace::run(cargo().args(["build", "--package", "omadm", "--package", "omadm-agent"]))?;

@@ -1,0 +1,83 @@
+//! tshark as a judge of binary formats.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What tshark understood of one frame.
+#[derive(Debug)]
+pub struct Dissection(Value);
+
+impl Dissection {
+    /// UDP datagrams from port 9200 to port 2948, which is how WAP push travels.
+    pub fn of_pushes(datagrams: &[&[u8]]) -> Vec<Self> {
+        dissect(datagrams, &["-u", "9200,2948"], &[])
+    }
+
+    /// Short messages as a device gets them, with what they carry; parts are put together in the frame of the last.
+    pub fn of_short_messages(messages: &[&[u8]]) -> Vec<Self> {
+        // A link layer that says nothing itself.
+        let preferences = [
+            "uat:user_dlts:\"User 0 (DLT=147)\",\"gsm_sms\",\"0\",\"\",\"0\",\"\"",
+            "gsm_sms.reassemble:TRUE",
+            "gsm_sms_ud.port_number_udh_means_wsp:TRUE",
+        ];
+        dissect(messages, &["-l", "147"], &preferences)
+    }
+
+    /// The first field of this name, wherever it stands; `None` if there is none.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        find(&self.0, name).and_then(Value::as_str)
+    }
+
+    /// The octets of the first field of this name.
+    pub fn octets(&self, name: &str) -> Option<Vec<u8>> {
+        self.field(name)?.split(':').map(|digits| u8::from_str_radix(digits, 16).ok()).collect()
+    }
+
+    /// Whether tshark found a fault anywhere.
+    pub fn is_malformed(&self) -> bool {
+        find(&self.0, "_ws.malformed").is_some()
+    }
+}
+
+fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(members) => {
+            members.get(name).or_else(|| members.values().find_map(|value| find(value, name)))
+        }
+        Value::Array(values) => values.iter().find_map(|value| find(value, name)),
+        _ => None,
+    }
+}
+
+fn dissect(frames: &[&[u8]], carrier: &[&str], preferences: &[&str]) -> Vec<Dissection> {
+    let directory = tempfile::tempdir().unwrap();
+    let (dump, capture) = (directory.path().join("dump"), directory.path().join("capture"));
+    let mut text = std::fs::File::create(&dump).unwrap();
+    for frame in frames {
+        let octets: String = frame.iter().map(|octet| format!(" {octet:02x}")).collect();
+        writeln!(text, "0000{octets}").unwrap();
+    }
+    run(directory.path(), Command::new("text2pcap").arg("-q").args(carrier).args([&dump, &capture]));
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-r").arg(&capture).args(["-T", "json", "--no-duplicate-keys"]);
+    for preference in preferences {
+        tshark.args(["-o", preference]);
+    }
+    let Value::Array(found) = serde_json::from_slice(&run(directory.path(), &mut tshark)).unwrap() else {
+        panic!("tshark gives an array of frames");
+    };
+    assert_eq!(found.len(), frames.len(), "a frame for each");
+    found.into_iter().map(|mut frame| Dissection(frame["_source"]["layers"].take())).collect()
+}
+
+/// Standard output of a tool, run away from the settings of whoever runs the tests.
+fn run(home: &Path, command: &mut Command) -> Vec<u8> {
+    let output = command.env("HOME", home).env_remove("XDG_CONFIG_HOME").output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}; run: cargo xtask install"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
