@@ -44,7 +44,7 @@ pub struct SqliteStore {
 /// Settings of the embedded engine.
 #[derive(Clone, Debug)]
 pub struct SqliteConfig {
-    /// Read-only connections, at least 1. Default 4.
+    /// Read-only connections with a thread, and as many without, at least 1. Default 4.
     pub readers: usize,
     /// Most requests in one commit, at least 1. Default 512.
     pub group: usize,
@@ -105,7 +105,7 @@ impl Store for SqliteStore {
 
     async fn device(&self, id: &DeviceId) -> Result<Option<Device>, StoreError> {
         let id = id.clone();
-        self.readers.run(move |conn| devices::get(conn, &id)).await
+        self.readers.run_small(move |conn| devices::get(conn, &id)).await
     }
 
     async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreError> {
@@ -131,7 +131,7 @@ impl Store for SqliteStore {
 
     async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError> {
         let user = user.to_owned();
-        self.readers.run(move |conn| devices::credential(conn, &user)).await
+        self.readers.run_small(move |conn| devices::credential(conn, &user)).await
     }
 
     async fn enqueue(&self, command: NewCommand, queue_limit: u32, now: Time) -> Result<Command, StoreError> {
@@ -139,7 +139,7 @@ impl Store for SqliteStore {
     }
 
     async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError> {
-        self.readers.run(move |conn| commands::get(conn, id)).await
+        self.readers.run_small(move |conn| commands::get(conn, id)).await
     }
 
     async fn commands(
@@ -169,7 +169,7 @@ impl Store for SqliteStore {
 
     async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
         let device = device.clone();
-        self.readers.run(move |conn| session::check_in(conn, &device, limit)).await
+        self.readers.run_small(move |conn| session::check_in(conn, &device, limit)).await
     }
 
     async fn check_in_user(
@@ -179,7 +179,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Option<(Credential, CheckIn)>, StoreError> {
         let user = user.to_owned();
-        self.readers.run(move |conn| session::check_in_user(conn, &user, accept, limit)).await
+        self.readers.run_small(move |conn| session::check_in_user(conn, &user, accept, limit)).await
     }
 
     async fn apply(&self, step: SessionStep) -> Result<(), StoreError> {

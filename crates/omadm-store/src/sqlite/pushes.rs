@@ -3,7 +3,7 @@
 use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Params, Row, params};
 
-use super::row::{Dev, Texts, execute, query, query_optional};
+use super::row::{Dev, Texts, execute, query};
 use super::{devices, events};
 use crate::{Push, PushProgress, PushStep, StoreError};
 
@@ -121,13 +121,6 @@ pub(super) fn get(conn: &Connection, device: &DeviceId) -> Result<Option<Push>, 
 
 pub(super) fn due(conn: &Connection, now: Time, limit: u32) -> Result<Vec<Push>, StoreError> {
     select(conn, "push.due <= ?1 ORDER BY push.due LIMIT ?2", params![now.0, limit])
-}
-
-/// When the next notification is due, if any is.
-pub(super) fn next(conn: &Connection) -> Result<Option<Time>, StoreError> {
-    query_optional(conn, "SELECT due FROM push WHERE due IS NOT NULL ORDER BY due LIMIT 1", [], |row| {
-        row.get(0).map(Time)
-    })
 }
 
 fn select(conn: &Connection, condition: &str, params: impl Params) -> Result<Vec<Push>, StoreError> {

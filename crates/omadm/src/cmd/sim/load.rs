@@ -30,18 +30,21 @@ pub struct Load {
 pub type Share = Vec<Client>;
 
 impl Load {
-    /// Runs `rounds` sessions of every device, as many at the same time as there are shares.
-    pub async fn run(&self, mut shares: Vec<Share>, rounds: u32) -> Result<Figures, Failure> {
+    /// Runs `warm_up` sessions of every device, then `rounds` that count, as many at the same time as there are shares.
+    pub async fn run(&self, mut shares: Vec<Share>, warm_up: u32, rounds: u32) -> Result<Figures, Failure> {
         let devices = shares.iter().map(Vec::len).sum();
-        let bar = progress("sessions", (devices as u64).saturating_mul(u64::from(rounds)));
+        let all = warm_up.saturating_add(rounds);
+        let bar = progress("sessions", (devices as u64).saturating_mul(u64::from(all)));
         let mut figures = Figures::new(devices, shares.len());
-        for _ in 0..rounds {
+        for round in 0..all {
             shares = each(shares, |share| self.clone().queue(share)).await?;
             let started = Instant::now();
             let worked = each(shares, |share| self.clone().sessions(share, bar.clone())).await?;
             let took = started.elapsed();
             let (back, samples): (Vec<_>, Vec<_>) = worked.into_iter().unzip();
-            figures.add_round(took, samples.into_iter().flatten().collect());
+            if round >= warm_up {
+                figures.add_round(took, samples.into_iter().flatten().collect());
+            }
             shares = back;
         }
         bar.finish_and_clear();

@@ -37,6 +37,9 @@ pub struct Sim {
     /// Sessions of each device.
     #[arg(long, value_name = "M", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     sessions: u32,
+    /// Sessions of each device before those that count: they open the connections.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    warm_up: u32,
     /// Sessions at the same time, each on its own connection.
     #[arg(long, value_name = "C", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
@@ -106,7 +109,7 @@ impl Sim {
         });
         let shares = shares.collect::<Result<Vec<_>, Failure>>()?;
         let load = Load { api: Arc::clone(api), server: account.server.clone(), gets: self.gets().into() };
-        load.run(shares, self.sessions).await
+        load.run(shares, self.warm_up, self.sessions).await
     }
 
     fn transport(&self) -> Result<HttpsTransport, Failure> {
