@@ -36,7 +36,8 @@ use crate::in_process::{self, Exchange};
 use crate::processes::Running;
 
 /// Connections, as many as the load over TLS has.
-pub const CONNECTIONS: usize = 64;
+pub static CONNECTIONS: std::sync::LazyLock<usize> =
+    std::sync::LazyLock::new(|| std::env::var("CONNS").ok().and_then(|v| v.parse().ok()).unwrap_or(64));
 /// What the omadm server offers, too.
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 /// The certificate to trust, in the directory of the server.
@@ -114,7 +115,7 @@ async fn converse(acceptor: &SslAcceptor, stream: tokio::net::TcpStream, router:
 /// One transport, and so one connection, for each client; each has had an answer already.
 async fn connect(requests: &[(Uri, HeaderMap, Bytes)], authority: &Path) -> Result<Vec<HttpsTransport>> {
     let mut clients = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..*CONNECTIONS {
         let config = HttpsConfig { ca_file: Some(authority.to_owned()), ..HttpsConfig::default() };
         let client = HttpsTransport::new(&config)?;
         session(&client, requests).await?;
@@ -132,6 +133,7 @@ async fn session(client: &HttpsTransport, requests: &[(Uri, HeaderMap, Bytes)]) 
             headers: headers.clone(),
             body: body.clone(),
             answer_limit: 1 << 20,
+            identity: None,
         };
         let answer = client.send(request).await?;
         if answer.body.is_empty() {

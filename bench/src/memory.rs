@@ -135,7 +135,7 @@ impl Operator {
             serde_json::to_vec(body)?.into()
         };
         let uri = format!("{}/api/v1{path}", self.url).parse()?;
-        let request = HttpRequest { method, uri, headers, body, answer_limit: 16 << 20 };
+        let request = HttpRequest { method, uri, headers, body, answer_limit: 16 << 20, identity: None };
         let answer = self.transport.send(request).await?;
         Ok((answer.status, serde_json::from_slice(&answer.body)?))
     }

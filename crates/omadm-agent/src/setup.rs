@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use omadm_client::{
     Client, ClientConfig, Device, DeviceConfig, Grant, Grantee, HttpsConfig, HttpsTransport, Journal,
-    JournalView, PersistError, Persistence,
+    JournalView, PersistError, Persistence, TlsVersion,
 };
 use omadm_mo::well_known::{DEVINFO, SESSION_INFO};
 use omadm_mo::{Moid, Quota, Rights, ServerId};
@@ -67,10 +67,15 @@ impl Setup {
 
     /// The device with its network.
     pub fn client(&self, device: Device) -> Result<Client, AgentError> {
-        let session = &self.config.session;
+        let (session, tls) = (&self.config.session, &self.config.tls);
         let transport = HttpsTransport::new(&HttpsConfig {
-            ca_file: self.config.tls.ca_file.clone(),
-            min_version: self.config.tls.min_version.into(),
+            ca_file: tls.ca_file.clone(),
+            certificate: tls.certificate.clone(),
+            key: tls.key.clone(),
+            min_version: tls.min_version.into(),
+            max_version: tls.max_version.map(TlsVersion::from),
+            policy: tls.policy,
+            suites: tls.suites.iter().map(|suite| suite.0).collect(),
             connect_timeout: session.connect_timeout.0,
             request_timeout: session.request_timeout.0,
             ..HttpsConfig::default()
@@ -79,6 +84,8 @@ impl Setup {
             plain_http: session.plain_http,
             basic_without_tls: session.basic_without_tls,
             preemptive_basic: session.preemptive_basic,
+            digests: session.digest.clone(),
+            psk: tls.psk,
             always_send_mos: session.send_mos,
             max_rounds: session.max_rounds,
             fetch_limit: self.config.limits.fetch_bytes.0,

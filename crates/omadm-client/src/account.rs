@@ -1,11 +1,14 @@
 //! What the client reads from a DM Account before it connects (`DM 2.0 §12.2`).
 
+use std::sync::Arc;
+
 use http::Uri;
 use omadm_auth::{BasicCredentials, Secret};
 use omadm_mo::{NodeRef, ParameterValues, ServerId, ServerUri, Tree, Value};
 use openssl::x509::X509;
 
 use crate::error::ClientError;
+use crate::transport::TlsIdentity;
 
 /// Address and credentials of a server.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub(crate) struct Account {
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) credentials: Option<BasicCredentials>,
+    /// A certificate with its key, for TLS.
+    certificate: Option<Arc<TlsIdentity>>,
     host: String,
     port: u16,
     https: bool,
@@ -41,8 +46,9 @@ impl Account {
         let expanded = ServerUri::parse(uri).map(|uri| uri.expand(parameters));
         let parsed = expanded.ok().and_then(|uri| uri.parse::<Uri>().ok());
         let parsed = parsed.ok_or_else(|| unusable("its SrvURI is no URI"))?;
-        let peer = Peer::at(&parsed, credentials(root));
-        let peer = peer.ok_or_else(|| unusable("its SrvURI names no host"))?;
+        let (credentials, certificate) = transport_security(root);
+        let peer = Peer::at(&parsed, credentials);
+        let peer = Peer { certificate, ..peer.ok_or_else(|| unusable("its SrvURI names no host"))? };
         Ok(Self { uri: uri.clone(), peer })
     }
 }
@@ -51,7 +57,16 @@ impl Peer {
     /// The peer at an absolute address; `None` when it names no host.
     pub(crate) fn at(uri: &Uri, credentials: Option<BasicCredentials>) -> Option<Self> {
         let host = uri.host()?.to_ascii_lowercase();
-        Some(Self { credentials, host, port: port(uri), https: is_https(uri) })
+        Some(Self { credentials, certificate: None, host, port: port(uri), https: is_https(uri) })
+    }
+
+    /// Who the device is in TLS: by the certificate, else, if `shared_key` is wanted, by the secret.
+    pub(crate) fn identity(&self, shared_key: bool) -> Option<Arc<TlsIdentity>> {
+        let by_secret = || {
+            let BasicCredentials { user, password } = self.credentials.as_ref().filter(|_| shared_key)?;
+            Some(Arc::new(TlsIdentity::SharedKey { identity: user.clone(), key: password.clone() }))
+        };
+        self.certificate.clone().or_else(by_secret)
     }
 
     /// Whether an address has the host and the port of the peer: the only place that may learn the device's credentials, and
@@ -72,23 +87,22 @@ fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(if is_https(uri) { 443 } else { 80 })
 }
 
-/// Auth/Trsp has no type: Data that is a certificate goes with a key, anything else is a user name.
-fn credentials(account: NodeRef<'_>) -> Option<BasicCredentials> {
+/// Auth/Trsp has no type: Data that is a certificate (DER) goes with its private key, anything else is a user name.
+fn transport_security(account: NodeRef<'_>) -> (Option<BasicCredentials>, Option<Arc<TlsIdentity>>) {
     let octets = |name| match leaf(account, &["Auth", "Trsp", name]) {
         Some(Value::Bytes(octets)) => Some(octets.as_slice()),
         Some(Value::Text(text)) => Some(text.as_bytes()),
         _ => None,
     };
-    let (data, secret) = (octets("Data")?, octets("Secret")?);
+    let (Some(data), Some(secret)) = (octets("Data"), octets("Secret")) else { return (None, None) };
+    let secret = Secret::new(secret.to_vec());
     if X509::from_der(data).is_ok() {
-        tracing::warn!(
-            "Auth/Trsp holds a certificate, but this client authenticates by HTTP Basic only: nothing is sent"
-        );
-        return None;
+        let identity = TlsIdentity::Certificate { certificate: data.to_vec(), key: secret };
+        return (None, Some(Arc::new(identity)));
     }
-    let user = std::str::from_utf8(data).ok()?;
-    let legal = !user.contains(':') && !user.chars().any(char::is_control);
-    legal.then(|| BasicCredentials { user: user.to_owned(), password: Secret::new(secret.to_vec()) })
+    let user = std::str::from_utf8(data).ok();
+    let user = user.filter(|user| !user.contains(':') && !user.chars().any(char::is_control));
+    (user.map(|user| BasicCredentials { user: user.to_owned(), password: secret }), None)
 }
 
 fn leaf<'t>(node: NodeRef<'t>, path: &[&str]) -> Option<&'t Value> {

@@ -14,7 +14,7 @@ use omadm_session::dm2::client::Body;
 use crate::account::{Peer, is_https};
 use crate::client::Client;
 use crate::error::{ClientError, TransportError};
-use crate::exchange::{self, Exchange, Identify, Outgoing, Redirects};
+use crate::exchange::{self, Answering, Exchange, Identify, Outgoing, Redirects};
 use crate::plugin::Refusal;
 use crate::transport::Transport;
 
@@ -211,7 +211,7 @@ impl<T: Transport> Client<T> {
             config: &self.config,
             peer: &peer,
             device_id: &device_id,
-            challenged: false,
+            answering: Answering::default(),
         };
         let reply = exchange
             .send(Outgoing {

@@ -1,5 +1,6 @@
 //! A device with its network: sessions.
 
+use omadm_auth::digest::Hash;
 use omadm_auth::gba::GbaPush;
 use omadm_mo::{DeviceId, ParameterValues, ServerId, ServerUri};
 use omadm_session::dm2::client::{Config, Note, Outcome, Session, Start, Trigger, expand_text};
@@ -9,7 +10,7 @@ use crate::browser::Browser;
 use crate::device::Device;
 use crate::effects::Host;
 use crate::error::ClientError;
-use crate::exchange::Exchange;
+use crate::exchange::{Answering, Exchange};
 use crate::https::HttpsTransport;
 use crate::running::Running;
 use crate::transport::Transport;
@@ -27,6 +28,12 @@ pub struct ClientConfig {
     /// HTTP Basic credentials also go over plain `http`, to the account's own host and port when it asks for them, where everyone
     /// on the way reads them. Means nothing without `plain_http`. Default no (`DM 2.0 §9.2.1`: Basic is for use over TLS).
     pub basic_without_tls: bool,
+    /// Digests that challenges of HTTP Digest may ask for, the best first. Default SHA-256 and SHA-512-256; MD5 is weak and only used if it
+    /// stands here.
+    pub digests: Vec<Hash>,
+    /// The secret of an account is used as its pre-shared key in TLS (PSK-TLS, `DM 2.0 §9.2.2`), with the user name as identity, unless
+    /// the account has a certificate. Default no.
+    pub psk: bool,
     /// Every Package#1 lists the supported MOs, not only after a notification that asks for it. Default no.
     pub always_send_mos: bool,
     /// Most Package#2 in one session. Default 1,000.
@@ -44,6 +51,8 @@ impl Default for ClientConfig {
             plain_http: false,
             preemptive_basic: true,
             basic_without_tls: false,
+            digests: vec![Hash::Sha256, Hash::Sha512_256],
+            psk: false,
             always_send_mos: false,
             max_rounds: 1_000,
             fetch_limit: 16 << 20,
@@ -134,8 +143,13 @@ impl<T: Transport> Client<T> {
         let send_mos = config.always_send_mos;
         let start = Start { server: server.clone(), uri, trigger, send_mos, alerts };
         let engine = Session::start(engine_config, start, device.tree());
-        let exchange =
-            Exchange { transport, config, peer: &account.peer, device_id: &device_id, challenged: false };
+        let exchange = Exchange {
+            transport,
+            config,
+            peer: &account.peer,
+            device_id: &device_id,
+            answering: Answering::default(),
+        };
         let host = Host { device, server, exchange, browser: browser.as_mut() };
         let (outcome, packages, notes) = Running::new(host, engine, offered).finish().await?;
         self.device.after_session(server, at, &outcome)?;

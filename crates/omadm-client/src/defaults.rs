@@ -11,7 +11,7 @@ use crate::client::{Client, engine_config};
 use crate::device::Device;
 use crate::effects::Host;
 use crate::error::{ClientError, PersistError};
-use crate::exchange::Exchange;
+use crate::exchange::{Answering, Exchange};
 use crate::host::not_kept;
 use crate::persistence::Batch;
 use crate::transport::Transport;
@@ -79,8 +79,13 @@ impl<T: Transport> Client<T> {
         let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
         let engine_config = engine_config(config, device, &device_id);
         let account = Account::read(device.tree(), &server, &engine_config.parameters)?;
-        let exchange =
-            Exchange { transport, config, peer: &account.peer, device_id: &device_id, challenged: false };
+        let exchange = Exchange {
+            transport,
+            config,
+            peer: &account.peer,
+            device_id: &device_id,
+            answering: Answering::default(),
+        };
         let mut host = Host { device, server: &server, exchange, browser: None };
         fetch(&mut host, engine_config, &uri, moid).await?;
         self.device.tidy();

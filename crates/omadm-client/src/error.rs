@@ -128,6 +128,12 @@ pub enum TransportError {
         /// Why not.
         reason: &'static str,
     },
+    /// The server claims to know the secret but does not (`RFC 7616 §3.5`).
+    #[error("{host} does not know the secret of the device: the proof in Authentication-Info is wrong")]
+    Untrusted {
+        /// The host.
+        host: String,
+    },
     /// TLS settings that OpenSSL does not take.
     #[error("TLS settings: {0}")]
     Settings(String),

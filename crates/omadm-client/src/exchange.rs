@@ -2,10 +2,14 @@
 
 mod reference;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use omadm_auth::Secret;
+use omadm_auth::digest::{Answers, Untrusted};
+use omadm_auth::header::Challenge;
 use omadm_mo::DeviceId;
 use omadm_session::dm2::client::HttpReply;
 
@@ -15,6 +19,7 @@ use crate::error::TransportError;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 const DEVICE_ID: HeaderName = HeaderName::from_static("omadm-devid");
+const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
 const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("omadm-client/", env!("CARGO_PKG_VERSION")));
 const MAX_REDIRECTS: u32 = 5;
@@ -50,14 +55,33 @@ pub(crate) struct Outgoing {
     pub(crate) limit: usize,
 }
 
+/// What the server was found to ask for in this session.
+#[derive(Default)]
+pub(crate) enum Answering {
+    /// Nothing yet.
+    #[default]
+    Unasked,
+    /// HTTP Basic.
+    Basic,
+    /// HTTP Digest: what follows answers the same challenge, without a round trip of its own.
+    Digest(Box<Answers>),
+}
+
+/// What credentials were given by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Basic,
+    Digest,
+}
+
 /// The exchanges of one session.
 pub(crate) struct Exchange<'a, T> {
     pub(crate) transport: &'a T,
     pub(crate) config: &'a ClientConfig,
     pub(crate) peer: &'a Peer,
     pub(crate) device_id: &'a DeviceId,
-    /// The server has asked for HTTP Basic credentials in this session.
-    pub(crate) challenged: bool,
+    /// What the server has asked for in this session.
+    pub(crate) answering: Answering,
 }
 
 impl<T: Transport> Exchange<'_, T> {
@@ -85,21 +109,109 @@ impl<T: Transport> Exchange<'_, T> {
         }
     }
 
-    /// Sends once, or twice if the account's own server asks for credentials that it was not given.
+    /// Sends, and again if the account's own server asks for credentials that it was not given: once a scheme, and once more when only
+    /// the nonce of a digest was not good any more.
     async fn attempt(&mut self, outgoing: &Outgoing, uri: &Uri) -> Result<HttpResponse, TransportError> {
-        let allowed = self.peer.is_home(uri) && (is_https(uri) || self.config.basic_without_tls);
-        let unasked = self.config.preemptive_basic && is_https(uri);
-        let offered = allowed && (self.challenged || unasked);
-        let response = self.transport.send(self.request(outgoing, uri, offered)?).await?;
-        let recoverable = allowed && !offered && self.peer.credentials.is_some();
-        if recoverable && response.status == StatusCode::UNAUTHORIZED && asks_for_basic(&response.headers) {
-            self.challenged = true;
-            return self.transport.send(self.request(outgoing, uri, true)?).await;
+        let mut digests = 0_u8;
+        loop {
+            let given = self.authorization(outgoing, uri)?;
+            let scheme = given.as_ref().map(|(scheme, _)| *scheme);
+            let response = self.transport.send(self.request(outgoing, uri, given)?).await?;
+            if scheme == Some(Scheme::Digest) {
+                self.check_proof(&response, uri)?;
+                digests += 1;
+            }
+            let refused = response.status == StatusCode::UNAUTHORIZED && self.peer.is_home(uri);
+            if !refused || digests > 1 || !self.take_challenge(&response.headers, scheme, uri)? {
+                return Ok(response);
+            }
         }
-        Ok(response)
     }
 
-    fn request(&self, outgoing: &Outgoing, uri: &Uri, offer: bool) -> Result<HttpRequest, TransportError> {
+    /// The credentials that go along unasked, or because they were asked for before in this session.
+    fn authorization(
+        &mut self,
+        outgoing: &Outgoing,
+        uri: &Uri,
+    ) -> Result<Option<(Scheme, HeaderValue)>, TransportError> {
+        let Some(credentials) = self.peer.credentials.as_ref().filter(|_| self.peer.is_home(uri)) else {
+            return Ok(None);
+        };
+        let unasked = self.config.preemptive_basic && !self.config.psk && is_https(uri);
+        let may_send_basic = self.may_send_basic(uri);
+        let (scheme, text) = match &mut self.answering {
+            Answering::Digest(answers) => {
+                let target = uri.path_and_query().map_or("/", |target| target.as_str());
+                let text = answers.authorize(outgoing.method.as_str(), target, &outgoing.body);
+                (Scheme::Digest, Secret::new(text.into_bytes()))
+            }
+            Answering::Basic if may_send_basic => (Scheme::Basic, credentials.to_header()),
+            Answering::Unasked if unasked => (Scheme::Basic, credentials.to_header()),
+            Answering::Unasked | Answering::Basic => return Ok(None),
+        };
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Held(text)))
+            .map_err(|_| control_characters(uri))?;
+        value.set_sensitive(true);
+        Ok(Some((scheme, value)))
+    }
+
+    fn may_send_basic(&self, uri: &Uri) -> bool {
+        is_https(uri) || self.config.basic_without_tls
+    }
+
+    /// Whether a challenge is worth another try, which [`Exchange::authorization`] then answers. `sent` is what was refused.
+    fn take_challenge(
+        &mut self,
+        headers: &HeaderMap,
+        sent: Option<Scheme>,
+        uri: &Uri,
+    ) -> Result<bool, TransportError> {
+        let Some(credentials) = &self.peer.credentials else { return Ok(false) };
+        let values = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let challenges: Vec<Challenge> = values.filter_map(Challenge::read_all).flatten().collect();
+        let asks_for_basic = challenges.iter().any(|challenge| challenge.is("Basic"));
+        // A secret that was refused by one scheme is not better by another.
+        let may_digest = match sent {
+            None => true,
+            Some(Scheme::Basic) => !asks_for_basic,
+            Some(Scheme::Digest) => Answers::is_only_stale(&challenges),
+        };
+        if may_digest {
+            let user = (credentials.user.as_str(), &credentials.password);
+            let allowed = &self.config.digests;
+            // Over TLS the body is safe already.
+            if let Some(answers) = Answers::to(&challenges, user, allowed, !is_https(uri), client_nonce()?) {
+                self.answering = Answering::Digest(Box::new(answers));
+                return Ok(true);
+            }
+        }
+        if sent.is_none() && asks_for_basic && self.may_send_basic(uri) {
+            self.answering = Answering::Basic;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether the server has proved that it knows the secret, if it said something of it.
+    fn check_proof(&mut self, response: &HttpResponse, uri: &Uri) -> Result<(), TransportError> {
+        let (Answering::Digest(answers), Some(info)) =
+            (&mut self.answering, response.headers.get(AUTHENTICATION_INFO))
+        else {
+            return Ok(());
+        };
+        let checked =
+            info.to_str().map_err(|_| Untrusted).and_then(|info| answers.check(info, &response.body));
+        checked.map_err(|_| TransportError::Untrusted {
+            host: uri.authority().map(ToString::to_string).unwrap_or_default(),
+        })
+    }
+
+    fn request(
+        &self,
+        outgoing: &Outgoing,
+        uri: &Uri,
+        authorization: Option<(Scheme, HeaderValue)>,
+    ) -> Result<HttpRequest, TransportError> {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, AGENT);
         if let Some(accept) = &outgoing.accept {
@@ -111,19 +223,15 @@ impl<T: Transport> Exchange<'_, T> {
         if outgoing.identify == Identify::Always || self.peer.is_home(uri) {
             headers.insert(DEVICE_ID, value(self.device_id.as_str().as_bytes(), uri)?);
         }
-        if let Some(credentials) = self.peer.credentials.as_ref().filter(|_| offer) {
-            let mut authorization =
-                HeaderValue::from_maybe_shared(Bytes::from_owner(Held(credentials.to_header())))
-                    .map_err(|_| control_characters(uri))?;
-            authorization.set_sensitive(true);
-            headers.insert(AUTHORIZATION, authorization);
-        }
+        headers.extend(authorization.map(|(_, value)| (AUTHORIZATION, value)));
+        let home = self.peer.is_home(uri) && is_https(uri);
         Ok(HttpRequest {
             method: outgoing.method.clone(),
             uri: uri.clone(),
             headers,
             body: outgoing.body.clone(),
             answer_limit: outgoing.limit,
+            identity: if home { self.peer.identity(self.config.psk) } else { None },
         })
     }
 }
@@ -190,13 +298,11 @@ fn follow(from: &Uri, location: &HeaderValue, count: u32) -> Result<Uri, Transpo
     Ok(to)
 }
 
-/// Whether one of the challenges is HTTP Basic (`RFC 9110 §11.6.1`: a header may hold several).
-fn asks_for_basic(headers: &HeaderMap) -> bool {
-    let challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    challenges.flat_map(|value| value.split(',')).any(|part| {
-        let scheme = part.split_whitespace().next();
-        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("Basic"))
-    })
+/// A nonce of our own for digests.
+fn client_nonce() -> Result<String, TransportError> {
+    let mut octets = [0; 16];
+    openssl::rand::rand_bytes(&mut octets).map_err(|error| TransportError::Settings(error.to_string()))?;
+    Ok(URL_SAFE_NO_PAD.encode(octets))
 }
 
 fn reply(response: HttpResponse) -> HttpReply {

@@ -1,7 +1,8 @@
 //! The transport over TLS: hyper over OpenSSL.
 
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,30 +12,29 @@ use hyper_openssl::client::legacy::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use omadm_auth::TlsPolicy;
+use omadm_auth::suite::{GROUPS, MIN_CURVE_BITS, Mode, Suite, cipher_list};
 use openssl::error::ErrorStack;
-use openssl::pkey::Id;
+use openssl::pkey::{Id, PKey};
 use openssl::ssl::{
-    ConnectConfiguration, NameType, SslCipherRef, SslConnector, SslConnectorBuilder, SslMethod,
+    ConnectConfiguration, NameType, SslCipherRef, SslConnector, SslConnectorBuilder, SslFiletype, SslMethod,
     SslVerifyMode, SslVersion,
 };
-use openssl::x509::{X509Ref, X509VerifyResult};
+use openssl::x509::{X509, X509Ref, X509VerifyResult};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 use tower::util::MapResponse;
 
 use crate::error::TransportError;
-use crate::transport::{HttpRequest, HttpResponse, Transport};
+use crate::transport::{HttpRequest, HttpResponse, TlsIdentity, Transport};
 
 /// HTTP/2 is allowed, HTTP/1.1 is the fall-back.
 const ALPN: &[u8] = b"\x02h2\x08http/1.1";
 
-/// Shortest key on an elliptic curve in bits (`DM 2.0 §9.2.2`).
-const MIN_CURVE_BITS: u32 = 256;
+/// The suites of TLS 1.3 that go with pre-shared keys.
+const TLS13_SHARED_KEY: &str = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
 
-/// Curves of [`MIN_CURVE_BITS`] and more.
-const GROUPS: &str = "X25519:P-256:P-384:P-521";
-
-/// Oldest TLS version that is accepted (`DM 2.0 §9.2.2`).
+/// A TLS version (`DM 2.0 §9.2.2`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "they speak for themselves")]
 pub enum TlsVersion {
@@ -50,8 +50,19 @@ pub enum TlsVersion {
 pub struct HttpsConfig {
     /// Trust anchors (PEM) beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Oldest TLS version. Default 1.2.
+    /// Certificate of the device with its chain (PEM), for servers that ask for one and whose account has none. It goes with `key`.
+    pub certificate: Option<PathBuf>,
+    /// Private key of `certificate` (PEM).
+    pub key: Option<PathBuf>,
+    /// Oldest TLS version. Default 1.2; older ones need [`TlsPolicy::Legacy`].
     pub min_version: TlsVersion,
+    /// Newest TLS version. Default: whatever there is.
+    pub max_version: Option<TlsVersion>,
+    /// Which suites of TLS 1.2 and before are offered. Default [`TlsPolicy::Modern`].
+    pub policy: TlsPolicy,
+    /// Suites of TLS 1.2 and before that are offered in place of those of `policy`: of certificates, of pre-shared keys, or of both; where
+    /// none of a kind stands here, `policy` says which. Default none.
+    pub suites: Vec<Suite>,
     /// Longest TCP connection set-up. Default 10 s.
     pub connect_timeout: Duration,
     /// Longest exchange, connection set-up included. Default 60 s.
@@ -64,7 +75,12 @@ impl Default for HttpsConfig {
     fn default() -> Self {
         Self {
             ca_file: None,
+            certificate: None,
+            key: None,
             min_version: TlsVersion::default(),
+            max_version: None,
+            policy: TlsPolicy::default(),
+            suites: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(90),
@@ -78,13 +94,24 @@ type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// What makes connections.
 type Connector = MapResponse<HttpsConnector<HttpConnector>, fn(Connection) -> Connection>;
 
-/// HTTPS and, for those who allow it, HTTP. Clones share one connection pool.
+/// Connections of one identity.
+type Pool = Client<Connector, Full<Bytes>>;
+
+/// Most identities whose connections are kept; a device has few accounts.
+const MAX_IDENTITIES: usize = 8;
+
+/// HTTPS and, for those who allow it, HTTP. Clones share their connections.
 ///
-/// The server's chain is verified up to a trust anchor and its name against the host of the address (`DM 2.0 §9.2.1`).
+/// The server's chain is verified up to a trust anchor and its name against the host of the address (`DM 2.0 §9.2.1`), unless both
+/// sides know each other by a pre-shared key.
 #[derive(Clone)]
-pub struct HttpsTransport {
-    client: Client<Connector, Full<Bytes>>,
-    request_timeout: Duration,
+pub struct HttpsTransport(Arc<Shared>);
+
+struct Shared {
+    config: HttpsConfig,
+    anyone: Pool,
+    /// Those of identities that came with requests, the oldest first.
+    identified: Mutex<Vec<(Arc<TlsIdentity>, Pool)>>,
 }
 
 impl HttpsTransport {
@@ -93,18 +120,23 @@ impl HttpsTransport {
     /// # Errors
     /// [`TransportError::Settings`].
     pub fn new(config: &HttpsConfig) -> Result<Self, TransportError> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(config.connect_timeout));
-        let tls = tls(config)?;
-        let mut connector = HttpsConnector::with_connector(tcp, tls).map_err(|error| settings(&error))?;
-        connector.set_callback(expect_ipv6);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(config.idle_timeout)
-            .build(connector.map_response(log_tls as fn(Connection) -> Connection));
-        Ok(Self { client, request_timeout: config.request_timeout })
+        let anyone = pool(config, None)?;
+        Ok(Self(Arc::new(Shared { config: config.clone(), anyone, identified: Mutex::default() })))
+    }
+
+    /// The connections that may carry a request.
+    fn pool(&self, identity: Option<&Arc<TlsIdentity>>) -> Result<Pool, TransportError> {
+        let Some(identity) = identity else { return Ok(self.0.anyone.clone()) };
+        let mut identified = self.0.identified.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = identified.iter().find(|(known, _)| known == identity) {
+            return Ok(known.clone());
+        }
+        let made = pool(&self.0.config, Some(identity))?;
+        if identified.len() >= MAX_IDENTITIES {
+            identified.remove(0);
+        }
+        identified.push((identity.clone(), made.clone()));
+        Ok(made)
     }
 
     async fn exchange(&self, host: &str, request: HttpRequest) -> Result<HttpResponse, TransportError> {
@@ -113,7 +145,8 @@ impl HttpsTransport {
         *outgoing.method_mut() = request.method;
         *outgoing.uri_mut() = request.uri;
         *outgoing.headers_mut() = request.headers;
-        let response = self.client.request(outgoing).await.map_err(|error| failed(host, &error))?;
+        let pool = self.pool(request.identity.as_ref())?;
+        let response = pool.request(outgoing).await.map_err(|error| failed(host, &error))?;
         let (head, body) = response.into_parts();
         let collected = Limited::new(body, limit).collect().await;
         let body = collected.map_err(|error| {
@@ -135,29 +168,66 @@ impl Transport for HttpsTransport {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let host = request.uri.authority().map(ToString::to_string).unwrap_or_default();
         let exchange = self.exchange(&host, request);
-        tokio::time::timeout(self.request_timeout, exchange).await.unwrap_or_else(|_| {
-            Err(TransportError::Timeout { host: host.clone(), seconds: self.request_timeout.as_secs_f64() })
+        tokio::time::timeout(self.0.config.request_timeout, exchange).await.unwrap_or_else(|_| {
+            Err(TransportError::Timeout {
+                host: host.clone(),
+                seconds: self.0.config.request_timeout.as_secs_f64(),
+            })
         })
     }
 }
 
-fn tls(config: &HttpsConfig) -> Result<SslConnectorBuilder, TransportError> {
+fn pool(config: &HttpsConfig, identity: Option<&TlsIdentity>) -> Result<Pool, TransportError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(config.connect_timeout));
+    let tls = tls(config, identity)?;
+    let mut connector = HttpsConnector::with_connector(tcp, tls).map_err(|error| settings(&error))?;
+    connector.set_callback(expect_ipv6);
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(config.idle_timeout)
+        .build(connector.map_response(log_tls as fn(Connection) -> Connection)))
+}
+
+impl From<TlsVersion> for SslVersion {
+    fn from(version: TlsVersion) -> Self {
+        match version {
+            TlsVersion::Tls10 => Self::TLS1,
+            TlsVersion::Tls11 => Self::TLS1_1,
+            TlsVersion::Tls12 => Self::TLS1_2,
+            TlsVersion::Tls13 => Self::TLS1_3,
+        }
+    }
+}
+
+fn tls(config: &HttpsConfig, identity: Option<&TlsIdentity>) -> Result<SslConnectorBuilder, TransportError> {
+    if config.min_version < TlsVersion::Tls12 && config.policy < TlsPolicy::Legacy {
+        return Err(TransportError::Settings("TLS before 1.2 needs the policy \"legacy\"".to_owned()));
+    }
     // The builder verifies the peer and takes the system's trust anchors by itself.
     let mut tls = SslConnector::builder(SslMethod::tls_client()).map_err(|error| settings(&error))?;
-    let oldest = match config.min_version {
-        TlsVersion::Tls10 => SslVersion::TLS1,
-        TlsVersion::Tls11 => SslVersion::TLS1_1,
-        TlsVersion::Tls12 => SslVersion::TLS1_2,
-        TlsVersion::Tls13 => SslVersion::TLS1_3,
-    };
     if config.min_version < TlsVersion::Tls12 {
         // Below 1.2 signatures use SHA-1, which every higher level refuses.
         tls.set_security_level(0);
     }
-    tls.set_min_proto_version(Some(oldest))
+    let mode = match identity {
+        Some(TlsIdentity::SharedKey { .. }) => Mode::SharedKey,
+        Some(TlsIdentity::Certificate { .. }) | None => Mode::Certificate,
+    };
+    let named = config.suites.iter().any(|suite| suite.mode == mode);
+    let suites = cipher_list(|suite| {
+        let wanted = if named { config.suites.contains(suite) } else { suite.policy <= config.policy };
+        suite.mode == mode && wanted
+    });
+    tls.set_min_proto_version(Some(config.min_version.into()))
+        .and_then(|()| tls.set_max_proto_version(config.max_version.map(SslVersion::from)))
+        .and_then(|()| tls.set_cipher_list(&suites))
         .and_then(|()| tls.set_groups_list(GROUPS))
         .and_then(|()| tls.set_alpn_protos(ALPN))
         .map_err(|error| settings(&error))?;
+    identify(&mut tls, config, identity)?;
     tls.set_verify_callback(SslVerifyMode::PEER, |valid, chain| {
         let weak = chain.current_cert().is_some_and(has_short_curve);
         if valid && weak {
@@ -172,6 +242,56 @@ fn tls(config: &HttpsConfig) -> Result<SslConnectorBuilder, TransportError> {
         })?;
     }
     Ok(tls)
+}
+
+/// Says who the device is.
+fn identify(
+    tls: &mut SslConnectorBuilder,
+    config: &HttpsConfig,
+    identity: Option<&TlsIdentity>,
+) -> Result<(), TransportError> {
+    match identity {
+        Some(TlsIdentity::Certificate { certificate, key }) => {
+            let unusable = |error: ErrorStack| {
+                TransportError::Settings(format!("the certificate and key of the account: {error}"))
+            };
+            X509::from_der(certificate)
+                .and_then(|certificate| tls.set_certificate(&certificate))
+                .and_then(|()| PKey::private_key_from_der(key.expose()))
+                .and_then(|key| tls.set_private_key(&key))
+                .and_then(|()| tls.check_private_key())
+                .map_err(unusable)
+        }
+        Some(TlsIdentity::SharedKey { identity, key }) => {
+            // External keys are bound to SHA-256 (`RFC 8446 §4.2.11`), so suites with other digests would do without.
+            tls.set_ciphersuites(TLS13_SHARED_KEY).map_err(|error| settings(&error))?;
+            let (identity, key) = (identity.clone(), key.clone());
+            tls.set_psk_client_callback(move |_, _, identity_room, key_room| {
+                // The identity ends with a zero octet. What has no room is not sent, and the handshake fails.
+                let named = [identity.as_bytes(), b"\0"].concat();
+                let rooms = identity_room.get_mut(..named.len()).zip(key_room.get_mut(..key.expose().len()));
+                Ok(rooms.map_or(0, |(identity_room, key_room)| {
+                    identity_room.copy_from_slice(&named);
+                    key_room.copy_from_slice(key.expose());
+                    key_room.len()
+                }))
+            });
+            Ok(())
+        }
+        None => {
+            let (Some(certificate), Some(key)) = (&config.certificate, &config.key) else { return Ok(()) };
+            let unusable = |path: &Path, error: ErrorStack| {
+                TransportError::Settings(format!(
+                    "the device's certificate and key, {}: {error}",
+                    path.display()
+                ))
+            };
+            tls.set_certificate_chain_file(certificate).map_err(|error| unusable(certificate, error))?;
+            tls.set_private_key_file(key, SslFiletype::PEM)
+                .and_then(|()| tls.check_private_key())
+                .map_err(|error| unusable(key, error))
+        }
+    }
 }
 
 /// A URI has an IPv6 address in brackets, with which OpenSSL would look for a name: what the certificate has to hold is the address.

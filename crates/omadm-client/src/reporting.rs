@@ -11,7 +11,7 @@ use crate::client::{Client, engine_config};
 use crate::device::Device;
 use crate::effects::Host;
 use crate::error::{ClientError, PersistError};
-use crate::exchange::Exchange;
+use crate::exchange::{Answering, Exchange};
 use crate::subscriptions::{Reported, Subscription};
 use crate::transport::Transport;
 
@@ -146,7 +146,7 @@ impl<T: Transport> Client<T> {
             Err(reason) => return failed(reason),
         };
         let exchange =
-            Exchange { transport, config, peer: &account.peer, device_id: &device_id, challenged: false };
+            Exchange { transport, config, peer: &account.peer, device_id: &device_id, answering: Answering::default() };
         let mut host = Host { device, server: &server, exchange, browser: None };
         Ok(put(&mut host, &uri, subscription.accept.clone(), observed).await)
     }

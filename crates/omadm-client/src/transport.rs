@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
+use omadm_auth::Secret;
 use omadm_session::dm2::client::Body;
 
 use crate::error::TransportError;
@@ -22,6 +23,27 @@ pub struct HttpRequest {
     pub body: Bytes,
     /// Most octets of the answer's body.
     pub answer_limit: usize,
+    /// Who the device is in TLS. `None` leaves it to the settings of the transport.
+    pub identity: Option<Arc<TlsIdentity>>,
+}
+
+/// How a device proves in TLS who it is (`DM 2.0 §9.2`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsIdentity {
+    /// By a certificate.
+    Certificate {
+        /// DER.
+        certificate: Vec<u8>,
+        /// Its private key, DER (PKCS#8, or PKCS#1 or SEC 1).
+        key: Secret,
+    },
+    /// By a key that both sides have (`RFC 4279`).
+    SharedKey {
+        /// PSK identity.
+        identity: String,
+        /// The key.
+        key: Secret,
+    },
 }
 
 /// An HTTP answer with all of its body, of whatever status.
@@ -43,6 +65,7 @@ impl fmt::Debug for HttpRequest {
             .field("headers", &self.headers)
             .field("body", &format_args!("{} octets", self.body.len()))
             .field("answer_limit", &self.answer_limit)
+            .field("identity", &self.identity)
             .finish()
     }
 }
@@ -83,6 +106,10 @@ mod tests {
             headers: HeaderMap::from_iter([(AUTHORIZATION, credentials)]),
             body: Bytes::from_static(b"hunter2"),
             answer_limit: 1,
+            identity: Some(Arc::new(TlsIdentity::SharedKey {
+                identity: "device".to_owned(),
+                key: Secret::new(b"hunter2".to_vec()),
+            })),
         };
         let response = HttpResponse {
             status: StatusCode::OK,

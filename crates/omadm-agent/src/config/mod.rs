@@ -8,7 +8,7 @@ mod validate;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use omadm_client::TlsVersion;
+use omadm_client::{Hash, Suite, TlsPolicy, TlsVersion};
 use omadm_config::{ConfigError, LogForm, Size, Span};
 use omadm_mo::Rights;
 use serde::{Deserialize, Serialize};
@@ -122,8 +122,49 @@ pub enum ConsentMode {
 pub struct TlsSection {
     /// Trust anchors (PEM) beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Oldest TLS version: `1.0`, `1.1`, `1.2` (default) or `1.3`.
+    /// Certificate of the device with its chain (PEM), for servers that ask for one and whose account brings none.
+    pub certificate: Option<PathBuf>,
+    /// Private key of `certificate` (PEM).
+    pub key: Option<PathBuf>,
+    /// Use the secret of an account as its pre-shared key (PSK-TLS), with the user name as identity, unless it brings a certificate.
+    pub psk: bool,
+    /// Oldest TLS version: `1.0`, `1.1`, `1.2` (default) or `1.3`. Those before 1.2 need the policy `legacy`.
     pub min_version: MinVersion,
+    /// Newest TLS version. Default: whatever there is.
+    pub max_version: Option<MinVersion>,
+    /// Suites of TLS 1.2 and before: `modern` (default; forward secrecy and authenticated encryption), `oma` (all of
+    /// `DM 2.0 §9.2.2` beside), or `legacy` (those of TLS 1.0 and 1.1 beside).
+    pub policy: TlsPolicy,
+    /// Suites in place of those of `policy`, by their registered names, such as `TLS_PSK_WITH_AES_128_GCM_SHA256`. Where none with
+    /// certificates stands here, or none with pre-shared keys, `policy` says which of that kind.
+    pub suites: Vec<SuiteName>,
+}
+
+/// The registered name of a suite that this agent knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SuiteName(pub Suite);
+
+impl TryFrom<String> for SuiteName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Suite::named(&name).map(Self).ok_or_else(|| format!("there is no suite {name:?} here"))
+    }
+}
+
+impl From<SuiteName> for String {
+    fn from(name: SuiteName) -> Self {
+        name.0.name.to_owned()
+    }
+}
+
+impl std::str::FromStr for SuiteName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.to_owned().try_into()
+    }
 }
 
 /// A TLS version as the configuration writes it.
@@ -172,6 +213,9 @@ pub struct SessionSection {
     pub basic_without_tls: bool,
     /// Send HTTP Basic credentials to the account's own https host without waiting to be asked.
     pub preemptive_basic: bool,
+    /// Digests that a server may ask for by HTTP Digest, the best first: `SHA-256`, `SHA-512-256`, and `MD5`, which is weak and only
+    /// used if it stands here.
+    pub digest: Vec<Hash>,
     /// List the supported management objects in every Package#1, also when no notification asked for them.
     pub send_mos: bool,
     /// Accept only what the normative text allows.
@@ -190,6 +234,7 @@ impl Default for SessionSection {
             plain_http: false,
             basic_without_tls: false,
             preemptive_basic: true,
+            digest: vec![Hash::Sha256, Hash::Sha512_256],
             send_mos: false,
             strict: false,
             max_rounds: 1_000,

@@ -40,6 +40,9 @@ fn every_section_is_read() {
         [tls]
         ca_file = "/etc/omadm/ca.pem"
         min_version = "1.3"
+        max_version = "1.3"
+        policy = "oma"
+        suites = ["TLS_PSK_WITH_AES_128_GCM_SHA256"]
         [session]
         poll_interval = 0
         connect_timeout = "500 s"
@@ -79,6 +82,7 @@ fn every_section_is_read() {
     assert_eq!(config.session.request_timeout, Span::secs(300));
     assert_eq!((config.limits.package_bytes, config.limits.fetch_bytes), (Size(64 << 10), Size(1000)));
     assert_eq!(config.tls.min_version, MinVersion::Tls13);
+    assert_eq!(config.tls.suites[0].0.openssl, "PSK-AES128-GCM-SHA256");
     assert_eq!(config.log.level, LogLevel::Debug);
     assert_eq!((config.limits.subscriptions, config.limits.executions), (0, 1));
     assert_eq!(config.network.parameters().mcc.as_deref(), Some("262"));
@@ -143,6 +147,10 @@ fn a_wrong_value_is_refused_with_its_place() {
             "[bootstrap]\nconsent_timeout = \"999 ms\"",
             "line 2: bootstrap.consent_timeout: has to be one second or more",
         ),
+        ("[tls]\nmin_version = \"1.1\"", "line 2: tls.min_version: before 1.2 needs tls.policy"),
+        ("[tls]\nmax_version = \"1.1\"", "line 2: tls.max_version: is older than tls.min_version"),
+        ("[tls]\nsuites = [\"RC4\"]", "line 2: tls.suites: there is no suite \"RC4\" here"),
+        ("[session]\ndigest = [\"SHA\"]", "line 2: session.digest: unknown variant `SHA`"),
         ("\n[device]\nid = \"IMEI:12\"", "line 3: device.id: an IMEI has 15 digits"),
         (
             "[access]\ngrants = [{ moid = \"urn:x:1.0\", server = \"*\", rights = [\"own\"] }]",

@@ -1,9 +1,10 @@
 //! What a well-formed value must be beyond its type.
 
+use omadm_client::{TlsPolicy, TlsVersion};
 use omadm_config::{Fault, Span};
 use omadm_mo::ServerUri;
 
-use super::{BootstrapSection, Config, ConsentMode};
+use super::{BootstrapSection, Config, ConsentMode, TlsSection};
 use crate::device_id;
 use crate::mo::agent::MAX_POLL_INTERVAL;
 
@@ -13,6 +14,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         return Err(Fault::new("device.id", problem));
     }
     check_bootstrap(&config.bootstrap)?;
+    tls(&config.tls)?;
     let session = &config.session;
     if session.poll_interval.0.subsec_nanos() != 0 {
         return Err(Fault::new("session.poll_interval", "has to be in whole seconds"));
@@ -65,6 +67,22 @@ fn check_bootstrap(bootstrap: &BootstrapSection) -> Result<(), Fault> {
     }
     if bootstrap.consent_timeout < Span::secs(1) {
         return Err(Fault::new("bootstrap.consent_timeout", "has to be one second or more"));
+    }
+    Ok(())
+}
+
+/// Settings of `[tls]` that need each other.
+fn tls(tls: &TlsSection) -> Result<(), Fault> {
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => return Err(Fault::new("tls.key", "is needed beside tls.certificate")),
+        (None, Some(_)) => return Err(Fault::new("tls.certificate", "is needed beside tls.key")),
+        _ => {}
+    }
+    if TlsVersion::from(tls.min_version) < TlsVersion::Tls12 && tls.policy < TlsPolicy::Legacy {
+        return Err(Fault::new("tls.min_version", "before 1.2 needs tls.policy = \"legacy\""));
+    }
+    if tls.max_version.is_some_and(|newest| TlsVersion::from(newest) < tls.min_version.into()) {
+        return Err(Fault::new("tls.max_version", "is older than tls.min_version"));
     }
     Ok(())
 }

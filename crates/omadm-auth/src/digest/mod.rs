@@ -9,6 +9,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256, Sha512_256};
 
 use crate::secret::Secret;
@@ -21,11 +22,14 @@ pub use server::{Given, challenge};
 pub const SCHEME: &str = "Digest";
 
 /// A digest function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "they speak for themselves")]
 pub enum Hash {
+    #[serde(rename = "SHA-256")]
     Sha256,
+    #[serde(rename = "SHA-512-256")]
     Sha512_256,
+    #[serde(rename = "MD5")]
     Md5,
 }
 

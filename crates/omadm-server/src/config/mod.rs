@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use prefix::UrlPrefix;
-pub use security::{AuthSection, ClientCertificates, DigestAlgorithm, TlsSection};
+pub use security::{AuthSection, ClientCertificates, TlsSection};
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_";

@@ -53,7 +53,7 @@ pub struct AuthSection {
     pub basic: bool,
     /// Digests of HTTP Digest, in the order in which they are offered: `SHA-256`, `SHA-512-256`, and `MD5`, which is weak and only used if
     /// it stands here.
-    pub digest: Vec<DigestAlgorithm>,
+    pub digest: Vec<Hash>,
     /// Accept pre-shared keys in TLS, of devices that were enrolled for it.
     pub psk: bool,
     /// File with the key of nonces, 32 octets or more. Default: `auth.key` in `data_dir`, made if it is missing. Nodes behind one address
@@ -70,28 +70,6 @@ pub struct AuthSection {
     pub source_failures: u32,
     /// Longest such wait; after as long without a failure, everything is forgotten.
     pub max_delay: Span,
-}
-
-/// A digest of HTTP Digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "they speak for themselves")]
-pub enum DigestAlgorithm {
-    #[serde(rename = "SHA-256")]
-    Sha256,
-    #[serde(rename = "SHA-512-256")]
-    Sha512_256,
-    #[serde(rename = "MD5")]
-    Md5,
-}
-
-impl From<DigestAlgorithm> for Hash {
-    fn from(algorithm: DigestAlgorithm) -> Self {
-        match algorithm {
-            DigestAlgorithm::Sha256 => Self::Sha256,
-            DigestAlgorithm::Sha512_256 => Self::Sha512_256,
-            DigestAlgorithm::Md5 => Self::Md5,
-        }
-    }
 }
 
 impl Default for TlsSection {
@@ -112,7 +90,7 @@ impl Default for AuthSection {
     fn default() -> Self {
         Self {
             basic: true,
-            digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Sha512_256],
+            digest: vec![Hash::Sha256, Hash::Sha512_256],
             psk: true,
             key_file: None,
             nonce_lifetime: Span::secs(300),

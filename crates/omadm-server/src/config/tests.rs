@@ -78,7 +78,27 @@ fn bad_values_name_their_origin() {
     assert!(error.ends_with("operator.body_timeout: has to be one second or more"), "{error}");
     let error = load("[queue]\nmax_commands_per_package = 0", &[]).unwrap_err();
     assert!(error.contains("has to be 1 to 1000"), "{error}");
+    for (setting, problem) in [
+        ("[tls]\nclient_certificates = \"optional\"", "tls.client_ca: is needed"),
+        ("[tls]\nclient_ca = \"ca.pem\"", "tls.client_certificates: has to be"),
+        ("[tls]\nsecond_certificate = \"x.pem\"", "tls.second_key: is needed"),
+        (
+            "[tls]\nsecond_certificate = \"x.pem\"\nsecond_key = \"x.key\"",
+            "tls.second_certificate: is for use beside",
+        ),
+        ("[tls]\nreload_interval = \"99 ms\"", "tls.reload_interval: has to be 100 ms or more"),
+        ("[tls]\npolicy = \"weak\"", "tls.policy: unknown variant `weak`"),
+        ("[auth]\ndigest = [\"SHA\"]", "auth.digest: unknown variant `SHA`"),
+        ("[auth]\nmax_delay = 0", "auth.max_delay: has to be one second or more"),
+        ("[auth]\nnonce_lifetime = 0", "auth.nonce_lifetime: has to be one second or more"),
+    ] {
+        let error = load(setting, &[]).unwrap_err();
+        assert!(error.contains(problem), "{error}");
+    }
     for (setting, range) in [
+        ("[auth]\nnonces = 0", "1 to 10000000"),
+        ("[auth]\nuser_failures = 0", "1 to 1000000"),
+        ("[auth]\nsource_failures = 0", "1 to 1000000"),
         ("[device]\nmax_new_sessions = 1000001", "0 to 1000000"),
         ("[device]\nremembered_sessions = 1000001", "0 to 1000000"),
         ("[device]\nmax_alerts = 100001", "0 to 100000"),

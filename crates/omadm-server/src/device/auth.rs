@@ -40,7 +40,7 @@ impl Schemes {
         Self {
             basic: settings.basic,
             psk: settings.psk,
-            digests: settings.digest.iter().copied().map(Hash::from).collect(),
+            digests: settings.digest.clone(),
             nonces: Mutex::new(nonces),
         }
     }
