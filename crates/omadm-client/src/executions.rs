@@ -3,7 +3,7 @@
 //! Each has an entry in the key/value area before its 202 is sent, and loses it when the server has the alert: a kill in between
 //! loses neither.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use omadm_codec::dm2::alert::AlertData;
@@ -47,8 +47,8 @@ struct Kept {
 pub(crate) struct Pending {
     /// Ends that are not durable yet: key, status, data.
     ended: VecDeque<(String, StatusCode, Option<AlertData>)>,
-    /// Not before then is a report tried again.
-    retry: BTreeMap<String, Instant>,
+    /// Ends that a session was begun for: they wait for a new trigger, as a client does not try again by itself (`DM 2.0 §5.6`).
+    held: BTreeSet<String>,
     /// Servers for whom the end of an execution is in the outbox.
     sessions: BTreeSet<ServerId>,
     /// What was running when the device stopped is taken up: not before anything is reported, as a view of a device reports nothing.
@@ -58,7 +58,7 @@ pub(crate) struct Pending {
 impl Pending {
     /// The end of an execution is told.
     pub(crate) fn forget(&mut self, key: &str) {
-        self.retry.remove(key);
+        self.held.remove(key);
     }
 }
 
@@ -273,12 +273,10 @@ impl Device {
 
     /// Sessions in which servers wait for the end of an execution, those that are due now.
     pub(crate) fn sessions_to_report(&mut self) -> Vec<DueSession> {
-        let now = Instant::now();
         let mut due: Vec<DueSession> = Vec::new();
         let mut given = Vec::new();
         for (key, kept) in self.executions() {
-            let waits = self.pending.retry.get(key).is_some_and(|at| *at > now);
-            if kept.alert.is_none() || waits {
+            if kept.alert.is_none() || self.pending.held.contains(key) {
                 continue;
             }
             let (Ok(server), at) = (ServerId::parse(&kept.server), kept.report_to) else { continue };
@@ -288,28 +286,32 @@ impl Device {
                 due.push(session);
             }
         }
-        // Whatever goes wrong with the session, there is a pause before the next.
-        if let Some(next) = after(self.config.reports.retry) {
-            self.pending.retry.extend(given.into_iter().map(|key| (key, next)));
-        }
+        self.pending.held.extend(given);
         let waiting = std::mem::take(&mut self.pending.sessions).into_iter();
         due.extend(waiting.map(|server| DueSession { server, at: None }));
         due
     }
 
-    /// When the end of an execution is to be told next.
+    /// When a session is to be run because of an execution, or its end is to be kept.
     pub(crate) fn next_end(&self) -> Option<Instant> {
-        let now = Instant::now();
-        if !self.pending.sessions.is_empty() {
-            return Some(now);
+        let waits = |(key, kept): (&str, Kept)| kept.alert.is_some() && !self.pending.held.contains(key);
+        if !self.pending.sessions.is_empty() || self.executions().any(waits) {
+            return Some(Instant::now());
         }
-        let unkept = self.pending.ended.front().and_then(|_| after(self.config.reports.retry));
-        let ended = self.executions().filter(|(_, kept)| kept.alert.is_some());
-        ended.map(|(key, _)| self.pending.retry.get(key).copied().unwrap_or(now)).chain(unkept).min()
+        self.pending.ended.front().and_then(|_| after(self.config.reports.retry))
     }
 
-    /// Looks at what became of the ends that were to be told in a session at `at`: where the server cannot be reached by this
-    /// device, and after too many attempts, they go to SrvURI with the next session (`DM 2.0 §5.3.5`).
+    /// There is a new trigger for sessions with a server: ends that could not be told get another chance after it.
+    pub(crate) fn release_ends(&mut self, server: &ServerId) {
+        let ours = self.executions().filter(|(_, kept)| kept.server == server.as_str());
+        let ours: Vec<String> = ours.map(|(key, _)| key.to_owned()).collect();
+        for key in ours {
+            self.pending.held.remove(&key);
+        }
+    }
+
+    /// Looks at what became of the ends that were to be told in a session at `at`: when it is of no use to try again, and after
+    /// too many attempts, they go to SrvURI with the next session (`DM 2.0 §5.3.5`).
     pub(crate) fn after_report(
         &mut self,
         server: &ServerId,
@@ -329,9 +331,6 @@ impl Device {
             if hopeless || kept.attempts >= limit {
                 given_up.push((key, alert));
                 continue;
-            }
-            if let Some(next) = after(self.config.reports.pause(kept.attempts)) {
-                self.pending.retry.insert(key.clone(), next);
             }
             let entries = vec![kept.entry(&key)?];
             self.append(&Batch { nodes: Vec::new(), entries })?;

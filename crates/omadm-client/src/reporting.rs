@@ -23,10 +23,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 pub struct ReportConfig {
     /// For how long changes under a subscription are gathered into one report. Default 2 s.
     pub window: Duration,
-    /// Pause after the first attempt that failed, twice as long after each further one, an hour at most. Default 10 s.
+    /// Pause after the first report of a subscription that failed, twice as long after each further one, an hour at most.
+    /// Default 10 s.
     pub retry: Duration,
     /// Most attempts to report one state, 1 or more; then the next change of the state, or a session with the server that goes
-    /// well, gives it another chance. Most attempts for the end of an execution, which then goes to SrvURI. Default 8.
+    /// well, gives it another chance. Most sessions at a ServerURI to tell the end of an execution, one a trigger; then it goes
+    /// to SrvURI. Default 8.
     pub attempts: u32,
     /// How often plug-ins are asked for live values under a subscription; 0 is never. Default 60 s.
     pub look_interval: Duration,
@@ -73,8 +75,9 @@ impl Device {
         at: Option<&ServerUri>,
         outcome: &Outcome,
     ) -> Result<(), PersistError> {
-        if let Some(at) = at {
-            self.after_report(server, at, outcome)?;
+        match at {
+            Some(at) => self.after_report(server, at, outcome)?,
+            None => self.release_ends(server),
         }
         match outcome {
             Outcome::Ended { .. } => self.encourage(server),
@@ -105,8 +108,8 @@ impl<T: Transport> Client<T> {
         Ok(())
     }
 
-    /// Sessions that servers wait for because an execution has ended: run them with [`Client::run_session_at`]. Those without a
-    /// ServerURI are given once.
+    /// Sessions that servers wait for because an execution has ended: run them with [`Client::run_session_at`]. Each is given once;
+    /// one that fails is given again after the next session with the server, which is a new trigger (`DM 2.0 §5.6`).
     pub fn sessions_due(&mut self) -> Vec<DueSession> {
         self.device.sessions_to_report()
     }
@@ -145,8 +148,13 @@ impl<T: Transport> Client<T> {
             Ok(uri) => uri,
             Err(reason) => return failed(reason),
         };
-        let exchange =
-            Exchange { transport, config, peer: &account.peer, device_id: &device_id, answering: Answering::default() };
+        let exchange = Exchange {
+            transport,
+            config,
+            peer: &account.peer,
+            device_id: &device_id,
+            answering: Answering::default(),
+        };
         let mut host = Host { device, server: &server, exchange, browser: None };
         Ok(put(&mut host, &uri, subscription.accept.clone(), observed).await)
     }

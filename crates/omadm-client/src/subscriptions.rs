@@ -248,7 +248,12 @@ impl Device {
                 self.watch.due.remove(key);
                 // What has changed meanwhile is found by the next look.
                 self.watch.compared = None;
-                return self.keep_subscription(&subscription);
+                let kept = self.keep_subscription(&subscription);
+                if kept.is_err() {
+                    // It will be told again, but not at once.
+                    self.watch.due.insert(key.to_owned(), after(self.config.reports.retry));
+                }
+                return kept;
             }
             Reported::Failed { reason } => failed(reason, false),
             Reported::Refused { reason } => failed(reason, true),

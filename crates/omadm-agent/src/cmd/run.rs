@@ -17,8 +17,10 @@ use crate::setup::Setup;
 
 /// Seconds beyond which failures do not stretch the poll interval.
 const LONGEST_BACK_OFF: u32 = 3_600;
-/// Shortest pause between two looks at what is to be reported, whatever goes wrong with one.
+/// Shortest pause between two looks at what is to be reported.
 const BREATH: Duration = Duration::from_millis(200);
+/// The same after one that failed, as on a full disk.
+const REST: Duration = Duration::from_secs(10);
 
 /// Runs until a signal ends it.
 pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
@@ -81,8 +83,8 @@ async fn serve(
     let mut failures = 0;
     let mut provisioning = Provisioning::new(setup, client);
     loop {
-        upkeep::report(client).await?;
-        let report = due(client.next_report().map(|wait| wait.max(BREATH)));
+        let rest = if upkeep::report(client).await? { BREATH } else { REST };
+        let report = due(client.next_report().map(|wait| wait.max(rest)));
         let end = due(client.next_session()).map(|end| end.max(extra));
         tokio::select! {
             () = at(poll) => {}

@@ -8,15 +8,15 @@ use super::session;
 use crate::controls::Controls;
 use crate::error::AgentError;
 
-/// Sends the reports that are due. A disk that is full for the moment does not end the agent.
-pub async fn report(client: &mut Client) -> Result<(), AgentError> {
+/// Sends the reports that are due; whether it could do what it had to. A disk that is full for the moment does not end the agent.
+pub async fn report(client: &mut Client) -> Result<bool, AgentError> {
     match client.report().await {
         Err(ClientError::Persist(error)) if !matches!(error, PersistError::Full { .. }) => Err(error.into()),
         Err(error) => {
             tracing::error!("reports of subscriptions: {error}");
-            Ok(())
+            Ok(false)
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -38,10 +38,13 @@ pub struct Hand {
     pub live: i64,
     pub applied: Vec<String>,
     pub executed: Vec<String>,
-    /// Raised once the object was called.
     /// Raised with the next execution.
     pub alerts: Vec<omadm_client::Alert>,
+    /// Raised already.
     pub raised: Vec<omadm_client::Alert>,
+    /// Executions go on after the command.
+    pub goes_on: bool,
+    pub finished: Vec<omadm_client::Finished>,
 }
 
 pub type Hands = Arc<Mutex<Hand>>;
@@ -86,7 +89,11 @@ impl ManagementObject for Thing {
         hand.executed.push(address.to_string());
         let raised = std::mem::take(&mut hand.alerts);
         hand.raised.extend(raised);
-        hand.refuse.clone().map_or(Ok(Execution::Done), Err)
+        let well = if hand.goes_on { Execution::Running } else { Execution::Done };
+        hand.refuse.clone().map_or(Ok(well), Err)
+    }
+    fn finished(&mut self) -> Vec<omadm_client::Finished> {
+        std::mem::take(&mut self.0.lock().unwrap().finished)
     }
     fn alerts(&mut self) -> Vec<omadm_client::Alert> {
         std::mem::take(&mut self.0.lock().unwrap().raised)
