@@ -16,6 +16,8 @@ pub struct AgentProcess {
     directory: tempfile::TempDir,
     /// Its DevID.
     pub device_id: String,
+    /// Its configuration: who it is and whom it trusts.
+    settings: String,
 }
 
 impl AgentProcess {
@@ -23,11 +25,17 @@ impl AgentProcess {
     pub async fn new(ca_file: &Path, device_id: &str, more: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let state = directory.path().join("state");
-        let settings = format!(
-            "[device]\nid = {device_id:?}\ndata_dir = {state:?}\n\n[tls]\nca_file = {ca_file:?}\n\n{more}\n"
-        );
-        std::fs::write(directory.path().join("agent.toml"), settings).expect("a writable directory");
-        Self { program: agent().await, directory, device_id: device_id.to_owned() }
+        let settings =
+            format!("[device]\nid = {device_id:?}\ndata_dir = {state:?}\n\n[tls]\nca_file = {ca_file:?}\n\n");
+        let agent = Self { program: agent().await, directory, device_id: device_id.to_owned(), settings };
+        agent.configure(more);
+        agent
+    }
+
+    /// Changes the settings beside identity and trust, from the next command on.
+    pub fn configure(&self, more: &str) {
+        let settings = format!("{}{more}\n", self.settings);
+        std::fs::write(self.directory.path().join("agent.toml"), settings).expect("a writable directory");
     }
 
     /// Builds the agent if need be, enrols it under `device_id` and installs its bootstrap, which ends with a session.

@@ -278,6 +278,50 @@ async fn rights_are_delegated_to_those_who_provisioned_the_moid() {
 }
 
 #[tokio::test]
+async fn a_server_makes_an_instance_for_another_and_hands_it_over() {
+    let mut bench = Bench::new().await;
+    for (server, moids) in [("DMS2", &[PLAIN_MOID][..]), ("DMS3", &[MOID])] {
+        bootstrap(&mut bench, server, moids);
+    }
+    let item = |place: &str, label: &str, content: Value| json!([{ "ClientURI": place, "MOData": { label: content } }]);
+    let (made, entries) = (format!("{PLAIN_MOID}/made/"), format!("{DACMO}//{PLAIN_MOID}/made/1"));
+    let group = |pairs: &[(&str, i64)]| {
+        let all = pairs
+            .iter()
+            .map(|(server, rights)| json!({ "MAID": format!("serverid:{server}"), "AR": rights }));
+        let numbered: serde_json::Map<_, _> = (1..).map(|at: u32| at.to_string()).zip(all).collect();
+        json!({ "Permissions": numbered })
+    };
+    // All in one package: the instance, and that another may use it.
+    let new = bench.server.serve("/new", &item(&format!("{PLAIN_MOID}//"), "made", json!({ "Name": "x" })));
+    let mut offers =
+        |path: &str, pairs: &[(&str, i64)]| bench.server.serve(path, &item(&entries, "1", group(pairs)));
+    let shared = offers("/shared", &[("DMS1", 15), ("DMS2", 3)]);
+    let stranger = offers("/stranger", &[("DMS1", 15), ("DMS2", 3), ("DMS3", 1)]);
+    let gift = offers("/gift", &[("DMS2", 15)]);
+    let commands = json!([["HGET", new], ["HGET", shared, entries], ["HGET", stranger, entries]]);
+    assert_eq!(bench.run(commands).await.statuses(), [200, 200, 403], "DMS3 did not ask for the MOID");
+
+    let other = bench.server.serve("/other", &item(&made, "made", json!({ "Name": "by DMS2" })));
+    assert_eq!(bench.statuses_for("DMS2", json!([["GET", made], ["HGET", other, made]])).await, [200, 200]);
+    assert_eq!(bench.device.text(&format!("{made}Name")).as_deref(), Some("by DMS2"));
+    assert_eq!(status_for(&mut bench, "DMS2", json!(["HGET", gift, entries])).await, 403, "without Delegate");
+    assert_eq!(status_for(&mut bench, "DMS3", json!(["GET", made])).await, 403);
+
+    let handed = bench.run(json!([
+        ["HGET", gift, entries],
+        ["GET", made],
+        ["HGET", shared, entries],
+        ["GET", entries]
+    ]));
+    assert_eq!(handed.await.statuses(), [200, 403, 404, 404], "it is no longer there for who gave it away");
+    assert_eq!(status_for(&mut bench, "DMS2", json!(["DELETE", made])).await, 200);
+    // Rights go with the instance: one that comes in its place is its creator's alone.
+    assert_eq!(bench.run(json!([["HGET", new], ["GET", made]])).await.statuses(), [200, 200]);
+    assert_eq!(status_for(&mut bench, "DMS2", json!(["GET", made])).await, 403);
+}
+
+#[tokio::test]
 async fn the_printed_example_comes_out_of_three_bootstraps() {
     proves!("D2-12.3.1-01");
     let mut bench = Bench::with(|setup| setup.accounts.clear()).await;

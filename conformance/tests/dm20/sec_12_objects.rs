@@ -315,3 +315,41 @@ async fn a_bearer_that_is_not_covered_is_0() {
     };
     assert_eq!((value("/CBT"), value("/ROAMING")), (json!(0), json!(2)), "over loopback");
 }
+
+#[tokio::test]
+async fn session_information_is_that_of_the_session_in_which_it_is_read() {
+    proves!("D2-12.4-03", "D2-12.4-05", "D2-12.4-07");
+    let server = TestServer::start().await;
+    let agent = AgentProcess::bootstrapped(&server, "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c0413").await;
+    let directory = tempfile::tempdir().unwrap();
+    let modem = directory.path().join("roaming");
+    let address = |path: &str| format!("{SESSION_INFO}//{path}");
+    for (kind, told, expected) in [
+        ("wireline", "1", (3, 2)),
+        ("wireless", "1", (2, 2)),
+        ("mobile", "0", (1, 0)),
+        ("mobile", "1", (1, 1)),
+        ("mobile", "", (1, 2)),
+        ("other", "1", (0, 2)),
+    ] {
+        std::fs::write(&modem, told).unwrap();
+        let interface = format!("interfaces = [{{ name = \"lo\", kind = {kind:?} }}]");
+        agent.configure(&format!("[network]\n{interface}\nroaming_file = {modem:?}"));
+        let mut ids = Vec::new();
+        for (verb, path) in [("get", "CBT"), ("get", "ROAMING"), ("delete", "CBT"), ("delete", "")] {
+            let command = json!({ "verb": verb, "address": address(path) });
+            ids.push(server.queue_for(&agent.device_id, &command).await);
+        }
+        agent.session().await;
+        let (bearer, roaming) = (server.command(&ids[0]).await, server.command(&ids[1]).await);
+        let value = |command: &Value| command["result"]["items"][0]["value"].clone();
+        assert_eq!(
+            (value(&bearer), value(&roaming)),
+            (json!(expected.0), json!(expected.1)),
+            "{kind} {told:?}"
+        );
+        for id in &ids[2..] {
+            assert_eq!(server.command(id).await["status"], 405);
+        }
+    }
+}
