@@ -7,7 +7,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexp
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use crate::dm2::json::{self, Anything, Array, Context, Object, ObjectSeed, Text};
+use crate::dm2::json::{self, Anything, Array, Context, Object, ObjectSeed, Text, object, seed};
 use crate::{MediaType, Problem, Tolerance};
 
 /// `urn:oma:at:dm:2.0:ServerInitiatedMgmt`.
@@ -150,12 +150,7 @@ impl<'c, 'a> Alerts<'c, 'a> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Alerts<'_, '_> {
-    type Value = Vec<Alert>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(Alerts<'_, '_>, Vec<Alert>, deserialize_any);
 
 impl<'de> Visitor<'de> for Alerts<'_, '_> {
     type Value = Vec<Alert>;
@@ -167,67 +162,40 @@ impl<'de> Visitor<'de> for Alerts<'_, '_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         if self.0.allow(Tolerance::NestedAlert) {
-            json::object::<Nested, A>(self.0, map)
+            json::read_object::<Nested, A>(self.0, map)
         } else {
             Err(de::Error::invalid_type(Unexpected::Map, &self))
         }
     }
 }
 
-/// The alert schema as it reads literally: an object with an `Alert` member.
-#[derive(Default)]
-struct Nested(Option<Vec<Alert>>);
-
-impl<'de> Object<'de> for Nested {
-    type Output = Vec<Alert>;
-    const WHAT: &'static str = "an object with alerts";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "Alert" => context.member(map, "Alert", &mut self.0, Alerts(context).array()),
-            _ => context.skip(map),
-        }
-    }
-    fn finish<E: de::Error>(self, _: &Context<'_>) -> Result<Self::Output, E> {
-        Ok(self.0.unwrap_or_default())
+object! {
+    /// The alert schema as it reads literally: an object with an `Alert` member.
+    Nested as "an object with alerts" => Vec<Alert> {
+        alerts: Vec<Alert> = "Alert", |context| Alerts(context).array();
     }
 }
 
-/// Members of one alert.
-#[derive(Default)]
-struct Members {
-    alert_type: Option<String>,
-    source: Option<String>,
-    target: Option<String>,
-    mark: Option<String>,
-    data_type: Option<String>,
-    data: Option<Value>,
+impl Nested {
+    fn build<E: de::Error>(self, _: &Context<'_>) -> Result<Vec<Alert>, E> {
+        Ok(self.alerts.unwrap_or_default())
+    }
 }
 
-impl<'de> Object<'de> for Members {
-    type Output = Alert;
-    const WHAT: &'static str = "an alert";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "AlertType" => context.member(map, "AlertType", &mut self.alert_type, Text),
-            "SourceURI" => context.member(map, "SourceURI", &mut self.source, Text),
-            "TargetURI" => context.member(map, "TargetURI", &mut self.target, Text),
-            "Mark" => context.member(map, "Mark", &mut self.mark, Text),
-            "DataType" => context.member(map, "DataType", &mut self.data_type, Text),
-            "Data" => context.member(map, "Data", &mut self.data, Anything(context)),
-            _ => context.skip(map),
-        }
+object! {
+    /// Members of one alert.
+    Members as "an alert" => Alert {
+        alert_type: String = "AlertType", |_| Text;
+        source: String = "SourceURI", |_| Text;
+        target: String = "TargetURI", |_| Text;
+        mark: String = "Mark", |_| Text;
+        data_type: String = "DataType", |_| Text;
+        data: Value = "Data", |context| Anything(context);
     }
-    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<Alert, E> {
+}
+
+impl Members {
+    fn build<E: de::Error>(self, context: &Context<'_>) -> Result<Alert, E> {
         let mark = match &self.mark {
             None => Mark::default(),
             Some(text) => match Mark::parse(text) {

@@ -9,7 +9,7 @@ use omadm_mo::{Format, Value as Leaf};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-use crate::dm2::json::{self, Anything, Context, Text};
+use crate::dm2::json::{self, Anything, Context, Text, seed};
 use crate::{DecodeError, Leniency, Limits, Problem};
 
 /// The key of the notification in the data of a push message (`DM 2.0 §E.2.4`).
@@ -103,12 +103,7 @@ struct Data<'c, 'a> {
     found: &'c mut Option<Vec<u8>>,
 }
 
-impl<'de> DeserializeSeed<'de> for Data<'_, '_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
+seed!(Data<'_, '_>, (), deserialize_map);
 
 impl<'de> Visitor<'de> for Data<'_, '_> {
     type Value = ();

@@ -5,7 +5,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::dm2::Alert;
 use crate::dm2::alert::Alerts;
-use crate::dm2::json::{self, Array, Context, Object, ObjectSeed, Text};
+use crate::dm2::json::{self, Array, Context, Object, ObjectSeed, Text, object};
 use crate::{DecodeError, Leniency, Limits, Tolerance};
 
 /// One item of `MOS`.
@@ -67,59 +67,29 @@ impl Serialize for SupportedMo {
     }
 }
 
-#[derive(Default)]
-struct Members {
-    mos: Option<Vec<SupportedMo>>,
-    alerts: Option<Vec<Alert>>,
+object! {
+    Members as "Package#1" => Initiation {
+        mos: Vec<SupportedMo> = "MOS", |context| Array(context, ObjectSeed::<MosMembers>::new(context));
+        alerts: Vec<Alert> = "Alert", |context| Alerts(context);
+    }
 }
 
-impl<'de> Object<'de> for Members {
-    type Output = Initiation;
-    const WHAT: &'static str = "Package#1";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "MOS" => {
-                let items = Array(context, ObjectSeed::<MosMembers>::new(context));
-                context.member(map, "MOS", &mut self.mos, items)
-            }
-            "Alert" => context.member(map, "Alert", &mut self.alerts, Alerts(context)),
-            _ => context.skip(map),
-        }
-    }
-    fn finish<E: de::Error>(self, _: &Context<'_>) -> Result<Initiation, E> {
+impl Members {
+    fn build<E: de::Error>(self, _: &Context<'_>) -> Result<Initiation, E> {
         Ok(Initiation { mos: self.mos, alerts: self.alerts.unwrap_or_default() })
     }
 }
 
-#[derive(Default)]
-struct MosMembers {
-    ddf: Option<String>,
-    moid: Option<String>,
-    miids: Option<Vec<String>>,
+object! {
+    MosMembers as "an item of MOS" => SupportedMo {
+        ddf: String = "DDF", |_| Text;
+        moid: String = "MOID", |_| Text;
+        miids: Vec<String> = "MIID", |context| Array(context, Text);
+    }
 }
 
-impl<'de> Object<'de> for MosMembers {
-    type Output = SupportedMo;
-    const WHAT: &'static str = "an item of MOS";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "DDF" => context.member(map, "DDF", &mut self.ddf, Text),
-            "MOID" => context.member(map, "MOID", &mut self.moid, Text),
-            "MIID" => context.member(map, "MIID", &mut self.miids, Array(context, Text)),
-            _ => context.skip(map),
-        }
-    }
-    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<SupportedMo, E> {
+impl MosMembers {
+    fn build<E: de::Error>(self, context: &Context<'_>) -> Result<SupportedMo, E> {
         let ddf = match self.ddf {
             None if context.allow(Tolerance::MosWithoutDdf) => String::new(),
             ddf => context.required("DDF", ddf)?,

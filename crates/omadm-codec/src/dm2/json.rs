@@ -15,6 +15,59 @@ use serde_json::Value;
 use crate::error::{DecodeError, Problem};
 use crate::{Leniency, Limits, Tolerance};
 
+/// Makes a visitor the seed of what it visits.
+macro_rules! seed {
+    ($visitor:ty, $value:ty, $method:ident) => {
+        impl<'de> DeserializeSeed<'de> for $visitor {
+            type Value = $value;
+            fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<$value, D::Error> {
+                deserializer.$method(self)
+            }
+        }
+    };
+}
+pub(super) use seed;
+
+/// An [`Object`] as a table: its members, their types, their names, and the seeds that read them. The type says by a method `build`
+/// what they make.
+macro_rules! object {
+    (
+        $(#[$doc:meta])*
+        $name:ident as $what:literal => $output:ty {
+            $($field:ident: $type:ty = $key:literal, |$context:pat_param| $seed:expr;)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        struct $name {
+            $($field: Option<$type>,)+
+        }
+
+        impl<'de> Object<'de> for $name {
+            type Output = $output;
+            const WHAT: &'static str = $what;
+            fn member<A: MapAccess<'de>>(
+                &mut self,
+                key: &str,
+                context: &Context<'_>,
+                map: &mut A,
+            ) -> Result<(), A::Error> {
+                match key {
+                    $($key => {
+                        let $context = context;
+                        context.member(map, $key, &mut self.$field, $seed)
+                    })+
+                    _ => context.skip(map),
+                }
+            }
+            fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<$output, E> {
+                self.build(context)
+            }
+        }
+    };
+}
+pub(super) use object;
+
 /// Field of errors that concern the message as a whole.
 pub(super) const MESSAGE: &str = "message";
 
@@ -205,7 +258,7 @@ pub(super) trait Object<'de>: Default {
 }
 
 /// Reads the members of an object that has begun.
-pub(super) fn object<'de, T: Object<'de>, A: MapAccess<'de>>(
+pub(super) fn read_object<'de, T: Object<'de>, A: MapAccess<'de>>(
     context: &Context<'_>,
     mut map: A,
 ) -> Result<T::Output, A::Error> {
@@ -262,7 +315,7 @@ impl<'de, T: Object<'de>> Visitor<'de> for ObjectSeed<'_, '_, T> {
         f.write_str(T::WHAT)
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        object::<T, A>(self.0, map)
+        read_object::<T, A>(self.0, map)
     }
 }
 
@@ -291,12 +344,7 @@ impl<'de, S: DeserializeSeed<'de> + Copy> Visitor<'de> for Array<'_, '_, S> {
 #[derive(Clone, Copy)]
 pub(super) struct Text;
 
-impl<'de> DeserializeSeed<'de> for Text {
-    type Value = String;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
+seed!(Text, String, deserialize_str);
 
 impl Visitor<'_> for Text {
     type Value = String;
@@ -311,12 +359,7 @@ impl Visitor<'_> for Text {
 /// Seed of a member name; borrowed where it holds no escapes.
 struct Key;
 
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
+seed!(Key, Cow<'de, str>, deserialize_str);
 
 impl<'de> Visitor<'de> for Key {
     type Value = Cow<'de, str>;
@@ -335,12 +378,7 @@ impl<'de> Visitor<'de> for Key {
 #[derive(Clone, Copy)]
 pub(super) struct Anything<'c, 'a>(pub &'c Context<'a>);
 
-impl<'de> DeserializeSeed<'de> for Anything<'_, '_> {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(Anything<'_, '_>, Value, deserialize_any);
 
 impl<'de> Visitor<'de> for Anything<'_, '_> {
     type Value = Value;
@@ -403,12 +441,7 @@ macro_rules! visit_scalars {
 #[derive(Clone, Copy)]
 pub(super) struct Skip<'c, 'a>(pub &'c Context<'a>);
 
-impl<'de> DeserializeSeed<'de> for Skip<'_, '_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(Skip<'_, '_>, (), deserialize_any);
 
 impl<'de> Visitor<'de> for Skip<'_, '_> {
     type Value = ();
@@ -439,12 +472,7 @@ impl<'de> Visitor<'de> for Skip<'_, '_> {
 #[derive(Clone, Copy)]
 pub(super) struct MaybeText<'c, 'a>(pub &'c Context<'a>);
 
-impl<'de> DeserializeSeed<'de> for MaybeText<'_, '_> {
-    type Value = Option<Cow<'de, str>>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(MaybeText<'_, '_>, Option<Cow<'de, str>>, deserialize_any);
 
 impl<'de> Visitor<'de> for MaybeText<'_, '_> {
     type Value = Option<Cow<'de, str>>;

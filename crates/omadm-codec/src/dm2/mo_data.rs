@@ -9,7 +9,7 @@ use omadm_mo::{Content, NodeName, Value};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::dm2::json::{self, Array, Context, Object, ObjectSeed, Text};
+use crate::dm2::json::{self, Array, Context, Object, ObjectSeed, Text, object, seed};
 use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
 
 /// One item of MO data.
@@ -95,12 +95,7 @@ impl Serialize for Node<'_> {
 /// Seed of the whole.
 struct Items<'c, 'a>(&'c Context<'a>);
 
-impl<'de> DeserializeSeed<'de> for Items<'_, '_> {
-    type Value = Vec<MoItem>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(Items<'_, '_>, Vec<MoItem>, deserialize_any);
 
 impl<'de> Visitor<'de> for Items<'_, '_> {
     type Value = Vec<MoItem>;
@@ -112,39 +107,24 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         if self.0.allow(Tolerance::BareMoObject) {
-            json::object::<Members, A>(self.0, map).map(|item| vec![item])
+            json::read_object::<Members, A>(self.0, map).map(|item| vec![item])
         } else {
             Err(de::Error::invalid_type(Unexpected::Map, &self))
         }
     }
 }
 
-#[derive(Default)]
-struct Members {
-    ddf: Option<String>,
-    client_uri: Option<String>,
-    cv: Option<String>,
-    data: Option<(String, Content)>,
+object! {
+    Members as "an item of MO data" => MoItem {
+        ddf: String = "DDF", |_| Text;
+        client_uri: String = "ClientURI", |_| Text;
+        cv: String = "CV", |_| Text;
+        data: (String, Content) = "MOData", |context| ObjectSeed::<Label>::new(context);
+    }
 }
 
-impl<'de> Object<'de> for Members {
-    type Output = MoItem;
-    const WHAT: &'static str = "an item of MO data";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "DDF" => context.member(map, "DDF", &mut self.ddf, Text),
-            "ClientURI" => context.member(map, "ClientURI", &mut self.client_uri, Text),
-            "CV" => context.member(map, "CV", &mut self.cv, Text),
-            "MOData" => context.member(map, "MOData", &mut self.data, ObjectSeed::<Label>::new(context)),
-            _ => context.skip(map),
-        }
-    }
-    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<MoItem, E> {
+impl Members {
+    fn build<E: de::Error>(self, context: &Context<'_>) -> Result<MoItem, E> {
         let (label, content) = context.required("MOData", self.data)?;
         Ok(MoItem {
             ddf: self.ddf,
@@ -189,12 +169,7 @@ impl<'de> Object<'de> for Label {
 #[derive(Clone, Copy)]
 struct NodeSeed<'c, 'a>(&'c Context<'a>);
 
-impl<'de> DeserializeSeed<'de> for NodeSeed<'_, '_> {
-    type Value = Content;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(NodeSeed<'_, '_>, Content, deserialize_any);
 
 impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
     type Value = Content;

@@ -6,7 +6,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::dm2::alert::Alerts;
-use crate::dm2::json::{self, Array, Context, Object, ObjectSeed, Text};
+use crate::dm2::json::{self, Array, Context, Object, ObjectSeed, Text, object, seed};
 use crate::dm2::{Alert, StatusCode};
 use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
 
@@ -66,28 +66,15 @@ impl Serialize for StatusEntry {
     }
 }
 
-#[derive(Default)]
-struct Members {
-    statuses: Option<Vec<StatusEntry>>,
-    alerts: Option<Vec<Alert>>,
+object! {
+    Members as "Package#3" => Response {
+        statuses: Vec<StatusEntry> = "Status", |context| Statuses(context);
+        alerts: Vec<Alert> = "Alert", |context| Alerts(context);
+    }
 }
 
-impl<'de> Object<'de> for Members {
-    type Output = Response;
-    const WHAT: &'static str = "Package#3";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "Status" => context.member(map, "Status", &mut self.statuses, Statuses(context)),
-            "Alert" => context.member(map, "Alert", &mut self.alerts, Alerts(context)),
-            _ => context.skip(map),
-        }
-    }
-    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<Response, E> {
+impl Members {
+    fn build<E: de::Error>(self, context: &Context<'_>) -> Result<Response, E> {
         Ok(Response {
             statuses: context.required("Status", self.statuses)?,
             alerts: self.alerts.unwrap_or_default(),
@@ -95,28 +82,15 @@ impl<'de> Object<'de> for Members {
     }
 }
 
-#[derive(Default)]
-struct EntryMembers {
-    code: Option<StatusCode>,
-    uris: Option<Vec<String>>,
+object! {
+    EntryMembers as "an item of Status" => StatusEntry {
+        code: StatusCode = "sc", |context| Code(context);
+        uris: Vec<String> = "URI", |context| Array(context, Text);
+    }
 }
 
-impl<'de> Object<'de> for EntryMembers {
-    type Output = StatusEntry;
-    const WHAT: &'static str = "an item of Status";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "sc" => context.member(map, "sc", &mut self.code, Code(context)),
-            "URI" => context.member(map, "URI", &mut self.uris, Array(context, Text)),
-            _ => context.skip(map),
-        }
-    }
-    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<StatusEntry, E> {
+impl EntryMembers {
+    fn build<E: de::Error>(self, context: &Context<'_>) -> Result<StatusEntry, E> {
         Ok(StatusEntry { code: context.required("sc", self.code)?, uris: self.uris.unwrap_or_default() })
     }
 }
@@ -124,12 +98,7 @@ impl<'de> Object<'de> for EntryMembers {
 /// Seed of `Status`.
 struct Statuses<'c, 'a>(&'c Context<'a>);
 
-impl<'de> DeserializeSeed<'de> for Statuses<'_, '_> {
-    type Value = Vec<StatusEntry>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
+seed!(Statuses<'_, '_>, Vec<StatusEntry>, deserialize_seq);
 
 impl<'de> Visitor<'de> for Statuses<'_, '_> {
     type Value = Vec<StatusEntry>;
@@ -173,12 +142,7 @@ impl ItemSeed<'_, '_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for ItemSeed<'_, '_> {
-    type Value = Item;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Item, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(ItemSeed<'_, '_>, Item, deserialize_any);
 
 impl<'de> Visitor<'de> for ItemSeed<'_, '_> {
     type Value = Item;
@@ -186,7 +150,7 @@ impl<'de> Visitor<'de> for ItemSeed<'_, '_> {
         f.write_str("a status")
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
-        json::object::<EntryMembers, A>(self.0, map).map(Item::Entry)
+        json::read_object::<EntryMembers, A>(self.0, map).map(Item::Entry)
     }
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Item, E> {
         self.bare(u16::try_from(value).ok())
@@ -205,12 +169,7 @@ impl<'de> Visitor<'de> for ItemSeed<'_, '_> {
 /// Seed of `sc`.
 struct Code<'c, 'a>(&'c Context<'a>);
 
-impl<'de> DeserializeSeed<'de> for Code<'_, '_> {
-    type Value = StatusCode;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<StatusCode, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
+seed!(Code<'_, '_>, StatusCode, deserialize_any);
 
 impl Visitor<'_> for Code<'_, '_> {
     type Value = StatusCode;

@@ -115,8 +115,9 @@ impl UserData {
         self.ports.is_some() || self.part.is_some()
     }
 
-    /// UDHL and the elements after it; nothing when there are none.
-    pub(super) fn header(&self) -> Vec<u8> {
+    /// UDHL and the elements after it, which gateways take beside the payload; nothing when there are none.
+    #[must_use]
+    pub fn header(&self) -> Vec<u8> {
         let mut elements = Vec::new();
         if let Some(Ports { destination, source }) = self.ports {
             elements.extend([PORTS, 4]);
