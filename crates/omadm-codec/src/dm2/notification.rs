@@ -175,7 +175,7 @@ impl Notification {
         out.extend((VERSION << LENGTH_BITS | count << OC_SHIFT).to_be_bytes());
         let mut last = 0;
         for (number, value) in options {
-            // A server identifier of 255 octets at most is the longest value.
+            // The longest value is a server identifier: 255 octets, and three times as many in NFC at most.
             let length = u16::try_from(value.len()).unwrap_or(MAX_LENGTH);
             out.extend(((number.0 - last) << LENGTH_BITS | length).to_be_bytes());
             out.extend(value);
