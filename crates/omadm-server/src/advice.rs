@@ -62,12 +62,19 @@ impl<'a> Advice<'a> {
                     self.needs(address, "Get", |access| access.get);
                 }
             }
-            Operation::Exec { address } => self.needs(address, "Exec", |access| access.exec),
+            Operation::Subscribe { address } | Operation::Unsubscribe { address } => {
+                self.needs(address, "Get", |access| access.get);
+            }
+            Operation::Exec { address, .. } => self.needs(address, "Exec", |access| access.exec),
             Operation::Delete { address } => self.delete(address),
             Operation::Fetch { address: Some(address), .. } => drop(self.write(address)),
             Operation::Set { address, value } => return self.set(address, value, body),
-            Operation::SetItems => return self.items(body),
-            Operation::Fetch { address: None, .. } | Operation::Raw { .. } => {}
+            Operation::SetItems | Operation::Default { from: None, .. } => return self.items(body),
+            Operation::Fetch { address: None, .. }
+            | Operation::Default { .. }
+            | Operation::Show { .. }
+            | Operation::ShowPage { .. }
+            | Operation::Raw { .. } => {}
         }
         Ok(())
     }

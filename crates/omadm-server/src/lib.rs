@@ -7,6 +7,7 @@
 mod address;
 mod advice;
 mod background;
+mod beside;
 mod clock;
 pub mod config;
 mod context;
@@ -26,6 +27,7 @@ mod random;
 mod requests;
 mod server;
 mod tls;
+mod ui;
 
 pub use config::{Config, ConfigError};
 pub use ddfs::BUILT_IN as STANDARD_DDFS;

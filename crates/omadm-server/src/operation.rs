@@ -5,14 +5,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_codec::dm2::{Command, CommandEntry};
 use omadm_codec::{Leniency, MediaType, media_type};
-use omadm_mo::{ClientUri, Format, ServerUri};
+use omadm_mo::{ClientUri, Moid, ServerUri};
 use omadm_store as store;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::context::decode_mo_data;
-use crate::leaf::{Body, Forms, LeafValue, Model};
+use crate::context::{DM2_PATH, decode_mo_data};
+use crate::leaf::{Body, Forms, LeafValue};
+
+mod request;
+pub use request::Request;
+use request::{Args, check_members};
 
 /// Most addresses in one upload.
 const MAX_ADDRESSES: usize = 256;
@@ -30,12 +34,22 @@ pub enum Operation {
     SetItems,
     /// Remove.
     Delete { address: String },
-    /// Execute.
-    Exec { address: String },
+    /// Execute; `later` lets the device report the end in another session.
+    Exec { address: String, later: bool },
     /// Let the device send data to our Data Repository.
     Upload { addresses: Vec<String>, method: Method },
     /// Let the device fetch data from elsewhere.
     Fetch { from: String, address: Option<String> },
+    /// Show the user a page of ours, under an address that `secret` makes unguessable.
+    ShowPage { page: String, secret: Uuid },
+    /// Show the user a page elsewhere.
+    Show { url: String },
+    /// Where the device gets a management object that it lacks: elsewhere, or from us as the command's payload.
+    Default { moid: String, from: Option<String> },
+    /// Let the device report changes of a node and below.
+    Subscribe { address: String },
+    /// The end of it.
+    Unsubscribe { address: String },
     /// A DM 2.0 command as it is.
     Raw { words: Vec<String> },
 }
@@ -61,78 +75,6 @@ pub enum Method {
     Post,
 }
 
-/// What the operator's request says; which members belong to which verb is checked by [`Operation::from_request`].
-#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewCommand)]
-pub struct Request {
-    /// `get`, `set`, `delete`, `exec`, `upload`, `fetch` or `raw`.
-    pub verb: String,
-    /// The node, as a ClientURI.
-    pub address: Option<String>,
-    /// `upload`: several nodes.
-    pub addresses: Option<Vec<String>>,
-    /// `set`: a string, number or bool; where the DDF says `bin` or `b64`, octets in base64.
-    pub value: Option<Value>,
-    /// `set`: octets in base64, with `content_type`.
-    pub value_base64: Option<String>,
-    /// `set`: media type of the value. Default `text/plain`; `application/octet-stream` for `value_base64`.
-    pub content_type: Option<String>,
-    /// `set` without an address: MO data (`application/dmmo+json`) to create or replace instances.
-    pub items: Option<Value>,
-    /// `upload`: HTTP method. Default PUT.
-    pub method: Option<Method>,
-    /// `fetch`: where the data is.
-    pub from: Option<String>,
-    /// `raw`: name and parameters of a DM 2.0 command.
-    pub words: Option<Vec<String>>,
-    /// Queue it also when the value cannot be of the format that the DDF gives to the node. Default false.
-    #[serde(default)]
-    pub force: bool,
-    /// Seconds until the command expires if it was not done. Default 7 days.
-    pub expires_in: Option<u64>,
-    /// Seconds to wait for the result, 0 to 60. Default 0.
-    pub wait: Option<u64>,
-}
-
-/// The further arguments of a command as they are stored.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Args {
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    value: Option<Value>,
-    /// Format and MIME type of the leaf, if the DDF is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    format: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mime: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    addresses: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    method: Option<Method>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    from: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    words: Option<Vec<String>>,
-}
-
-/// A member that is there, also where it is null: the value of a leaf of format null.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
-impl Args {
-    /// What a stored `set` says.
-    fn setting(self) -> Result<Setting, String> {
-        let Some(value) = self.value else { return Ok(Setting::Payload) };
-        let format = self.format.map(|name| {
-            Format::parse(&name).ok_or_else(|| format!("its arguments name the unknown format {name:?}"))
-        });
-        let model = format.transpose()?.map(|format| Model { format, mime: self.mime });
-        LeafValue::new(value, model).map(Setting::Value)
-    }
-}
-
 impl Operation {
     /// Reads a request; octets that are to be kept with the command come beside it.
     ///
@@ -145,7 +87,11 @@ impl Operation {
         Ok(match request.verb.as_str() {
             "get" => (Self::Get { address: address()? }, None),
             "delete" => (Self::Delete { address: address()? }, None),
-            "exec" => (Self::Exec { address: address()? }, None),
+            "exec" => (Self::Exec { address: address()?, later: request.later }, None),
+            "subscribe" => (Self::Subscribe { address: address()? }, None),
+            "unsubscribe" => (Self::Unsubscribe { address: address()? }, None),
+            "show" => (show(request)?, None),
+            "default" => return default(request, max_payload),
             "set" => return set(request, max_payload),
             "upload" => {
                 let mut addresses = request.addresses.unwrap_or_default();
@@ -165,7 +111,8 @@ impl Operation {
             }
             other => {
                 return Err(format!(
-                    "there is no verb {other:?}; use get, set, delete, exec, upload, fetch or raw"
+                    "there is no verb {other:?}; use get, set, delete, exec, upload, fetch, show, default, subscribe, \
+                     unsubscribe or raw"
                 ));
             }
         })
@@ -185,7 +132,14 @@ impl Operation {
             "set" if address.is_empty() => Self::SetItems,
             "set" => Self::Set { address, value: args.setting()? },
             "delete" => Self::Delete { address },
-            "exec" => Self::Exec { address },
+            "exec" => Self::Exec { address, later: args.later },
+            "subscribe" => Self::Subscribe { address },
+            "unsubscribe" => Self::Unsubscribe { address },
+            "show" => match (args.page, args.secret) {
+                (Some(page), Some(secret)) => Self::ShowPage { page, secret },
+                _ => Self::Show { url: address },
+            },
+            "default" => Self::Default { moid: address, from: args.from },
             "upload" => Self::Upload {
                 addresses: args.addresses.ok_or_else(|| missing("addresses"))?,
                 method: args.method.unwrap_or_default(),
@@ -208,6 +162,10 @@ impl Operation {
             Self::Exec { .. } => "exec",
             Self::Upload { .. } => "upload",
             Self::Fetch { .. } => "fetch",
+            Self::Show { .. } | Self::ShowPage { .. } => "show",
+            Self::Default { .. } => "default",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
             Self::Raw { .. } => "raw",
         }
     }
@@ -218,7 +176,12 @@ impl Operation {
             Self::Get { address }
             | Self::Set { address, .. }
             | Self::Delete { address }
-            | Self::Exec { address } => address,
+            | Self::Exec { address, .. }
+            | Self::Subscribe { address }
+            | Self::Unsubscribe { address } => address,
+            Self::Show { url } => url,
+            Self::ShowPage { page, .. } => page,
+            Self::Default { moid, .. } => moid,
             Self::Upload { addresses, .. } => addresses.first().map_or("", String::as_str),
             Self::Fetch { address, .. } => address.as_deref().unwrap_or_default(),
             Self::Raw { words } => words.get(1).map_or("", String::as_str),
@@ -240,11 +203,18 @@ impl Operation {
             }
             Self::Fetch { from, .. } => Args { from: Some(from.clone()), ..Args::default() },
             Self::Raw { words } => Args { words: Some(words.clone()), ..Args::default() },
+            Self::Exec { later, .. } => Args { later: *later, ..Args::default() },
+            Self::ShowPage { page, secret } => {
+                Args { page: Some(page.clone()), secret: Some(*secret), ..Args::default() }
+            }
+            Self::Default { from, .. } => Args { from: from.clone(), ..Args::default() },
             Self::Get { .. }
             | Self::Set { .. }
             | Self::SetItems
             | Self::Delete { .. }
-            | Self::Exec { .. } => Args::default(),
+            | Self::Show { .. }
+            | Self::Subscribe { .. }
+            | Self::Unsubscribe { .. } => Args::default(),
         };
         serde_json::json!(args).to_string()
     }
@@ -253,6 +223,10 @@ impl Operation {
     pub fn supersede_key(&self) -> Option<String> {
         match self {
             Self::Set { address, .. } => Some(format!("set {address}")),
+            Self::Default { moid, .. } => Some(format!("default {moid}")),
+            Self::Subscribe { address } | Self::Unsubscribe { address } => {
+                Some(format!("{} {address}", self.verb()))
+            }
             _ => None,
         }
     }
@@ -292,7 +266,25 @@ impl Operation {
         Ok(match self {
             Self::Get { address } => Command::Get(client(address)?),
             Self::Delete { address } => Command::Delete(client(address)?),
-            Self::Exec { address } => Command::Exec { client: one(address)?, server: None },
+            Self::Exec { address, later } => {
+                let server = later.then(|| server_uri(&format!("{public_url}{DM2_PATH}"))).transpose()?;
+                Command::Exec { client: one(address)?, server }
+            }
+            Self::ShowPage { secret, .. } => Command::Show(server_uri(&page_uri(public_url, id, *secret))?),
+            Self::Show { url } => Command::Show(web_uri(url)?),
+            Self::Default { moid, from } => {
+                let moid = Moid::parse(moid).map_err(|error| format!("{moid:?} is no MOID: {error}"))?;
+                let server = match from {
+                    Some(from) => web_uri(from)?,
+                    None => server_uri(&payload_uri(public_url, id))?,
+                };
+                Command::Default { server, moid }
+            }
+            Self::Subscribe { address } => Command::Sub {
+                server: server_uri(&format!("{public_url}/data/s/{id}"))?,
+                client: client(address)?,
+            },
+            Self::Unsubscribe { address } => Command::Unsub(client(address)?),
             Self::Set { address, .. } => Command::HGet {
                 server: server_uri(&payload_uri(public_url, id))?,
                 client: Some(one(address)?),
@@ -309,10 +301,7 @@ impl Operation {
                 }
             }
             Self::Fetch { from, address } => {
-                if !from.starts_with("https://") && !from.starts_with("http://") {
-                    return Err(format!("{from:?} has to begin with https:// or http://"));
-                }
-                Command::HGet { server: server_uri(from)?, client: address.as_deref().map(one).transpose()? }
+                Command::HGet { server: web_uri(from)?, client: address.as_deref().map(one).transpose()? }
             }
             Self::Raw { words } => raw(words, known)?,
         })
@@ -327,6 +316,25 @@ fn payload_uri(public_url: &str, id: Uuid) -> String {
 /// Where the upload of a command goes.
 fn upload_uri(public_url: &str, id: Uuid) -> String {
     format!("{public_url}/data/u/{id}")
+}
+
+/// Where the page of a command is shown.
+fn page_uri(public_url: &str, id: Uuid, secret: Uuid) -> String {
+    format!("{public_url}/ui/{}{}", id.simple(), secret.simple())
+}
+
+/// The command and the secret in the last part of a [`page_uri`].
+pub fn read_page_token(token: &str) -> Option<(Uuid, Uuid)> {
+    let (id, secret) = token.split_at_checked(32)?;
+    Some((Uuid::try_parse(id).ok()?, Uuid::try_parse(secret).ok()?)).filter(|_| token.len() == 64)
+}
+
+/// A URI of something elsewhere.
+fn web_uri(text: &str) -> Result<ServerUri, String> {
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        return Err(format!("{text:?} has to begin with https:// or http://"));
+    }
+    server_uri(text)
 }
 
 fn server_uri(text: &str) -> Result<ServerUri, String> {
@@ -350,31 +358,32 @@ fn raw(words: &[String], known: &dyn Fn(&str) -> bool) -> Result<Command, String
     }
 }
 
-/// Refuses members that do not belong to the verb, so that nothing an operator wrote is ignored.
-fn check_members(request: &Request) -> Result<(), String> {
-    let given = [
-        ("address", request.address.is_some()),
-        ("addresses", request.addresses.is_some()),
-        ("value", request.value.is_some()),
-        ("value_base64", request.value_base64.is_some()),
-        ("content_type", request.content_type.is_some()),
-        ("items", request.items.is_some()),
-        ("method", request.method.is_some()),
-        ("from", request.from.is_some()),
-        ("words", request.words.is_some()),
-    ];
-    let allowed: &[&str] = match request.verb.as_str() {
-        "get" | "delete" | "exec" => &["address"],
-        "set" => &["address", "value", "value_base64", "content_type", "items"],
-        "upload" => &["address", "addresses", "method"],
-        "fetch" => &["address", "from"],
-        "raw" => &["words"],
-        _ => return Ok(()),
-    };
-    match given.iter().find(|(name, given)| *given && !allowed.contains(name)) {
-        Some((name, _)) => Err(format!("{} takes no {name:?}", request.verb)),
-        None => Ok(()),
+fn show(request: Request) -> Result<Operation, String> {
+    match (request.page, request.url) {
+        (Some(page), None) => Ok(Operation::ShowPage { page, secret: Uuid::new_v4() }),
+        (None, Some(url)) => Ok(Operation::Show { url }),
+        _ => Err("show needs either \"page\", the name of a page of this server, or \"url\"".into()),
     }
+}
+
+fn default(request: Request, max_payload: usize) -> Result<(Operation, Option<Body>), String> {
+    let moid = request.moid.ok_or("default needs \"moid\", the management object")?;
+    match (request.from, request.items) {
+        (from @ Some(_), None) => Ok((Operation::Default { moid, from }, None)),
+        (None, Some(items)) => {
+            let body = mo_data(&items, Some(&moid))?;
+            check_length(body.octets.len(), max_payload)?;
+            Ok((Operation::Default { moid, from: None }, Some(body)))
+        }
+        _ => Err("default needs either \"from\", the URL of the data, or \"items\", the data".into()),
+    }
+}
+
+fn check_length(length: usize, max_payload: usize) -> Result<(), String> {
+    if length > max_payload {
+        return Err(format!("the value has {length} bytes, the limit is {max_payload} (data.max_payload)"));
+    }
+    Ok(())
 }
 
 fn set(request: Request, max_payload: usize) -> Result<(Operation, Option<Body>), String> {
@@ -387,7 +396,7 @@ fn set(request: Request, max_payload: usize) -> Result<(Operation, Option<Body>)
             (Operation::Set { address, value: Setting::Payload }, Some(Body { content_type, octets }))
         }
         (None, None, None, Some(items)) if request.content_type.is_none() => {
-            (Operation::SetItems, Some(mo_data(&items)?))
+            (Operation::SetItems, Some(mo_data(&items, None)?))
         }
         _ => {
             return Err(
@@ -400,9 +409,7 @@ fn set(request: Request, max_payload: usize) -> Result<(Operation, Option<Body>)
         (Operation::Set { value: Setting::Value(value), .. }, None) => value.text().len(),
         (_, None) => 0,
     };
-    if length > max_payload {
-        return Err(format!("the value has {length} bytes, the limit is {max_payload} (data.max_payload)"));
-    }
+    check_length(length, max_payload)?;
     if let Some(body) = &body {
         MediaType::parse(&body.content_type)
             .map_err(|error| format!("content_type {:?} is no media type: {error}", body.content_type))?;
@@ -425,8 +432,8 @@ fn set_value(
     })
 }
 
-/// MO data as it will be served, checked as strictly as a device would.
-fn mo_data(items: &Value) -> Result<Body, String> {
+/// MO data as it will be served, checked as strictly as a device would; of one management object, if one is named.
+fn mo_data(items: &Value, of: Option<&str>) -> Result<Body, String> {
     let octets = items.to_string().into_bytes();
     let decoded = decode_mo_data(&octets, octets.len(), &mut Leniency::strict())
         .map_err(|error| format!("items are no MO data (DM 2.0 §7.2.1.4): {error}"))?;
@@ -434,11 +441,11 @@ fn mo_data(items: &Value) -> Result<Body, String> {
         return Err("items are empty".into());
     }
     for item in &decoded {
-        ClientUri::parse(&item.client_uri)
+        let uri = ClientUri::parse(&item.client_uri)
             .map_err(|error| format!("the ClientURI {:?} is not legal: {error}", item.client_uri))?;
+        if let Some(moid) = of.filter(|moid| uri.moid.as_str() != *moid) {
+            return Err(format!("the ClientURI {:?} is not of {moid}", item.client_uri));
+        }
     }
     Ok(Body { content_type: media_type::DMMO_JSON.into(), octets })
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,8 +10,8 @@ use omadm_codec::{Leniency, media_type};
 use omadm_mo::{ClientUri, Content, Time};
 use omadm_session::dm2::server::{CommandResult, Data, Step, Verdict, flatten};
 use omadm_store::{
-    CheckIn, CommandId, CommandState, NewEvent, Payload, SessionRow, SessionStep, TraceMessage, Transition,
-    TreeUpdate,
+    CheckIn, CommandId, CommandState, NewEvent, Payload, SessionRow, SessionStep, StandingChange,
+    TraceMessage, Transition, TreeNode, TreeUpdate, ValidatorChange,
 };
 use serde_json::json;
 
@@ -20,6 +20,12 @@ use crate::context::decode_mo_data;
 use crate::events;
 use crate::leaf::json_value;
 use crate::operation::{Operation, Setting};
+
+mod cache;
+mod standing;
+
+pub use cache::{cached, conditional};
+pub use standing::Report;
 
 /// Name of the protocol in the store.
 pub const PROTOCOL: &str = "dm2.0";
@@ -49,36 +55,43 @@ pub struct Received {
     pub now: Time,
 }
 
+/// What is read before the batch of a message is built, by the sequence number of a command.
+#[derive(Default)]
+pub struct Beside {
+    /// Payloads of commands that wrote more than a simple value.
+    pub payloads: HashMap<i64, Payload>,
+    /// The part of the last known tree that a command asked for and that has not changed.
+    pub unchanged: HashMap<i64, Vec<TreeNode>>,
+}
+
 /// Builds the batch of one message.
 pub struct Outcome<'c> {
     check: &'c CheckIn,
     queue: HashMap<i64, &'c Queued<'c>>,
-    /// Payloads of commands that wrote more than a simple value, by sequence number.
-    payloads: HashMap<i64, Payload>,
+    beside: Beside,
     inventory: Inventory,
     states: HashMap<i64, CommandState>,
     transitions: Vec<Transition>,
     tree: Vec<TreeUpdate>,
+    validators: Vec<ValidatorChange>,
+    standing: Vec<StandingChange>,
     events: Vec<NewEvent>,
     notes: Vec<String>,
 }
 
 impl<'c> Outcome<'c> {
     /// For a device as it was read; `inventory` is the newest that is known.
-    pub fn new(
-        check: &'c CheckIn,
-        queue: &'c [Queued<'c>],
-        payloads: HashMap<i64, Payload>,
-        inventory: Inventory,
-    ) -> Self {
+    pub fn new(check: &'c CheckIn, queue: &'c [Queued<'c>], beside: Beside, inventory: Inventory) -> Self {
         Self {
             check,
             queue: queue.iter().map(|queued| (queued.stored.seq, queued)).collect(),
-            payloads,
+            beside,
             inventory,
             states: queue.iter().map(|queued| (queued.stored.seq, queued.stored.state)).collect(),
             transitions: Vec::new(),
             tree: Vec::new(),
+            validators: Vec::new(),
+            standing: Vec::new(),
             events: Vec::new(),
             notes: Vec::new(),
         }
@@ -179,8 +192,8 @@ impl<'c> Outcome<'c> {
             transitions: self.transitions,
             payloads: Vec::new(),
             tree: self.tree,
-            validators: Vec::new(),
-            standing: Vec::new(),
+            validators: self.validators,
+            standing: self.standing,
             inventory: None,
             facts,
             protocol: Some(PROTOCOL.to_owned()),
@@ -196,14 +209,26 @@ impl<'c> Outcome<'c> {
             return;
         };
         let sentence = result.sentence.clone();
+        self.distrust(queued, &result.uris);
+        self.stand(queued, &result.verdict);
         match &result.verdict {
+            Verdict::Done(status) if matches!(queued.operation, Ok(Operation::ShowPage { .. })) => {
+                let shown = "The device shows the page; the user has not answered yet.".to_owned();
+                self.push(result.seq, CommandState::Sent, Some(*status), Some(shown), None);
+            }
+            Verdict::Done(304) if self.is_outdated(queued) => {
+                let reason = "The device's data has not changed, but what was known of it here has; it is asked again.";
+                self.push(result.seq, CommandState::Queued, None, Some(reason.to_owned()), None);
+            }
             Verdict::Done(status) => {
                 let brought = self.brought(queued, result, *status);
                 self.push(result.seq, CommandState::Done, Some(*status), None, brought);
             }
             Verdict::Accepted => self.push(result.seq, CommandState::Sent, Some(202), sentence, None),
             Verdict::Failed(status) => {
-                self.push(result.seq, CommandState::Failed, Some(*status), sentence, None)
+                let brought =
+                    reported(result.data.as_ref()).map(|alert| json!({ "alert": alert }).to_string());
+                self.push(result.seq, CommandState::Failed, Some(*status), sentence, brought);
             }
             Verdict::Again(reason) => {
                 self.push(result.seq, CommandState::Queued, None, Some(reason.clone()), None)
@@ -266,13 +291,9 @@ impl<'c> Outcome<'c> {
     }
 
     fn alert(&mut self, alert: &Alert, session: i64) {
-        let data = alert.data.as_ref();
-        let body = json!({
-            "type": alert.alert_type, "source": alert.source, "target": alert.target, "mark": alert.mark.as_str(),
-            "data_type": data.and_then(|data| data.data_type.as_deref()), "data": data.map(|data| &data.data),
-            "session": session,
-        });
-        self.event("alert", body);
+        let mut body = alert_view(alert);
+        body.extend([("session".to_owned(), json!(session))]);
+        self.event("alert", body.into());
     }
 
     /// The result of a command that succeeded (JSON), and what it says about the tree.
@@ -281,7 +302,14 @@ impl<'c> Outcome<'c> {
         if !result.uris.is_empty() {
             brought.insert("stored".into(), json!(result.uris));
         }
+        if let Some(alert) = reported(result.data.as_ref()) {
+            brought.insert("alert".into(), alert);
+        }
+        if let Some(items) = self.unchanged(result.seq) {
+            brought.insert("items".into(), items.into());
+        }
         match &queued.command {
+            Ok(Command::Get(_)) if status == 304 => {}
             Ok(Command::Get(uri)) => {
                 let items = self.read(uri, result.data.as_ref(), status);
                 if !items.is_empty() {
@@ -314,7 +342,7 @@ impl<'c> Outcome<'c> {
                 let address = ClientUri { query: omadm_mo::Query::default(), ..uri.clone() };
                 vec![json!({ "address": address.to_string(), "value": value })]
             }
-            None => {
+            Some(Data::Reported(_)) | None => {
                 // 204: a leaf that holds nothing.
                 if status == 204 {
                     self.leaf(uri, &json!(""));
@@ -340,13 +368,16 @@ impl<'c> Outcome<'c> {
                 Some(value) => json!({ "address": address.to_string(), "value": json_value(value) }),
                 None => json!({ "address": address.to_string(), "interior": true }),
             }));
-            self.subtree(&uri, &item.content, partial);
+            if self.subtree(&uri, &item.content, partial) && !partial {
+                self.trust(&uri, item.cv.as_deref());
+            }
         }
         shown
     }
 
-    /// Takes a part of the tree in, but for secrets: the last known tree is for everyone who looks after devices.
-    fn subtree(&mut self, uri: &ClientUri, content: &Content, partial: bool) {
+    /// Takes a part of the tree in, but for secrets: the last known tree is for everyone who looks after devices. Says whether it
+    /// could be done.
+    fn subtree(&mut self, uri: &ClientUri, content: &Content, partial: bool) -> bool {
         let nodes = flatten(uri, content);
         let kept = nodes.iter().filter(|(address, value)| value.is_none() || !address.may_hold_secrets());
         let placed = kept.map(|(address, value)| {
@@ -357,11 +388,13 @@ impl<'c> Outcome<'c> {
             self.notes.push(format!(
                 "{uri} does not name one node for certain; the last known tree stays as it is"
             ));
-            return;
+            return false;
         };
         let of_only = at.miid.is_empty();
         let update = if partial { TreeUpdate::Merge { nodes } } else { TreeUpdate::Replace { at, nodes } };
+        self.doubt(uri);
         self.update(of_only, update);
+        true
     }
 
     fn update(&mut self, of_only: bool, update: TreeUpdate) {
@@ -371,13 +404,14 @@ impl<'c> Outcome<'c> {
     fn leaf(&mut self, uri: &ClientUri, value: &serde_json::Value) {
         if let Some(at) = self.inventory.target(uri).filter(|_| !uri.may_hold_secrets()) {
             let nodes = vec![(at.clone(), Some(value.to_string()))];
+            self.doubt(uri);
             self.update(at.miid.is_empty(), TreeUpdate::Replace { at, nodes });
         }
     }
 
     /// Takes into the tree what the device has fetched from us.
     fn written(&mut self, queued: &Queued<'_>, client: Option<&ClientUri>, stored_at: &[String]) {
-        let payload = self.payloads.remove(&queued.stored.seq);
+        let payload = self.beside.payloads.remove(&queued.stored.seq);
         match (&queued.operation, client, payload) {
             (Ok(Operation::Set { value: Setting::Value(value), .. }), Some(uri), _) => {
                 self.leaf(&self.stored_uri(uri, stored_at), value.json());
@@ -430,6 +464,28 @@ impl<'c> Outcome<'c> {
         }
         (facts != before).then(|| json!(facts).to_string())
     }
+}
+
+/// The alert that came with a result.
+fn reported(data: Option<&Data>) -> Option<serde_json::Value> {
+    match data {
+        Some(Data::Reported(alert)) => Some(alert_view(alert).into()),
+        Some(Data::Items(_) | Data::Leaf { .. }) | None => None,
+    }
+}
+
+/// An alert for people and programs.
+fn alert_view(alert: &Alert) -> serde_json::Map<String, serde_json::Value> {
+    let data = alert.data.as_ref();
+    let members = [
+        ("type", json!(alert.alert_type)),
+        ("source", json!(alert.source)),
+        ("target", json!(alert.target)),
+        ("mark", json!(alert.mark.as_str())),
+        ("data_type", json!(data.and_then(|data| data.data_type.as_deref()))),
+        ("data", json!(data.map(|data| &data.data))),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// An upload in the form of results.

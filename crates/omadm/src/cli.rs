@@ -66,6 +66,9 @@ enum Command {
     /// Look at queued and finished commands, and cancel them.
     #[command(subcommand)]
     Command(cmd::command::Command),
+    /// Pages that devices show to their users.
+    #[command(subcommand)]
+    Page(cmd::page::Page),
     /// Look at management sessions and what went over the wire in them.
     #[command(subcommand)]
     Session(cmd::session::Session),
@@ -95,6 +98,7 @@ impl Cli {
             Command::Device(device) => one_thread(device.run(&global)),
             Command::Run(run) => one_thread(run.run(&global)),
             Command::Command(command) => one_thread(command.run(&global)),
+            Command::Page(page) => one_thread(page.run(&global)),
             Command::Session(session) => one_thread(session.run(&global)),
             Command::Events(events) => one_thread(events.run(&global)),
             Command::Token(token) => one_thread(token.run(&global)),

@@ -2,35 +2,33 @@
 //!
 //! These exchanges are no part of a DM session: they name a command, and only the device of that command may use it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use omadm_codec::dm2::{MoItem, mo_data};
-use omadm_codec::{AcceptList, Limits, MediaType, Problem, media_type};
+use omadm_codec::{AcceptList, Limits, MediaType, Problem, Tolerance, media_type};
 use omadm_mo::{ClientUri, Time};
 use omadm_session::dm2::server::Refusal;
-use omadm_store::{CheckIn, Command, CommandState, Payload, StoreError, TraceMessage};
+use omadm_store::{Command, CommandState, Payload, StoreError, TraceMessage};
 use uuid::Uuid;
 
 use super::auth::Caller;
 use super::{TAKEN, auth, dm2, read_body, refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
+use crate::beside::{self, MAX_CONFLICTS};
 use crate::clock;
 use crate::context::{Context, limits};
 use crate::leaf::{Body as Content, Forms};
 use crate::operation::Operation;
-use crate::outcome::Outcome;
+use crate::outcome::{Beside, Outcome};
 
 /// How long after its command was done an upload may come again, in microseconds.
 const AFTERWARDS: i64 = 600_000_000;
-/// How often an upload is tried again when its command changes meanwhile.
-const MAX_CONFLICTS: usize = 5;
 
 /// `GET /data/c/{command}`
 pub async fn payload(
@@ -124,19 +122,7 @@ async fn take(context: &Context, caller: &Caller, command: &str, request: Reques
         return Err(refusal(404, "this command wants no upload"));
     };
     check_time(&command, clock::now())?;
-    let content_type = taken_type(&head.headers)?;
-    let (limit, time) = (context.config.data.max_upload.0, context.config.device.body_timeout.0);
-    let octets = read_body(&head.headers, body, limit, time).await?;
-    let mut leniency = context.engine.leniency();
-    let items = if content_type.essence == media_type::DMMO_JSON {
-        let bounds = Limits { items: context.config.data.max_items, ..limits(limit) };
-        mo_data::decode(&octets, &bounds, &mut leniency).map_err(|error| {
-            let status = if matches!(error.problem, Problem::TooMany { .. }) { 413 } else { 400 };
-            refusal(status, format!("the MO data cannot be read: {error}"))
-        })?
-    } else {
-        Vec::new()
-    };
+    let Data { octets, items, tolerated } = read_data(context, &head.headers, body).await?;
     let given = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let payload = Payload {
         id: command.id,
@@ -146,12 +132,44 @@ async fn take(context: &Context, caller: &Caller, command: &str, request: Reques
     };
     let now = clock::now();
     let mut received = traces::received(context, &format!("upload by {}", head.method), given, &octets, now);
-    traces::note_tolerated(&mut received, leniency.used);
+    traces::note_tolerated(&mut received, tolerated);
     if addresses.iter().any(|address| ClientUri::parse(address).is_ok_and(|uri| uri.may_hold_secrets())) {
         traces::withhold(&mut received);
     }
     let trace = vec![received, traces::reply(context, "taken", "", 204, b"", now)];
-    store(context, command, payload, &items, &trace).await
+    store(context, command, payload, &items.unwrap_or_default(), &trace).await
+}
+
+/// Management data that came in a body.
+pub struct Data {
+    /// As it came.
+    pub octets: Bytes,
+    /// What it says, if it is MO data.
+    pub items: Option<Vec<MoItem>>,
+    /// Tolerances that were made use of.
+    pub tolerated: Vec<Tolerance>,
+}
+
+/// Reads management data of a format that is taken.
+///
+/// # Errors
+/// 415 for other formats; 400, 408, 413.
+pub async fn read_data(context: &Context, headers: &HeaderMap, body: Body) -> Result<Data, Refusal> {
+    let content_type = taken_type(headers)?;
+    let (limit, time) = (context.config.data.max_upload.0, context.config.device.body_timeout.0);
+    let octets = read_body(headers, body, limit, time).await?;
+    let mut leniency = context.engine.leniency();
+    let items = if content_type.essence == media_type::DMMO_JSON {
+        let bounds = Limits { items: context.config.data.max_items, ..limits(limit) };
+        let items = mo_data::decode(&octets, &bounds, &mut leniency).map_err(|error| {
+            let status = if matches!(error.problem, Problem::TooMany { .. }) { 413 } else { 400 };
+            refusal(status, format!("the MO data cannot be read: {error}"))
+        })?;
+        Some(items)
+    } else {
+        None
+    };
+    Ok(Data { octets, items, tolerated: leniency.used.into_iter().collect() })
 }
 
 async fn store(
@@ -166,23 +184,14 @@ async fn store(
         if command.state.is_final() {
             return kept_already(context, &payload).await;
         }
-        let device = context.store.device(&command.device).await.map_err(|error| store_failed(&error))?;
-        let Some(device) = device.filter(|device| device.generation == command.generation) else {
-            return Err(refusal(401, "the device was removed or enrolled anew"));
-        };
-        let inventory = Inventory::read(device.inventory.as_deref());
-        let check = CheckIn {
-            device,
-            session: None,
-            commands: vec![command.clone()],
-            more: false,
-            last_seq: command.seq,
-            validators: Vec::new(),
-        };
+        let check = beside::check_in(context.store.as_ref(), &command).await;
+        let check = check.map_err(|error| store_failed(&error))?;
+        let check = check.ok_or_else(|| refusal(401, "the device was removed or enrolled anew"))?;
+        let inventory = Inventory::read(check.device.inventory.as_deref());
         let queue: Vec<_> =
-            check.commands.iter().map(|stored| dm2::queued(context, &inventory, stored)).collect();
+            check.commands.iter().map(|stored| dm2::queued(context, &inventory, &[], stored)).collect();
         let Some(queued) = queue.first() else { break };
-        let outcome = Outcome::new(&check, &queue, HashMap::new(), inventory);
+        let outcome = Outcome::new(&check, &queue, Beside::default(), inventory);
         let batch = outcome.upload_step(queued, items, payload.clone(), trace.to_vec(), clock::now());
         match context.store.apply(batch).await {
             Ok(()) => return Ok(()),
@@ -252,7 +261,10 @@ fn taken_type(headers: &HeaderMap) -> Result<MediaType, Refusal> {
 }
 
 /// The command of a path, if it is one of the device that asks.
-async fn own_command(
+///
+/// # Errors
+/// 400, 401, 403, 404.
+pub async fn own_command(
     context: &Context,
     caller: &Caller,
     headers: &HeaderMap,

@@ -1,7 +1,6 @@
 //! The DM 2.0 endpoint: one message in, its effects durable, one message out (`DM 2.0 §5.2`).
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -14,7 +13,7 @@ use omadm_codec::dm2::Command;
 use omadm_codec::media_type::REQUEST_JSON;
 use omadm_mo::{DeviceId, Time};
 use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Step, Verdict};
-use omadm_store::{CheckIn, CommandState, Credential, Payload, SessionRow, SessionStep, StoreError};
+use omadm_store::{CheckIn, CommandState, Credential, SessionRow, SessionStep, StoreError, Validator};
 use sha2::{Digest as _, Sha256};
 
 use super::auth::{Caller, Known};
@@ -23,7 +22,7 @@ use crate::address::Inventory;
 use crate::clock;
 use crate::context::Context;
 use crate::operation::Operation;
-use crate::outcome::{Outcome, Queued, Received, inventory_text};
+use crate::outcome::{Beside, Outcome, Queued, Received, cached, conditional, inventory_text};
 
 /// How often a message is taken up again when another of the same device came between.
 const MAX_CONFLICTS: usize = 5;
@@ -115,7 +114,8 @@ async fn may_bring_secrets(context: &Context, credential: &Credential, message: 
     };
     check.is_some_and(|check| {
         let known = Inventory::read(check.device.inventory.as_deref());
-        let queue: Vec<_> = check.commands.iter().map(|stored| queued(context, &known, stored)).collect();
+        let queue: Vec<_> =
+            check.commands.iter().map(|stored| queued(context, &known, &[], stored)).collect();
         brings_secrets(kind, &queue)
     })
 }
@@ -273,15 +273,15 @@ async fn work(
     let (incoming, tolerated) = engine::decode(&context.engine, kind, &message.body)?;
     let known = Inventory::read(check.device.inventory.as_deref());
     let queue: Vec<Queued<'_>> =
-        check.commands.iter().map(|stored| queued(context, &known, stored)).collect();
-    let (over, live): (Vec<_>, Vec<_>) = queue.iter().partition(|queued| is_over(queued.stored, kind, now));
+        check.commands.iter().map(|stored| queued(context, &known, &check.validators, stored)).collect();
+    let (over, live): (Vec<_>, Vec<_>) = queue.iter().partition(|queued| is_over(queued, kind, now));
     let pending: Vec<engine::Pending> = live.into_iter().map(pending).collect();
     let state = check.session.as_ref().and_then(read_state);
     let mut step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
     bound_alerts(&mut step, context.config.device.max_alerts);
 
     let inventory = step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
-    let payloads = payloads_for_tree(context, &queue, &step).await?;
+    let beside = read_beside(context, &check.device.id, &inventory, &queue, &step).await?;
     let mut trace = traces::received(context, message.summary(), &message.content_type, &message.body, now);
     traces::note_tolerated(&mut trace, tolerated);
     if brings_secrets(kind, &queue) {
@@ -290,7 +290,7 @@ async fn work(
     let answer = traces::reply(context, "Package#2", REQUEST_JSON, 200, &step.reply, now);
     let reply = step.reply.clone();
     let received = Received { digest: message.digest, trace, now };
-    let outcome = Outcome::new(check, &queue, payloads, inventory).expire(&over);
+    let outcome = Outcome::new(check, &queue, beside, inventory).expire(&over);
     let batch = SessionStep { expected_last_seq, ..outcome.session_step(step, received, answer) };
     let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);
     let after = goes_on.then(|| Box::new(check.clone().after(&batch)));
@@ -331,28 +331,35 @@ async fn follow_links(context: &Context, device: &DeviceId, inventory: &Inventor
     }
 }
 
-/// A stored command with what it means for a DM 2.0 device.
-pub fn queued<'c>(context: &Context, known: &Inventory, stored: &'c omadm_store::Command) -> Queued<'c> {
+/// A stored command with what it means for a DM 2.0 device; `validators` are those of what is known of it.
+pub fn queued<'c>(
+    context: &Context,
+    known: &Inventory,
+    validators: &[Validator],
+    stored: &'c omadm_store::Command,
+) -> Queued<'c> {
     let operation = Operation::from_stored(stored);
-    let command = operation
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|operation| operation.to_dm2(stored.id, &context.public_url, &|moid| known.has(moid)));
+    let command = operation.as_ref().map_err(Clone::clone).and_then(|operation| {
+        let command = operation.to_dm2(stored.id, &context.public_url, &|moid| known.has(moid))?;
+        Ok(conditional(operation, command, known, validators))
+    });
     Queued { stored, operation, command }
 }
 
 /// Whether a command must not be sent any more. One that the device is just answering still gets its result.
-fn is_over(stored: &omadm_store::Command, kind: &Kind, now: Time) -> bool {
+fn is_over(queued: &Queued<'_>, kind: &Kind, now: Time) -> bool {
     let under_way = match kind {
-        Kind::Initiation => is_accepted(stored),
-        Kind::Response | Kind::ResponseWithData { .. } => stored.state == CommandState::Sent,
+        Kind::Initiation => is_accepted(queued),
+        Kind::Response | Kind::ResponseWithData { .. } => queued.stored.state == CommandState::Sent,
     };
-    stored.expires <= now && !under_way
+    queued.stored.expires <= now && !under_way
 }
 
-/// Whether the device has accepted a command and brings its result later.
-fn is_accepted(stored: &omadm_store::Command) -> bool {
-    stored.state == CommandState::Sent && stored.status == Some(202)
+/// Whether the device has accepted a command, or shows its page, and the result comes later.
+fn is_accepted(queued: &Queued<'_>) -> bool {
+    let stored = queued.stored;
+    let is_shown = matches!(queued.operation, Ok(Operation::ShowPage { .. })) && stored.status.is_some();
+    stored.state == CommandState::Sent && (stored.status == Some(202) || is_shown)
 }
 
 fn pending(queued: &Queued<'_>) -> engine::Pending {
@@ -361,7 +368,7 @@ fn pending(queued: &Queued<'_>) -> engine::Pending {
         command: queued.command.clone(),
         attempts: queued.stored.attempts,
         sent: queued.stored.state == CommandState::Sent,
-        accepted: is_accepted(queued.stored),
+        accepted: is_accepted(queued),
     }
 }
 
@@ -380,17 +387,29 @@ fn settled<'q>(queue: &'q [Queued<'q>], step: &'q Step) -> impl Iterator<Item = 
     done.filter_map(|result| queue.iter().find(|queued| queued.stored.seq == result.seq))
 }
 
-/// Payloads of writes that succeeded: what the device stored is then known without asking for it.
-async fn payloads_for_tree(
+/// Payloads of writes that succeeded: what the device stored is then known without asking for it. And what is known of that which
+/// has not changed.
+async fn read_beside(
     context: &Context,
+    device: &DeviceId,
+    known: &Inventory,
     queue: &[Queued<'_>],
     step: &Step,
-) -> Result<HashMap<i64, Payload>, Refusal> {
-    let mut payloads = HashMap::new();
+) -> Result<Beside, Refusal> {
+    let mut beside = Beside::default();
     for stored in settled(queue, step).map(|queued| queued.stored) {
         let Some(id) = stored.payload else { continue };
         let payload = context.store.payload(id).await.map_err(|error| store_failed(&error))?;
-        payloads.extend(payload.map(|payload| (stored.seq, payload)));
+        beside.payloads.extend(payload.map(|payload| (stored.seq, payload)));
     }
-    Ok(payloads)
+    let unchanged = step.results.iter().filter(|result| result.verdict == Verdict::Done(304));
+    for seq in unchanged.map(|result| result.seq) {
+        let queued = queue.iter().find(|queued| queued.stored.seq == seq);
+        let Some(at) = queued.and_then(|queued| cached(queued, known)) else { continue };
+        let most = u32::try_from(context.config.data.max_items).unwrap_or(u32::MAX);
+        let nodes =
+            context.store.tree(device, &at, None, most).await.map_err(|error| store_failed(&error))?;
+        beside.unchanged.insert(seq, nodes);
+    }
+    Ok(beside)
 }

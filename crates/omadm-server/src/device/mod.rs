@@ -5,9 +5,11 @@ mod data;
 mod ddf;
 mod dm2;
 mod memory;
+mod reports;
 mod traces;
 
 pub use auth::Schemes;
+pub use dm2::queued;
 pub use memory::Memory;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::StoreError;
 
 use crate::context::{Context, DM2_PATH};
-use crate::random;
+use crate::{random, ui};
 
 /// Names the formats of management data that we take (`DM 2.0 §5.5`).
 const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
@@ -41,6 +43,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route(DM2_PATH, any(dm2::endpoint))
         .route("/data/c/{command}", get(data::payload))
         .route("/data/u/{command}", put(data::upload).post(data::upload))
+        .route("/data/s/{subscription}", put(reports::report))
+        .route("/ui/{token}", get(ui::show).post(ui::answer))
         .route("/ddf/{name}", get(ddf::file))
         // Bodies are bounded by our own settings, with an answer that names them.
         .layer(DefaultBodyLimit::disable())
@@ -84,7 +88,7 @@ fn store_failed(error: &StoreError) -> Refusal {
 
 /// Reads a body of at most `limit` octets. What is only somewhat too long is read to its end, so that the device gets to see the
 /// answer instead of a broken connection.
-async fn read_body(
+pub async fn read_body(
     headers: &HeaderMap,
     mut body: Body,
     limit: usize,

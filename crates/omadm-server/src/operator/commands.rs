@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::pages;
 use super::problem::{Body as Document, Path, Problem, Query};
 use super::tokens::Operator;
 use super::views::{self, Page};
@@ -50,6 +51,10 @@ pub async fn create(
     let force = request.force;
     let (mut operation, body) =
         Operation::from_request(request, context.config.data.max_payload.0).map_err(Problem::bad)?;
+    let body = match &operation {
+        Operation::ShowPage { page, .. } => Some(pages::payload(&context, page).await?),
+        _ => body,
+    };
     let command = Uuid::now_v7();
     let inventory = Inventory::read(device.inventory.as_deref());
     operation.to_dm2(command, &context.public_url, &|moid| inventory.has(moid)).map_err(Problem::bad)?;

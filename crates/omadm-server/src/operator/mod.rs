@@ -6,8 +6,10 @@ mod ddfs;
 mod devices;
 mod events;
 mod models;
+mod pages;
 mod problem;
 mod sessions;
+mod standing;
 pub mod tokens;
 mod views;
 
@@ -103,6 +105,10 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(ddfs::list))
         .routes(routes!(ddfs::show, ddfs::put))
         .routes(routes!(models::show))
+        .routes(routes!(standing::subscriptions))
+        .routes(routes!(standing::defaults))
+        .routes(routes!(pages::list))
+        .routes(routes!(pages::show, pages::put, pages::remove))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::create))

@@ -120,7 +120,8 @@ pub struct Command {
     status: Option<u16>,
     /// Why it is in this state.
     reason: Option<String>,
-    /// What it brought: `items` (nodes with `address` and `value` or `interior`), `stored` (addresses), `upload`.
+    /// What it brought: `items` (nodes with `address` and `value` or `interior`), `stored` (addresses), `upload`, `alert` (what
+    /// reported the end of an execution), `answer` (of the user of the device).
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
     /// How often it was sent.

@@ -94,6 +94,12 @@ pub struct CommandResult {
     pub stored: Vec<String>,
     #[serde(default)]
     pub upload: Option<Upload>,
+    /// What reported the end of an execution.
+    #[serde(default)]
+    pub alert: Option<Value>,
+    /// What the user of the device answered.
+    #[serde(default)]
+    pub answer: Option<Value>,
 }
 
 /// One node of a result.

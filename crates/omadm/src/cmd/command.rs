@@ -166,6 +166,11 @@ pub fn print_result(result: &CommandResult) -> Result<(), Failure> {
     for address in &result.stored {
         screen::line(&format!("stored at {}", screen::clean(address)))?;
     }
+    for (what, told) in [("reported", &result.alert), ("answered", &result.answer)] {
+        if let Some(told) = told {
+            screen::line(&format!("{what} {}", screen::clean(&told.to_string())))?;
+        }
+    }
     if let Some(upload) = &result.upload {
         let kind = upload.content_type.as_deref().unwrap_or("unknown type");
         let length = upload.length.map_or_else(|| "?".to_owned(), |length| length.to_string());

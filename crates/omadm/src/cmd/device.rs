@@ -11,6 +11,7 @@ use crate::cli::Global;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
 
+mod standing;
 mod tree;
 
 /// Look at devices, enrol and remove them.
@@ -34,6 +35,16 @@ pub enum Device {
         /// Only this node and what is below it, such as urn:oma:mo:oma-dm-devinfo:1.2//.
         #[arg(long, value_name = "CLIENTURI")]
         at: Option<String>,
+    },
+    /// List the addresses whose changes a device reports.
+    Subscriptions {
+        /// Identifier of the device.
+        device: String,
+    },
+    /// List the management objects that a device gets from somewhere when it lacks them.
+    Defaults {
+        /// Identifier of the device.
+        device: String,
     },
     /// Enrol a device and print its credentials, once.
     Add(Add),
@@ -66,6 +77,9 @@ impl Device {
             Self::Ls { limit } => list(&api, global.output, limit).await,
             Self::Show { device } => show(&api, global.output, &device).await,
             Self::Tree { device, at } => last_known_tree(&api, global.output, &device, at.as_deref()).await,
+            Self::Subscriptions { device } => standing::subscriptions(&api, global.output, &device).await,
+            Self::Defaults { device } => standing::defaults(&api, global.output, &device).await,
+            Self::Push(ways) => ways.run(&api, global.output).await,
             Self::Add(add) => enrol(&api, global.output, &add).await,
             Self::Rm { devices } => remove(&api, global.output, &devices).await,
         }

@@ -60,6 +60,27 @@ enum Verb {
     Exec {
         /// ClientURI of the node.
         address: String,
+        /// Let the device answer at once and report the end in another session, however quick it is.
+        #[arg(long)]
+        later: bool,
+    },
+    /// Show a page to the user of the device.
+    Show {
+        /// Name of a page of the server (`omadm page ls`): the command is done when the user has answered. Or a URL: it is done
+        /// when the device shows it.
+        page: String,
+    },
+    /// Say where the device gets a management object when it lacks it.
+    Default(DefaultOf),
+    /// Let the device report the changes of a node and of what is below it.
+    Subscribe {
+        /// ClientURI of the node.
+        address: String,
+    },
+    /// Let the device report no more.
+    Unsubscribe {
+        /// ClientURI as it was subscribed; `omadm device subscriptions DEVICE` lists them.
+        address: String,
     },
     /// Let the device send nodes to the server, where they can be fetched from.
     Upload {
@@ -102,6 +123,19 @@ struct Set {
     /// Media type of the file; text/plain or application/octet-stream if not given.
     #[arg(long = "type", value_name = "MEDIA-TYPE", requires = "file")]
     media_type: Option<String>,
+}
+
+/// Say where the device gets a management object when it lacks it.
+#[derive(Debug, Args)]
+struct DefaultOf {
+    /// MOID of the management object.
+    moid: String,
+    /// URL of the data.
+    #[arg(long, value_name = "URL", conflicts_with = "file", required_unless_present = "file")]
+    from: Option<String>,
+    /// MO data (JSON) that the server keeps for the device.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -200,7 +234,22 @@ impl Verb {
         let members: Vec<(&str, Value)> = match self {
             Self::Get { address } => vec![("verb", "get".into()), ("address", address.as_str().into())],
             Self::Delete { address } => vec![("verb", "delete".into()), ("address", address.as_str().into())],
-            Self::Exec { address } => vec![("verb", "exec".into()), ("address", address.as_str().into())],
+            Self::Exec { address, later } => {
+                let mut members = vec![("verb", "exec".into()), ("address", address.as_str().into())];
+                members.extend(later.then(|| ("later", true.into())));
+                members
+            }
+            Self::Show { page } => {
+                let place = if page.contains("://") { "url" } else { "page" };
+                vec![("verb", "show".into()), (place, page.as_str().into())]
+            }
+            Self::Default(default) => default.to_json()?,
+            Self::Subscribe { address } => {
+                vec![("verb", "subscribe".into()), ("address", address.as_str().into())]
+            }
+            Self::Unsubscribe { address } => {
+                vec![("verb", "unsubscribe".into()), ("address", address.as_str().into())]
+            }
             Self::Set(set) => set.to_json()?,
             Self::Upload { addresses, method } => {
                 let method = match method {
@@ -221,6 +270,17 @@ impl Verb {
             Self::Raw { words } => vec![("verb", "raw".into()), ("words", words.clone().into())],
         };
         Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+}
+
+impl DefaultOf {
+    fn to_json(&self) -> Result<Vec<(&'static str, Value)>, Failure> {
+        let mut members = vec![("verb", Value::from("default")), ("moid", self.moid.as_str().into())];
+        members.extend(self.from.as_deref().map(|from| ("from", from.into())));
+        if let Some(file) = &self.file {
+            members.push(("items", mo_items(file, &read_value(file)?)?));
+        }
+        Ok(members)
     }
 }
 

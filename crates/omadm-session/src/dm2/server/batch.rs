@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use omadm_codec::dm2::Command;
 use omadm_mo::ClientUri;
 
+use super::later::{executed, may_be_one};
 use super::results::{describe, quarantined};
 use super::{CommandResult, Config, Pending, State, Verdict};
 
@@ -31,12 +32,20 @@ pub(super) fn next(config: &Config, queue: &[Pending], results: &[CommandResult]
     let mut batch = Batch::default();
     let settled: BTreeSet<i64> =
         results.iter().filter(|result| !matches!(result.verdict, Verdict::Again(_))).map(|r| r.seq).collect();
+    let ended: BTreeSet<i64> = results
+        .iter()
+        .filter(|result| result.verdict != Verdict::Accepted)
+        .map(|result| result.seq)
+        .collect();
     let accepted =
         results.iter().filter(|result| result.verdict == Verdict::Accepted).map(|result| result.seq);
     let accepted: BTreeSet<i64> =
         accepted.chain(queue.iter().filter(|pending| pending.accepted).map(|pending| pending.seq)).collect();
-    let mut running: Vec<&ClientUri> =
-        queue.iter().filter(|pending| accepted.contains(&pending.seq)).filter_map(executed).collect();
+    let mut running: Vec<&ClientUri> = queue
+        .iter()
+        .filter(|pending| accepted.contains(&pending.seq) && !ended.contains(&pending.seq))
+        .filter_map(executed)
+        .collect();
 
     let mut open: Vec<&Pending> =
         queue.iter().filter(|p| !settled.contains(&p.seq) && !accepted.contains(&p.seq)).collect();
@@ -55,7 +64,7 @@ pub(super) fn next(config: &Config, queue: &[Pending], results: &[CommandResult]
         }
         // Two EXEC on one node could not be told apart by their results (`DM 2.0 §5.4.1`).
         if let Some(node) = executed(pending) {
-            if running.contains(&node) {
+            if running.iter().any(|other| may_be_one(other, node)) {
                 break;
             }
             running.push(node);
@@ -86,13 +95,6 @@ fn sendable<'q>(config: &Config, pending: &'q Pending) -> Result<&'q Command, St
 /// blame, and not those beside it.
 fn is_last_attempt(config: &Config, pending: &Pending) -> bool {
     pending.attempts > 0 && pending.attempts.saturating_add(1) >= config.max_attempts
-}
-
-fn executed(pending: &Pending) -> Option<&ClientUri> {
-    match &pending.command {
-        Ok(Command::Exec { client, .. }) => Some(client),
-        Ok(_) | Err(_) => None,
-    }
 }
 
 impl Batch {

@@ -14,6 +14,7 @@
 //! same reply again; a Package#1 is always new.
 
 mod batch;
+mod later;
 mod message;
 mod results;
 mod step;
@@ -173,13 +174,13 @@ pub struct CommandResult {
     pub verdict: Verdict,
     /// `URI` of the status: where an HGET stored.
     pub uris: Vec<String>,
-    /// Data of a GET.
+    /// Data of a GET, or the alert that ended an EXEC.
     pub data: Option<Data>,
     /// One sentence for people when it is not `Done`.
     pub sentence: Option<String>,
 }
 
-/// Data of a part.
+/// What came with a result: data of a part, or an alert.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
     /// MO data.
@@ -191,6 +192,8 @@ pub enum Data {
         /// The octets.
         body: Vec<u8>,
     },
+    /// The alert that reported the end of an execution (`DM 2.0 §5.4.1`).
+    Reported(Alert),
 }
 
 /// What one message leads to. The host stores all of it in one batch, then sends `reply`.

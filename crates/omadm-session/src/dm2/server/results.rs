@@ -202,7 +202,7 @@ pub(super) fn describe(command: &Command) -> String {
 }
 
 /// What a command is about.
-fn target(command: &Command) -> String {
+pub(super) fn target(command: &Command) -> String {
     match command {
         Command::Get(client)
         | Command::Delete(client)

@@ -3,7 +3,7 @@
 use omadm_codec::dm2::{Alert, Command, Request, Response, SupportedMo};
 use omadm_codec::multipart::Part;
 
-use super::{CommandResult, Config, Incoming, Pending, Refusal, State, Step, Verdict, batch, results};
+use super::{CommandResult, Config, Incoming, Pending, Refusal, State, Step, Verdict, batch, later, results};
 
 /// What a message says, besides leading to the next package.
 struct Heard {
@@ -81,6 +81,7 @@ fn answered(
 
 fn reply(config: &Config, heard: Heard, previous: &State, queue: &[Pending]) -> Step {
     let Heard { began, mut results, inventory, alerts, notes } = heard;
+    later::settle(&alerts, queue, began, &mut results);
     // A device that was too busy for a command just now shall have time until its next session.
     let busy = !began && results.iter().any(|result| matches!(result.verdict, Verdict::Again(_)));
     let mut next =
