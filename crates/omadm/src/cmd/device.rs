@@ -79,7 +79,6 @@ impl Device {
             Self::Tree { device, at } => last_known_tree(&api, global.output, &device, at.as_deref()).await,
             Self::Subscriptions { device } => standing::subscriptions(&api, global.output, &device).await,
             Self::Defaults { device } => standing::defaults(&api, global.output, &device).await,
-            Self::Push(ways) => ways.run(&api, global.output).await,
             Self::Add(add) => enrol(&api, global.output, &add).await,
             Self::Rm { devices } => remove(&api, global.output, &devices).await,
         }
