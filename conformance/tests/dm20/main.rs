@@ -15,6 +15,7 @@ mod bad_input;
 mod processes;
 mod sec_10_access;
 mod sec_11_cache;
+mod sec_12_2_1_keys;
 mod sec_12_accounts;
 mod sec_12_definitions;
 mod sec_12_objects;

@@ -294,7 +294,7 @@ async fn a_server_makes_an_instance_for_another_and_hands_it_over() {
     };
     // All in one package: the instance, and that another may use it.
     let new = bench.server.serve("/new", &item(&format!("{PLAIN_MOID}//"), "made", json!({ "Name": "x" })));
-    let mut offers =
+    let offers =
         |path: &str, pairs: &[(&str, i64)]| bench.server.serve(path, &item(&entries, "1", group(pairs)));
     let shared = offers("/shared", &[("DMS1", 15), ("DMS2", 3)]);
     let stranger = offers("/stranger", &[("DMS1", 15), ("DMS2", 3), ("DMS3", 1)]);

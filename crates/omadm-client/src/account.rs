@@ -8,6 +8,7 @@ use omadm_mo::{NodeRef, ParameterValues, ServerId, ServerUri, Tree, Value};
 use openssl::x509::X509;
 
 use crate::error::ClientError;
+use crate::keys;
 use crate::transport::TlsIdentity;
 
 /// Address and credentials of a server.
@@ -23,8 +24,8 @@ pub(crate) struct Account {
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) credentials: Option<BasicCredentials>,
-    /// A certificate with its key, for TLS.
-    certificate: Option<Arc<TlsIdentity>>,
+    /// Who the device is there in TLS, if it has keys of its own for that.
+    identity: Option<Arc<TlsIdentity>>,
     host: String,
     port: u16,
     https: bool,
@@ -46,10 +47,9 @@ impl Account {
         let expanded = ServerUri::parse(uri).map(|uri| uri.expand(parameters));
         let parsed = expanded.ok().and_then(|uri| uri.parse::<Uri>().ok());
         let parsed = parsed.ok_or_else(|| unusable("its SrvURI is no URI"))?;
-        let (credentials, certificate) = transport_security(root);
-        let peer = Peer::at(&parsed, credentials);
-        let peer = Peer { certificate, ..peer.ok_or_else(|| unusable("its SrvURI names no host"))? };
-        Ok(Self { uri: uri.clone(), peer })
+        let (credentials, identity) = transport_security(root);
+        let peer = Peer::at(&parsed, credentials).ok_or_else(|| unusable("its SrvURI names no host"))?;
+        Ok(Self { uri: uri.clone(), peer: peer.identified_by(identity) })
     }
 }
 
@@ -57,16 +57,21 @@ impl Peer {
     /// The peer at an absolute address; `None` when it names no host.
     pub(crate) fn at(uri: &Uri, credentials: Option<BasicCredentials>) -> Option<Self> {
         let host = uri.host()?.to_ascii_lowercase();
-        Some(Self { credentials, certificate: None, host, port: port(uri), https: is_https(uri) })
+        Some(Self { credentials, identity: None, host, port: port(uri), https: is_https(uri) })
     }
 
-    /// Who the device is in TLS: by the certificate, else, if `shared_key` is wanted, by the secret.
+    /// The same with keys for TLS.
+    pub(crate) fn identified_by(self, identity: Option<TlsIdentity>) -> Self {
+        Self { identity: identity.map(Arc::new), ..self }
+    }
+
+    /// Who the device is in TLS: by the keys that it has for that, else, if `shared_key` is wanted, by the secret.
     pub(crate) fn identity(&self, shared_key: bool) -> Option<Arc<TlsIdentity>> {
         let by_secret = || {
             let BasicCredentials { user, password } = self.credentials.as_ref().filter(|_| shared_key)?;
             Some(Arc::new(TlsIdentity::SharedKey { identity: user.clone(), key: password.clone() }))
         };
-        self.certificate.clone().or_else(by_secret)
+        self.identity.clone().or_else(by_secret)
     }
 
     /// Whether an address has the host and the port of the peer: the only place that may learn the device's credentials, and
@@ -88,23 +93,19 @@ fn port(uri: &Uri) -> u16 {
 }
 
 /// Auth/Trsp has no type: Data that is a certificate (DER) goes with its private key, anything else is a user name.
-fn transport_security(account: NodeRef<'_>) -> (Option<BasicCredentials>, Option<Arc<TlsIdentity>>) {
-    let octets = |name| match leaf(account, &["Auth", "Trsp", name]) {
-        Some(Value::Bytes(octets)) => Some(octets.as_slice()),
-        Some(Value::Text(text)) => Some(text.as_bytes()),
-        _ => None,
-    };
+fn transport_security(account: NodeRef<'_>) -> (Option<BasicCredentials>, Option<TlsIdentity>) {
+    let octets = |name| keys::octets(account, &["Auth", "Trsp", name]);
     let (Some(data), Some(secret)) = (octets("Data"), octets("Secret")) else { return (None, None) };
     let secret = Secret::new(secret.to_vec());
     if X509::from_der(data).is_ok() {
-        let identity = TlsIdentity::Certificate { certificate: data.to_vec(), key: secret };
-        return (None, Some(Arc::new(identity)));
+        let certificate = data.to_vec();
+        return (None, Some(TlsIdentity::Certificate { certificate, key: secret, server: None }));
     }
     let user = std::str::from_utf8(data).ok();
     let user = user.filter(|user| !user.contains(':') && !user.chars().any(char::is_control));
     (user.map(|user| BasicCredentials { user: user.to_owned(), password: secret }), None)
 }
 
-fn leaf<'t>(node: NodeRef<'t>, path: &[&str]) -> Option<&'t Value> {
+pub(crate) fn leaf<'t>(node: NodeRef<'t>, path: &[&str]) -> Option<&'t Value> {
     path.iter().try_fold(node, |node, name| node.child(name))?.value()
 }

@@ -15,6 +15,7 @@ use crate::account::{Peer, is_https};
 use crate::client::Client;
 use crate::error::{ClientError, TransportError};
 use crate::exchange::{self, Answering, Exchange, Identify, Outgoing, Redirects};
+use crate::keys;
 use crate::plugin::Refusal;
 use crate::transport::Transport;
 
@@ -164,6 +165,15 @@ pub struct BootstrapSource {
     pub credentials: Option<BasicCredentials>,
 }
 
+impl BootstrapSource {
+    /// The bootstrap server of an account (`Auth/Bootstrap/ServerURI`, `DM 2.0 §12.2`); `None` if it names none.
+    #[must_use]
+    pub fn of_account(tree: &Tree, server: &ServerId) -> Option<Self> {
+        let uri = keys::bootstrap_server(tree.account(server)?)?;
+        Some(Self { uri, credentials: None })
+    }
+}
+
 impl<T: Transport> Client<T> {
     /// Installs a bootstrap that reached the device, if it is secured and `consent` agrees: all of it or nothing. Gives its
     /// servers, which have yet to be sent BootstrapComplete.
@@ -182,7 +192,8 @@ impl<T: Transport> Client<T> {
     }
 
     /// Fetches a bootstrap and installs it as [`Client::install_received`]. Redirects are followed on the same host and port only:
-    /// no other server is trusted to bootstrap the device (`DM 2.0 §9.3`).
+    /// no other server is trusted to bootstrap the device (`DM 2.0 §9.3`). Where the source is the bootstrap server of an account,
+    /// both know each other by the keys of its Auth/Bootstrap (`DM 2.0 §9.3.2, §12.2`).
     ///
     /// # Errors
     /// As [`Client::install_received`], and [`ClientError::Transport`] and [`ClientError::NoDeviceId`].
@@ -206,6 +217,9 @@ impl<T: Transport> Client<T> {
             uri: uri.clone(),
             reason: "it names no host".to_owned(),
         })?;
+        let mut accounts = self.device.tree().accounts();
+        let peer =
+            peer.identified_by(accounts.find_map(|(_, account)| keys::for_bootstrap(account, &parsed)));
         let mut exchange = Exchange {
             transport: &self.transport,
             config: &self.config,

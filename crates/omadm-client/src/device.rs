@@ -16,6 +16,7 @@ use crate::bootstrap::{BootstrapRequest, Origin};
 use crate::error::{ClientError, PersistError, PluginError};
 use crate::executions::Pending;
 use crate::grants::{self, Grant};
+use crate::keys;
 use crate::persistence::{Batch, Entries, Persistence};
 use crate::plugin::ManagementObject;
 use crate::reporting::ReportConfig;
@@ -207,16 +208,31 @@ impl Device {
         let known: BTreeSet<ServerId> = self.tree.accounts().map(|(server, _)| server).collect();
         let Installed { prepared, servers, .. } = self.put_bootstrap(body)?;
         let request = BootstrapRequest::read(origin, &self.tree, prepared.changes(), &servers, &known);
-        if self.tree.revert(prepared) {
-            Ok(request)
-        } else {
-            Err(PersistError::Inconsistent("a bootstrap could not be taken back".to_owned()).into())
-        }
+        self.take_back(prepared)?;
+        Ok(request)
     }
 
     fn put_bootstrap(&mut self, body: &[u8]) -> Result<Installed, ClientError> {
         let DeviceConfig { clock, limits, strict, .. } = &self.config;
-        Ok(client::install_bootstrap(&mut self.tree, clock(), body, limits, *strict)?)
+        let installed = client::install_bootstrap(&mut self.tree, clock(), body, limits, *strict)?;
+        let unusable = installed.servers.iter().find_map(|server| {
+            let reason = keys::check(self.tree.account(server)?).err()?;
+            Some(ClientError::BootstrapKeys { server: server.clone(), reason })
+        });
+        match unusable {
+            None => Ok(installed),
+            Some(error) => {
+                self.take_back(installed.prepared)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn take_back(&mut self, prepared: Prepared) -> Result<(), PersistError> {
+        if self.tree.revert(prepared) {
+            return Ok(());
+        }
+        Err(PersistError::Inconsistent("a bootstrap could not be taken back".to_owned()))
     }
 
     fn install(

@@ -210,6 +210,14 @@ pub enum ClientError {
         /// HTTP status.
         status: u16,
     },
+    /// Keys of an account in the bootstrap that cannot be used (`DM 2.0 §12.2.1`).
+    #[error("the account of {server} in the bootstrap: {reason}")]
+    BootstrapKeys {
+        /// Its server.
+        server: ServerId,
+        /// What is wrong.
+        reason: String,
+    },
     /// No answer of the bootstrap server.
     #[error("no bootstrap: {0}")]
     Transport(#[from] TransportError),

@@ -20,6 +20,7 @@ use openssl::ssl::{
     ConnectConfiguration, NameType, SslCipherRef, SslConnector, SslConnectorBuilder, SslFiletype, SslMethod,
     SslVerifyMode, SslVersion,
 };
+use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509Ref, X509VerifyResult};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
@@ -228,8 +229,22 @@ fn tls(config: &HttpsConfig, identity: Option<&TlsIdentity>) -> Result<SslConnec
         .and_then(|()| tls.set_alpn_protos(ALPN))
         .map_err(|error| settings(&error))?;
     identify(&mut tls, config, identity)?;
-    tls.set_verify_callback(SslVerifyMode::PEER, |valid, chain| {
+    let only = match identity {
+        Some(TlsIdentity::Certificate { server: Some(server), .. }) => {
+            trust_only(&mut tls, server).map_err(|error| settings(&error))?;
+            Some(server.clone())
+        }
+        _ => None,
+    };
+    tls.set_verify_callback(SslVerifyMode::PEER, move |valid, chain| {
         let weak = chain.current_cert().is_some_and(has_short_curve);
+        if let Some(only) = only.as_ref().filter(|_| chain.error_depth() == 0)
+            && chain.current_cert().and_then(|certificate| certificate.to_der().ok()).as_ref() != Some(only)
+        {
+            tracing::warn!("the peer's certificate is another than the account names");
+            chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
+            return false;
+        }
         if valid && weak {
             tracing::warn!("the peer's certificate has a key on a curve of less than {MIN_CURVE_BITS} bits");
             chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
@@ -244,6 +259,13 @@ fn tls(config: &HttpsConfig, identity: Option<&TlsIdentity>) -> Result<SslConnec
     Ok(tls)
 }
 
+/// Lets the server's own certificate stand for the trust in it.
+fn trust_only(tls: &mut SslConnectorBuilder, server: &[u8]) -> Result<(), ErrorStack> {
+    let store = tls.cert_store_mut();
+    store.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+    store.add_cert(X509::from_der(server)?)
+}
+
 /// Says who the device is.
 fn identify(
     tls: &mut SslConnectorBuilder,
@@ -251,7 +273,7 @@ fn identify(
     identity: Option<&TlsIdentity>,
 ) -> Result<(), TransportError> {
     match identity {
-        Some(TlsIdentity::Certificate { certificate, key }) => {
+        Some(TlsIdentity::Certificate { certificate, key, .. }) => {
             let unusable = |error: ErrorStack| {
                 TransportError::Settings(format!("the certificate and key of the account: {error}"))
             };

@@ -23,6 +23,7 @@ mod grants;
 mod host;
 pub mod https;
 pub mod journal;
+mod keys;
 mod outbox;
 pub mod persistence;
 pub mod plugin;

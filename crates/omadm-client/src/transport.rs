@@ -36,6 +36,8 @@ pub enum TlsIdentity {
         certificate: Vec<u8>,
         /// Its private key, DER (PKCS#8, or PKCS#1 or SEC 1).
         key: Secret,
+        /// The one certificate of the server that is accepted, DER, whoever issued it. `None` accepts what the trust anchors vouch for.
+        server: Option<Vec<u8>>,
     },
     /// By a key that both sides have (`RFC 4279`).
     SharedKey {
