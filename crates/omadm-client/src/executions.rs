@@ -80,18 +80,20 @@ impl Device {
         instance: &(Moid, Miid),
         report_to: Option<&ServerUri>,
     ) -> EffectResult {
-        let Some(owner) = self.owners.get(&instance.0).copied() else {
-            let reason = format!("no plug-in serves {}", instance.0);
-            return refused(Refusal::new(StatusCode::NOT_IMPLEMENTED, reason));
-        };
         // Before it begins, so that a kill in the middle leaves a trace that the next start reports.
         let begun = report_to.map(|uri| self.begin(server, address, Some(uri))).transpose();
         let begun = match begun {
             Ok(begun) => begun,
             Err(refusal) => return refusal,
         };
-        let answer = self.plugins.get_mut(owner).map(|plugin| plugin.execute(address));
-        let Some(answer) = answer else { return EffectResult::Done };
+        let owner = self.owners.get(&instance.0).copied();
+        let answer = match owner.and_then(|owner| self.plugins.get_mut(owner)) {
+            Some(plugin) => plugin.execute(address),
+            None => {
+                let reason = format!("no plug-in serves {}", instance.0);
+                Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, reason))
+            }
+        };
         match (begun, answer) {
             (None, Ok(Execution::Done)) => EffectResult::Done,
             (None, Ok(Execution::Running)) => match self.begin(server, address, None) {
