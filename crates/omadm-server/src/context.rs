@@ -15,6 +15,7 @@ use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::Links;
 use crate::models::Models;
+use crate::notifier::Notifier;
 
 /// Path of the DM 2.0 endpoint below the public URL.
 pub const DM2_PATH: &str = "/dm/2.0";
@@ -52,6 +53,8 @@ pub struct Context {
     pub models: Models,
     /// Fetches the DDF files that devices link to.
     pub links: Links,
+    /// Calls devices.
+    pub notifier: Notifier,
 }
 
 impl Context {

@@ -56,6 +56,14 @@ pub enum ServerError {
     /// A thread of its own for what cannot wait in a task.
     #[error("no thread can be started: {0}")]
     Thread(std::io::Error),
+    /// A setting that was not checked when it was read.
+    #[error("{key}: {problem}")]
+    Setting {
+        /// Its name.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// No randomness.
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),

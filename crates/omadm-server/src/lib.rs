@@ -1,5 +1,5 @@
-//! The DM server as a service: listeners for devices and operators, the command queue at work, the Data Repository, the DDF file
-//! server, the REST API.
+//! The DM server as a service: listeners for devices and operators, the command queue at work, notifications, the Data Repository, the
+//! DDF file server, the REST API.
 //!
 //! Here: TLS, HTTP, scheduling, configuration, and the translation of what operators say into protocol commands.
 //! Never here: parsing of packages, rules of a protocol session, SQL, or the reading of arguments and environment on its own.
@@ -20,9 +20,11 @@ mod leaf;
 mod links;
 mod listener;
 mod models;
+mod notifier;
 mod operation;
 mod operator;
 mod outcome;
+mod outgoing;
 mod random;
 mod requests;
 mod server;

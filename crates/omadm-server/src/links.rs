@@ -17,14 +17,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use omadm_mo::{DeviceId, Time};
 use omadm_store::{NewEvent, StoreError};
-use openssl::error::ErrorStack;
-use openssl::ssl::{SslConnector, SslMethod, SslVersion};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use crate::address::Inventory;
 use crate::config::{DdfSection, UrlPrefix};
 use crate::context::Context;
+use crate::outgoing::{self, causes};
 use crate::{ServerError, clock, ddfs};
 
 /// Links that may wait to be followed; more are looked at again when a device reports them the next time.
@@ -135,20 +134,7 @@ impl Fetcher {
     /// # Errors
     /// When they cannot be read, or TLS cannot be set up.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, ServerError> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        // The builder verifies the peer and takes the system's trust anchors by itself.
-        let mut tls = SslConnector::builder(SslMethod::tls_client())?;
-        tls.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-        if let Some(path) = ca_file {
-            let unusable = |error: ErrorStack| ServerError::Certificate {
-                what: "ddf.ca_file",
-                path: path.to_owned(),
-                problem: error.to_string(),
-            };
-            tls.set_ca_file(path).map_err(unusable)?;
-        }
-        let connector = HttpsConnector::with_connector(tcp, tls)?;
+        let connector = outgoing::connector(ca_file, "ddf.ca_file")?;
         Ok(Self(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)))
     }
 
@@ -187,12 +173,6 @@ fn target(from: &Uri, location: &str) -> Option<Uri> {
     let mut parts = from.clone().into_parts();
     parts.path_and_query = Some(path);
     Uri::from_parts(parts).ok()
-}
-
-/// An error with its causes, which is where hyper and OpenSSL say what happened.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    causes.collect::<Vec<_>>().join(": ")
 }
 
 /// Fetches what is wanted, one file at a time, until `stop` says so.

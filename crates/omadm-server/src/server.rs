@@ -20,6 +20,7 @@ use crate::guard::Guard;
 use crate::links::{self, Fetcher, Links};
 use crate::listener::{self, Bounds, Tls};
 use crate::models::Models;
+use crate::notifier::{self, Notifier};
 use crate::{ServerError, background, clock, ddfs, device, operator, random, tls};
 
 /// Name of the token that the first start makes.
@@ -96,6 +97,7 @@ impl Server {
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
         let fetcher = Fetcher::new(config.ddf.ca_file.as_deref())?;
+        let notifier = Notifier::new(&config)?;
         let (stop, stopped) = watch::channel(false);
         let context = Arc::new(Context {
             stopped: stopped.clone(),
@@ -108,6 +110,7 @@ impl Server {
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
             models: Models::default(),
             links,
+            notifier,
             store,
             public_url,
             authority: authority.clone(),
@@ -132,9 +135,12 @@ impl Server {
                 stopped.clone(),
             )),
             tokio::spawn(background::run(context.clone(), stopped.clone())),
-            tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped)),
+            tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped.clone())),
         ];
         tasks.extend(watching);
+        if context.config.notifier.enabled {
+            tasks.push(tokio::spawn(notifier::run(context.clone(), stopped)));
+        }
         let device_uri = context.device_uri();
         tracing::info!(%device_addr, %operator_addr, device_uri, "serving");
         Ok(Running { device_addr, operator_addr, first_token, device_uri, authority, stop, tasks })

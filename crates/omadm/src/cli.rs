@@ -63,6 +63,8 @@ enum Command {
     Device(cmd::device::Device),
     /// Queue a command for a device, and wait for its result if wished.
     Run(cmd::run::Run),
+    /// Notify a device now, so that it begins a session.
+    Notify(cmd::notify::Notify),
     /// Look at queued and finished commands, and cancel them.
     #[command(subcommand)]
     Command(cmd::command::Command),
@@ -97,6 +99,7 @@ impl Cli {
             Command::Serve(serve) => many_threads(serve.run(&global)),
             Command::Device(device) => one_thread(device.run(&global)),
             Command::Run(run) => one_thread(run.run(&global)),
+            Command::Notify(notify) => one_thread(notify.run(&global)),
             Command::Command(command) => one_thread(command.run(&global)),
             Command::Page(page) => one_thread(page.run(&global)),
             Command::Session(session) => one_thread(session.run(&global)),

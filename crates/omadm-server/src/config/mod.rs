@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
+mod notifier;
 mod prefix;
 mod security;
 #[cfg(test)]
@@ -12,6 +13,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use notifier::{
+    CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
+};
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use prefix::UrlPrefix;
 pub use security::{AuthSection, ClientCertificates, TlsSection};
@@ -45,6 +49,12 @@ pub struct Config {
     pub data: DataSection,
     /// DDF files.
     pub ddf: DdfSection,
+    /// Notifications of devices.
+    pub notifier: NotifierSection,
+    /// Short messages.
+    pub sms: SmsSection,
+    /// Cloud messaging.
+    pub cloud: CloudSection,
     /// The log of the program.
     pub log: LogSection,
 }

@@ -4,9 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::Uri;
+use omadm_codec::dm2::notification::{Connection, Preference};
+use omadm_codec::sms::Address;
 use omadm_config::{Fault, Span};
 
-use super::{ClientCertificates, Config};
+use super::{ClientCertificates, CloudService, Config, SmsGateway};
 
 /// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
 const MAX_BODY: usize = 512 << 20;
@@ -26,7 +28,8 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         (Some(_), Some(_)) | (None, None) => {}
     }
     security(config)?;
-    let spans: [(&'static str, Span); 9] = [
+    notifier(config)?;
+    let spans: [(&'static str, Span); 12] = [
         ("device.idle_timeout", config.device.idle_timeout),
         ("device.header_timeout", config.device.header_timeout),
         ("device.body_timeout", config.device.body_timeout),
@@ -36,13 +39,16 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         ("auth.max_delay", config.auth.max_delay),
         ("operator.body_timeout", config.operator.body_timeout),
         ("queue.default_expiry", config.queue.default_expiry),
+        ("notifier.retry_after", config.notifier.retry_after),
+        ("notifier.longest_retry", config.notifier.longest_retry),
+        ("notifier.send_timeout", config.notifier.send_timeout),
     ];
     for (key, span) in spans {
         if span < Span::secs(1) {
             return Err(Fault::new(key, "has to be one second or more"));
         }
     }
-    let counts: [(&'static str, usize, RangeInclusive<usize>); 16] = [
+    let counts: [(&'static str, usize, RangeInclusive<usize>); 19] = [
         ("device.max_message", config.device.max_message.0, 1..=64 << 20),
         ("device.max_connections", config.device.max_connections, 1..=1_000_000),
         ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
@@ -54,6 +60,9 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         ("queue.max_per_device", config.queue.max_per_device as usize, 1..=1_000_000),
         ("queue.max_commands_per_package", config.queue.max_commands_per_package, 1..=1_000),
         ("queue.max_attempts", config.queue.max_attempts as usize, 1..=1_000),
+        ("notifier.max_attempts", config.notifier.max_attempts as usize, 1..=100),
+        ("notifier.max_per_day", config.notifier.max_per_day as usize, 1..=100_000),
+        ("notifier.concurrent", config.notifier.concurrent, 1..=1_000),
         ("trace.keep_bytes", config.trace.keep_bytes.0, 0..=MAX_BODY),
         ("trace.keep_days", config.trace.keep_days as usize, 1..=36_500),
         ("data.max_upload", config.data.max_upload.0, 1..=MAX_BODY),
@@ -95,6 +104,44 @@ fn security(config: &Config) -> Result<(), Fault> {
     }
     if tls.reload_interval.0 < MIN_RELOAD {
         return Err(Fault::new("tls.reload_interval", "has to be 100 ms or more"));
+    }
+    Ok(())
+}
+
+/// Settings of `[notifier]`, `[sms]` and `[cloud]` that need each other.
+fn notifier(config: &Config) -> Result<(), Fault> {
+    let wanted: Vec<Connection> = config.notifier.connections.iter().copied().map(Into::into).collect();
+    Preference::new(&wanted).map_err(|error| Fault::new("notifier.connections", error.to_string()))?;
+    let sms = &config.sms;
+    let gateway = match sms.gateway {
+        SmsGateway::None => None,
+        SmsGateway::Http => Some(("sms.url", sms.url.is_some())),
+        SmsGateway::Smpp => Some(("sms.address", sms.address.is_some())),
+    };
+    if let Some((key, false)) = gateway {
+        return Err(Fault::new(key, "is needed to reach the gateway"));
+    }
+    for (key, text, longest) in
+        [("sms.system_id", &sms.system_id, 15), ("sms.system_type", &sms.system_type, 12)]
+    {
+        if text.len() > longest || text.chars().any(|c| !c.is_ascii_graphic()) {
+            return Err(Fault::new(key, format!("has at most {longest} printable ASCII characters")));
+        }
+    }
+    if !sms.source.is_empty() && Address::parse(&sms.source).is_none() {
+        return Err(Fault::new(
+            "sms.source",
+            "is no number: write 1 to 20 digits, after a + if with country code",
+        ));
+    }
+    let cloud = &config.cloud;
+    for (key, url) in [("sms.url", &sms.url), ("cloud.url", &cloud.url)] {
+        if url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+            return Err(Fault::new(key, "has to begin with https:// or http://"));
+        }
+    }
+    if cloud.service != CloudService::None && cloud.url.is_none() {
+        return Err(Fault::new("cloud.url", "is needed to reach the service"));
     }
     Ok(())
 }

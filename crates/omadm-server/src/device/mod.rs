@@ -1,16 +1,18 @@
-//! What devices talk to: the DM 2.0 endpoint, the Data Repository, DDF files.
+//! What devices talk to: the DM 2.0 endpoint, the Data Repository, DDF files, registrations for cloud messaging.
 
 mod auth;
 mod data;
 mod ddf;
 mod dm2;
 mod memory;
+mod push;
 mod reports;
 mod traces;
 
 pub use auth::Schemes;
 pub use dm2::queued;
 pub use memory::Memory;
+pub use push::{REGISTER_PATH, UNREGISTER_PATH};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get, put};
+use axum::routing::{any, get, post, put};
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
@@ -46,6 +48,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/data/s/{subscription}", put(reports::report))
         .route("/ui/{token}", get(ui::show).post(ui::answer))
         .route("/ddf/{name}", get(ddf::file))
+        .route(REGISTER_PATH, post(push::register))
+        .route(UNREGISTER_PATH, post(push::unregister))
         // Bodies are bounded by our own settings, with an answer that names them.
         .layer(DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(context.clone(), auth::layer))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
+use omadm_auth::StoredCredential;
 use omadm_codec::dm2::{MoItem, mo_data};
 use omadm_mo::{Content, NodeName, Value, well_known};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use super::tokens::Operator;
 use super::views::Device;
 use crate::context::Context;
 use crate::ddfs::DMACC_FILE;
+use crate::device;
 
 /// Most MOIDs in a bootstrap.
 const MAX_MOIDS: usize = 1_000;
@@ -120,16 +122,44 @@ fn account(context: &Context, device: &Prepared, moids: &[String], name: &str) -
         ("Data", octets(device.enrolment.user.as_bytes())),
         ("Secret", octets(device.secret.expose())),
     ])?;
-    interior([
+    let mut auth = vec![("Trsp", transport)];
+    let stored = StoredCredential::read(&device.enrolment.verifier);
+    if let Some(credentials) = stored.and_then(|stored| stored.notification()) {
+        let notification = interior([
+            // SHA-256, the only one there is.
+            ("Type", Content::Leaf(Value::Int(0))),
+            ("Data", octets(credentials.data().expose())),
+            ("Secret", octets(credentials.secret().expose())),
+        ])?;
+        auth.push(("Noti", notification));
+    }
+    let mut account = vec![
         ("SrvID", text(&context.config.server.id)),
         ("SrvURI", text(&context.device_uri())),
         ("Name", text(name)),
         ("Perm", Content::Interior(permissions)),
-        ("Auth", interior([("Trsp", transport)])?),
-    ])
+        ("Auth", interior(auth)?),
+    ];
+    if let Some(sender) = &context.config.cloud.sender_id {
+        account.push(("Push", interior([("GCM", cloud(context, sender)?)])?));
+    }
+    interior(account)
 }
 
-fn interior<const N: usize>(children: [(&str, Content); N]) -> Result<Content, Problem> {
+/// Where the device registers for cloud messaging (`DM 2.0 §12.2, §E.2.3`).
+fn cloud(context: &Context, sender: &str) -> Result<Content, Problem> {
+    let text = |text: String| Content::Leaf(Value::Text(text));
+    let at = |path: &str| text(format!("{}{path}", context.public_url));
+    let mut nodes = vec![
+        ("SenderID", text(sender.to_owned())),
+        ("RegURI", at(device::REGISTER_PATH)),
+        ("UnRegURI", at(device::UNREGISTER_PATH)),
+    ];
+    nodes.extend(context.config.cloud.parameters.clone().map(|parameters| ("RegParams", text(parameters))));
+    interior(nodes)
+}
+
+fn interior<'a>(children: impl IntoIterator<Item = (&'a str, Content)>) -> Result<Content, Problem> {
     let children = children.into_iter().map(|(name, content)| Ok((node(name)?, content)));
     Ok(Content::Interior(children.collect::<Result<_, Problem>>()?))
 }

@@ -80,6 +80,7 @@ pub async fn create(
     let queued = context.store.enqueue(new, context.config.queue.max_per_device, now).await?;
     // It may have superseded another that someone waits for.
     context.wakers.wake(&device.id);
+    context.notifier.wake();
     let command = watch(&context, queued, wait).await?;
     let status = if command.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(views::Command::with_warnings(command, warnings))))

@@ -6,6 +6,7 @@ mod ddfs;
 mod devices;
 mod events;
 mod models;
+mod notify;
 mod pages;
 mod problem;
 mod sessions;
@@ -95,6 +96,8 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(devices::enrol_batch))
         .routes(routes!(devices::show, devices::remove))
         .routes(routes!(devices::tree))
+        .routes(routes!(notify::show, notify::set))
+        .routes(routes!(notify::now))
         .routes(routes!(devices::payload))
         .routes(routes!(commands::list, commands::create))
         .routes(routes!(commands::show))

@@ -34,6 +34,16 @@ pub struct Device {
     pub inventory: Option<Vec<SupportedMo>>,
 }
 
+/// How a device is notified.
+#[derive(Debug, Deserialize)]
+pub struct Push {
+    pub addresses: Vec<String>,
+    pub registration: Option<String>,
+    pub sent: Option<String>,
+    pub attempts: u32,
+    pub due: Option<String>,
+}
+
 /// A management object that a device reported.
 #[derive(Debug, Deserialize)]
 pub struct SupportedMo {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::api::types::{Device as Record, SupportedMo, TreeNode};
 use crate::api::{Api, Query, read, segment};
 use crate::cli::Global;
+use crate::cmd::notify;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
 
@@ -46,6 +47,8 @@ pub enum Device {
         /// Identifier of the device.
         device: String,
     },
+    /// Show how a device is notified, or say it.
+    Push(notify::Ways),
     /// Enrol a device and print its credentials, once.
     Add(Add),
     /// Remove devices with all that is known about them.
@@ -79,6 +82,7 @@ impl Device {
             Self::Tree { device, at } => last_known_tree(&api, global.output, &device, at.as_deref()).await,
             Self::Subscriptions { device } => standing::subscriptions(&api, global.output, &device).await,
             Self::Defaults { device } => standing::defaults(&api, global.output, &device).await,
+            Self::Push(ways) => ways.run(&api, global.output).await,
             Self::Add(add) => enrol(&api, global.output, &add).await,
             Self::Rm { devices } => remove(&api, global.output, &devices).await,
         }

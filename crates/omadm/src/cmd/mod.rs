@@ -6,6 +6,7 @@ pub mod ddf;
 pub mod decode;
 pub mod device;
 pub mod events;
+pub mod notify;
 pub mod page;
 pub mod run;
 pub mod serve;

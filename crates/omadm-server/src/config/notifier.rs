@@ -1,0 +1,171 @@
+//! `[notifier]`, `[sms]` and `[cloud]`: how devices are called.
+
+use std::path::PathBuf;
+
+use omadm_codec::dm2::notification::Connection;
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// `[notifier]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotifierSection {
+    /// Notify devices that can be reached when a command is queued for them.
+    pub enabled: bool,
+    /// How devices should connect, the best first (PREFERRED-CON-TYPE): `cellular`, `wlan`, `wireline`, and as the last `any`. Default:
+    /// none, so devices decide.
+    pub connections: Vec<PreferredConnection>,
+    /// How long the first notification may stay without a session until the next one; each pause is four times the one before.
+    pub retry_after: Span,
+    /// Longest such pause.
+    pub longest_retry: Span,
+    /// Notifications without a session until the server gives up; the next command begins anew.
+    pub max_attempts: u32,
+    /// Shortest time between two notifications of one device.
+    pub min_interval: Span,
+    /// Most notifications of one device in a day (UTC).
+    pub max_per_day: u32,
+    /// How long handing over one notification may take.
+    pub send_timeout: Span,
+    /// Most notifications that are handed over at a time.
+    pub concurrent: usize,
+    /// PEM file with trust anchors for gateways and services beside those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A kind of connection as the configuration writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum PreferredConnection {
+    Cellular,
+    Wlan,
+    Wireline,
+    Any,
+}
+
+impl From<PreferredConnection> for Connection {
+    fn from(connection: PreferredConnection) -> Self {
+        match connection {
+            PreferredConnection::Cellular => Self::Cellular,
+            PreferredConnection::Wlan => Self::Wlan,
+            PreferredConnection::Wireline => Self::Wireline,
+            PreferredConnection::Any => Self::AnyAvailable,
+        }
+    }
+}
+
+/// `[sms]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmsSection {
+    /// What carries short messages: `none` (default), an `http` gateway, or a service centre by `smpp` 3.4.
+    pub gateway: SmsGateway,
+    /// Of the HTTP gateway. `{to}` becomes the number, `{udh}` and `{data}` header and payload as octets in percent-encoding, `{pdu}`
+    /// the SMS-SUBMIT in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// How the HTTP gateway is asked: `post` (default), with a JSON object that has `to`, `udh`, `data` and `pdu` (all but the number in
+    /// hexadecimal digits), or `get`.
+    pub method: SmsMethod,
+    /// Host and port of the service centre, such as `smsc.example.org:2775`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// `system_id` at the service centre, 15 characters at most.
+    pub system_id: String,
+    /// File with the password there; white space at its end does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// `system_type` at the service centre, 12 characters at most.
+    pub system_type: String,
+    /// The sender's number, such as `+4670123456`. Default: the service centre's choice.
+    pub source: String,
+}
+
+/// What carries short messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum SmsGateway {
+    #[default]
+    None,
+    Http,
+    Smpp,
+}
+
+/// How an HTTP gateway is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum SmsMethod {
+    #[default]
+    Post,
+    Get,
+}
+
+/// `[cloud]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CloudSection {
+    /// Which form push messages have: `none` (default), `gcm`, which the standard names and Google ended, or `fcm`, which took its
+    /// place (HTTP v1).
+    pub service: CloudService,
+    /// Where push messages go, such as `https://fcm.googleapis.com/v1/projects/PROJECT/messages:send`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// File with the API key (`gcm`) or the OAuth token (`fcm`). It is read for every message, so what renews the token only has to
+    /// write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// `Push/GCM/SenderID` of the account: with it, bootstraps tell devices to register with the service and with this server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender_id: Option<String>,
+    /// `Push/GCM/RegParams` of the account: what devices send with their registration, a query such as `tenant=1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<String>,
+    /// How long the service keeps a message for a device that is off, in whole seconds.
+    pub time_to_live: Span,
+}
+
+/// The form of push messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum CloudService {
+    #[default]
+    None,
+    Gcm,
+    Fcm,
+}
+
+impl Default for NotifierSection {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            connections: Vec::new(),
+            retry_after: Span::secs(60),
+            longest_retry: Span::secs(6 * 3_600),
+            max_attempts: 5,
+            min_interval: Span::secs(10),
+            max_per_day: 100,
+            send_timeout: Span::secs(15),
+            concurrent: 32,
+            ca_file: None,
+        }
+    }
+}
+
+impl Default for CloudSection {
+    fn default() -> Self {
+        Self {
+            service: CloudService::None,
+            url: None,
+            token_file: None,
+            sender_id: None,
+            parameters: None,
+            time_to_live: Span::secs(86_400),
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Notifications: calls devices that something waits for (`DM 2.0 §5.2.1`, Appendix E).
+//!
+//! What is due stands in the store. Before a notification goes out, its number, and when the next one is due, are durable; so several
+//! nodes share the work, none says a number twice, and a restart goes on where it was.
+
+pub mod address;
+mod cloud;
+mod http;
+mod plan;
+mod short_message;
+mod smpp;
+mod udp;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use omadm_auth::StoredCredential;
+use omadm_codec::dm2::Notification;
+use omadm_codec::dm2::notification::{Connection, Preference};
+use omadm_codec::wsp;
+use omadm_mo::{ServerId, Time};
+use omadm_store::{NewEvent, Push, PushProgress, PushStep, StoreError};
+use serde_json::json;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::{ServerError, clock};
+use address::PushAddress;
+use cloud::Cloud;
+use http::Http;
+use plan::{Plan, Reason};
+use short_message::ShortMessages;
+
+/// How often the store is asked what is due: another node may have queued something.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Pause after the store has failed.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+/// Why a notification was not handed over.
+#[derive(Debug)]
+pub struct Failed {
+    reason: String,
+    remedy: Remedy,
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedy {
+    /// Try again later, or another way.
+    Later,
+    /// Forget the registration: the device does not have it any more.
+    Forget,
+}
+
+impl Failed {
+    fn with(reason: String) -> Self {
+        Self { reason, remedy: Remedy::Later }
+    }
+}
+
+/// What sends notifications.
+pub struct Notifier {
+    server: ServerId,
+    connections: Preference,
+    http: Http,
+    sms: Option<ShortMessages>,
+    cloud: Option<Cloud>,
+    /// TID of the next push.
+    transaction: AtomicU8,
+    /// Something was queued.
+    queued: Notify,
+}
+
+/// A notification that was handed over.
+pub struct Sent {
+    /// NOTIFICATION-ID.
+    pub id: u16,
+    /// Which way.
+    pub via: PushAddress,
+}
+
+/// Why a notification by hand was not sent.
+pub enum Refused {
+    /// The device cannot be notified.
+    NoWay(String),
+    /// The limits allow one at that time.
+    TooMany(Time),
+    /// No way took it.
+    Failed(String),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl Notifier {
+    /// With the gateways and services of the configuration.
+    ///
+    /// # Errors
+    /// When a file of it cannot be read.
+    pub fn new(config: &Config) -> Result<Self, ServerError> {
+        let settings = &config.notifier;
+        let connections: Vec<Connection> = settings.connections.iter().copied().map(Into::into).collect();
+        let unusable = |key: &str, problem: String| ServerError::Setting { key: key.to_owned(), problem };
+        Ok(Self {
+            server: ServerId::parse(&config.server.id)
+                .map_err(|error| unusable("server.id", error.to_string()))?,
+            connections: Preference::new(&connections)
+                .map_err(|error| unusable("notifier.connections", error.to_string()))?,
+            http: Http::new(settings)?,
+            sms: ShortMessages::new(&config.sms)?,
+            cloud: Cloud::new(&config.cloud),
+            transaction: AtomicU8::new(0),
+            queued: Notify::new(),
+        })
+    }
+
+    /// Has the store looked at now.
+    pub fn wake(&self) {
+        self.queued.notify_one();
+    }
+
+    /// Whether this server can go that way; if not, why.
+    pub fn supports(&self, address: &PushAddress) -> Result<(), String> {
+        match address {
+            PushAddress::Sms(_) if self.sms.is_none() => {
+                Err("this server has no SMS gateway; set sms.gateway".to_owned())
+            }
+            PushAddress::Cloud(_) if self.cloud.is_none() => {
+                Err("this server has no push service; set cloud.service".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Package#0 for a device.
+    fn notification(&self, push: &Push, now: Time) -> Notification {
+        Notification {
+            server_id: Some(self.server.clone()),
+            connections: self.connections.clone(),
+            id: Some(push.progress.next_id),
+            digest: None,
+            timestamp: u64::try_from(now.as_secs()).ok(),
+            request_mos: !push.has_inventory,
+        }
+    }
+
+    /// The octets of Package#0: with SHA256-DIGEST unless the credential is none that can be read.
+    fn encode(&self, push: &Push, now: Time) -> Vec<u8> {
+        let notification = self.notification(push, now);
+        let credentials = StoredCredential::read(&push.verifier).and_then(|stored| stored.notification());
+        if let Some(credentials) = credentials {
+            return notification.encode_with_digest(|zeroed| credentials.digest(zeroed));
+        }
+        let mut octets = Vec::new();
+        notification.encode(&mut octets);
+        octets
+    }
+
+    /// Hands a notification over, one way or another.
+    async fn hand_over(&self, to: &PushAddress, notification: &[u8]) -> Result<String, Failed> {
+        self.supports(to).map_err(Failed::with)?;
+        if let (PushAddress::Cloud(registration), Some(cloud)) = (to, &self.cloud) {
+            return cloud.send(&self.http, registration, notification).await;
+        }
+        let transaction = self.transaction.fetch_add(1, Ordering::Relaxed);
+        let push = wsp::Push::dm_notification(transaction, &[], notification)
+            .map_err(|error| Failed::with(error.to_string()))?;
+        let mut octets = Vec::new();
+        push.encode(&mut octets);
+        match (to, &self.sms) {
+            (PushAddress::Udp { host, port }, _) => udp::send(host, *port, &octets).await,
+            (PushAddress::Sms(number), Some(sms)) => sms.send(&self.http, number, &octets).await,
+            (PushAddress::Sms(_) | PushAddress::Cloud(_), _) => {
+                Err(Failed::with(format!("there is no way by {}", to.kind())))
+            }
+        }
+    }
+}
+
+/// The ways to a device: what it said itself first, for it knows best; then what the operator said, in that order.
+pub fn ways(push: &Push) -> Vec<PushAddress> {
+    let registered = push.registration.iter().cloned().map(PushAddress::Cloud);
+    registered.chain(push.addresses.iter().filter_map(|text| text.parse().ok())).collect()
+}
+
+/// Notifies until `stop` says so.
+pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(context.config.notifier.concurrent));
+    let mut work = JoinSet::new();
+    loop {
+        let pause = match look(&context, &places, &mut work).await {
+            Ok(()) => PAUSE,
+            Err(error) => {
+                tracing::error!(%error, "what notifications are due cannot be read; it will be tried again");
+                RECOVERY
+            }
+        };
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = context.notifier.queued.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        // What has ended needs no place any more.
+        while work.try_join_next().is_some() {}
+    }
+}
+
+/// Starts what is due, as far as there are places.
+async fn look(
+    context: &Arc<Context>,
+    places: &Arc<Semaphore>,
+    work: &mut JoinSet<()>,
+) -> Result<(), StoreError> {
+    let free = u32::try_from(places.available_permits()).unwrap_or(u32::MAX);
+    if free == 0 {
+        return Ok(());
+    }
+    let now = clock::now();
+    for push in context.store.due_pushes(now, free).await? {
+        let Ok(place) = places.clone().try_acquire_owned() else { break };
+        let plan = plan::due(&push, &context.config.notifier, now);
+        // Before the next look, so that it is not due any more then.
+        let claimed = claim(context, &push, plan, now).await;
+        match claimed {
+            Ok(true) => {
+                let context = context.clone();
+                work.spawn(async move {
+                    // The failure is told where it happens.
+                    let _outcome = send(&context, &push, now).await;
+                    drop(place);
+                });
+            }
+            Ok(false) | Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Makes durable what is going to be done; whether a notification has to go out.
+async fn claim(context: &Context, push: &Push, plan: Plan, now: Time) -> Result<bool, StoreError> {
+    let device = &push.device;
+    let mut events = Vec::new();
+    let progress = match plan {
+        Plan::Send(progress) => progress,
+        Plan::Wait(until) => PushProgress { due: Some(until), ..push.progress },
+        Plan::Stop(reason) => {
+            if reason == Reason::GaveUp {
+                let attempts = push.progress.attempts;
+                tracing::warn!(%device, attempts, "a device did not come after its notifications; check its push address");
+                events.push(event(push, &json!({ "what": "gave up", "attempts": attempts })));
+            }
+            PushProgress { due: None, ..push.progress }
+        }
+    };
+    advance(context, push, progress, events, now).await?;
+    Ok(matches!(plan, Plan::Send(_)))
+}
+
+async fn advance(
+    context: &Context,
+    push: &Push,
+    progress: PushProgress,
+    events: Vec<NewEvent>,
+    now: Time,
+) -> Result<(), StoreError> {
+    let Push { device, generation, version, .. } = push;
+    let step =
+        PushStep { device: device.clone(), generation: *generation, version: *version, progress, events };
+    context.store.advance_push(step, now).await
+}
+
+fn event(push: &Push, body: &serde_json::Value) -> NewEvent {
+    NewEvent { device: Some(push.device.clone()), kind: "notification".into(), body: body.to_string() }
+}
+
+/// Sends a notification to a device at an operator's word, within the limits.
+///
+/// # Errors
+/// [`Refused`] says why there was none.
+pub async fn by_hand(context: &Context, push: &Push) -> Result<Sent, Refused> {
+    let now = clock::now();
+    if ways(push).is_empty() {
+        return Err(Refused::NoWay("no way to the device is known".to_owned()));
+    }
+    let progress = plan::extra(push, &context.config.notifier, now).map_err(Refused::TooMany)?;
+    advance(context, push, progress, Vec::new(), now).await.map_err(Refused::Store)?;
+    send(context, push, now).await.map_err(Refused::Failed)
+}
+
+/// Sends the notification that `push` is at, by the first way that takes it. Each attempt begins with another way, for one that takes
+/// a notification may still lose it.
+async fn send(context: &Context, push: &Push, now: Time) -> Result<Sent, String> {
+    let notifier = &context.notifier;
+    let (device, id) = (&push.device, push.progress.next_id);
+    let octets = notifier.encode(push, now);
+    let mut ways = ways(push);
+    let first = usize::try_from(push.progress.attempts).unwrap_or_default() % ways.len().max(1);
+    ways.rotate_left(first);
+    let time = context.config.notifier.send_timeout.0;
+    let mut failures = Vec::new();
+    for via in ways {
+        let outcome = tokio::time::timeout(time, notifier.hand_over(&via, &octets)).await;
+        let late = |_| Failed::with(format!("it took longer than {} s", time.as_secs()));
+        match outcome.map_err(late).and_then(|outcome| outcome) {
+            Ok(receipt) => {
+                tracing::info!(%device, id, via = via.kind(), receipt, "notified");
+                let body = json!({ "what": "sent", "id": id, "via": via.kind(), "receipt": receipt });
+                note(context, event(push, &body), now).await;
+                return Ok(Sent { id, via });
+            }
+            Err(Failed { reason, remedy }) => {
+                tracing::warn!(%device, id, via = via.kind(), reason, "a notification could not be handed over");
+                if remedy == Remedy::Forget {
+                    forget(context, push, &via).await;
+                }
+                failures.push(format!("{}: {reason}", via.kind()));
+            }
+        }
+    }
+    let reason = failures.join("; ");
+    note(context, event(push, &json!({ "what": "failed", "id": id, "reason": reason })), now).await;
+    Err(reason)
+}
+
+/// Forgets a registration that the service does not know any more.
+async fn forget(context: &Context, push: &Push, via: &PushAddress) {
+    let PushAddress::Cloud(registration) = via else { return };
+    match context.store.unregister_push(&push.device, registration).await {
+        Ok(true) => tracing::info!(device = %push.device, "its registration with the push service is gone"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "a registration could not be forgotten"),
+    }
+}
+
+async fn note(context: &Context, event: NewEvent, now: Time) {
+    if let Err(error) = context.store.add_events(vec![event], now).await {
+        tracing::error!(%error, "an event about a notification could not be stored");
+    }
+}

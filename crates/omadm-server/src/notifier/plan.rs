@@ -1,0 +1,184 @@
+//! When a device is notified: a pure decision.
+
+use omadm_mo::Time;
+use omadm_store::{Push, PushProgress};
+
+use crate::config::NotifierSection;
+
+/// A device that was heard of so short a time ago, in microseconds, is in the middle of a session, or about to fetch what waits.
+const QUIET: i64 = 2_000_000;
+/// Each pause is so much longer than the one before.
+const BACK_OFF: i64 = 4;
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// What is to be done for a device now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Send a notification; the progress is that after it.
+    Send(PushProgress),
+    /// Nothing before that time.
+    Wait(Time),
+    /// Nothing more.
+    Stop(Reason),
+}
+
+/// Why nothing more is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing waits for the device.
+    Empty,
+    /// It was there since something was queued last.
+    Came,
+    /// It did not come after so many notifications.
+    GaveUp,
+}
+
+/// What is to be done for a device that is due.
+pub fn due(push: &Push, settings: &NotifierSection, now: Time) -> Plan {
+    let Push { progress, last_contact, .. } = push;
+    if push.open_commands == 0 {
+        return Plan::Stop(Reason::Empty);
+    }
+    if last_contact.is_some_and(|contact| push.wanted.is_none_or(|wanted| wanted <= contact)) {
+        return Plan::Stop(Reason::Came);
+    }
+    let answered = progress.sent.is_none_or(|sent| last_contact.is_some_and(|contact| sent < contact));
+    let attempts = if answered { 0 } else { progress.attempts };
+    if attempts >= settings.max_attempts {
+        return Plan::Stop(Reason::GaveUp);
+    }
+    let quiet = last_contact.map(|contact| contact.plus_micros(QUIET));
+    if let Some(earliest) = allowed(push, settings, now).err().max(quiet).filter(|earliest| now < *earliest) {
+        return Plan::Wait(earliest);
+    }
+    let due = now.plus_micros(pause(settings, attempts));
+    Plan::Send(PushProgress { attempts: attempts + 1, due: Some(due), ..after(progress, now) })
+}
+
+/// What a notification beside those leaves, such as one by hand.
+///
+/// # Errors
+/// The earliest time that the limits allow one.
+pub fn extra(push: &Push, settings: &NotifierSection, now: Time) -> Result<PushProgress, Time> {
+    allowed(push, settings, now).map(|()| after(&push.progress, now))
+}
+
+/// Whether the limits allow a notification; if not, when.
+fn allowed(push: &Push, settings: &NotifierSection, now: Time) -> Result<(), Time> {
+    let progress = &push.progress;
+    let next = progress.sent.map(|sent| sent.plus_micros(settings.min_interval.micros()));
+    if let Some(next) = next.filter(|next| now < *next) {
+        return Err(next);
+    }
+    if progress.day == day(now) && progress.day_count >= settings.max_per_day {
+        return Err(Time((day(now) + 1).saturating_mul(DAY)));
+    }
+    Ok(())
+}
+
+fn day(time: Time) -> i64 {
+    time.0.div_euclid(DAY)
+}
+
+fn after(progress: &PushProgress, now: Time) -> PushProgress {
+    let day_count = if progress.day == day(now) { progress.day_count } else { 0 };
+    PushProgress {
+        next_id: progress.next_id.wrapping_add(1),
+        sent: Some(now),
+        day: day(now),
+        day_count: day_count + 1,
+        ..*progress
+    }
+}
+
+/// The pause after so many notifications.
+fn pause(settings: &NotifierSection, attempts: u32) -> i64 {
+    let longer = settings.retry_after.micros().saturating_mul(BACK_OFF.saturating_pow(attempts));
+    longer.min(settings.longest_retry.micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_mo::DeviceId;
+
+    use super::*;
+    use crate::config::Span;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_secs(seconds)
+    }
+
+    /// A command was queued at 100 s.
+    fn push(progress: PushProgress) -> Push {
+        Push {
+            device: DeviceId::parse("A:1").unwrap(),
+            generation: 1,
+            version: 0,
+            addresses: vec!["udp:a".into()],
+            registration: None,
+            wanted: Some(at(100)),
+            progress,
+            last_contact: None,
+            open_commands: 1,
+            has_inventory: true,
+            verifier: Vec::new(),
+        }
+    }
+
+    fn sent(now: i64, attempts: u32) -> PushProgress {
+        PushProgress { sent: Some(at(now)), attempts, day_count: attempts, ..PushProgress::default() }
+    }
+
+    #[test]
+    fn pauses_grow_until_the_server_gives_up() {
+        let settings = NotifierSection { longest_retry: Span::secs(3_600), ..NotifierSection::default() };
+        let mut waiting = push(PushProgress { next_id: u16::MAX, ..PushProgress::default() });
+        let mut now = at(100);
+        let mut pauses = Vec::new();
+        while let Plan::Send(progress) = due(&waiting, &settings, now) {
+            assert_eq!(progress.sent, Some(now));
+            let next = progress.due.unwrap();
+            pauses.push((next.0 - now.0) / 1_000_000);
+            (waiting.progress, now) = (progress, next);
+        }
+        assert_eq!(pauses, [60, 240, 960, 3_600, 3_600]);
+        assert_eq!(waiting.progress.next_id, 4, "identifiers wrap around");
+        assert_eq!(due(&waiting, &settings, now), Plan::Stop(Reason::GaveUp));
+    }
+
+    #[test]
+    fn a_device_that_came_is_left_alone() {
+        let settings = NotifierSection::default();
+        let here = Push { last_contact: Some(at(101)), ..push(sent(100, 1)) };
+        assert_eq!(due(&here, &settings, at(160)), Plan::Stop(Reason::Came));
+        let served = Push { open_commands: 0, ..push(sent(100, 1)) };
+        assert_eq!(due(&served, &settings, at(160)), Plan::Stop(Reason::Empty));
+        let again = Push { wanted: Some(at(150)), ..here };
+        let Plan::Send(progress) = due(&again, &settings, at(160)) else { panic!("it has to be told") };
+        assert_eq!(progress.attempts, 1, "it answered the one before");
+    }
+
+    #[test]
+    fn a_device_that_is_there_is_not_notified() {
+        let settings = NotifierSection::default();
+        let busy = Push { last_contact: Some(at(99)), ..push(PushProgress::default()) };
+        assert_eq!(due(&busy, &settings, at(100)), Plan::Wait(at(101)));
+        assert!(matches!(due(&busy, &settings, at(101)), Plan::Send(_)));
+    }
+
+    #[test]
+    fn limits_hold_at_their_edges() {
+        let settings = NotifierSection { max_per_day: 3, ..NotifierSection::default() };
+        let again = Push { last_contact: Some(at(91)), ..push(sent(90, 1)) };
+        assert_eq!(due(&again, &settings, Time(99_999_999)), Plan::Wait(at(100)));
+        assert!(matches!(due(&again, &settings, at(100)), Plan::Send(_)));
+        assert_eq!(extra(&again, &settings, Time(99_999_999)), Err(at(100)));
+        assert!(extra(&again, &settings, at(100)).is_ok());
+        let third = push(sent(90, 2));
+        assert_eq!(extra(&third, &settings, at(100)).unwrap().day_count, 3);
+        let fourth = push(sent(90, 3));
+        assert_eq!(due(&fourth, &settings, at(100)), Plan::Wait(at(86_400)));
+        assert_eq!(extra(&fourth, &settings, at(86_400)).unwrap().day_count, 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! `omadm notify` and `omadm device push`: how devices are called.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::api::types::Push;
+use crate::api::{Api, read};
+use crate::cli::Global;
+use crate::cmd::device;
+use crate::failure::Failure;
+use crate::screen::{self, Format};
+
+/// How long the ways to a device may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Notify a device now, so that it begins a session.
+#[derive(Debug, Args)]
+pub struct Notify {
+    /// Identifier of the device.
+    device: String,
+}
+
+impl Notify {
+    /// Does it.
+    pub async fn run(self, global: &Global) -> Result<(), Failure> {
+        let path = format!("{}/notify", device::path(&self.device));
+        let answer = global.api()?.post(&path, &json!({}), PATIENCE).await?;
+        if global.output == Format::Json {
+            return screen::json(&answer);
+        }
+        let id = answer.get("id").and_then(Value::as_u64).unwrap_or_default();
+        let via = answer.get("via").and_then(Value::as_str).unwrap_or("a way that it does not tell");
+        screen::line(&format!("Notification {id} went to {}.", screen::clean(via)))
+    }
+}
+
+/// Show how a device is notified, or say it.
+#[derive(Debug, Args)]
+pub struct Ways {
+    /// Identifier of the device.
+    device: String,
+    /// Ways to it, the best first: udp:HOST, udp:HOST:PORT, sms:NUMBER, cloud:REGISTRATION.
+    addresses: Vec<String>,
+    /// Forget the ways that were given before.
+    #[arg(long, conflicts_with = "addresses")]
+    clear: bool,
+}
+
+impl Ways {
+    /// Does it.
+    pub async fn run(self, api: &Api, output: Format) -> Result<(), Failure> {
+        let path = format!("{}/push", device::path(&self.device));
+        if self.clear || !self.addresses.is_empty() {
+            let body = json!({ "addresses": self.addresses }).to_string();
+            api.put(&path, "application/json", body.into()).await?;
+        }
+        let answer = api.get(&path).await?;
+        if output == Format::Json {
+            return screen::json(&answer);
+        }
+        let push: Push = read(&path, answer)?;
+        let now = jiff::Timestamp::now();
+        let none = || "none".to_owned();
+        let addresses = push.addresses.join(", ");
+        let facts = [
+            ("Addresses", Some(addresses).filter(|text| !text.is_empty()).unwrap_or_else(none)),
+            ("Registration", push.registration.unwrap_or_else(none)),
+            ("Last sent", push.sent.map_or_else(|| "never".to_owned(), |time| screen::age(&time, now))),
+            ("Unanswered", push.attempts.to_string()),
+            ("Next", push.due.unwrap_or_else(none)),
+        ];
+        for (name, value) in facts {
+            screen::line(&format!("{name:<14} {}", screen::clean(&value)))?;
+        }
+        Ok(())
+    }
+}
