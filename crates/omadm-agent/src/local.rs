@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use omadm_client::{Client, Provisioned};
-use omadm_mo::Moid;
+use omadm_mo::{Moid, ServerId};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::calls::Calls;
 use crate::error::AgentError;
 
 const SOCKET: &str = "agent.sock";
@@ -26,6 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 enum Request {
     /// The instances of a MOID, fetched if there are none (`DM 2.0 §5.3.10`).
     Provision(String),
+    /// A push that came in a way of this machine's own: SMS-DELIVER, in hexadecimal digits.
+    Sms(String),
+    /// The same: a push PDU of WSP, in hexadecimal digits.
+    Push(String),
+    /// The same: the data of a message of a cloud service (`DM 2.0 §E.2.4`).
+    Cloud(serde_json::Value),
+    /// Tells a server where the cloud service reaches this device (`DM 2.0 §E.2.3`).
+    Register { server: String, reg_id: String },
+    /// Tells it that this is over.
+    Unregister { server: String, reg_id: String },
 }
 
 /// What it gets.
@@ -33,6 +44,7 @@ enum Request {
 #[serde(rename_all = "lowercase")]
 enum Answer {
     Provisioned { instances: Vec<String>, fetched: bool },
+    Taken,
     Refused(String),
 }
 
@@ -91,12 +103,12 @@ impl Drop for Door {
 }
 
 /// Serves one application; trouble with it is its own.
-pub async fn serve(client: &mut Client, stream: UnixStream) {
+pub async fn serve(client: &mut Client, calls: &mut Calls, stream: UnixStream) {
     let mut stream = BufReader::new(stream.take(MAX_LINE));
     let mut line = String::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_line(&mut line)).await;
     let answer = match (read, serde_json::from_str(&line)) {
-        (Ok(Ok(_)), Ok(Request::Provision(moid))) => provide(client, &moid).await,
+        (Ok(Ok(_)), Ok(request)) => answer(client, calls, request).await,
         _ => Answer::Refused("a request is one line of JSON, such as {\"provision\":\"urn:…\"}".to_owned()),
     };
     let answer = serde_json::to_string(&answer).unwrap_or_default() + "\n";
@@ -104,6 +116,41 @@ pub async fn serve(client: &mut Client, stream: UnixStream) {
     if let Err(error) = written {
         tracing::debug!("a local application did not wait for its answer: {error}");
     }
+}
+
+async fn answer(client: &mut Client, calls: &mut Calls, request: Request) -> Answer {
+    let done = match request {
+        Request::Provision(moid) => return provide(client, &moid).await,
+        Request::Sms(digits) => match octets(&digits) {
+            Some(tpdu) => calls.short_message(client, &tpdu).map_err(|why| why.to_string()),
+            None => Err(NOT_HEX.to_owned()),
+        },
+        Request::Push(digits) => match octets(&digits) {
+            Some(pdu) => calls.push(client, &pdu).map_err(|why| why.to_string()),
+            None => Err(NOT_HEX.to_owned()),
+        },
+        Request::Cloud(data) => {
+            calls.cloud_message(client, data.to_string().as_bytes()).map_err(|why| why.to_string())
+        }
+        Request::Register { server, reg_id } => match ServerId::parse(&server) {
+            Ok(server) => client.register_push(&server, &reg_id).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        },
+        Request::Unregister { server, reg_id } => match ServerId::parse(&server) {
+            Ok(server) => client.unregister_push(&server, &reg_id).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        },
+    };
+    done.map_or_else(Answer::Refused, |()| Answer::Taken)
+}
+
+const NOT_HEX: &str = "an even number of hexadecimal digits is wanted";
+
+fn octets(digits: &str) -> Option<Vec<u8>> {
+    let octet = |pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let pairs = digits.as_bytes().chunks(2);
+    let legal = digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    legal.then(|| pairs.map(octet).collect()).flatten()
 }
 
 async fn provide(client: &mut Client, moid: &str) -> Answer {
@@ -131,6 +178,8 @@ pub async fn provision(data_dir: &Path, moid: &str) -> Result<Option<Instances>,
     match serde_json::from_str(&line) {
         Ok(Answer::Provisioned { instances, fetched }) => Ok(Some((instances, fetched))),
         Ok(Answer::Refused(reason)) => Err(AgentError::Refused(reason)),
-        Err(_) => Err(AgentError::Refused(format!("the agent at {} gave no answer", path.display()))),
+        Ok(Answer::Taken) | Err(_) => {
+            Err(AgentError::Refused(format!("the agent at {} gave no answer", path.display())))
+        }
     }
 }

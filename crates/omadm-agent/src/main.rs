@@ -5,6 +5,7 @@
 
 mod bearer;
 mod browser;
+mod calls;
 mod cli;
 mod cmd;
 mod config;

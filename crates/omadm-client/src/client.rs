@@ -131,6 +131,16 @@ impl<T: Transport> Client<T> {
         trigger: Trigger,
         at: Option<&ServerUri>,
     ) -> Result<SessionReport, ClientError> {
+        self.session(server, trigger, at, false).await
+    }
+    /// A session; `send_mos` has Package#1 list the supported MOs, whatever the settings say.
+    pub(crate) async fn session(
+        &mut self,
+        server: &ServerId,
+        trigger: Trigger,
+        at: Option<&ServerUri>,
+        send_mos: bool,
+    ) -> Result<SessionReport, ClientError> {
         let Self { config, device, transport, gba: _, browser } = self;
         let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
         let engine_config = engine_config(config, device, &device_id);
@@ -140,7 +150,7 @@ impl<T: Transport> Client<T> {
         let place = expand_text(&engine_config, &uri).ok();
         let is_here = |at: &str| place.is_some() && expand_text(&engine_config, at).ok() == place;
         let (alerts, offered) = device.gather(server, is_here).into_iter().unzip();
-        let send_mos = config.always_send_mos;
+        let send_mos = send_mos || config.always_send_mos;
         let start = Start { server: server.clone(), uri, trigger, send_mos, alerts };
         let engine = Session::start(engine_config, start, device.tree());
         let exchange = Exchange {

@@ -21,7 +21,7 @@ use crate::persistence::{Batch, Entries, Persistence};
 use crate::plugin::ManagementObject;
 use crate::reporting::ReportConfig;
 use crate::subscriptions::Watch;
-use crate::{definitions, outbox};
+use crate::{definitions, notification, outbox};
 
 /// Entry of the key/value area: digest of the factory bootstrap that was installed.
 const FACTORY: &str = "factory-bootstrap";
@@ -246,6 +246,7 @@ impl Device {
             tracing::info!("the bootstrap departs from the standard and is tolerated: {}", names.join(", "));
         }
         entries.extend(servers.iter().map(outbox::bootstrap_pending));
+        entries.extend(servers.iter().map(notification::forget));
         self.keep(prepared, entries)?;
         self.tidy();
         Ok(servers)

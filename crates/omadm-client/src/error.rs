@@ -270,6 +270,14 @@ pub enum ClientError {
         /// Why.
         reason: String,
     },
+    /// A registration for cloud messaging was not made (`DM 2.0 §E.2.3`).
+    #[error("no registration for cloud messaging with {server}: {reason}")]
+    Registration {
+        /// The server.
+        server: ServerId,
+        /// Why.
+        reason: String,
+    },
     /// The engine waits for something that the host did not get from it; a defect of this program.
     #[error("the session engine stopped without an end")]
     Stalled,

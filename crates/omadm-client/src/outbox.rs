@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::error::{ClientError, PersistError};
 use crate::persistence::{Batch, Entries};
 use crate::running::KeptIn;
-use crate::{defaults, executions, subscriptions};
+use crate::{defaults, executions, notification, subscriptions};
 
 const BOOTSTRAP: &str = "bootstrap/";
 const ALERTS: &str = "alerts/";
@@ -158,7 +158,7 @@ pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Val
         let named = if in_value {
             value.get("server").and_then(Value::as_str)
         } else {
-            key.strip_prefix(BOOTSTRAP).or(key.strip_prefix(ALERTS))
+            key.strip_prefix(BOOTSTRAP).or(key.strip_prefix(ALERTS)).or(key.strip_prefix(notification::SEEN))
         };
         named.is_some_and(|name| !known(name))
     };

@@ -11,7 +11,7 @@ mod upkeep;
 use std::path::Path;
 use std::time::Duration;
 
-use omadm_client::{Body, Client, Outcome, SessionReport, Trigger};
+use omadm_client::{Body, Client, ClientError, Outcome, SessionReport, Trigger, Wake};
 use omadm_mo::{ServerId, ServerUri, Value};
 
 use crate::controls::Controls;
@@ -59,13 +59,33 @@ async fn session(
     trigger: Trigger,
     at: Option<&ServerUri>,
 ) -> Result<SessionReport, AgentError> {
+    prepare(client, controls, server).await;
+    let report = client.run_session_at(server, trigger, at).await;
+    finish(client, controls, report)
+}
+
+/// Runs the session that a notification asks for, and logs how it went.
+async fn answer(client: &mut Client, controls: &Controls, wake: &Wake) -> Result<SessionReport, AgentError> {
+    prepare(client, controls, &wake.server).await;
+    let report = client.answer(wake).await;
+    finish(client, controls, report)
+}
+
+async fn prepare(client: &Client, controls: &Controls, server: &ServerId) {
     let peer = tokio::time::timeout(LOOK_UP, peer(client, server)).await.unwrap_or_default();
     controls.set_peer(peer);
     controls.set_serving(Some(server.clone()));
-    let report = client.run_session_at(server, trigger, at).await;
+}
+
+fn finish(
+    client: &mut Client,
+    controls: &Controls,
+    report: Result<SessionReport, ClientError>,
+) -> Result<SessionReport, AgentError> {
     controls.set_serving(None);
     controls.set_peer(None);
     let report = report?;
+    let server = &report.server;
     match &report.outcome {
         Outcome::Ended { commands } => tracing::info!(%server, commands, "session ended"),
         Outcome::Aborted { reason, .. } => tracing::warn!(%server, "session aborted: {reason}"),

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use omadm_client::{Client, ClientError, Outcome, PersistError, Trigger};
+use omadm_client::{Client, ClientError, Outcome, PersistError, SessionReport, Trigger};
 use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{read_bootstrap, runtime, session, upkeep};
+use super::{answer, read_bootstrap, runtime, session, upkeep};
+use crate::bearer::Networks;
+use crate::calls::Calls;
 use crate::controls::Controls;
 use crate::error::AgentError;
 use crate::local::{self, Door};
@@ -78,6 +80,8 @@ async fn serve(
     sessions(client, controls, pending, &Trigger::Bootstrap).await?;
     // Machines that start together must not all call together.
     let mut poll = due(spread(controls.poll_interval(), 0.0, 1.0));
+    let networks = Networks::new(setup.machine.clone(), &setup.config.network);
+    let mut calls = Calls::start(&setup.config.notification, networks).await;
     // When the next session that a server asks for, or waits for because an execution has ended, may be.
     let mut extra = Instant::now();
     let mut failures = 0;
@@ -86,6 +90,7 @@ async fn serve(
         let rest = if upkeep::report(client).await? { BREATH } else { REST };
         let report = due(client.next_report().map(|wait| wait.max(rest)));
         let end = due(client.next_session()).map(|end| end.max(extra));
+        let called = calls.due();
         tokio::select! {
             () = at(poll) => {}
             () = at(report) => continue,
@@ -97,7 +102,18 @@ async fn serve(
             }
             application = door.knock() => {
                 if let Some(application) = application {
-                    local::serve(client, application).await;
+                    local::serve(client, &mut calls, application).await;
+                }
+                continue;
+            }
+            datagram = calls.datagram() => {
+                // Why it was ignored is told already.
+                let _ignored = calls.push(client, &datagram);
+                continue;
+            }
+            () = at(called) => {
+                for wake in calls.ready() {
+                    survive(&wake.server, answer(client, controls, &wake).await)?;
                 }
                 continue;
             }
@@ -150,20 +166,25 @@ async fn sessions(
 ) -> Result<bool, AgentError> {
     let mut ended = true;
     for server in servers {
-        match session(client, controls, &server, trigger.clone(), None).await {
-            Ok(report) => ended &= matches!(report.outcome, Outcome::Ended { .. }),
-            Err(AgentError::Client(ClientError::Persist(error)))
-                if !matches!(error, PersistError::Full { .. }) =>
-            {
-                return Err(error.into());
-            }
-            Err(error) => {
-                tracing::error!(%server, "session failed: {error}");
-                ended = false;
-            }
-        }
+        ended &= survive(&server, session(client, controls, &server, trigger.clone(), None).await)?;
     }
     Ok(ended)
+}
+
+/// Whether a session ended well; an error that does not end the agent is told.
+fn survive(server: &ServerId, outcome: Result<SessionReport, AgentError>) -> Result<bool, AgentError> {
+    match outcome {
+        Ok(report) => Ok(matches!(report.outcome, Outcome::Ended { .. })),
+        Err(AgentError::Client(ClientError::Persist(error)))
+            if !matches!(error, PersistError::Full { .. }) =>
+        {
+            Err(error.into())
+        }
+        Err(error) => {
+            tracing::error!(%server, "session failed: {error}");
+            Ok(false)
+        }
+    }
 }
 
 /// The time to the next session: the interval, twice as long for each failure in a row, a tenth more or less.

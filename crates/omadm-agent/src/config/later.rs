@@ -1,8 +1,9 @@
 //! Sections for what goes on beside sessions.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use omadm_client::ReportConfig;
+use omadm_client::{NotificationConfig, ReportConfig};
 use omadm_config::Span;
 use omadm_mo::ParameterValues;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,42 @@ impl NetworkSection {
     pub fn parameters(&self) -> ParameterValues {
         let Self { mcc, mnc, cmcc, cmnc, sp_name, .. } = self.clone();
         ParameterValues { dev_id: None, mnc, mcc, cmnc, cmcc, sp_name }
+    }
+}
+
+/// `[notification]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotificationSection {
+    /// Listen for notifications of servers: connectionless WAP push over UDP (`DM 2.0 §E.1`).
+    pub enabled: bool,
+    /// Address and port; the standard has port 2948.
+    pub listen: SocketAddr,
+    /// Of an account with notification credentials, take only notifications with a digest.
+    pub require_digest: bool,
+    /// Age by its TIMESTAMP at which a notification is too old.
+    pub max_age: Span,
+    /// Numbers of notifications of each server that are remembered to know a repetition, 1 to 1000.
+    pub remembered: usize,
+    /// Most datagrams from one address in ten seconds; more are dropped unread. 1 or more.
+    pub per_source: u32,
+    /// Most datagrams in ten seconds, 1 or more.
+    pub in_all: u32,
+}
+
+impl Default for NotificationSection {
+    fn default() -> Self {
+        let NotificationConfig { require_digest, max_age, remembered, per_source, in_all, .. } =
+            NotificationConfig::default();
+        Self {
+            enabled: false,
+            listen: ([0, 0, 0, 0], 2948).into(),
+            require_digest,
+            max_age: Span(max_age),
+            remembered,
+            per_source,
+            in_all,
+        }
     }
 }
 

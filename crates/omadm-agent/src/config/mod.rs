@@ -13,7 +13,7 @@ use omadm_config::{ConfigError, LogForm, Size, Span};
 use omadm_mo::Rights;
 use serde::{Deserialize, Serialize};
 
-pub use self::later::{NetworkSection, ReportSection, ShowSection};
+pub use self::later::{NetworkSection, NotificationSection, ReportSection, ShowSection};
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_AGENT__";
@@ -32,6 +32,8 @@ pub struct Config {
     pub session: SessionSection,
     /// The mobile network.
     pub network: NetworkSection,
+    /// Notifications of servers.
+    pub notification: NotificationSection,
     /// Reports to servers beside sessions.
     pub report: ReportSection,
     /// Pages that servers show to the user.

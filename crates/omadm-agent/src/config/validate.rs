@@ -38,6 +38,16 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if session.max_rounds == 0 {
         return Err(Fault::new("session.max_rounds", "has to be 1 or more"));
     }
+    let notification = &config.notification;
+    if !(1..=1_000).contains(&notification.remembered) {
+        return Err(Fault::new("notification.remembered", "has to be 1 to 1000"));
+    }
+    if notification.per_source == 0 || notification.in_all == 0 {
+        return Err(Fault::new("notification.per_source", "and notification.in_all have to be 1 or more"));
+    }
+    if notification.max_age < Span::secs(1) {
+        return Err(Fault::new("notification.max_age", "has to be one second or more"));
+    }
     if config.report.attempts == 0 {
         return Err(Fault::new("report.attempts", "has to be 1 or more"));
     }

@@ -1,0 +1,131 @@
+//! Whether a notification is to be followed (`DM 2.0 §5.2.1.2`).
+
+use std::time::Duration;
+
+use omadm_auth::{NotificationCredentials, Secret};
+use omadm_codec::Leniency;
+use omadm_codec::dm2::notification::Received;
+use omadm_mo::{NodeRef, ServerId, Tree, Value};
+
+use super::{Ignored, NotificationConfig, Wake, limits};
+use crate::device::Device;
+use crate::persistence::{Batch, Entries};
+
+/// Entry of the key/value area: the last NOTIFICATION-IDs of a server, the newest last.
+pub(crate) const SEEN: &str = "notified/";
+
+/// Forgets the numbers of a server: its account is new, and it counts anew.
+pub(crate) fn forget(server: &ServerId) -> (String, Option<serde_json::Value>) {
+    (key(server), None)
+}
+
+fn key(server: &ServerId) -> String {
+    format!("{SEEN}{server}")
+}
+
+impl Device {
+    /// Checks Package#0, and remembers its number, durably.
+    pub(super) fn notified(&mut self, package: &[u8], config: &NotificationConfig) -> Result<Wake, Ignored> {
+        let mut leniency = if self.config.strict { Leniency::strict() } else { Leniency::lenient() };
+        let received = Received::decode(package, &limits(), &mut leniency)?;
+        let server = sender(&self.tree, &received, config)?;
+        self.check_time(received.notification.timestamp, config)?;
+        if let Some(id) = received.notification.id {
+            self.check_repetition(&server, id, config.remembered)?;
+        }
+        Ok(Wake {
+            server,
+            id: received.notification.id,
+            send_mos: received.notification.request_mos,
+            connections: received.notification.connections,
+        })
+    }
+
+    fn check_time(&self, timestamp: Option<u64>, config: &NotificationConfig) -> Result<(), Ignored> {
+        let Some(sent) = timestamp else { return Ok(()) };
+        let now = u64::try_from(self.now().as_secs()).unwrap_or_default();
+        let age = Duration::from_secs(now.saturating_sub(sent));
+        let ahead = Duration::from_secs(sent.saturating_sub(now));
+        if age >= config.max_age {
+            return Err(Ignored::TooOld { seconds: age.as_secs() });
+        }
+        if ahead > config.max_skew {
+            return Err(Ignored::FromTheFuture { seconds: ahead.as_secs() });
+        }
+        Ok(())
+    }
+
+    fn check_repetition(&mut self, server: &ServerId, id: u16, most: usize) -> Result<(), Ignored> {
+        let mut seen = seen(&self.entries, server);
+        if seen.contains(&id) {
+            return Err(Ignored::Duplicate(id));
+        }
+        seen.push(id);
+        let surplus = seen.len().saturating_sub(most.max(1));
+        seen.drain(..surplus);
+        let entry = (key(server), Some(seen.into()));
+        Ok(self.append(&Batch { nodes: Vec::new(), entries: vec![entry] })?)
+    }
+}
+
+fn seen(entries: &Entries, server: &ServerId) -> Vec<u16> {
+    let list = entries.get(&key(server)).and_then(serde_json::Value::as_array);
+    let ids = list.into_iter().flatten().filter_map(serde_json::Value::as_u64);
+    ids.filter_map(|id| u16::try_from(id).ok()).collect()
+}
+
+/// The server that a notification is from, by its name and its proof.
+fn sender(tree: &Tree, received: &Received<'_>, config: &NotificationConfig) -> Result<ServerId, Ignored> {
+    let notification = &received.notification;
+    let named = |server: &ServerId| notification.names(server).unwrap_or(true);
+    let mut candidates = tree.accounts().filter(|(server, _)| named(server));
+    if let Some(name) = &notification.server_id {
+        let (server, account) =
+            candidates.next().ok_or_else(|| Ignored::UnknownServer(name.as_str().to_owned()))?;
+        proved(account, &server, received, config)?;
+        return Ok(server);
+    }
+    if notification.digest.is_some() {
+        // Who proves that he knows a secret is the one who has it.
+        let proved = |(server, account)| proved(account, &server, received, config).is_ok().then_some(server);
+        return candidates.find_map(proved).ok_or(Ignored::Nameless);
+    }
+    match (candidates.next(), candidates.next()) {
+        (Some((server, account)), None) => {
+            proved(account, &server, received, config)?;
+            Ok(server)
+        }
+        _ => Err(Ignored::Nameless),
+    }
+}
+
+/// Checks the proof that an account wants.
+fn proved(
+    account: NodeRef<'_>,
+    server: &ServerId,
+    received: &Received<'_>,
+    config: &NotificationConfig,
+) -> Result<(), Ignored> {
+    let server = || server.clone();
+    match (credentials(account), &received.notification.digest) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(Ignored::NoSecret(server())),
+        (Some(_), None) if config.require_digest => Err(Ignored::NoDigest(server())),
+        (Some(_), None) => Ok(()),
+        (Some(credentials), Some(digest)) => {
+            let good = credentials.verify(&received.digest_input(), digest);
+            good.then_some(()).ok_or_else(|| Ignored::WrongDigest(server()))
+        }
+    }
+}
+
+/// `Auth/Noti` of an account (`DM 2.0 §12.2`).
+fn credentials(account: NodeRef<'_>) -> Option<NotificationCredentials> {
+    let node = account.child("Auth")?.child("Noti")?;
+    let octets = |name| match node.child(name)?.value()? {
+        Value::Bytes(octets) => Some(Secret::new(octets.clone())),
+        Value::Text(text) => Some(Secret::new(text.clone().into_bytes())),
+        _ => None,
+    };
+    NotificationCredentials::new(octets("Secret")?, octets("Data").unwrap_or_else(|| Secret::new(Vec::new())))
+}
