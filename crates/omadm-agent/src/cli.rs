@@ -36,6 +36,9 @@ enum Command {
         /// Fetch the bootstrap from here; `[DevID]` and its like are replaced. Only https.
         #[arg(long, value_name = "URL")]
         from: Option<String>,
+        /// Get the account of this server again from the bootstrap server that it names, with the keys that it holds for that.
+        #[arg(long, value_name = "ID", conflicts_with_all = ["file", "from"])]
+        again: Option<String>,
     },
     /// Run one session now and print how it went.
     Session {
@@ -95,8 +98,9 @@ impl Cli {
         })?;
         match self.command {
             Command::Run => cmd::run::run(&setup),
-            Command::Bootstrap { file, from } => {
-                cmd::bootstrap::run(&setup, file.as_deref(), from.as_deref())
+            Command::Bootstrap { file: Some(file), .. } => cmd::bootstrap::install(&setup, &file),
+            Command::Bootstrap { file: None, from, again } => {
+                cmd::bootstrap::fetch(&setup, from.as_deref(), again.as_deref())
             }
             Command::Session { server, format } => {
                 cmd::session::run(&setup, server.as_deref(), format.output)

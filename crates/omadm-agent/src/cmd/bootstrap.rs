@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use omadm_client::{Client, Origin, Outcome, Received, Trigger};
+use omadm_client::{BootstrapSource, Client, Origin, Outcome, Received, Trigger};
 use omadm_mo::ServerId;
 
 use super::{read_bootstrap, runtime, session};
@@ -15,32 +15,43 @@ use crate::setup::Setup;
 /// Media type of a bootstrap in a file.
 const MO_DATA: &str = "application/dmmo+json";
 
-/// Installs a bootstrap and runs the session that tells each of its servers (`DM 2.0 §8`): a file, or what the bootstrap server
-/// at `from` or of the configuration has.
-pub fn run(setup: &Setup, file: Option<&Path>, from: Option<&str>) -> Result<ExitCode, AgentError> {
-    let from = from.or(setup.config.bootstrap.url.as_deref());
+/// Installs the bootstrap in a file and runs the session that tells each of its servers (`DM 2.0 §8`).
+pub fn install(setup: &Setup, file: &Path) -> Result<ExitCode, AgentError> {
+    let (content_type, body) = (MO_DATA.to_owned(), read_bootstrap(file)?);
+    let received = Received { origin: Origin::Local, content_type, body };
     let mut client = setup.client(setup.open()?)?;
     runtime()?.block_on(async {
         let mut consent = Asking::new(&setup.config.bootstrap);
-        let servers = match (file, from) {
-            (Some(file), _) => {
-                let (content_type, body) = (MO_DATA.to_owned(), read_bootstrap(file)?);
-                let received = Received { origin: Origin::Local, content_type, body };
-                client.install_received(received, &mut consent).await?
-            }
-            (None, Some(url)) => {
-                let source = provisioning::source(&setup.config.bootstrap, url)?;
-                client.fetch_bootstrap(&source, &mut consent).await?
-            }
-            (None, None) => {
-                return Err(AgentError::Refused(
-                    "say which bootstrap: a FILE, --from URL, or bootstrap.url in the configuration"
-                        .to_owned(),
-                ));
-            }
-        };
+        let servers = client.install_received(received, &mut consent).await?;
         tell(setup, &mut client, servers).await
     })
+}
+
+/// The same with what a bootstrap server has: the one at `from`, that of the account of a server, or that of the configuration.
+pub fn fetch(setup: &Setup, from: Option<&str>, again: Option<&str>) -> Result<ExitCode, AgentError> {
+    let settings = &setup.config.bootstrap;
+    let mut client = setup.client(setup.open()?)?;
+    let source = match (again, from.or(settings.url.as_deref())) {
+        (Some(server), _) => of_account(&client, server)?,
+        (None, Some(url)) => provisioning::source(settings, url)?,
+        (None, None) => {
+            return Err(AgentError::Refused(
+                "say which bootstrap: a FILE, --from URL, --again ID, or bootstrap.url in the configuration"
+                    .to_owned(),
+            ));
+        }
+    };
+    runtime()?.block_on(async {
+        let servers = client.fetch_bootstrap(&source, &mut Asking::new(settings)).await?;
+        tell(setup, &mut client, servers).await
+    })
+}
+
+fn of_account(client: &Client, server: &str) -> Result<BootstrapSource, AgentError> {
+    let refused = |reason: String| AgentError::Refused(format!("{server}: {reason}"));
+    let id = ServerId::parse(server).map_err(|error| refused(error.to_string()))?;
+    BootstrapSource::of_account(client.device().tree(), &id)
+        .ok_or_else(|| refused("there is no account that names a bootstrap server".to_owned()))
 }
 
 async fn tell(setup: &Setup, client: &mut Client, servers: Vec<ServerId>) -> Result<ExitCode, AgentError> {
