@@ -10,9 +10,13 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use omadm_client::{Alert, Client, ClientConfig, Device, Finished, StatusCode, Trigger};
+use omadm_client::{
+    Alert, Batch, Client, ClientConfig, Device, Finished, PersistError, Persistence, StatusCode, Trigger,
+};
 use omadm_mo::ClientUri;
 use serde_json::{Value, json};
 
@@ -158,4 +162,111 @@ async fn an_alert_between_sessions_is_in_the_next_package1_once() {
         let types = setup.server.only().alert_types();
         assert_eq!(types.iter().filter(|of| *of == "urn:example:at:door").count(), expected, "{types:?}");
     }
+}
+
+/// Remembers every batch, and gives back those that were written before a kill.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Batch>>>);
+
+impl Log {
+    /// A disk after a kill: only the first so many batches are on it.
+    fn killed_after(&self, batches: usize) -> Self {
+        Self(Arc::new(Mutex::new(self.0.lock().unwrap()[..batches].to_vec())))
+    }
+
+    /// Keys of the key/value area that begin like this.
+    fn keys(&self, prefix: &str) -> usize {
+        let mut keys = BTreeSet::new();
+        for (key, value) in self.0.lock().unwrap().iter().flat_map(|batch| &batch.entries) {
+            match value {
+                Some(_) => drop(keys.insert(key.clone())),
+                None => drop(keys.remove(key)),
+            }
+        }
+        keys.iter().filter(|key| key.starts_with(prefix)).count()
+    }
+}
+
+impl Persistence for Log {
+    fn load(&mut self, apply: &mut dyn FnMut(Batch) -> Result<(), PersistError>) -> Result<(), PersistError> {
+        let batches = self.0.lock().unwrap().clone();
+        batches.into_iter().try_for_each(apply)
+    }
+    fn append(&mut self, batch: &Batch) -> Result<(), PersistError> {
+        self.0.lock().unwrap().push(batch.clone());
+        Ok(())
+    }
+    fn wants_compaction(&self) -> bool {
+        false
+    }
+    fn compact(&mut self, _: &mut dyn Iterator<Item = Batch>) -> Result<(), PersistError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn killed_after_any_write_it_tells_what_is_left_to_tell() {
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.acceptor(&["localhost"], true))).await;
+    let log = Log::default();
+    let open = |log: &Log| {
+        let mut config = config();
+        config.reports.window = Duration::ZERO;
+        config.reports.look_interval = Duration::ZERO;
+        let device = Device::open(config, plugins(&Hands::default()), Box::new(log.clone())).unwrap();
+        Client::new(device, transport(&authority, Duration::from_secs(30)), ClientConfig::default())
+    };
+    let mut client = open(&log);
+    client.device_mut().install_bootstrap(&bootstrap("s1", &server.at("/dm"))).unwrap();
+    let value = format!("{THING}//Value");
+    server.script([
+        Answer::commands(&json!([
+            ["SUB", server.at("/report"), value],
+            ["EXEC", format!("{THING}//Run"), server.at("/results")],
+            ["HGET", server.at("/value"), value],
+        ])),
+        Answer::status(200).with("content-type", "text/plain").body("second"),
+        Answer::end(),
+        Answer::status(200),
+        Answer::end(),
+    ]);
+    session(&mut client).await;
+    client.report().await.unwrap();
+    let due = client.sessions_due();
+    client.run_session_at(&due[0].server, Trigger::Client, due[0].at.as_ref()).await.unwrap();
+    assert_eq!(
+        server.seen().len(),
+        5,
+        "the session with its download, the report, and the session for the end"
+    );
+
+    let (mut told, mut reported) = (BTreeSet::new(), BTreeSet::new());
+    let written = log.0.lock().unwrap().len();
+    for batches in 0..=written {
+        let disk = log.killed_after(batches);
+        let (open_ends, subscriptions) = (disk.keys("execution/"), disk.keys("subscription/"));
+        let mut client = open(&disk);
+        assert_eq!(client.device().status().subscriptions.len(), subscriptions);
+        let changed = subscriptions == 1 && support::device::value(client.device()) == "second";
+        server.script([Answer::status(200)]);
+        client.report().await.unwrap();
+        let sent = server.seen().len();
+        let due = client.sessions_due();
+        assert_eq!(due.len(), open_ends, "after {batches} of {written}");
+        assert!(sent <= usize::from(changed), "a report without a change after {batches}");
+        reported.insert((changed, sent));
+        server.unscript();
+        for session in due {
+            server.script([Answer::end()]);
+            client.run_session_at(&session.server, Trigger::Client, session.at.as_ref()).await.unwrap();
+            let package = server.only().json();
+            let alerts = package["Alert"].as_array().unwrap();
+            told.insert(alerts.iter().find_map(|alert| alert["Data"]["sc"].as_u64()));
+        }
+    }
+    assert!(told.contains(&Some(200)) && told.contains(&Some(500)), "ended, and broken off: {told:?}");
+    assert!(
+        reported.contains(&(true, 1)) && reported.contains(&(true, 0)),
+        "before and after it was reported"
+    );
 }

@@ -130,6 +130,11 @@ impl Server {
         self.state.lock().unwrap().answers.extend(answers);
     }
 
+    /// Forgets what is left of the script.
+    pub fn unscript(&self) {
+        self.state.lock().unwrap().answers.clear();
+    }
+
     /// What was heard since the last call.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
