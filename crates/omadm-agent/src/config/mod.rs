@@ -202,7 +202,8 @@ pub struct SessionSection {
     /// Time between sessions that the device starts by itself, in whole seconds up to a week, spread by a tenth each way; 0 is
     /// none. A server can change it on the device; a changed configuration wins at the next start.
     pub poll_interval: Span,
-    /// Shortest time between sessions that a server asks for by PollNow, beside those of `poll_interval`. The first is at once.
+    /// Shortest time between sessions that a server asks for by PollNow, or waits for because an execution has ended, beside those
+    /// of `poll_interval`. The first is at once.
     pub extra_interval: Span,
     /// How long the set-up of a TCP connection may take, one second or more.
     pub connect_timeout: Span,
