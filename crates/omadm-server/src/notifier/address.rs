@@ -49,13 +49,9 @@ impl FromStr for PushAddress {
                 let place: Authority =
                     rest.parse().map_err(|error| format!("{text:?}: {error}; {wanted}"))?;
                 let host = place.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-                let port = if place.as_str().ends_with(&format!(":{}", place.port_u16().unwrap_or_default()))
-                {
-                    place.port_u16()
-                } else if place.as_str() == place.host() {
-                    Some(PUSH_PORT)
-                } else {
-                    None
+                let port = match place.port_u16() {
+                    None if place.as_str() == place.host() => Some(PUSH_PORT),
+                    port => port.filter(|_| !rest.contains('@')),
                 };
                 let port = port.filter(|port| *port > 0 && !host.is_empty());
                 let port =

@@ -147,7 +147,7 @@ mod tests {
         let made = request("http://gw.example/sms", SmsMethod::Post, &to, part()).unwrap();
         assert_eq!((made.method().as_str(), made.uri().path()), ("POST", "/sms"));
         let body = format!("{:?}", made.body());
-        for expected in ["+46701", "0605040b8423f0", "010641", "51000591640710", "a70a0605040b8423f0010641"] {
+        for expected in ["+46701", "0605040b8423f0", "010641", "510005916407f1", "a70a0605040b8423f0010641"] {
             assert!(body.contains(expected), "{expected} in {body}");
         }
     }
