@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_client::{Always, BootstrapSource, ClientError};
-use omadm_conformance::{Account, Authority, DeviceSetup, ScriptServer, TestDevice, proves};
+use omadm_conformance::{
+    Account, AgentProcess, Authority, DEVICE_ID, DeviceSetup, ScriptServer, TestDevice, proves,
+};
 use omadm_mo::ServerId;
 use omadm_mo::well_known::DMACC;
 use openssl::asn1::Asn1Time;
@@ -160,4 +162,32 @@ async fn certificates_make_device_and_bootstrap_server_known_to_each_other() {
         let refused = self::device(&authority, &server, &bad).err().map(|error| error.to_string());
         assert!(refused.as_ref().is_some_and(|said| said.contains(fault)), "{fault}: {refused:?}");
     }
+}
+
+#[tokio::test]
+async fn the_agent_gets_an_account_again_from_the_bootstrap_server_that_it_names() {
+    let (authority, seen) = (Authority::new(), Seen::default());
+    let manager = ScriptServer::https(&authority).await;
+    let bootstraps = ScriptServer::https_with(&authority, shared_key(&[7; 32], &seen)).await;
+    let of = |name: &str| {
+        let mut item = account(name, &bootstraps, &keys(0, b"the device", b"", &[7; 32]));
+        item["MOData"]["DMS1"]["SrvURI"] = json!(manager.dm_uri());
+        json!([item])
+    };
+    bootstraps.serve("/bootstrap", &of("again"));
+    let agent = AgentProcess::new(&authority.ca_file(), DEVICE_ID, "").await;
+    let said = agent.refusal(&["bootstrap", "--again", "DMS1"]).await;
+    assert!(said.contains("no account that names a bootstrap server"), "{said}");
+    let file = authority.directory().join("bootstrap.json");
+    std::fs::write(&file, of("first").to_string()).unwrap();
+    agent.run(&["bootstrap", &file.display().to_string()]).await;
+    agent.run(&["bootstrap", "--again", "DMS1"]).await;
+    assert_eq!(seen.lock().unwrap().as_slice(), [b"the device"]);
+    let packages = manager.package_requests();
+    let complete = ["urn:oma:at:dm:2.0:BootstrapComplete"];
+    assert_eq!(manager.package1(0).alert_types(), complete);
+    assert_eq!(manager.package1(1).alert_types(), complete, "{packages:?}");
+    let tree = agent.run(&["tree", &format!("{DMACC}/DMS1/"), "--output", "json"]).await.stdout;
+    let tree = String::from_utf8_lossy(&tree);
+    assert!(tree.contains("\"again\"") && !tree.contains(&STANDARD.encode([7; 32])), "{tree}");
 }
