@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use omadm_auth::gba::{self, GbaError, GbaPush, NafId, NafKey, Place, Protected};
+use proptest::prelude::*;
 
 const VECTORS: &str = include_str!("../../../vectors/gba/bootstrap.txt");
 
@@ -127,5 +128,40 @@ fn names_have_bounds() {
     for (length, legal) in [(65_535, true), (65_536, false)] {
         let key = NafKey::derive([0; 32], Place::Terminal, &[0; 16], &"i".repeat(length), &naf);
         assert_eq!(key.is_some(), legal, "{length}");
+    }
+}
+
+proptest! {
+    /// Whatever comes in: it is refused, or it has the parts of the profile and no others.
+    #[test]
+    fn any_octets_are_read_or_refused(octets in prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..200),
+        // Well begun, so that more than the first octets are looked at.
+        (1u8..4, prop::collection::vec(any::<u8>(), 0..200))
+            .prop_map(|(length, rest)| [&[1, length], &[b'a'; 4][..usize::from(length)], &rest].concat()),
+    ]) {
+        if let Ok(message) = Protected::read(&octets) {
+            prop_assert!(!message.transaction.is_empty() && octets[2..].starts_with(message.transaction.as_bytes()));
+            prop_assert_eq!((octets.len() - 2 - message.transaction.len() - 16 - 32) % 16, 0);
+            prop_assert_eq!(message.open(&NafKey::new([9; 32]).bootstrap_keys()), Err(GbaError::Mac));
+        }
+    }
+
+    #[test]
+    fn what_is_protected_is_opened_by_the_same_keys_only(
+        key: [u8; 32],
+        other: [u8; 32],
+        iv: [u8; 16],
+        transaction in "[ -~]{1,255}",
+        bootstrap in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        let protected = NafKey::new(key).bootstrap_keys().protect(&transaction, iv, &bootstrap).unwrap();
+        let message = Protected::read(&protected).unwrap();
+        prop_assert_eq!(message.transaction, transaction);
+        let opened = message.open(&NafKey::new(key).bootstrap_keys()).unwrap();
+        prop_assert_eq!(opened.expose(), bootstrap.as_slice());
+        if key != other {
+            prop_assert_eq!(message.open(&NafKey::new(other).bootstrap_keys()), Err(GbaError::Mac));
+        }
     }
 }
