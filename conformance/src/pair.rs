@@ -32,7 +32,11 @@ impl Pair {
 
     /// With changes to the set-up of the device.
     pub async fn with(change: impl FnOnce(&mut DeviceSetup)) -> Self {
-        let server = TestServer::start().await;
+        Self::of(TestServer::start().await, change).await
+    }
+
+    /// With a server of the caller's, and changes to the set-up of the device.
+    pub async fn of(server: TestServer, change: impl FnOnce(&mut DeviceSetup)) -> Self {
         let reply =
             server.rest(Method::POST, "/bootstrap", Some(&json!({ "device": { "id": DEVICE_ID } }))).await;
         assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));

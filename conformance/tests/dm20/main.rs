@@ -8,6 +8,7 @@
 )]
 
 mod app_c_status;
+mod app_e_notifications;
 mod app_e_push;
 mod app_f_multipart;
 mod app_i_examples;
