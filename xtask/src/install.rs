@@ -28,11 +28,23 @@ const BUILD: [Need; 3] = [
 ];
 
 /// Tools that judge us in tests.
-const JUDGES: [Need; 1] = [Need {
-    package: "tshark",
-    why: "judges the notifications that we push",
-    present: || runs("tshark", &["--version"]) && runs("text2pcap", &["--version"]),
-}];
+const JUDGES: [Need; 3] = [
+    Need {
+        package: "tshark",
+        why: "judges the notifications that we push",
+        present: || runs("tshark", &["--version"]) && runs("text2pcap", &["--version"]),
+    },
+    Need {
+        package: "chromium",
+        why: "shows our pages as a user sees them",
+        present: || runs("chromium", &["--version"]),
+    },
+    Need {
+        package: "chromium-driver",
+        why: "clicks on them",
+        present: || runs("chromedriver", &["--version"]),
+    },
+];
 
 /// Installs what the build needs.
 ///

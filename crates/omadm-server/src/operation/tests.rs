@@ -47,6 +47,36 @@ fn stored(verb: &str, address: &str, args: &str) -> store::Command {
 }
 
 #[test]
+fn what_goes_on_has_verbs_of_its_own() {
+    let id = Uuid::nil();
+    let cases = [
+        (json!({ "verb": "exec", "address": LEAF, "later": true }), format!("EXEC {LEAF} {URL}/dm/2.0")),
+        (json!({ "verb": "show", "url": "https://h/[DevID]?x" }), "SHOW https://h/[DevID]?x".to_owned()),
+        (json!({ "verb": "subscribe", "address": LEAF }), format!("SUB {URL}/data/s/{id} {LEAF}")),
+        (json!({ "verb": "unsubscribe", "address": LEAF }), format!("UNSUB {LEAF}")),
+        (
+            json!({ "verb": "default", "moid": "urn:x:mo:1.0", "from": "http://h/x" }),
+            "DEFAULT http://h/x urn:x:mo:1.0".to_owned(),
+        ),
+        (
+            json!({ "verb": "default", "moid": "urn:x:mo:1.0", "items": [
+                { "ClientURI": "urn:x:mo:1.0//", "MOData": { "a": {} } }] }),
+            format!("DEFAULT {URL}/data/c/{id} urn:x:mo:1.0"),
+        ),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(words(request).unwrap().join(" "), expected);
+    }
+    let shown = words(json!({ "verb": "show", "page": "p" })).unwrap();
+    let token = shown[1].strip_prefix(&format!("{URL}/ui/")).unwrap();
+    assert_eq!(read_page_token(token).unwrap().0, id);
+    assert_ne!(words(json!({ "verb": "show", "page": "p" })).unwrap(), shown, "unguessable");
+    for wrong in ["", "x", &token[1..], &format!("{token}0"), &format!("ä{}", &token[2..])] {
+        assert_eq!(read_page_token(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
 fn every_verb_becomes_its_command() {
     let payload = format!("{URL}/data/c/{}", Uuid::nil());
     let upload = format!("{URL}/data/u/{}", Uuid::nil());

@@ -91,7 +91,8 @@ fn value(field: &Field, given: &str) -> Result<Value, String> {
         return if field.required { Err("This is needed.".into()) } else { Ok(Value::Null) };
     }
     match field.kind {
-        FieldKind::Text | FieldKind::Paragraph => text(field, given),
+        FieldKind::Text => text(field, trimmed),
+        FieldKind::Paragraph => text(field, given),
         FieldKind::Integer => integer(field, trimmed),
         FieldKind::Date => trimmed
             .parse::<Date>()

@@ -57,11 +57,7 @@ pub fn explain(command: &str, status: u16) -> Explanation {
             "a fault in the device's software or in the plug-in behind the node",
             "try again; if it stays, look into the log of the device",
         ),
-        501 => because(
-            "the device does not implement this",
-            "the command is optional, or its address uses a wildcard, x-name or query that the device lacks",
-            "use another command, or write the address without these",
-        ),
+        501 => not_implemented(command),
         503 => because(
             "the device was too busy just then",
             "it is overloaded, or under maintenance by someone else",
@@ -78,6 +74,28 @@ pub fn explain(command: &str, status: u16) -> Explanation {
             "talk to the user, then send the command again",
         ),
         _ => by_class(status),
+    }
+}
+
+fn not_implemented(command: &str) -> Explanation {
+    let meaning = "the device does not implement this";
+    match command {
+        "SHOW" => because(meaning, "it has no browser", "ask its user in another way"),
+        "SUB" | "UNSUB" => because(
+            meaning,
+            "subscriptions are optional in the standard",
+            "read the address from time to time instead",
+        ),
+        "DEFAULT" => because(
+            meaning,
+            "defaults are optional in the standard",
+            "set the management object at once instead",
+        ),
+        _ => because(
+            meaning,
+            "the command is optional, or its address uses a wildcard, x-name or query that the device lacks",
+            "use another command, or write the address without these",
+        ),
     }
 }
 
@@ -274,6 +292,7 @@ mod tests {
         assert_ne!(explain("GET", 403).cause, explain("EXEC", 403).cause);
         assert_ne!(explain("DELETE", 405).meaning, explain("EXEC", 405).meaning);
         assert_ne!(explain("HGET", 419).meaning, explain("HPUT", 419).meaning);
+        assert_ne!(explain("SHOW", 501).remedy, explain("SUB", 501).remedy);
         assert_ne!(explain("UNSUB", 404).meaning, explain("GET", 404).meaning);
     }
 }

@@ -9,6 +9,7 @@ mod devices;
 mod others;
 mod pushes;
 mod sessions;
+mod standing;
 mod trees;
 
 macro_rules! run_on_sqlite {
@@ -80,6 +81,11 @@ run_on_sqlite! {
         a_way_to_the_device_serves_what_waits_already
         a_stale_step_of_notifying_conflicts
         ways_go_with_their_enrolment;
+    standing:
+        what_stands_keeps_its_payload
+        a_report_counts_once
+        validators_come_with_the_queue
+        pages_are_replaced_by_name;
     others:
         payloads_are_kept_for_their_device
         payloads_of_others_are_safe
