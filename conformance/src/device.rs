@@ -90,6 +90,8 @@ pub struct DeviceSetup {
     pub accounts: Vec<Account>,
     /// Trust anchors, PEM.
     pub ca_file: Option<PathBuf>,
+    /// Settings of TLS but for `ca_file`, and for the time-out.
+    pub https: HttpsConfig,
     /// Settings of sessions.
     pub client: ClientConfig,
     /// Bounds of the tree.
@@ -121,6 +123,7 @@ impl DeviceSetup {
         Self {
             accounts: accounts.into(),
             ca_file,
+            https: HttpsConfig::default(),
             client: ClientConfig::default(),
             quota: Quota::default(),
             request_timeout: Duration::from_secs(30),
@@ -226,7 +229,7 @@ impl TestDevice {
         let https = HttpsConfig {
             ca_file: setup.ca_file.clone(),
             request_timeout: setup.request_timeout,
-            ..HttpsConfig::default()
+            ..setup.https.clone()
         };
         let transport = HttpsTransport::new(&https).expect("TLS settings");
         let client = Client::new(device, transport, setup.client.clone());

@@ -39,6 +39,6 @@ pub use script_device::{ScriptDevice, commands, fetch};
 pub use script_server::{Answer, ScriptServer};
 pub use server::TestServer;
 pub use test_mo::{EXAMPLE_MOID, EXECUTION_ALERT, MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
-pub use tls::{Authority, Flaw};
+pub use tls::{Authority, Flaw, Issued};
 pub use tshark::Dissection;
 pub use wire::{Reply, Request};

@@ -98,7 +98,11 @@ impl TestServer {
     /// The authority that devices have to trust, PEM.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
-        self.place.authority.ca_file()
+        match self.place.config.device.certificate {
+            Some(_) => self.place.authority.ca_file(),
+            // It has made its own.
+            None => self.place.directory.path().join("tls/ca.pem"),
+        }
     }
 
     /// A request to the REST API with the first token; `path` stands below `/api/v1`.

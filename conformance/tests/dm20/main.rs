@@ -49,5 +49,8 @@ mod sec_7_1_notification;
 mod sec_7_2_json;
 mod sec_8_3_fetching;
 mod sec_8_bootstrap;
+mod sec_9_2_digest;
+mod sec_9_2_identity;
+mod sec_9_2_suites;
 mod sec_9_3_gba;
 mod sec_9_security;

@@ -23,7 +23,7 @@ fn challenge() -> Answer {
     Answer::status(401).with("www-authenticate", "Basic realm=\"dm\"")
 }
 
-fn ended(report: &SessionReport) -> bool {
+pub fn ended(report: &SessionReport) -> bool {
     matches!(report.outcome, Outcome::Ended { .. })
 }
 
@@ -34,7 +34,7 @@ async fn session_with(uri: &str, ca: &Authority) -> SessionReport {
 }
 
 /// What OpenSSL's own client says of a TLS connection to the device listener, and whether it trusts it.
-async fn s_client(server: &TestServer, options: &[&str]) -> (bool, String) {
+pub async fn s_client(server: &TestServer, options: &[&str]) -> (bool, String) {
     let mut openssl = Command::new("openssl");
     openssl.args(["s_client", "-verify_return_error", "-verify_hostname", "localhost", "-CAfile"]);
     openssl.arg(server.ca_file()).args(["-connect", &server.device_address().to_string()]).args(options);

@@ -167,6 +167,8 @@ fn ask_for_certificates(builder: &mut SslContextBuilder, settings: &Settings) ->
         store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
     }
     builder.set_verify_cert_store(store.build())?;
+    // To OpenSSL an external key of TLS 1.3 is a session that is resumed, which it takes beside certificates in a named context only.
+    builder.set_session_id_context(b"omadm")?;
     builder.set_verify_callback(mode, |valid, chain| {
         let weak = chain.current_cert().is_some_and(is_weak);
         if valid && weak {
