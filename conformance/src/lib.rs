@@ -13,6 +13,7 @@
 mod agent;
 mod bench;
 mod browser;
+mod chromium;
 pub mod ddf;
 mod device;
 mod log;
@@ -30,6 +31,7 @@ mod wire;
 pub use agent::{AgentProcess, omadm};
 pub use bench::Bench;
 pub use browser::TestBrowser;
+pub use chromium::Chromium;
 pub use device::{Account, DDF_FILES, DEVICE_ID, DeviceSetup, SECRET, TestDevice, USER};
 pub use log::logged;
 pub use package::{Package1, Package3, Part, Schema, dmmo};
