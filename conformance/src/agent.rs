@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
@@ -48,6 +49,17 @@ impl AgentProcess {
         std::fs::write(&file, reply.json()["bootstrap"].to_string()).expect("a writable directory");
         agent.run(&["bootstrap", &file.display().to_string()]).await;
         agent
+    }
+
+    /// Hands a line to a running agent, as a local application does, and gives its answer.
+    pub async fn say(&self, line: &Value) -> Value {
+        let path = self.directory.path().join("state").join("agent.sock");
+        let stream = tokio::net::UnixStream::connect(path).await.expect("the agent runs");
+        let mut stream = BufReader::new(stream);
+        stream.write_all(format!("{line}\n").as_bytes()).await.expect("the agent reads");
+        let mut answer = String::new();
+        stream.read_line(&mut answer).await.expect("the agent answers");
+        serde_json::from_str(&answer).expect("a line of JSON")
     }
 
     /// Runs one session in a process and gives what it prints as JSON.

@@ -6,8 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use omadm_client::Outcome;
-use omadm_client::notification::{Ignored, NotificationConfig, Notifications, Wake};
-use omadm_conformance::{AgentProcess, Pair, TestServer, proves};
+use omadm_client::notification::{
+    Choice, Connection, Ignored, NotificationConfig, Notifications, Wake, choose,
+};
+use omadm_conformance::{Account, AgentProcess, DeviceSetup, Pair, TestServer, proves};
 use openssl::sha::sha256;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -438,7 +440,7 @@ async fn registrations_need_credentials_and_a_reg_id() {
 
 #[tokio::test]
 async fn the_server_process_wakes_the_agent_process() {
-    proves!("D2-E.1-07", "D2-E.3-01");
+    proves!("D2-E.1-07", "D2-E.3-01", "DM-MEC-006-C-O", "D2-E-02");
     let server = TestServer::start().await;
     let agent = AgentProcess::bootstrapped(&server, "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c00e1").await;
     let free = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -470,4 +472,76 @@ async fn the_server_process_wakes_the_agent_process() {
         .find(|event| event["kind"] == "alert" && event["body"].to_string().contains("ServerInitiatedMgmt"));
     let alert = alert.expect("the session names the notification")["body"].to_string();
     assert!(alert.contains(&sent[0]["body"]["id"].to_string()), "{alert}");
+
+    // A push that comes to the machine in a way of its own.
+    let carrier = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = carrier.local_addr().unwrap().port();
+    reach(&server, &agent.device_id, &[format!("udp:127.0.0.1:{port}")]).await;
+    let id = server.queue_for(&agent.device_id, &json!({ "verb": "get", "address": DEVINFO })).await;
+    let push: String = datagram(&carrier).await.iter().map(|octet| format!("{octet:02x}")).collect();
+    assert_eq!(agent.say(&json!({ "push": push })).await, json!("taken"));
+    assert!(agent.say(&json!({ "push": push })).await["refused"].as_str().is_some(), "not twice");
+    assert_eq!(server.get(&format!("/commands/{id}?wait=60")).await["state"], "done");
+}
+
+/// A push of these options, without digest.
+fn push_of(version: u16, count: u16, options: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut out = vec![0x01, 0x06, 0x03, 0xd8, 0xaf, 0x87];
+    out.extend((version << 12 | count << 7).to_be_bytes());
+    let mut last = 0;
+    for (number, value) in options {
+        out.extend(((number - last) << 12 | u16::try_from(value.len()).unwrap()).to_be_bytes());
+        out.extend(*value);
+        last = *number;
+    }
+    out
+}
+
+#[tokio::test]
+async fn an_account_without_secret_takes_what_has_no_digest() {
+    proves!(
+        "DM-PACK-006-C-O",
+        "D2-5.2.1.2-06",
+        "D2-5.2.1.2-07",
+        "D2-5.2.1.2-08",
+        "D2-5.2.1.2-09",
+        "D2-5.2.1.2-10",
+        "D2-5.2.1.2-12",
+        "D2-5.2.1.2-14",
+        "D2-5.2.1.2-15",
+        "D2-5.2.1.2-17",
+        "D2-5.2.1.2-19"
+    );
+    let account = Account::new("s1", "https://localhost:1/dm");
+    let mut device = DeviceSetup::new([account], None).open();
+    let notifications = Notifications::new(NotificationConfig::default());
+    let mut take = |push: &[u8]| notifications.push(device.client.device_mut(), push);
+    let named: (u16, &[u8]) = (1, b"s1");
+    let wake = take(&push_of(2, 4, &[named, (2, &[2, 1]), (3, &[1, 2]), (6, &[])])).unwrap();
+    assert_eq!((wake.server.as_str(), wake.id, wake.send_mos), ("s1", Some(258), true));
+    assert_eq!(
+        choose(&wake.connections, &[Connection::Cellular, Connection::Wlan]),
+        Choice::Use(Connection::Wlan)
+    );
+    assert_eq!(choose(&wake.connections, &[Connection::Wireline]), Choice::Wait);
+    let any = take(&push_of(2, 2, &[named, (2, &[2, 0])])).unwrap();
+    assert_eq!(choose(&any.connections, &[Connection::Wireline]), Choice::Any);
+    let nameless = take(&push_of(2, 1, &[(6, &[])])).unwrap();
+    assert_eq!((nameless.server.as_str(), nameless.id), ("s1", None), "there is one account only");
+    assert!(take(&push_of(2, 2, &[named, (9, b"x")])).is_ok(), "an option of another version");
+    assert!(matches!(take(&push_of(2, 2, &[named, (4, &[0; 32])])), Err(Ignored::NoSecret(_))));
+    let future = (std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() + 1_000).to_be_bytes();
+    assert!(matches!(take(&push_of(2, 2, &[named, (5, &future)])), Err(Ignored::FromTheFuture { .. })));
+    for (version, count, options) in [
+        (1, 1, &[named][..]),
+        (3, 1, &[named]),
+        (2, 2, &[named]),
+        (2, 0, &[named]),
+        (2, 2, &[named, (3, &[1])]),
+        (2, 2, &[named, (6, &[1])]),
+        (2, 1, &[(1, &[0xff])]),
+    ] {
+        let outcome = take(&push_of(version, count, options));
+        assert!(matches!(outcome, Err(Ignored::Malformed(_))), "{version} {count} {options:?}: {outcome:?}");
+    }
 }

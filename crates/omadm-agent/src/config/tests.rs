@@ -151,6 +151,11 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("[tls]\nmax_version = \"1.1\"", "line 2: tls.max_version: is older than tls.min_version"),
         ("[tls]\nsuites = [\"RC4\"]", "line 2: tls.suites: there is no suite \"RC4\" here"),
         ("[session]\ndigest = [\"SHA\"]", "line 2: session.digest: unknown variant `SHA`"),
+        ("[notification]\nremembered = 0", "line 2: notification.remembered: has to be 1 to 1000"),
+        ("[notification]\nremembered = 1001", "line 2: notification.remembered: has to be 1 to 1000"),
+        ("[notification]\nin_all = 0", "line 2: notification.in_all: has to be 1 or more"),
+        ("[notification]\nper_source = 0", "line 2: notification.per_source: has to be 1 or more"),
+        ("[notification]\nmax_age = \"9ms\"", "line 2: notification.max_age: has to be one second or more"),
         ("\n[device]\nid = \"IMEI:12\"", "line 3: device.id: an IMEI has 15 digits"),
         (
             "[access]\ngrants = [{ moid = \"urn:x:1.0\", server = \"*\", rights = [\"own\"] }]",

@@ -42,8 +42,10 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if !(1..=1_000).contains(&notification.remembered) {
         return Err(Fault::new("notification.remembered", "has to be 1 to 1000"));
     }
-    if notification.per_source == 0 || notification.in_all == 0 {
-        return Err(Fault::new("notification.per_source", "and notification.in_all have to be 1 or more"));
+    let bounds =
+        [("notification.per_source", notification.per_source), ("notification.in_all", notification.in_all)];
+    if let Some((key, _)) = bounds.into_iter().find(|(_, bound)| *bound == 0) {
+        return Err(Fault::new(key, "has to be 1 or more"));
     }
     if notification.max_age < Span::secs(1) {
         return Err(Fault::new("notification.max_age", "has to be one second or more"));

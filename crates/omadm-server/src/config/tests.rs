@@ -106,9 +106,36 @@ fn bad_values_name_their_origin() {
         ("[data]\nmax_upload = \"513 MiB\"", "1 to 536870912"),
         ("[data]\nmax_items = 99", "100 to 1000000"),
         ("[trace]\nkeep_bytes = \"513 MiB\"", "0 to 536870912"),
+        ("[notifier]\nmax_attempts = 101", "1 to 100"),
+        ("[notifier]\nmax_per_day = 0", "1 to 100000"),
+        ("[notifier]\nconcurrent = 1001", "1 to 1000"),
     ] {
         let error = load(setting, &[]).unwrap_err();
         assert!(error.ends_with(&format!("has to be {range}")), "{error}");
     }
     assert!(load("[device]\nmax_new_sessions = 0\n[trace]\nkeep_bytes = 0", &[]).is_ok(), "maintenance");
+}
+
+#[test]
+fn gateways_and_services_need_their_address() {
+    let ends = |text: &str, end: &str| {
+        let error = load(text, &[]).unwrap_err();
+        assert!(error.ends_with(end), "{error}");
+    };
+    ends("[sms]\ngateway = \"http\"", "sms.url: is needed to reach the gateway");
+    ends("[sms]\ngateway = \"smpp\"", "sms.address: is needed to reach the gateway");
+    ends("[cloud]\nservice = \"fcm\"", "cloud.url: is needed to reach the service");
+    ends("[cloud]\nurl = \"ftp://a\"", "cloud.url: has to begin with https:// or http://");
+    ends("[sms]\nsystem_id = \"1234567890123456\"", "has at most 15 printable ASCII characters");
+    ends("[sms]\nsystem_type = \"1234567890123\"", "has at most 12 printable ASCII characters");
+    ends(
+        "[sms]\nsource = \"me\"",
+        "sms.source: is no number: write 1 to 20 digits, after a + if with country code",
+    );
+    ends("[notifier]\nretry_after = \"9ms\"", "notifier.retry_after: has to be one second or more");
+    let error = load("[notifier]\nconnections = [\"any\", \"wlan\"]", &[]).unwrap_err();
+    assert!(error.contains("notifier.connections: WLAN comes after ANY_AVAILABLE"), "{error}");
+    let good = "[sms]\ngateway = \"smpp\"\naddress = \"a:2775\"\nsystem_id = \"123456789012345\"\n\
+                [notifier]\nconnections = [\"wlan\", \"any\"]\nmax_attempts = 100\nmin_interval = 0";
+    assert!(load(good, &[]).is_ok(), "{:?}", load(good, &[]));
 }
