@@ -184,12 +184,13 @@ impl Change<'_> {
             }
             let given = new_sums.get(path).into_iter().flatten();
             for (authority, rights) in given {
-                let kept = old_sums.get(path).and_then(|old| old.get(authority)) == Some(rights);
+                // To take rights away is no delegation.
+                let held = old_sums.get(path).and_then(|old| old.get(authority)).copied().unwrap_or_default();
                 let entitled = match authority {
                     Authority::Server(to) => self.tree.provisioned(to, &subject.moid),
                     Authority::Application(_) | Authority::Everyone => true,
                 };
-                if !kept && !entitled {
+                if !held.contains(*rights) && !entitled {
                     return Err(refused(self.tree.describe(place)));
                 }
             }

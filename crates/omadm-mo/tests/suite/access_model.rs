@@ -290,6 +290,58 @@ impl World {
     }
 }
 
+/// A server sets the first entry of a group: instance, group, MAID and AR.
+type Delegation = (usize, usize, &'static str, u8);
+
+fn any_delegation() -> impl Strategy<Value = Delegation> {
+    let maid = prop::sample::select(vec!["serverid:S1", "serverid:S2", "S3", "appid:S1", "*"]);
+    (0..INSTANCES.len(), 0usize..4, maid, 0u8..16)
+}
+
+impl World {
+    /// Whether a server may do so, and the world after it.
+    fn delegate(&self, server: usize, (at, group, maid, ar): Delegation) -> Result<Self, &'static str> {
+        let Some(old) = self.groups[at].get(group) else { return Err("not found") };
+        if server == 2 {
+            return Err("not provisioned");
+        }
+        if !self.has_any_right(at, server) {
+            return Err("not found");
+        }
+        let mut after = self.clone();
+        after.groups[at][group].entries[0] = (maid, ar);
+        let full =
+            |maid: &str| if maid.starts_with('S') { format!("serverid:{maid}") } else { maid.to_owned() };
+        let sum = |world: &Self, maid: &str| {
+            let groups = world.groups[at].iter().filter(|other| other.path == old.path);
+            let entries =
+                groups.flat_map(|group| &group.entries).filter(|(other, _)| full(other) == full(maid));
+            entries.fold(None, |sum, (_, ar)| Some(sum.unwrap_or(0) | ar))
+        };
+        // What changes nothing takes no right.
+        if [maid, old.entries[0].0].into_iter().all(|maid| sum(&after, maid) == sum(self, maid)) {
+            return Ok(after);
+        }
+        // The entries are about the node at Path, or the last one on the way that is there.
+        let mut place = old.path.clone();
+        while self.def(at, &place).is_none() {
+            place.pop();
+        }
+        if self.ar(at, server, &place) & 8 == 0 {
+            return Err("no right");
+        }
+        let gains = sum(&after, maid).unwrap_or(0) & !sum(self, maid).unwrap_or(0) != 0;
+        let asked_for = match full(maid).strip_prefix("serverid:") {
+            Some(id) => {
+                let index = SERVERS.iter().position(|known| *known == id).unwrap();
+                self.may_use(index, MOIDS[INSTANCES[at].0])
+            }
+            None => true,
+        };
+        if gains && !asked_for { Err("no right") } else { Ok(after) }
+    }
+}
+
 /// The tree of the product.
 impl World {
     fn build(&self) -> Tree {
@@ -405,7 +457,7 @@ fn sorted(content: Content) -> Content {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn decides_as_the_model(world in any_world(), commands in vec(any_command(), 1..24)) {
@@ -430,6 +482,36 @@ proptest! {
                     let found = tree.resolve(&Actor::Device, &uri(&place(at, &path))).unwrap();
                     let content = tree.content(&actor, found[0].node, command.level).map(sorted);
                     prop_assert_eq!(content, Some(world.content(at, &path, command.level)), "{} by {}", address, server);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn delegates_as_the_model(world in any_world(), delegations in vec(any_delegation(), 1..12)) {
+        let mut world = world;
+        let mut tree = world.build();
+        for (delegation, server) in delegations.into_iter().zip((0..SERVERS.len()).cycle()) {
+            let (at, group, maid, ar) = delegation;
+            let (moid, miid) = INSTANCES[at];
+            let place = format!("{DACMO}/dac/{}/{miid}/g{group}/Permissions/0", MOIDS[moid]);
+            let entry = node_of([("MAID", text(maid)), ("AR", leaf(&ar.to_string()))]);
+            let expected = world.delegate(server, delegation);
+            // Without such a group the entry would be a new one, which has other rules.
+            if expected.as_ref().err() == Some(&"not found") && world.groups[at].len() <= group {
+                continue;
+            }
+            let done = write(&mut tree, as_server(SERVERS[server]), |change| {
+                change.store_at(&uri(&place), None, entry)
+            });
+            let said = done.as_ref().map(|_| ()).map_err(class);
+            prop_assert_eq!(said, expected.as_ref().map(|_| ()).map_err(|error| *error), "{} {:?}", server, delegation);
+            world = expected.unwrap_or(world);
+            for node in world.subtree(at, &[]).into_iter().map(|(node, _)| node) {
+                let found = tree.resolve(&Actor::Device, &uri(&self::place(at, &node))).unwrap();
+                for (index, server) in SERVERS.into_iter().enumerate() {
+                    let rights = tree.rights(&authority(server), found[0].node).ar();
+                    prop_assert_eq!(rights, world.ar(at, index, &node), "{} at {:?}", server, node);
                 }
             }
         }
