@@ -30,6 +30,9 @@ pub struct Factory {
     /// Start anew if the device is enrolled already: its queue and its last known tree are dropped.
     #[arg(long)]
     replace: bool,
+    /// Let the device use its secret as a pre-shared key in TLS (PSK-TLS); the server then keeps the secret itself.
+    #[arg(long)]
+    psk: bool,
     /// Management objects that the server may use, by MOID; `*` (all of them) if not given. Can be repeated.
     #[arg(long, value_name = "MOID")]
     moid: Vec<String>,
@@ -78,6 +81,7 @@ impl Factory {
         let mut device = Map::new();
         device.insert("id".to_owned(), self.device.as_str().into());
         device.insert("replace".to_owned(), self.replace.into());
+        device.insert("psk".to_owned(), self.psk.into());
         if let Some(label) = &self.label {
             device.insert("label".to_owned(), label.as_str().into());
         }

@@ -70,6 +70,9 @@ pub struct Add {
     /// Start anew if the device is enrolled already: its queue and its last known tree are dropped.
     #[arg(long)]
     replace: bool,
+    /// Let the device use its secret as a pre-shared key in TLS (PSK-TLS); the server then keeps the secret itself.
+    #[arg(long)]
+    psk: bool,
 }
 
 impl Device {
@@ -190,7 +193,7 @@ async fn last_known_tree(api: &Api, output: Format, id: &str, at: Option<&str>) 
 }
 
 async fn enrol(api: &Api, output: Format, add: &Add) -> Result<(), Failure> {
-    let mut body = json!({ "id": add.device, "replace": add.replace });
+    let mut body = json!({ "id": add.device, "replace": add.replace, "psk": add.psk });
     if let (Some(label), Some(members)) = (&add.label, body.as_object_mut()) {
         members.insert("label".to_owned(), label.as_str().into());
     }
