@@ -113,14 +113,12 @@ async fn ddf_files_of_dm_1_x_are_used_as_they_are() {
     proves!("D2-13.3-01");
     let mut bench = Bench::with(|setup| setup.data_objects.push(PUBLIC_DDF.to_owned())).await;
     let fumo = "urn:oma:mo:oma-fumo:1.0";
-    let package =
-        json!({ "PkgName": "update", "DownloadAndUpdate": { "PkgURL": "https://vendor.example/1" } });
-    let data = json!([{ "ClientURI": format!("{fumo}//"), "MOData": { "p1": package } }]);
+    let data = json!([{ "ClientURI": format!("{fumo}//"), "MOData": { "p1": { "PkgName": "update" } } }]);
     let uri = bench.server.serve("/fumo", &data);
-    let url = format!("{fumo}//DownloadAndUpdate/PkgURL");
-    let answer = bench.run(json!([["HGET", uri], ["GET", url], ["DELETE", url]])).await;
-    assert_eq!(answer.statuses(), [200, 200, 405], "structure and access types hold");
-    assert_eq!(answer.value(1), "https://vendor.example/1");
+    let name = format!("{fumo}//PkgName");
+    let answer = bench.run(json!([["HGET", uri], ["GET", name], ["DELETE", name], ["EXEC", name]])).await;
+    assert_eq!(answer.statuses(), [200, 200, 405, 405], "structure and access types hold");
+    assert_eq!(answer.value(1), "update");
 
     let server = TestServer::start().await;
     let reply = server.put_ddf("fumo.ddf", PUBLIC_DDF).await;
