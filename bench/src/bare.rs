@@ -36,8 +36,7 @@ use crate::in_process::{self, Exchange};
 use crate::processes::Running;
 
 /// Connections, as many as the load over TLS has.
-pub static CONNECTIONS: std::sync::LazyLock<usize> =
-    std::sync::LazyLock::new(|| std::env::var("CONNS").ok().and_then(|v| v.parse().ok()).unwrap_or(64));
+pub const CONNECTIONS: usize = 256;
 /// What the omadm server offers, too.
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 /// The certificate to trust, in the directory of the server.
@@ -87,7 +86,7 @@ pub fn serve(dir: &Path) -> Result<()> {
     let acceptor = acceptor.build();
     let [first, second] = <[Exchange; 2]>::try_from(in_process::exchanges()?)
         .map_err(|exchanges| format!("a session has {} exchanges, not two", exchanges.len()))?;
-    let answer = async move |headers: HeaderMap| {
+    let answer = async move |headers: HeaderMap, _body: Bytes| {
         let begins = headers.get(CONTENT_TYPE).is_some_and(|given| *given == first.content_type);
         let reply = if begins { first.reply.clone() } else { second.reply.clone() };
         ([(CONTENT_TYPE, media_type::REQUEST_JSON)], reply)
@@ -115,7 +114,7 @@ async fn converse(acceptor: &SslAcceptor, stream: tokio::net::TcpStream, router:
 /// One transport, and so one connection, for each client; each has had an answer already.
 async fn connect(requests: &[(Uri, HeaderMap, Bytes)], authority: &Path) -> Result<Vec<HttpsTransport>> {
     let mut clients = Vec::new();
-    for _ in 0..*CONNECTIONS {
+    for _ in 0..CONNECTIONS {
         let config = HttpsConfig { ca_file: Some(authority.to_owned()), ..HttpsConfig::default() };
         let client = HttpsTransport::new(&config)?;
         session(&client, requests).await?;

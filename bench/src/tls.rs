@@ -61,11 +61,11 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
 }
 
 fn load(effort: &Effort, server: &Server) -> Result<Load> {
-    let (devices, sessions) = if effort.full { ("1000", "5") } else { ("200", "3") };
+    let (devices, sessions) = if effort.full { ("4000", "2") } else { ("500", "2") };
     let connections = bare::CONNECTIONS.to_string();
     let output = Command::new(processes::server()?)
         .args(["sim", "--protocol", "dm2.0", "--output", "json"])
-        .args(["--devices", devices, "--sessions", sessions, "--concurrency", &connections])
+        .args(["--devices", devices, "--sessions", sessions, "--warm-up", "1", "--concurrency", &connections])
         .args(["--server", &server.operator_url])
         .arg("--token-file")
         .arg(&server.token_file)

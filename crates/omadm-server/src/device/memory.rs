@@ -63,7 +63,8 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use omadm_mo::{DeviceId, Time};
-    use omadm_store::{Device, SessionRow};
+    use omadm_store::{Command, CommandState, Device, SessionRow};
+    use uuid::Uuid;
 
     use super::*;
 
@@ -101,6 +102,29 @@ mod tests {
                 validators: Vec::new(),
             },
         )
+    }
+
+    fn command() -> Command {
+        Command {
+            id: Uuid::nil(),
+            device: DeviceId::parse("A:1").unwrap(),
+            generation: 1,
+            seq: 1,
+            verb: "get".to_owned(),
+            address: String::new(),
+            args: String::new(),
+            payload: None,
+            state: CommandState::Queued,
+            status: None,
+            reason: None,
+            result: None,
+            attempts: 0,
+            created: Time(0),
+            sent: None,
+            finished: None,
+            expires: Time(1),
+            created_by: String::new(),
+        }
     }
 
     fn keep(memory: &Memory, user: &str) {
@@ -155,5 +179,7 @@ mod tests {
         assert!(!row(|row| row.ended = true));
         assert!(!kept(|check| check.more = true));
         assert!(!kept(|check| check.session = None));
+        assert!(kept(|check| check.commands = vec![command(); MAX_COMMANDS]));
+        assert!(!kept(|check| check.commands = vec![command(); MAX_COMMANDS + 1]));
     }
 }

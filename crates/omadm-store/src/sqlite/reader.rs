@@ -17,10 +17,10 @@ use crate::StoreError;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A small read that takes longer has waited for the disk.
-const QUICK: Duration = Duration::from_millis(1);
+/// A small read that takes longer has waited for the disk, and not only for its turn on a busy processor.
+const QUICK: Duration = Duration::from_millis(10);
 /// How long small reads go to the threads after one of them has waited for the disk.
-const AVOID: Duration = Duration::from_secs(1);
+const AVOID: Duration = Duration::from_millis(200);
 
 /// Handle of the connections; dropping it ends the threads once the queue is empty.
 pub(super) struct Readers {
