@@ -6,7 +6,7 @@ mod operator;
 mod process;
 mod summary;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -41,6 +41,8 @@ struct Place {
     device_port: u16,
     /// Port for operators.
     operator_port: u16,
+    /// Port on which the agent hears notifications.
+    push_port: u16,
 }
 
 /// Runs the demo.
@@ -67,6 +69,8 @@ pub(crate) fn run(ending: Ending) -> Result {
         Ok(operator.json(&["device", "show", &device])?.get("last_contact").is_some_and(|at| !at.is_null()))
     })?;
 
+    say("telling the server where to call this machine; it polls once an hour only");
+    operator.show(&["device", "push", &device, &place.push_address()])?;
     let seen = walk_through(&operator, &device)?;
     summary::print(&place, &device, &seen, ending);
     if ending == Ending::Keep {
@@ -140,7 +144,8 @@ impl Place {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(running, std::process::id().to_string())?;
         let programs = target_dir().join("debug");
-        Ok(Self { folder, programs, device_port: free_port()?, operator_port: free_port()? })
+        let push_port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+        Ok(Self { folder, programs, device_port: free_port()?, operator_port: free_port()?, push_port })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -151,6 +156,10 @@ impl Place {
         format!("http://127.0.0.1:{}", self.operator_port)
     }
 
+    fn push_address(&self) -> String {
+        format!("udp:127.0.0.1:{}", self.push_port)
+    }
+
     fn token_file(&self) -> PathBuf {
         self.path("server").join("operator.token")
     }
@@ -158,7 +167,7 @@ impl Place {
     fn start_server(&self) -> Result<Background> {
         let settings = format!(
             "[server]\npublic_url = \"https://localhost:{device}\"\n\n[device]\nlisten = \"127.0.0.1:{device}\"\n\n\
-             [operator]\nlisten = \"127.0.0.1:{operator}\"\n",
+             [operator]\nlisten = \"127.0.0.1:{operator}\"\n\n[notifier]\nmin_interval = 0\n",
             device = self.device_port,
             operator = self.operator_port
         );
@@ -188,10 +197,12 @@ impl Place {
     /// Writes the agent's configuration and asks the agent who this machine is.
     fn device_id(&self) -> Result<String> {
         let settings = format!(
-            "[device]\ndata_dir = {:?}\n\n[bootstrap]\nfile = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 1\n",
+            "[device]\ndata_dir = {:?}\n\n[bootstrap]\nfile = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 3600\n\n\
+             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\n",
             self.path("agent"),
             self.path("bootstrap.json"),
-            self.path("ca.pem")
+            self.path("ca.pem"),
+            self.push_port
         );
         std::fs::write(self.path("agent.toml"), settings)?;
         // The certificate comes with the bootstrap; the agent reads the file already when it is asked for its identity.

@@ -23,6 +23,7 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
         }
     }
     println!("  written      {NOTE:?}, and read back");
+    println!("  called       by notifications to {}, for each command", place.push_address());
     println!("  executed     Operations/PollNow of the agent");
     println!("  refused      {}", seen.failure);
     println!("\n════ Where to look next\n");
