@@ -1,11 +1,14 @@
 //! Alert types and the worked examples (`DM 2.0 Appendix D, I`).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_client::notification::{Ignored, NotificationConfig, Notifications};
 use omadm_client::{Alert, Outcome, Trigger};
 use omadm_codec::dm2::{Initiation, Request, mo_data};
 use omadm_codec::{Leniency, Limits};
 use omadm_conformance::ddf::{node, properties, single_root, tree};
 use omadm_conformance::{
-    Answer, Bench, DEVICE_ID, DeviceSetup, Schema, TestDevice, TestServer, commands, proves,
+    Account, Answer, Bench, DEVICE_ID, DeviceSetup, Schema, TestDevice, TestServer, commands, proves,
 };
 use omadm_mo::{Content, Moid, NodeName, ServerId, Value as Leaf};
 use serde_json::{Value, json};
@@ -223,4 +226,53 @@ async fn example_2_creates_an_instance() {
     let request = Request::decode(end.as_bytes(), &Limits::default(), &mut Leniency::strict(), &known);
     assert!(request.is_ok());
     assert_eq!(server.command(&id).await["result"]["stored"], json!([place]));
+}
+
+/// A Package#0 for DMS1 with this number and digest, its time now.
+fn notification(number: u16, secret: &str, data: &str) -> Vec<u8> {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let now = u32::try_from(now).unwrap().to_be_bytes();
+    let number = number.to_be_bytes();
+    let package = |digest: &[u8]| {
+        // VER 2, OC 4; each option begins with the distance to the number of the one before, and its length.
+        let options: [(u8, &[u8]); 4] = [(1, b"DMS1"), (2, &number), (1, digest), (1, &now)];
+        let options =
+            options.map(|(delta, value)| [&[delta << 4, u8::try_from(value.len()).unwrap()], value].concat());
+        [vec![0x22, 0x00], options.concat()].concat()
+    };
+    let zeroed = package(&[0; 32]);
+    package(&openssl::sha::sha256(&[secret.as_bytes(), &zeroed, data.as_bytes()].concat()))
+}
+
+#[tokio::test]
+async fn example_2_changes_the_notification_secret() {
+    proves!("D2-I.2-02");
+    const NEW: &str = "AB123CES121XX90TPOWQESEFSE33";
+    let mut bench = Bench::new().await;
+    let mut item = Account::new("DMS1", &bench.server.dm_uri()).bootstrap_item();
+    let noti = json!({ "Type": 0, "Data": STANDARD.encode("data"), "Secret": STANDARD.encode("old") });
+    item["MOData"]["DMS1"]["Auth"]["Noti"] = noti;
+    let bootstrap = json!([item]).to_string();
+    bench.device.client.device_mut().install_bootstrap(bootstrap.as_bytes()).unwrap();
+    let notifications = Notifications::new(NotificationConfig::default());
+    let mut is_taken = {
+        let mut number = 0;
+        move |bench: &mut Bench, secret: &str| {
+            number += 1;
+            let package = notification(number, secret, "data");
+            match notifications.notification(bench.device.client.device_mut(), &package) {
+                Ok(wake) => wake.server.as_str() == "DMS1",
+                Err(Ignored::WrongDigest(_)) => false,
+                Err(ignored) => panic!("{ignored}"),
+            }
+        }
+    };
+    assert!(is_taken(&mut bench, "old") && !is_taken(&mut bench, NEW));
+    bench.server.route(&http::Method::GET, "/new_secret", Answer::body("text/plain", NEW));
+    let uri = bench.server.uri("/new_secret");
+    let place = "urn:oma:mo:oma-dm-dmacc:2.0/(x)/AuthNoti/AuthSecret?nv=(x)/ServerID:DMS1";
+    assert_eq!(bench.status(json!(["HGET", uri, place])).await, 200);
+    let secret = bench.device.value("urn:oma:mo:oma-dm-dmacc:1.2//Auth/Noti/Secret");
+    assert_eq!(secret, Some(Leaf::Bytes(NEW.as_bytes().to_vec())));
+    assert!(is_taken(&mut bench, NEW) && !is_taken(&mut bench, "old"));
 }
