@@ -128,7 +128,7 @@ fn with_problems(mut document: OpenApi) -> OpenApi {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
-            for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('4')) {
+            for (_, response) in responses.iter_mut().filter(|(status, _)| !status.starts_with('2')) {
                 *response = refusal("Why it was not done");
             }
             responses.insert("default".to_owned(), refusal("Why it was not done"));
