@@ -133,10 +133,9 @@ fn ten_minutes_pass(server: &TestServer) {
     let database = rusqlite::Connection::open(server.database());
     let shifted = database.and_then(|database| {
         database.execute_batch(
-            "UPDATE session SET updated = updated - 600000000;
-             UPDATE session_log SET started = started - 600000000, updated = updated - 600000000;
+            "UPDATE session_log SET started = started - 600000000, updated = updated - 600000000;
              UPDATE trace SET at = at - 600000000;
-             UPDATE device SET last_contact = last_contact - 600000000;
+             UPDATE device SET last_contact = last_contact - 600000000, updated = updated - 600000000;
              UPDATE command SET created = created - 600000000, sent = sent - 600000000;",
         )
     });

@@ -57,7 +57,9 @@ async fn the_answer_of_the_user_is_the_result() {
     assert_eq!(browse(&device, Method::POST, &uri, &foreign, "answer=no").await.status, 403);
     assert_eq!(browse(&device, Method::POST, &uri, &[], "answer=perhaps").await.status, 422);
     assert_eq!(server.command(&id).await["state"], "sent");
-    assert_eq!(browse(&device, Method::POST, &uri, &[], "answer=yes").await.status, 303);
+    let most = format!("answer=yes&more={}", "x".repeat((1 << 20) - "answer=yes&more=".len()));
+    assert_eq!(browse(&device, Method::POST, &uri, &[], &format!("{most}x")).await.status, 413);
+    assert_eq!(browse(&device, Method::POST, &uri, &[], &most).await.status, 303);
     let command = server.command(&id).await;
     assert_eq!(
         (&command["state"], &command["result"]["answer"]),

@@ -49,7 +49,7 @@ pub(super) fn executed(pending: &Pending) -> Option<&ClientUri> {
 }
 
 /// Whether two addresses may be of one node; what is not said, such as the only instance, may be anything.
-pub(super) fn may_be_one(one: &ClientUri, other: &ClientUri) -> bool {
+fn may_be_one(one: &ClientUri, other: &ClientUri) -> bool {
     let instances = match (&one.inst, &other.inst) {
         (MoInst::Miid(one), MoInst::Miid(other)) => one == other,
         _ => true,
