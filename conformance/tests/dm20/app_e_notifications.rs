@@ -324,6 +324,10 @@ async fn short_messages_bring_notifications_too() {
 
 /// Serves one HTTP request and gives its head and body.
 async fn request(listener: &TcpListener, answer: &str) -> (String, Vec<u8>) {
+    request_answered(listener, "200 OK", answer).await
+}
+
+async fn request_answered(listener: &TcpListener, status: &str, answer: &str) -> (String, Vec<u8>) {
     let (stream, _) = listener.accept().await.unwrap();
     let mut stream = BufReader::new(stream);
     let mut head = String::new();
@@ -336,7 +340,7 @@ async fn request(listener: &TcpListener, answer: &str) -> (String, Vec<u8>) {
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.unwrap();
     let reply =
-        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len());
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len());
     let mut stream: TcpStream = stream.into_inner();
     stream.write_all(reply.as_bytes()).await.unwrap();
     (head, body)
@@ -412,6 +416,35 @@ async fn cloud_messages_bring_notifications_too() {
         pair.device.client.unregister_push(&us, "the registration").await.unwrap();
         assert!(pair.server.get(&path).await["registration"].is_null());
     }
+}
+
+#[tokio::test]
+async fn a_registration_that_is_gone_is_forgotten() {
+    let google = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/send", google.local_addr().unwrap());
+    let server = TestServer::with(|config| {
+        config.cloud.service = omadm_server::config::CloudService::Fcm;
+        config.cloud.url = Some(url);
+    })
+    .await;
+    let device = server.enrol(omadm_conformance::DEVICE_ID).await;
+    let authorization = device.authorization();
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/x-www-form-urlencoded;charset=UTF-8"),
+    ];
+    assert_eq!(device.send(Method::POST, "/push/register", &headers, b"RegId=gone").await.status, 204);
+    let path = format!("/devices/{}/notify", device.device_id);
+    let answer = r#"{"error":{"code":404,"status":"NOT_FOUND","details":[{"errorCode":"UNREGISTERED"}]}}"#;
+    let serving = request_answered(&google, "404 Not Found", answer);
+    let (_, refused) = tokio::join!(serving, server.rest(Method::POST, &path, None));
+    assert_eq!(refused.status, 502);
+    let said = refused.json()["detail"].to_string();
+    assert!(said.contains("UNREGISTERED"), "{said}");
+    let push = server.get(&format!("/devices/{}/push", device.device_id)).await;
+    assert!(push["registration"].is_null(), "{push}");
+    let again = server.rest(Method::POST, &path, None).await;
+    assert_eq!(again.status, 409, "there is no way any more");
 }
 
 #[tokio::test]
