@@ -202,14 +202,45 @@ fn remove_unlisted(
         if value.is_some() {
             remove_below(conn, device, generation, at)?;
         } else if parents.contains(*at) {
-            for known in range(conn, device, generation, at, Some(at), u32::MAX)? {
-                if known.at.parent().as_ref() == Some(*at) && !nodes.contains_key(&known.at) {
-                    remove(conn, device, generation, &known.at)?;
+            for child in children(conn, device, generation, at)? {
+                if !nodes.contains_key(&child) {
+                    remove(conn, device, generation, &child)?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// The nodes right below one. What is below these is leapt over, so that this costs by their number alone.
+fn children(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    at: &TreeAddress,
+) -> Result<Vec<TreeAddress>, StoreError> {
+    let (below, end) = (format!("{}/", at.path), format!("{}0", at.path));
+    let mut from = below.clone();
+    let mut children = Vec::new();
+    loop {
+        let next = query_optional(
+            conn,
+            "SELECT path FROM tree WHERE device = ?1 AND generation = ?2 AND moid = ?3 AND miid = ?4
+               AND path >= ?5 AND path < ?6 ORDER BY path LIMIT 1",
+            params![device.as_str(), generation, at.moid, at.miid, from, end],
+            |row| row.get::<_, String>(0),
+        )?;
+        let Some(path) = next else { return Ok(children) };
+        let name = path.strip_prefix(&below).unwrap_or_default();
+        match name.split_once('/') {
+            // Between `/a` and what is below it come the likes of `/a-b`.
+            None => {
+                from = format!("{path}\u{1}");
+                children.push(TreeAddress { path, ..at.clone() });
+            }
+            Some((child, _)) => from = format!("{below}{child}0"),
+        }
+    }
 }
 
 /// Writes nodes, and those above them as interior nodes.

@@ -71,6 +71,7 @@ run_on_sqlite! {
         replacing_forgets_what_was_below
         removing_spares_the_siblings
         merging_keeps_what_is_deeper
+        merging_tells_siblings_from_what_is_deeper
         ancestors_are_made
         an_update_of_the_only_instance_needs_one
         trees_of_devices_are_apart;

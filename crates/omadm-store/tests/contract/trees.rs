@@ -142,6 +142,14 @@ pub async fn merging_keeps_what_is_deeper(store: &dyn Store) {
     assert_eq!(lines(store, &a).await, ["", "/a", "/a/b=7", "/a/n=6", "/e=8", "/e-f=4"]);
 }
 
+pub async fn merging_tells_siblings_from_what_is_deeper(store: &dyn Store) {
+    let a = with_siblings(store).await;
+    update(store, &a, 30, vec![TreeUpdate::Merge { nodes: nodes(&["", "/a"]) }]).await;
+    assert_eq!(lines(store, &a).await, ["", "/a", "/a/b=3", "/a/c", "/a/c/d=4"]);
+    let others = store.tree(&a, &address("", "", ""), None, 100).await.unwrap();
+    assert_eq!(others.len(), 5 + 8, "other instances and MOIDs are as they were");
+}
+
 pub async fn ancestors_are_made(store: &dyn Store) {
     let a = enrolled(store, "a").await;
     replace(store, &a, "/a/b/c", &["/a/b/c=1"]).await;
