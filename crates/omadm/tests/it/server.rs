@@ -326,6 +326,31 @@ fn a_factory_bootstrap_is_private_and_complete() {
 }
 
 #[test]
+fn bootstraps_of_many_devices_are_files_of_their_own() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start();
+    let (list, directory) = (server.path("devices.txt"), server.path("bootstraps"));
+    std::fs::write(&list, "UUID:7\n\n  UUID:8\n").unwrap();
+    let words = ["bootstrap", "batch", list.to_str().unwrap(), "--output-dir", directory.to_str().unwrap()];
+    assert!(server.good(&words).contains("2 devices"));
+    assert_eq!(server.ids(), ["UUID:7", "UUID:8"]);
+    for name in ["UUID%3A7.json", "UUID%3A8.json"] {
+        let file = directory.join(name);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(server.json(&["decode", file.to_str().unwrap(), "--strict"])["kind"], "dmmo");
+    }
+    let again = server.run(&words);
+    assert!(again.code == Some(1) && again.stderr.contains("UUID:7"), "{again:?}");
+    let replaced = server.json(&[&words[..], &["--replace"]].concat());
+    assert_eq!(replaced[1]["device"], "UUID:8");
+
+    let push = ["bootstrap", "push", "--device", "UUID:9", "--to", "http://localhost/"];
+    let refused = server.run(&push);
+    assert!(refused.code == Some(1) && refused.stderr.contains("TLS only"), "{refused:?}");
+    assert_eq!(server.ids(), ["UUID:7", "UUID:8"]);
+}
+
+#[test]
 fn a_server_ends_in_order_and_comes_back_with_everything() {
     let mut server = Server::start();
     server.good(&["device", "add", "UUID:1"]);
