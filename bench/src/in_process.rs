@@ -7,7 +7,7 @@ use omadm_mo::{ClientUri, DeviceId, ParameterValues, ServerId, Time, Tree};
 use omadm_session::dm2::client::{
     self, EffectResult, HttpReply, Input, Outcome, Output, Session, Start, Trigger,
 };
-use omadm_session::dm2::server::{self, Pending, RequestHead, State, Step, Verdict};
+use omadm_session::dm2::server::{self, CommandResult, Pending, RequestHead, State, Step, Verdict};
 
 use crate::figure::Figure;
 use crate::measure::Effort;
@@ -58,7 +58,8 @@ pub fn exchanges() -> Result<Vec<Exchange>> {
     Ok(exchanges)
 }
 
-fn pending(get: &str, seq: i64) -> Result<Pending> {
+/// A queued GET.
+pub fn pending(get: &str, seq: i64) -> Result<Pending> {
     Ok(Pending {
         seq,
         command: Ok(Command::Get(ClientUri::parse(get)?)),
@@ -68,9 +69,15 @@ fn pending(get: &str, seq: i64) -> Result<Pending> {
     })
 }
 
-/// Runs a session to its END; every command of the queue has to be done then. `seen` is told of each message and its answer.
-fn session(tree: &mut Tree, queue: &[Pending], mut seen: impl FnMut(&Output, &[u8])) -> Result<()> {
-    let mut server = Server { config: server::Config::default(), state: None, queue: queue.to_vec() };
+/// Runs a session to its END and gives what came of the commands; every one of the queue has to be done then. `seen` is told of each
+/// message and its answer.
+pub fn session(
+    tree: &mut Tree,
+    queue: &[Pending],
+    mut seen: impl FnMut(&Output, &[u8]),
+) -> Result<Vec<CommandResult>> {
+    let mut server =
+        Server { config: server::Config::default(), state: None, queue: queue.to_vec(), results: Vec::new() };
     let mut device = Session::start(client_config()?, start()?, tree);
     loop {
         let output = device.poll_output().ok_or("the client engine stopped without an end")?;
@@ -88,7 +95,7 @@ fn session(tree: &mut Tree, queue: &[Pending], mut seen: impl FnMut(&Output, &[u
             }
             Output::Effect { id, .. } => Input::EffectDone { id: *id, result: EffectResult::Done },
             Output::Note(_) => continue,
-            Output::Finished(Outcome::Ended { .. }) if server.queue.is_empty() => return Ok(()),
+            Output::Finished(Outcome::Ended { .. }) if server.queue.is_empty() => return Ok(server.results),
             Output::Finished(outcome) => return Err(format!("the session ended early: {outcome:?}").into()),
         };
         device.handle(tree, Time::default(), input);
@@ -122,6 +129,7 @@ struct Server {
     config: server::Config,
     state: Option<State>,
     queue: Vec<Pending>,
+    results: Vec<CommandResult>,
 }
 
 impl Server {
@@ -130,6 +138,7 @@ impl Server {
         let (incoming, _) = server::decode(&self.config, &kind, body)?;
         let step = server::step(&self.config, self.state.as_ref(), incoming, &self.queue)?;
         self.settle(&step)?;
+        self.results.extend(step.results);
         self.state = Some(step.state);
         Ok(HttpReply {
             status: 200,

@@ -3,13 +3,16 @@
 //! Here: scenarios, their inputs and their clock.
 //! Never here: a test. Nothing fails because it is slow; a figure that misses its target says so in the table.
 
+mod access;
 mod address;
 mod bare;
+mod cache;
 mod codec;
 mod figure;
 mod in_process;
 mod measure;
 mod memory;
+mod notification;
 mod processes;
 mod store;
 mod tls;
@@ -59,8 +62,14 @@ enum Scenario {
     Codec,
     /// Parsing and resolving addresses, reading sub-trees.
     Address,
+    /// Deciding what a server may do.
+    Access,
+    /// Making notifications with digest, and checking them.
+    Notification,
     /// One full session between both engines, without I/O.
     Session,
+    /// What cache validators save of a session.
+    Cache,
     /// The store committing alone.
     Store,
     /// Sessions over TLS with durable commits, beside a bare HTTPS server and the store alone.
@@ -74,7 +83,10 @@ impl Scenario {
         match self {
             Self::Codec => codec::run(effort),
             Self::Address => address::run(effort),
+            Self::Access => access::run(effort),
+            Self::Notification => notification::run(effort),
             Self::Session => in_process::run(effort),
+            Self::Cache => cache::run(effort),
             Self::Store => store::run(effort),
             Self::Tls => tls::run(effort),
             Self::Memory => memory::run(effort),
@@ -85,7 +97,10 @@ impl Scenario {
         match self {
             Self::Codec => "codec",
             Self::Address => "address",
+            Self::Access => "access",
+            Self::Notification => "notification",
             Self::Session => "session",
+            Self::Cache => "cache",
             Self::Store => "store",
             Self::Tls => "tls",
             Self::Memory => "memory",

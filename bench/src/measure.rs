@@ -43,6 +43,11 @@ impl Effort {
     }
 }
 
+/// How often in a second what takes so many nanoseconds.
+pub fn per_second(nanoseconds: f64) -> f64 {
+    1e9 / nanoseconds
+}
+
 /// The middle value; 0 of none.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
