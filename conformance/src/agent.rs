@@ -51,10 +51,36 @@ impl AgentProcess {
         agent
     }
 
+    /// Waits until it takes what local applications say.
+    pub async fn ready(&self) {
+        while tokio::net::UnixStream::connect(self.socket()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many TCP sockets the process with this number listens on.
+    #[must_use]
+    pub fn listening_on_tcp(&self, process: u32) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+        let open: Vec<PathBuf> =
+            open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok()).collect();
+        let listening = ["tcp", "tcp6"].map(|table| {
+            let table = std::fs::read_to_string(format!("/proc/{process}/net/{table}")).expect("sockets");
+            let sockets = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+            // State 0A is LISTEN; the tenth column is the inode.
+            let sockets = sockets.filter(|columns| columns[3] == "0A");
+            sockets.filter(|columns| open.contains(&format!("socket:[{}]", columns[9]).into())).count()
+        });
+        listening.iter().sum()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("state").join("agent.sock")
+    }
+
     /// Hands a line to a running agent, as a local application does, and gives its answer.
     pub async fn say(&self, line: &Value) -> Value {
-        let path = self.directory.path().join("state").join("agent.sock");
-        let stream = tokio::net::UnixStream::connect(path).await.expect("the agent runs");
+        let stream = tokio::net::UnixStream::connect(self.socket()).await.expect("the agent runs");
         let mut stream = BufReader::new(stream);
         stream.write_all(format!("{line}\n").as_bytes()).await.expect("the agent reads");
         let mut answer = String::new();

@@ -201,7 +201,8 @@ async fn a_command_wakes_the_device_which_does_it() {
         "D2-5.2.1.2-03",
         "D2-5.2.1.2-04",
         "D2-5.2.1.2-31",
-        "D2-7.1.1-02"
+        "D2-7.1.1-02",
+        "D2-12.4-06"
     );
     let (mut pair, socket) = over_udp().await;
     let id = pair.server.queue(&pair.name, &json!({ "verb": "get", "address": DEVINFO })).await;
@@ -212,7 +213,7 @@ async fn a_command_wakes_the_device_which_does_it() {
     assert!(matches!(report.outcome, Outcome::Ended { .. }), "{report:?}");
     assert_eq!(pair.server.command(&id).await["state"], "done");
     let device = pair.server.get(&format!("/devices/{}", pair.name.device_id)).await;
-    assert!(device["inventory"].as_array().is_some_and(|list| !list.is_empty()), "{device}");
+    assert!(device["inventory"].to_string().contains(omadm_mo::well_known::SESSION_INFO), "{device}");
     // Nothing waits any more, so nothing is due.
     let nothing_due = async {
         let path = format!("/devices/{}/push", pair.name.device_id);
@@ -473,7 +474,7 @@ async fn registrations_need_credentials_and_a_reg_id() {
 
 #[tokio::test]
 async fn the_server_process_wakes_the_agent_process() {
-    proves!("D2-E.1-07", "D2-E.3-01", "DM-MEC-006-C-O", "D2-E-02");
+    proves!("D2-5.1.1-01", "D2-E.1-07", "D2-E.3-01", "DM-MEC-006-C-O", "D2-E-02");
     let server = TestServer::start().await;
     let agent = AgentProcess::bootstrapped(&server, "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c00e1").await;
     let free = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -493,6 +494,8 @@ async fn the_server_process_wakes_the_agent_process() {
     tokio::time::timeout(PATIENCE, listening).await.expect("the agent starts");
     // It goes on to write, and what nobody reads must not stop it.
     tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
+    let listening = agent.listening_on_tcp(process.id().unwrap());
+    assert_eq!(listening, 0, "no server can connect to it, and it begins no session by itself");
     reach(&server, &agent.device_id, &[format!("udp:{free}")]).await;
     let command = json!({ "verb": "get", "address": DEVINFO, "wait": 60 });
     let reply = server.post_command(&agent.device_id, &command).await;
@@ -514,6 +517,30 @@ async fn the_server_process_wakes_the_agent_process() {
     let push: String = datagram(&carrier).await.iter().map(|octet| format!("{octet:02x}")).collect();
     assert_eq!(agent.say(&json!({ "push": push })).await, json!("taken"));
     assert!(agent.say(&json!({ "push": push })).await["refused"].as_str().is_some(), "not twice");
+    assert_eq!(server.get(&format!("/commands/{id}?wait=60")).await["state"], "done");
+}
+
+#[tokio::test]
+async fn notifications_may_be_left_to_ways_that_are_secured() {
+    proves!("D2-9.1-01");
+    let server = eager().await;
+    let agent = AgentProcess::bootstrapped(&server, "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c00e2").await;
+    let carrier = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    agent.configure(&format!(
+        "[session]\npoll_interval = 0\n[notification]\nenabled = false\nlisten = {:?}",
+        carrier.local_addr().unwrap().to_string()
+    ));
+    let _process = agent.start();
+    let port = carrier.local_addr().unwrap().port();
+    reach(&server, &agent.device_id, &[format!("udp:127.0.0.1:{port}")]).await;
+    let id = server.queue_for(&agent.device_id, &json!({ "verb": "get", "address": DEVINFO })).await;
+    // The socket is still ours: the agent does not listen, and what is sent there reaches no one who would begin a session.
+    let push = datagram(&carrier).await;
+    assert_eq!(server.command(&id).await["state"], "queued");
+    tokio::time::timeout(PATIENCE, agent.ready()).await.expect("the agent starts");
+    // The same in a message of a cloud service, whose connection to the machine is secured.
+    let message = json!({ "cloud": { "SMS": STANDARD.encode(package(&push)) } });
+    assert_eq!(agent.say(&message).await, json!("taken"));
     assert_eq!(server.get(&format!("/commands/{id}?wait=60")).await["state"], "done");
 }
 

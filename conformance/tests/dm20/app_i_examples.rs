@@ -9,6 +9,7 @@ use omadm_codec::{Leniency, Limits};
 use omadm_conformance::ddf::{node, properties, single_root, tree};
 use omadm_conformance::{
     Account, Answer, Bench, DEVICE_ID, DeviceSetup, Schema, TestDevice, TestServer, commands, proves,
+    signed_package0,
 };
 use omadm_mo::{Content, Moid, NodeName, ServerId, Value as Leaf};
 use serde_json::{Value, json};
@@ -228,22 +229,6 @@ async fn example_2_creates_an_instance() {
     assert_eq!(server.command(&id).await["result"]["stored"], json!([place]));
 }
 
-/// A Package#0 for DMS1 with this number and digest, its time now.
-fn notification(number: u16, secret: &str, data: &str) -> Vec<u8> {
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let now = u32::try_from(now).unwrap().to_be_bytes();
-    let number = number.to_be_bytes();
-    let package = |digest: &[u8]| {
-        // VER 2, OC 4; each option begins with the distance to the number of the one before, and its length.
-        let options: [(u8, &[u8]); 4] = [(1, b"DMS1"), (2, &number), (1, digest), (1, &now)];
-        let options =
-            options.map(|(delta, value)| [&[delta << 4, u8::try_from(value.len()).unwrap()], value].concat());
-        [vec![0x22, 0x00], options.concat()].concat()
-    };
-    let zeroed = package(&[0; 32]);
-    package(&openssl::sha::sha256(&[secret.as_bytes(), &zeroed, data.as_bytes()].concat()))
-}
-
 #[tokio::test]
 async fn example_2_changes_the_notification_secret() {
     proves!("D2-I.2-02");
@@ -259,7 +244,7 @@ async fn example_2_changes_the_notification_secret() {
         let mut number = 0;
         move |bench: &mut Bench, secret: &str| {
             number += 1;
-            let package = notification(number, secret, "data");
+            let package = signed_package0("DMS1", number, secret.as_bytes(), b"data");
             match notifications.notification(bench.device.client.device_mut(), &package) {
                 Ok(wake) => wake.server.as_str() == "DMS1",
                 Err(Ignored::WrongDigest(_)) => false,

@@ -18,6 +18,7 @@ mod sec_10_access;
 mod sec_11_cache;
 mod sec_11_server;
 mod sec_12_2_1_keys;
+mod sec_12_2_noti;
 mod sec_12_accounts;
 mod sec_12_definitions;
 mod sec_12_objects;

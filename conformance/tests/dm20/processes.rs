@@ -121,3 +121,39 @@ async fn the_standard_objects_are_there_and_typed() {
     let refused = carry_out(&server, &agent, &[json!({ "verb": "set", "address": cbt, "value": 1 })]).await;
     assert_eq!((&refused[0]["state"], &refused[0]["status"]), (&json!("failed"), &json!(403)));
 }
+
+#[tokio::test]
+async fn a_page_stays_open_while_the_session_goes_on() {
+    proves!("D2-5.1.5-01");
+    let server = TestServer::start().await;
+    let agent = AgentProcess::bootstrapped(&server, "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c0515").await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    // A browser that is open until the test closes it.
+    let browser = "cd \"$1\" && echo \"$2\" > shown && read line < close && echo \"$line\" > closed";
+    std::fs::write(file("browser.sh"), browser).unwrap();
+    let made = tokio::process::Command::new("mkfifo").arg(file("close")).status().await.unwrap();
+    assert!(made.success());
+    agent.configure(&format!(
+        "[show]\ncommand = [\"sh\", {:?}, {:?}]",
+        file("browser.sh").display().to_string(),
+        directory.path().display().to_string()
+    ));
+    let page = json!({ "kind": "notice", "title": "Hello" });
+    assert_eq!(server.rest(http::Method::PUT, "/pages/hello", Some(&page)).await.status, 200);
+    let requests = [json!({ "verb": "show", "page": "hello" }), json!({ "verb": "get", "address": NOTE })];
+    let done = carry_out(&server, &agent, &requests).await;
+    assert_eq!((&done[0]["state"], &done[0]["status"]), (&json!("sent"), &json!(200)), "the user is asked");
+    assert_eq!(done[1]["state"], "done", "and the session has ended");
+    let shown = std::fs::read_to_string(file("shown")).unwrap();
+    assert!(shown.contains("/ui/"), "{shown}");
+    assert!(!file("closed").exists());
+    let close = file("close");
+    tokio::task::spawn_blocking(move || std::fs::write(close, "by the user\n")).await.unwrap().unwrap();
+    let closed = async {
+        while std::fs::read_to_string(file("closed")).unwrap_or_default() != "by the user\n" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), closed).await.expect("it outlives the session");
+}

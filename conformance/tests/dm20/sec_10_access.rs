@@ -375,7 +375,7 @@ async fn without_the_mechanism_every_bootstrapped_server_may_do_everything() {
 
 #[tokio::test]
 async fn the_operator_reads_and_changes_rights() {
-    proves!("DM-MEC-001-S-M", "D2-10-07");
+    proves!("DM-MEC-001-S-M", "D2-10-07", "D2-12.3-01");
     let mut pair = Pair::new().await;
     let account = Account::new("DMS2", "https://localhost:1/").for_moids(&[MOID]).bootstrap_item();
     let body = json!([account]).to_string();

@@ -1,10 +1,11 @@
 //! The flow of packages, seen from the device's peer (`DM 2.0 §5.2`).
 
+use omadm_client::notification::{NotificationConfig, Notifications};
 use omadm_client::{Outcome, Trigger};
 use omadm_conformance::{
-    Account, Answer, Bench, DDF_FILES, DEVICE_ID, MOID, PLAIN_MOID, address, dmmo, proves,
+    Account, Answer, Bench, DDF_FILES, DEVICE_ID, MOID, PLAIN_MOID, Package1, address, dmmo, package0, proves,
 };
-use omadm_mo::well_known::{DEVINFO, DMACC};
+use omadm_mo::well_known::{DEVINFO, DMACC, SESSION_INFO};
 use serde_json::json;
 
 const CLIENT_INITIATED: &str = "urn:oma:at:dm:2.0:ClientInitiatedMgmt";
@@ -116,6 +117,37 @@ async fn the_first_alert_says_why_the_session_starts() {
     assert_eq!(bench.server.package1(3).alert_types(), [CLIENT_INITIATED], "once");
 }
 
+/// Has the device answer a notification of these options beside its server, and gives the Package#1.
+async fn answered(bench: &mut Bench, options: &[(u16, &[u8])]) -> Package1 {
+    let package = package0(&[&[(1, &b"DMS1"[..])][..], options].concat());
+    let notifications = Notifications::new(NotificationConfig::default());
+    let wake = notifications.notification(bench.device.client.device_mut(), &package).unwrap();
+    let report = bench.device.client.answer(&wake).await.unwrap();
+    assert!(matches!(report.outcome, Outcome::Ended { .. }), "{report:?}");
+    Package1::read(bench.server.requests().pop().unwrap())
+}
+
+#[tokio::test]
+async fn a_session_names_the_notification_that_it_answers() {
+    proves!("D2-5.2.2-06", "D2-5.2.2-12", "D2-5.2.2-13");
+    let mut bench = Bench::new().await;
+    bench.session().await;
+    let alert_type = "urn:oma:at:dm:2.0:ServerInitiatedMgmt";
+    let package = answered(&mut bench, &[(3, &[1, 2]), (6, &[])]).await;
+    let data = json!({ "NOTIFICATION-ID": 258 });
+    let alert = json!({ "AlertType": alert_type, "DataType": "application/json", "Data": data });
+    assert_eq!(package.json["Alert"], json!([alert]));
+    assert_eq!(package.request.text().matches("\"MOS\"").count(), 1);
+    let items = package.json["MOS"].as_array().unwrap();
+    let moids: std::collections::BTreeSet<_> =
+        items.iter().map(|item| item["MOID"].as_str().unwrap()).collect();
+    assert_eq!(moids.len(), items.len(), "one item for each");
+    assert!([DEVINFO, DMACC, SESSION_INFO, MOID].iter().all(|moid| moids.contains(moid)), "{moids:?}");
+
+    let nameless = answered(&mut bench, &[]).await;
+    assert_eq!(nameless.json, json!({ "Alert": [{ "AlertType": alert_type }] }), "nothing was asked for");
+}
+
 #[tokio::test]
 async fn waiting_alerts_go_out_together() {
     proves!("D2-5.2.2-11", "D2-5.4-03");
@@ -155,7 +187,7 @@ async fn mos_lists_what_the_server_may_manage() {
     assert_eq!(package.miids(MOID).as_deref(), Some(&["alpha"][..]), "beta gives this server no right");
     assert_eq!(package.miids(PLAIN_MOID).as_deref(), Some(&[][..]), "provisioned, but there is no instance");
     assert_eq!(package.miids(DMACC), None, "not provisioned");
-    assert_eq!(package.miids(omadm_mo::well_known::SESSION_INFO), None);
+    assert_eq!(package.miids(SESSION_INFO), None);
 }
 
 #[tokio::test]

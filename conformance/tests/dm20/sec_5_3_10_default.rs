@@ -41,7 +41,7 @@ async fn ask(bench: &mut Bench, moid: &str) -> Result<Provisioned, ClientError> 
 
 #[tokio::test]
 async fn example_mms_is_fetched_when_the_application_finds_no_data() {
-    proves!("D2-I.3-01", "D2-I.3-02", "D2-5.3.10-02", "D2-5.3.10-03", "DM-PACK-023-C-O");
+    proves!("D2-I.3-01", "D2-I.3-02", "D2-5.3.10-02", "D2-5.3.10-03", "D2-C-DEFAULT-200", "DM-PACK-023-C-O");
     let mut bench = in_network(Some("262"), Some("01")).await;
     let source = bench.server.uri("/Settings/[MCC]/[MNC]/MMS");
     let all = format!("{MMS}/*/");
@@ -86,7 +86,7 @@ async fn example_rcs_works_without_a_network_too() {
 
 #[tokio::test]
 async fn a_moid_has_one_address_the_last() {
-    proves!("D2-5.3.10-01", "D2-5.3.10-04");
+    proves!("D2-5.3.10-01", "D2-5.3.10-04", "D2-C-DEFAULT-400", "D2-C-DEFAULT-404");
     let mut bench = in_network(None, None).await;
     let [old, new] = ["/old", "/new"].map(|path| bench.server.serve(path, &settings(MMS, path)));
     let answer = bench.run(json!([
@@ -130,6 +130,7 @@ async fn a_retrieval_that_fails_is_the_application_s_matter() {
 
 #[tokio::test]
 async fn a_server_sets_defaults_for_its_own_objects_only() {
+    proves!("D2-C-DEFAULT-403");
     let mut bench = Bench::with(|setup| {
         examples(setup);
         let limited = setup.accounts[0].clone().for_moids(&[MMS, PLAIN_MOID]);
@@ -139,6 +140,7 @@ async fn a_server_sets_defaults_for_its_own_objects_only() {
     .await;
     let source = bench.server.serve("/rcs", &settings(RCS, "theirs"));
     assert_eq!(bench.statuses_for("DMS1", json!([["DEFAULT", source, RCS]])).await, [403]);
+    assert_eq!(bench.device.client.device().defaults().count(), 0);
     assert_eq!(bench.statuses_for("DMS2", json!([["DEFAULT", source, RCS]])).await, [200]);
     ask(&mut bench, RCS).await.unwrap();
     let get = json!([["GET", format!("{RCS}//Name")]]);

@@ -40,7 +40,15 @@ fn status(bench: &Bench) -> Vec<SubscriptionStatus> {
 
 #[tokio::test]
 async fn a_change_below_the_address_is_reported_and_no_other() {
-    proves!("DM-PACK-024-C-O", "D2-5.3.11-01", "D2-5.3.11-02", "D2-5.3.11-03");
+    proves!(
+        "DM-PACK-024-C-O",
+        "D2-5.3.11-01",
+        "D2-5.3.11-02",
+        "D2-5.3.11-03",
+        "D2-C-SUB-200",
+        "D2-C-SUB-400",
+        "D2-C-SUB-404"
+    );
     let mut bench = Bench::new().await;
     let uri = bench.server.uri("/report");
     let bad = json!([
@@ -161,7 +169,16 @@ async fn the_form_that_was_taken_is_remembered() {
 
 #[tokio::test]
 async fn unsub_takes_the_very_address() {
-    proves!("DM-PACK-025-C-O", "D2-5.3.12-01", "D2-5.3.12-02", "D2-5.3.12-03", "D2-5.3.12-04");
+    proves!(
+        "DM-PACK-025-C-O",
+        "D2-5.3.12-01",
+        "D2-5.3.12-02",
+        "D2-5.3.12-03",
+        "D2-5.3.12-04",
+        "D2-C-UNSUB-200",
+        "D2-C-UNSUB-400",
+        "D2-C-UNSUB-404"
+    );
     let mut bench = Bench::new().await;
     subscribe(&mut bench, &address("List")).await;
     subscribe(&mut bench, &address("Text")).await;
@@ -264,6 +281,7 @@ async fn what_is_gone_is_reported_as_nothing_and_ends_the_subscription() {
 
 #[tokio::test]
 async fn who_may_not_read_is_told_nothing() {
+    proves!("D2-C-SUB-403", "D2-C-UNSUB-403");
     let mut bench = Bench::with(|setup| {
         let second = Account::new("DMS2", &setup.accounts[0].uri).with_rights(2);
         setup.accounts.push(second);
@@ -272,9 +290,17 @@ async fn who_may_not_read_is_told_nothing() {
     let uri = bench.server.take("/report");
     let sub = json!([["SUB", uri, address("Text")]]);
     assert_eq!(bench.statuses_for("DMS2", sub.clone()).await, [403]);
+    bench.device.set(&address("Text"), text("not for DMS2"));
+    assert!(reports(&mut bench).await.is_empty());
+    let unsub = json!([["UNSUB", address("Text")]]);
+    assert_eq!(bench.statuses_for("DMS1", sub.clone()).await, [200]);
+    assert_eq!(bench.statuses_for("DMS2", unsub.clone()).await, [403]);
+    assert_eq!(status(&bench).len(), 1, "that of the other server stays");
+    assert_eq!(bench.statuses_for("DMS1", unsub.clone()).await, [200]);
     bench.device.grant(MOID, "alpha", "/", "DMS2", 1);
-    assert_eq!(bench.statuses_for("DMS2", sub).await, [200]);
-    let other = bench.statuses_for("DMS1", json!([["UNSUB", address("Text")]])).await;
+    assert_eq!(bench.statuses_for("DMS2", sub.clone()).await, [200]);
+    assert_eq!(bench.statuses_for("DMS2", json!([unsub[0], sub[0]])).await, [200, 200]);
+    let other = bench.statuses_for("DMS1", unsub).await;
     assert_eq!(other, [404], "a subscription is of one server");
     bench.device.grant(MOID, "alpha", "/", "DMS2", 0);
     bench.device.set(&address("Text"), text("secret by now"));

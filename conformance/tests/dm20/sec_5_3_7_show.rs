@@ -14,7 +14,7 @@ async fn bench(browser: Option<&TestBrowser>) -> Bench {
 
 #[tokio::test]
 async fn the_browser_gets_the_page_and_nobody_waits_for_the_user() {
-    proves!("DM-PACK-020-C-O", "D2-5.3.7-01", "D2-5.3.7-03", "D2-5.3.7-04");
+    proves!("DM-PACK-020-C-O", "D2-5.3.7-01", "D2-5.3.7-03", "D2-5.3.7-04", "D2-C-SHOW-200", "D2-C-SHOW-400");
     let browser = TestBrowser::default();
     let mut bench = bench(Some(&browser)).await;
     browser.get_pages(bench.authority.ca_file());

@@ -27,7 +27,15 @@ fn end(path: &str, status: u16) -> Value {
 
 #[tokio::test]
 async fn with_a_server_uri_the_end_is_told_there_in_a_session_of_its_own() {
-    proves!("D2-5.3.5-01", "D2-5.3.5-03", "D2-5.3.5-04", "D2-5.4.1-04", "D2-5.4.1-05", "DM-PACK-028-C-M");
+    proves!(
+        "D2-5.3.5-01",
+        "D2-5.3.5-03",
+        "D2-5.3.5-04",
+        "D2-5.4.1-04",
+        "D2-5.4.1-05",
+        "D2-C-EXEC-202",
+        "DM-PACK-028-C-M"
+    );
     let mut bench = Bench::new().await;
     let other = ScriptServer::https(&bench.authority).await;
     let result = other.uri("/results?x=1");

@@ -68,3 +68,21 @@ async fn an_end_may_come_with_the_acceptance_or_instead_of_it() {
     assert_eq!(package, [["END"]], "what has ended is not executed again");
     assert_eq!(server.outcome(&lost).await, ("done".into(), Some(200)));
 }
+
+#[tokio::test]
+async fn the_address_of_an_alert_says_which_execution_has_ended() {
+    proves!("D2-13.1-04");
+    let (server, device) = TestServer::with_device().await;
+    let walk = RUN.replace("Run", "Walk");
+    let first = server.queue(&device, &json!({ "verb": "exec", "address": RUN })).await;
+    let second = server.queue(&device, &json!({ "verb": "exec", "address": walk })).await;
+    assert_eq!(commands(&device.begin().await), [["EXEC", RUN], ["EXEC", &walk]]);
+    device.answer(&json!([{ "sc": 202 }, { "sc": 202 }])).await;
+    // What DM 1.x would go by names the other one.
+    device.package1(&end(&walk, json!({ "sc": 1401, "Correlator": first }))).await;
+    assert_eq!(server.outcome(&first).await, ("sent".into(), Some(202)));
+    assert_eq!(server.outcome(&second).await, ("failed".into(), Some(1401)));
+    device.package1(&end(RUN, json!({ "sc": 200, "Correlator": second }))).await;
+    assert_eq!(server.outcome(&first).await, ("done".into(), Some(200)));
+    assert_eq!(server.outcome(&second).await, ("failed".into(), Some(1401)));
+}

@@ -95,6 +95,25 @@ async fn a_certificate_can_come_with_the_account_or_be_required() {
     assert!(ended(&report), "{report:?}");
 }
 
+#[tokio::test]
+async fn an_account_without_credentials_leaves_them_to_the_configuration() {
+    proves!("D2-12.2-26");
+    let clients = Authority::new();
+    let server = server(&clients, None, ClientCertificates::Required).await;
+    let mut bare = Account::new("omadm", server.device_uri()).bootstrap_item();
+    bare["MOData"]["omadm"].as_object_mut().unwrap().remove("Auth");
+    let bootstrap = json!([bare]).to_string();
+    let issued = clients.issue(DEVICE_ID, Flaw::Nothing);
+    for certificate in [Some(&issued), None] {
+        let mut device = device(&server, certificate).open();
+        device.client.device_mut().install_bootstrap(bootstrap.as_bytes()).unwrap();
+        let trsp = format!("{DMACC}/omadm/Auth/Trsp");
+        assert!(!device.has(&trsp));
+        let report = device.session("omadm").await;
+        assert_eq!(ended(&report), certificate.is_some(), "{report:?}");
+    }
+}
+
 /// Enrols the device for pre-shared keys and gives its user name and secret.
 async fn enrol_with_key(server: &TestServer) -> (String, String) {
     let new = json!({ "id": DEVICE_ID, "psk": true, "replace": true });

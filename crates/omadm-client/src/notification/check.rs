@@ -107,11 +107,11 @@ fn proved(
     config: &NotificationConfig,
 ) -> Result<(), Ignored> {
     let server = || server.clone();
-    match (credentials(account), &received.notification.digest) {
-        (None, None) => Ok(()),
+    let noti = account.child("Auth").and_then(|auth| auth.child("Noti"));
+    match (noti.and_then(credentials), &received.notification.digest) {
+        (_, None) if noti.is_some() && config.require_digest => Err(Ignored::NoDigest(server())),
+        (_, None) => Ok(()),
         (None, Some(_)) => Err(Ignored::NoSecret(server())),
-        (Some(_), None) if config.require_digest => Err(Ignored::NoDigest(server())),
-        (Some(_), None) => Ok(()),
         (Some(credentials), Some(digest)) => {
             let good = credentials.verify(&received.digest_input(), digest);
             good.then_some(()).ok_or_else(|| Ignored::WrongDigest(server()))
@@ -119,13 +119,14 @@ fn proved(
     }
 }
 
-/// `Auth/Noti` of an account (`DM 2.0 §12.2`).
-fn credentials(account: NodeRef<'_>) -> Option<NotificationCredentials> {
-    let node = account.child("Auth")?.child("Noti")?;
-    let octets = |name| match node.child(name)?.value()? {
+/// What `Auth/Noti` of an account holds for SHA256-DIGEST, which is its type 0 (`DM 2.0 §12.2`).
+fn credentials(noti: NodeRef<'_>) -> Option<NotificationCredentials> {
+    let octets = |name| match noti.child(name)?.value()? {
         Value::Bytes(octets) => Some(Secret::new(octets.clone())),
         Value::Text(text) => Some(Secret::new(text.clone().into_bytes())),
         _ => None,
     };
-    NotificationCredentials::new(octets("Secret")?, octets("Data").unwrap_or_else(|| Secret::new(Vec::new())))
+    let other = noti.child("Type").and_then(|kind| kind.value()).is_some_and(|kind| *kind != Value::Int(0));
+    let secret = octets("Secret").filter(|_| !other)?;
+    NotificationCredentials::new(secret, octets("Data").unwrap_or_else(|| Secret::new(Vec::new())))
 }

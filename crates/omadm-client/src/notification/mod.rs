@@ -101,7 +101,7 @@ pub enum Ignored {
     /// It has no digest, though the account has credentials for one.
     #[error("it has no digest, which {0} has to give")]
     NoDigest(ServerId),
-    /// It has a digest, and the account no secret to check it with (`DM 2.0 §5.2.1.2`).
+    /// It has a digest, and the account no secret to check it with, or one for another type of proof (`DM 2.0 §5.2.1.2, §12.2`).
     #[error("the account of {0} has no secret to check its digest with")]
     NoSecret(ServerId),
     /// The digest is wrong.

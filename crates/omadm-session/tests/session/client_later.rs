@@ -65,6 +65,7 @@ fn who_subscribes_has_to_be_allowed_to_read() {
     assert_eq!(statuses_for("DMS2", &mut tree, &mut world, &sub("/one/Setting")), [403]);
     assert_eq!(world.kept.len(), 2);
     let unsub = words(&["UNSUB", &format!("{BOX}/one/Setting")]);
+    assert_eq!(statuses_for("DMS2", &mut tree, &mut world, &unsub), [403]);
     assert_eq!(statuses(&mut tree, &mut world, &unsub), [200]);
     world.refuse = Some(404);
     assert_eq!(statuses(&mut tree, &mut world, &unsub), [404]);

@@ -184,7 +184,7 @@ fn perform(context: &mut Context<'_>, command: Command) -> Progress {
         Command::Show(server) => show::perform(context, &server),
         Command::Default { server, moid } => default::perform(context, server, moid),
         Command::Sub { server, client } => sub::subscribe(context, server, client),
-        Command::Unsub(client) => sub::unsubscribe(client),
+        Command::Unsub(client) => sub::unsubscribe(context, client),
     }
 }
 

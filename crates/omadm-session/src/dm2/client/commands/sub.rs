@@ -1,7 +1,7 @@
 //! SUB and UNSUB: reports of changes (`DM 2.0 §5.3.11, §5.3.12`).
 
 use omadm_codec::dm2::StatusCode;
-use omadm_mo::{ClientUri, Operation, ServerUri};
+use omadm_mo::{ClientUri, Operation, OperationError, ServerUri};
 
 use super::{Answer, Context, Progress, Wait};
 use crate::dm2::client::{Effect, policy};
@@ -18,7 +18,12 @@ pub(super) fn subscribe(context: &Context<'_>, uri: ServerUri, client: ClientUri
     }
 }
 
-/// Only the host knows what was subscribed to.
-pub(super) fn unsubscribe(client: ClientUri) -> Progress {
-    Progress::waiting(Effect::Unsubscribe { client }, Wait::Answer)
+/// Only the host knows what was subscribed to, which may be gone by now; what the server may not read is not its subscription.
+pub(super) fn unsubscribe(context: &Context<'_>, client: ClientUri) -> Progress {
+    match context.tree.authorise(context.actor, &client, Operation::Get) {
+        Err(error @ (OperationError::NoRight { .. } | OperationError::NotProvisioned { .. })) => {
+            Answer::refused(&error).into()
+        }
+        Ok(_) | Err(_) => Progress::waiting(Effect::Unsubscribe { client }, Wait::Answer),
+    }
 }
