@@ -54,6 +54,7 @@ mod sec_6_server_addressing;
 mod sec_7_1_notification;
 mod sec_7_2_json;
 mod sec_8_3_fetching;
+mod sec_8_4_server;
 mod sec_8_bootstrap;
 mod sec_9_2_digest;
 mod sec_9_2_identity;

@@ -16,9 +16,12 @@ use crate::guard::Guard;
 use crate::links::Links;
 use crate::models::Models;
 use crate::notifier::Notifier;
+use crate::tls::KeyPair;
 
 /// Path of the DM 2.0 endpoint below the public URL.
 pub const DM2_PATH: &str = "/dm/2.0";
+/// Path of bootstraps below the public URL.
+pub const BOOTSTRAP_PATH: &str = "/bootstrap";
 
 /// The realm of HTTP authentication towards devices. What is kept of their secrets is bound to it.
 pub const REALM: &str = "omadm";
@@ -39,6 +42,8 @@ pub struct Context {
     pub public_url: String,
     /// The authority that devices have to trust, as PEM.
     pub authority: Option<String>,
+    /// Who this server is in TLS; none if it speaks none.
+    pub identity: Option<KeyPair>,
     /// Admission of new sessions.
     pub new_sessions: Semaphore,
     /// Says when the server stops: who waits then goes.
@@ -61,6 +66,16 @@ impl Context {
     /// The URI of the DM 2.0 endpoint, `SrvURI` of the DM account.
     pub fn device_uri(&self) -> String {
         format!("{}{DM2_PATH}", self.public_url)
+    }
+
+    /// Where devices fetch bootstraps, `Auth/Bootstrap/ServerURI` of the DM account.
+    pub fn bootstrap_uri(&self) -> String {
+        format!("{}{BOOTSTRAP_PATH}", self.public_url)
+    }
+
+    /// Whether devices can fetch bootstraps: over TLS only (`DM 2.0 §9.3.1.1`), and if the configuration says for which MOIDs.
+    pub fn serves_bootstraps(&self) -> bool {
+        !self.config.device.plain_http && !self.config.bootstrap.moids.is_empty()
     }
 }
 

@@ -8,6 +8,7 @@ mod address;
 mod advice;
 mod background;
 mod beside;
+mod bootstrap;
 mod clock;
 pub mod config;
 mod context;

@@ -1,13 +1,15 @@
-//! HTTPS towards others: what fetches DDF files, and what calls gateways and push services.
+//! HTTPS towards others: what fetches DDF files, what calls gateways and push services, and what brings bootstraps
+//! to devices.
 
 use std::path::Path;
 
 use hyper_openssl::client::legacy::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
 
 use crate::ServerError;
+use crate::tls::{KeyPair, load};
 
 /// Connects by HTTP and HTTPS, with the trust anchors of the system and of `ca_file`, the setting `what`.
 ///
@@ -17,8 +19,30 @@ pub fn connector(
     ca_file: Option<&Path>,
     what: &'static str,
 ) -> Result<HttpsConnector<HttpConnector>, ServerError> {
+    over(tls(ca_file, what)?)
+}
+
+/// As [`connector`], and shows a certificate of this server to who asks for one.
+///
+/// # Errors
+/// As [`connector`], and when the certificate cannot be used.
+pub fn mutual(
+    ca_file: Option<&Path>,
+    what: &'static str,
+    own: &KeyPair,
+) -> Result<HttpsConnector<HttpConnector>, ServerError> {
+    let mut tls = tls(ca_file, what)?;
+    load(&mut tls, own)?;
+    over(tls)
+}
+
+fn over(tls: SslConnectorBuilder) -> Result<HttpsConnector<HttpConnector>, ServerError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
+    Ok(HttpsConnector::with_connector(tcp, tls)?)
+}
+
+fn tls(ca_file: Option<&Path>, what: &'static str) -> Result<SslConnectorBuilder, ServerError> {
     // The builder verifies the peer and takes the system's trust anchors by itself.
     let mut tls = SslConnector::builder(SslMethod::tls_client())?;
     tls.set_min_proto_version(Some(SslVersion::TLS1_2))?;
@@ -30,7 +54,7 @@ pub fn connector(
         };
         tls.set_ca_file(path).map_err(unusable)?;
     }
-    Ok(HttpsConnector::with_connector(tcp, tls)?)
+    Ok(tls)
 }
 
 /// An error with its causes, which is where hyper and OpenSSL say what happened.

@@ -114,6 +114,7 @@ impl Server {
             store,
             public_url,
             authority: authority.clone(),
+            identity: live.as_ref().and_then(|live| live.identity()),
             config,
         });
         let bounds = bounds(&context.config.device);

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use omadm_mo::Moid;
 use serde::{Deserialize, Serialize};
 
 pub use notifier::{
@@ -49,6 +50,8 @@ pub struct Config {
     pub data: DataSection,
     /// DDF files.
     pub ddf: DdfSection,
+    /// Bootstraps.
+    pub bootstrap: BootstrapSection,
     /// Notifications of devices.
     pub notifier: NotifierSection,
     /// Short messages.
@@ -188,6 +191,38 @@ pub struct DdfSection {
     /// PEM file with trust anchors for them beside those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+}
+
+/// `[bootstrap]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BootstrapSection {
+    /// MOIDs that bootstraps ask for which devices fetch at `/bootstrap`, `*` for all; those of operators, too, if they name none. 1000
+    /// at most. Default: none, so devices cannot fetch bootstraps.
+    pub moids: Vec<String>,
+    /// PEM file with trust anchors for devices that bootstraps are sent to, beside those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl BootstrapSection {
+    /// Most MOIDs in a bootstrap.
+    const MAX_MOIDS: usize = 1_000;
+
+    /// Whether a bootstrap can ask for these MOIDs.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with them.
+    pub fn check(moids: &[String]) -> Result<(), String> {
+        if moids.is_empty() || moids.len() > Self::MAX_MOIDS {
+            return Err(format!("a bootstrap has 1 to {} MOIDs", Self::MAX_MOIDS));
+        }
+        let moids = moids.iter().filter(|moid| *moid != "*");
+        moids
+            .map(|moid| Moid::parse(moid))
+            .try_for_each(|moid| moid.map(drop))
+            .map_err(|error| error.to_string())
+    }
 }
 
 /// `[log]`

@@ -91,6 +91,7 @@ fn bad_values_name_their_origin() {
         ("[auth]\ndigest = [\"SHA\"]", "auth.digest: unknown variant `SHA`"),
         ("[auth]\nmax_delay = 0", "auth.max_delay: has to be one second or more"),
         ("[auth]\nnonce_lifetime = 0", "auth.nonce_lifetime: has to be one second or more"),
+        ("[bootstrap]\nmoids = [\"\"]", "bootstrap.moids: "),
     ] {
         let error = load(setting, &[]).unwrap_err();
         assert!(error.contains(problem), "{error}");
@@ -113,6 +114,9 @@ fn bad_values_name_their_origin() {
         let error = load(setting, &[]).unwrap_err();
         assert!(error.ends_with(&format!("has to be {range}")), "{error}");
     }
+    let moids = |count| load(&format!("[bootstrap]\nmoids = {:?}", vec!["urn:x:1.0"; count]), &[]);
+    assert!(moids(1_000).is_ok());
+    assert!(moids(1_001).unwrap_err().ends_with("bootstrap.moids: a bootstrap has 1 to 1000 MOIDs"));
     assert!(load("[device]\nmax_new_sessions = 0\n[trace]\nkeep_bytes = 0", &[]).is_ok(), "maintenance");
 }
 

@@ -8,7 +8,7 @@ use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::sms::Address;
 use omadm_config::{Fault, Span};
 
-use super::{ClientCertificates, CloudService, Config, SmsGateway};
+use super::{BootstrapSection, ClientCertificates, CloudService, Config, SmsGateway};
 
 /// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
 const MAX_BODY: usize = 512 << 20;
@@ -26,6 +26,10 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         (Some(_), None) => return Err(Fault::new("device.key", "is needed beside device.certificate")),
         (None, Some(_)) => return Err(Fault::new("device.certificate", "is needed beside device.key")),
         (Some(_), Some(_)) | (None, None) => {}
+    }
+    if !config.bootstrap.moids.is_empty() {
+        BootstrapSection::check(&config.bootstrap.moids)
+            .map_err(|problem| Fault::new("bootstrap.moids", problem))?;
     }
     security(config)?;
     notifier(config)?;

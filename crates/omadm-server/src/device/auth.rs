@@ -159,6 +159,37 @@ impl Claim {
 /// # Errors
 /// 401; 403 when TLS says that it is another device; 429 after too many failures; 503 when the store fails.
 pub async fn authenticate(context: &Context, caller: &Caller) -> Result<Credential, Refusal> {
+    Ok(settle(context, caller).await?.1)
+}
+
+/// Who a device has proved to be, and what it showed for that.
+pub struct Proven {
+    /// Its credential.
+    pub credential: Credential,
+    /// Its user name; none if a certificate proved it.
+    pub user: Option<String>,
+    /// Its secret, if that was shown.
+    pub shown: Option<Secret>,
+    /// By which way.
+    pub scheme: &'static str,
+}
+
+/// As [`authenticate`], and gives what the request showed.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn prove(context: &Context, caller: &Caller) -> Result<Proven, Refusal> {
+    let (claim, credential) = settle(context, caller).await?;
+    let (user, shown, scheme) = match claim {
+        Claim::Basic(given) => (Some(given.user), Some(given.password), "Basic"),
+        Claim::Digest(given) => (Some(given.user), None, "Digest"),
+        Claim::SharedKey { user, key } => (Some(user), Some(key), "pre-shared key"),
+        Claim::Certificate(_) => (None, None, "certificate"),
+    };
+    Ok(Proven { credential, user, shown, scheme })
+}
+
+async fn settle(context: &Context, caller: &Caller) -> Result<(Claim, Credential), Refusal> {
     let claim = claim(context, caller)?;
     let kept = match &claim {
         Claim::Certificate(device) => {
@@ -169,7 +200,8 @@ pub async fn authenticate(context: &Context, caller: &Caller) -> Result<Credenti
     };
     let kept = kept.filter(|kept| claim.is_proved_by(kept, &caller.method));
     accept(context, caller, &claim, kept.as_ref()).await?;
-    kept.ok_or_else(|| refusal(401, WRONG))
+    let kept = kept.ok_or_else(|| refusal(401, WRONG))?;
+    Ok((claim, kept))
 }
 
 /// Who sent a message, and what is known of the device.

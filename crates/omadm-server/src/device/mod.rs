@@ -1,6 +1,7 @@
-//! What devices talk to: the DM 2.0 endpoint, the Data Repository, DDF files, registrations for cloud messaging.
+//! What devices talk to: the DM 2.0 endpoint, the Data Repository, DDF files, bootstraps, registrations for cloud messaging.
 
 mod auth;
+mod bootstrap;
 mod data;
 mod ddf;
 mod dm2;
@@ -29,7 +30,7 @@ use omadm_codec::media_type::TEXT_PLAIN;
 use omadm_session::dm2::server::Refusal;
 use omadm_store::StoreError;
 
-use crate::context::{Context, DM2_PATH};
+use crate::context::{BOOTSTRAP_PATH, Context, DM2_PATH};
 use crate::{random, ui};
 
 /// Names the formats of management data that we take (`DM 2.0 §5.5`).
@@ -48,6 +49,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/data/s/{subscription}", put(reports::report))
         .route("/ui/{token}", get(ui::show).post(ui::answer))
         .route("/ddf/{name}", get(ddf::file))
+        .route(BOOTSTRAP_PATH, get(bootstrap::fetch))
+        .route("/bootstrap/{device}", get(bootstrap::fetch))
         .route(REGISTER_PATH, post(push::register))
         .route(UNREGISTER_PATH, post(push::unregister))
         // Bodies are bounded by our own settings, with an answer that names them.

@@ -1,27 +1,25 @@
-//! Factory bootstraps: what a device has to know to find and trust this server (`DM 2.0 §8.2, §8.5, §12.2`).
+//! Bootstraps that operators make: for factories, one or many, or sent to a device at once (`DM 2.0 §8.2, §8.4`).
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use omadm_auth::StoredCredential;
-use omadm_codec::dm2::{MoItem, mo_data};
-use omadm_mo::{Content, NodeName, Value, well_known};
+use omadm_auth::Secret;
+use omadm_store::NewEvent;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
-use super::devices::{NewDevice, Prepared, enrol_all};
+use super::devices::{MAX_BATCH, NewDevice, Prepared, enrol_all};
 use super::known_device;
 use super::problem::{Body, Problem};
 use super::tokens::Operator;
 use super::views::Device;
+use crate::bootstrap::{self, Holder};
+use crate::clock;
+use crate::config::BootstrapSection;
 use crate::context::Context;
-use crate::ddfs::DMACC_FILE;
-use crate::device;
-
-/// Most MOIDs in a bootstrap.
-const MAX_MOIDS: usize = 1_000;
 
 /// A bootstrap to make.
 #[derive(Deserialize, ToSchema)]
@@ -29,10 +27,13 @@ const MAX_MOIDS: usize = 1_000;
 pub struct NewBootstrap {
     /// The device; it is enrolled with a fresh secret.
     device: Target,
-    /// Management objects that this server may use, by MOID; `*` is all. Default `["*"]`.
+    /// Management objects that this server may use, by MOID; `*` is all. Default: `bootstrap.moids` of the configuration, else `["*"]`.
     moids: Option<Vec<String>>,
     /// Name of the server for the device's user. Default: the configured one.
     name: Option<String>,
+    /// Where the device takes bootstraps, an https URL: it is sent there (HTTPS POST, both sides with their certificates), and is not in
+    /// the answer.
+    to: Option<String>,
 }
 
 /// The device of a bootstrap.
@@ -51,119 +52,152 @@ pub struct Target {
     replace: bool,
 }
 
+impl Target {
+    fn prepare(self) -> Result<Prepared, Problem> {
+        let Self { id, label, psk, replace } = self;
+        Prepared::new(NewDevice::with_new_secret(id, label, psk, replace))
+    }
+}
+
 /// A bootstrap that was made.
 #[derive(Serialize, ToSchema)]
 pub struct Bootstrap {
     device: Device,
-    /// MO data (`application/dmmo+json`) with the DM account. It holds the device's secret and is shown this once.
-    #[schema(value_type = Vec<Object>)]
-    bootstrap: serde_json::Value,
+    /// MO data (`application/dmmo+json`) with the DM account. It holds the device's secret and is shown this once; null if it was sent to
+    /// the device.
+    #[schema(value_type = Option<Vec<Object>>)]
+    bootstrap: Option<serde_json::Value>,
     /// The authority that the device has to trust for TLS; null if its system already does.
     ca_pem: Option<String>,
 }
 
-/// Enrols a device and makes its factory bootstrap.
+/// Enrols a device and makes its bootstrap; sends it, if it is said where to.
 #[utoipa::path(post, path = "/bootstrap", request_body = NewBootstrap, tag = "bootstrap",
-    responses((status = 201, body = Bootstrap), (status = 400, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 201, body = Bootstrap), (status = 400, body = Problem), (status = 409, body = Problem),
+        (status = 502, body = Problem)))]
 pub async fn create(
     State(context): State<Arc<Context>>,
     operator: axum::Extension<Operator>,
     Body(new): Body<NewBootstrap>,
 ) -> Result<(StatusCode, Json<Bootstrap>), Problem> {
-    let Target { id, label, psk, replace } = new.device;
-    let prepared = [Prepared::new(NewDevice::with_new_secret(id, label, psk, replace))?];
+    let to = new.to.as_deref().map(bootstrap::target).transpose().map_err(Problem::bad)?;
+    let prepared = [new.device.prepare()?];
     let [one] = &prepared;
-    let moids = new.moids.unwrap_or_else(|| vec!["*".to_owned()]);
-    let name = new.name.unwrap_or_else(|| context.config.server.name.clone());
-    let bootstrap = mo_data_of(&context, one, &moids, &name)?;
+    let terms = Terms::new(&context, new.moids, new.name)?;
+    let made = terms.bootstrap(&context, one)?;
+    let own = to.as_ref().map(|_| context.identity.as_ref().ok_or_else(no_certificate)).transpose()?;
     enrol_all(&context, &prepared, &operator).await?;
-    let device = Device::full(known_device(&context, one.enrolment.device.as_str()).await?, None);
+    let device = &one.enrolment.device;
+    let bootstrap = match (to, own) {
+        (Some(to), Some(own)) => {
+            let ca_file = context.config.bootstrap.ca_file.as_deref();
+            let outcome = bootstrap::send(&to, ca_file, own, &made).await;
+            let (what, reason) = match &outcome {
+                Ok(()) => ("bootstrap sent", None),
+                Err(reason) => ("bootstrap not sent", Some(reason)),
+            };
+            let body = json!({ "what": what, "to": to.to_string(), "reason": reason, "by": operator.0.0 });
+            let event =
+                NewEvent { device: Some(device.clone()), kind: "device".into(), body: body.to_string() };
+            context.store.add_events(vec![event], clock::now()).await?;
+            outcome.map_err(|reason| not_sent(device.as_str(), &to, &reason))?;
+            None
+        }
+        _ => Some(as_json(&made)?),
+    };
+    let device = Device::full(known_device(&context, device.as_str()).await?, None);
     let made = Bootstrap { device, bootstrap, ca_pem: context.authority.clone() };
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-fn mo_data_of(
-    context: &Context,
-    device: &Prepared,
-    moids: &[String],
-    name: &str,
-) -> Result<serde_json::Value, Problem> {
-    if moids.is_empty() || moids.len() > MAX_MOIDS {
-        return Err(Problem::bad(format!("moids has 1 to {MAX_MOIDS} entries")));
+fn no_certificate() -> Problem {
+    Problem::conflict("this server has no certificate to show to a device, since device.plain_http is on")
+}
+
+fn not_sent(device: &str, to: &http::Uri, reason: &str) -> Problem {
+    let detail = format!(
+        "the bootstrap was not taken at {to}: {reason}. {device} is enrolled; to try again, send the bootstrap anew with replace"
+    );
+    Problem::new(StatusCode::BAD_GATEWAY, detail)
+}
+
+/// Bootstraps to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// At most 1000; they are enrolled with fresh secrets.
+    devices: Vec<Target>,
+    /// Management objects that this server may use, by MOID; `*` is all. Default: `bootstrap.moids` of the configuration, else `["*"]`.
+    moids: Option<Vec<String>>,
+    /// Name of the server for the devices' users. Default: the configured one.
+    name: Option<String>,
+}
+
+/// Bootstraps that were made.
+#[derive(Serialize, ToSchema)]
+pub struct Bootstraps {
+    /// In the order of the devices.
+    items: Vec<Item>,
+    /// The authority that devices have to trust for TLS; null if their systems already do.
+    ca_pem: Option<String>,
+}
+
+/// A bootstrap of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct Item {
+    /// DevID.
+    id: String,
+    /// MO data (`application/dmmo+json`) with the DM account. It holds the device's secret and is shown this once.
+    #[schema(value_type = Vec<Object>)]
+    bootstrap: serde_json::Value,
+}
+
+/// Enrols many devices, all or none, and makes their factory bootstraps.
+#[utoipa::path(post, path = "/bootstrap/batch", request_body = Batch, tag = "bootstrap",
+    responses((status = 201, body = Bootstraps), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub async fn create_batch(
+    State(context): State<Arc<Context>>,
+    operator: axum::Extension<Operator>,
+    Body(batch): Body<Batch>,
+) -> Result<(StatusCode, Json<Bootstraps>), Problem> {
+    if batch.devices.is_empty() || batch.devices.len() > MAX_BATCH {
+        return Err(Problem::bad(format!("a batch has 1 to {MAX_BATCH} devices; send several")));
     }
-    for moid in moids.iter().filter(|moid| *moid != "*") {
-        omadm_mo::Moid::parse(moid).map_err(|error| Problem::bad(format!("moids: {error}")))?;
-    }
-    let id = &context.config.server.id;
-    let item = MoItem {
-        ddf: Some(format!("{}/ddf/{DMACC_FILE}", context.public_url)),
-        // A new instance; the label proposes its MIID.
-        client_uri: format!("{}//", well_known::DMACC),
-        cv: None,
-        label: id.clone(),
-        content: account(context, device, moids, name)?,
+    let prepared = batch.devices.into_iter().map(Target::prepare).collect::<Result<Vec<_>, _>>()?;
+    let terms = Terms::new(&context, batch.moids, batch.name)?;
+    let made = |one: &Prepared| {
+        let bootstrap = as_json(&terms.bootstrap(&context, one)?)?;
+        Ok(Item { id: one.enrolment.device.as_str().to_owned(), bootstrap })
     };
-    let mut octets = Vec::new();
-    mo_data::encode(&[item], &mut octets);
-    serde_json::from_slice(&octets)
+    let items = prepared.iter().map(made).collect::<Result<_, Problem>>()?;
+    enrol_all(&context, &prepared, &operator).await?;
+    Ok((StatusCode::CREATED, Json(Bootstraps { items, ca_pem: context.authority.clone() })))
+}
+
+/// What a bootstrap says of the server.
+struct Terms {
+    moids: Vec<String>,
+    name: String,
+}
+
+impl Terms {
+    fn new(context: &Context, moids: Option<Vec<String>>, name: Option<String>) -> Result<Self, Problem> {
+        let configured = Some(&context.config.bootstrap.moids).filter(|moids| !moids.is_empty());
+        let moids = moids.or_else(|| configured.cloned()).unwrap_or_else(|| vec!["*".to_owned()]);
+        BootstrapSection::check(&moids).map_err(|problem| Problem::bad(format!("moids: {problem}")))?;
+        let name = name.unwrap_or_else(|| context.config.server.name.clone());
+        Ok(Self { moids, name })
+    }
+
+    fn bootstrap(&self, context: &Context, device: &Prepared) -> Result<Secret, Problem> {
+        let login = Some((device.enrolment.user.as_str(), &device.secret));
+        let holder = Holder { login, verifier: &device.enrolment.verifier };
+        bootstrap::mo_data_of(context, &holder, &self.moids, &self.name)
+            .map_err(|error| Problem::bad(error.to_string()))
+    }
+}
+
+fn as_json(made: &Secret) -> Result<serde_json::Value, Problem> {
+    serde_json::from_slice(made.expose())
         .map_err(|error| Problem::bad(format!("the bootstrap cannot be written: {error}")))
-}
-
-/// The DM account of this server (`DM 2.0 §12.2`).
-fn account(context: &Context, device: &Prepared, moids: &[String], name: &str) -> Result<Content, Problem> {
-    let text = |text: &str| Content::Leaf(Value::Text(text.to_owned()));
-    let octets = |octets: &[u8]| Content::Leaf(Value::Bytes(octets.to_vec()));
-    let permissions = moids
-        .iter()
-        .zip(1..)
-        .map(|(moid, number)| Ok((node(&number.to_string())?, interior([("MOID", text(moid))])?)))
-        .collect::<Result<_, Problem>>()?;
-    let transport = interior([
-        ("Data", octets(device.enrolment.user.as_bytes())),
-        ("Secret", octets(device.secret.expose())),
-    ])?;
-    let mut auth = vec![("Trsp", transport)];
-    let stored = StoredCredential::read(&device.enrolment.verifier);
-    if let Some(credentials) = stored.and_then(|stored| stored.notification()) {
-        let notification = interior([
-            // SHA-256, the only one there is.
-            ("Type", Content::Leaf(Value::Int(0))),
-            ("Data", octets(credentials.data().expose())),
-            ("Secret", octets(credentials.secret().expose())),
-        ])?;
-        auth.push(("Noti", notification));
-    }
-    let mut account = vec![
-        ("SrvID", text(&context.config.server.id)),
-        ("SrvURI", text(&context.device_uri())),
-        ("Name", text(name)),
-        ("Perm", Content::Interior(permissions)),
-        ("Auth", interior(auth)?),
-    ];
-    if let Some(sender) = &context.config.cloud.sender_id {
-        account.push(("Push", interior([("GCM", cloud(context, sender)?)])?));
-    }
-    interior(account)
-}
-
-/// Where the device registers for cloud messaging (`DM 2.0 §12.2, §E.2.3`).
-fn cloud(context: &Context, sender: &str) -> Result<Content, Problem> {
-    let text = |text: String| Content::Leaf(Value::Text(text));
-    let at = |path: &str| text(format!("{}{path}", context.public_url));
-    let mut nodes = vec![
-        ("SenderID", text(sender.to_owned())),
-        ("RegURI", at(device::REGISTER_PATH)),
-        ("UnRegURI", at(device::UNREGISTER_PATH)),
-    ];
-    nodes.extend(context.config.cloud.parameters.clone().map(|parameters| ("RegParams", text(parameters))));
-    interior(nodes)
-}
-
-fn interior<'a>(children: impl IntoIterator<Item = (&'a str, Content)>) -> Result<Content, Problem> {
-    let children = children.into_iter().map(|(name, content)| Ok((node(name)?, content)));
-    Ok(Content::Interior(children.collect::<Result<_, Problem>>()?))
-}
-
-fn node(name: &str) -> Result<NodeName, Problem> {
-    NodeName::parse(name).map_err(|error| Problem::bad(error.to_string()))
 }

@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::{clock, random};
 
 /// Most devices in one batch.
-const MAX_BATCH: usize = 1_000;
+pub const MAX_BATCH: usize = 1_000;
 /// Shortest secret that an operator may choose: verifiers are made for secrets of machines, not of people.
 const MIN_SECRET: usize = 16;
 const MAX_SECRET: usize = 256;

@@ -115,6 +115,7 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::create))
+        .routes(routes!(bootstrap::create_batch))
         .routes(routes!(server))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use openssl::ssl::SslContext;
 use tokio::sync::watch as channel;
 
-use super::{Keys, Settings, context};
+use super::{KeyPair, Keys, Settings, context};
 use crate::ServerError;
 
 /// What tells one state of a file from another: time of change, size and inode. `None` if it cannot be looked at.
@@ -32,6 +32,11 @@ impl Live {
         let tried = Mutex::new(stamps(&settings));
         let current = Mutex::new(context(&settings, keys.clone())?);
         Ok(Self { settings, keys, current, tried })
+    }
+
+    /// The first certificate with its key.
+    pub fn identity(&self) -> Option<KeyPair> {
+        self.settings.pairs.first().cloned()
     }
 
     /// The context for a new connection.

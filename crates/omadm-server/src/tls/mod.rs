@@ -125,7 +125,11 @@ fn fault(what: &'static str, path: &Path) -> impl FnOnce(ErrorStack) -> ServerEr
     move |error| ServerError::Certificate { what, path, problem: error.to_string() }
 }
 
-fn load(builder: &mut SslContextBuilder, pair: &KeyPair) -> Result<(), ServerError> {
+/// Has a side identify itself by a certificate and its key.
+///
+/// # Errors
+/// When they cannot be read or do not fit together.
+pub fn load(builder: &mut SslContextBuilder, pair: &KeyPair) -> Result<(), ServerError> {
     builder
         .set_certificate_chain_file(&pair.certificate)
         .map_err(fault("the certificate", &pair.certificate))?;

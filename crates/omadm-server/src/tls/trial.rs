@@ -137,7 +137,7 @@ fn server(
     builder.set_issuer_name(issuer.subject_name())?;
     builder.append_extension(BasicConstraints::new().critical().build()?)?;
     builder.append_extension(KeyUsage::new().critical().digital_signature().key_encipherment().build()?)?;
-    builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
+    builder.append_extension(ExtendedKeyUsage::new().server_auth().client_auth().build()?)?;
     let mut alternatives = SubjectAlternativeName::new();
     for name in names {
         if name.parse::<IpAddr>().is_ok() {

@@ -39,6 +39,7 @@ async fn the_document_describes_every_route() {
     let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
         "/bootstrap",
+        "/bootstrap/batch",
         "/commands/{command}",
         "/commands/{command}/cancel",
         "/ddfs",
