@@ -27,8 +27,21 @@ const BUILD: [Need; 3] = [
     },
 ];
 
+/// A browser for the demo, and a judge in tests.
+const CURL: Need = Need {
+    package: "curl",
+    why: "opens the page of the demo, and judges what the server speaks",
+    present: || runs("curl", &["--version"]),
+};
+
 /// Tools that judge us in tests.
-const JUDGES: [Need; 3] = [
+const JUDGES: [Need; 5] = [
+    CURL,
+    Need {
+        package: "openssl",
+        why: "judges the TLS of both sides",
+        present: || runs("openssl", &["version"]),
+    },
     Need {
         package: "tshark",
         why: "judges the notifications that we push",
@@ -52,6 +65,15 @@ const JUDGES: [Need; 3] = [
 /// What is missing and the command that installs it, where we may not or cannot install it ourselves.
 pub(crate) fn for_build() -> Result {
     install(&BUILD)
+}
+
+/// Installs what the build and the demo need.
+///
+/// # Errors
+/// As [`for_build`].
+pub(crate) fn for_demo() -> Result {
+    for_build()?;
+    install(&[CURL])
 }
 
 /// Installs what the build and the tests need.

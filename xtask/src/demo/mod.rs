@@ -5,6 +5,7 @@
 mod operator;
 mod process;
 mod summary;
+mod user;
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ struct Place {
 /// # Errors
 /// What did not work, and where its log is. Both programs are stopped then.
 pub(crate) fn run(ending: Ending) -> Result {
-    install::for_build()?;
+    install::for_demo()?;
     let place = Place::prepare()?;
     say("building the server and the agent (the first time takes some minutes)");
     workspace::run(cargo().args(["build", "--package", "omadm", "--package", "omadm-agent"]))?;
@@ -71,7 +72,7 @@ pub(crate) fn run(ending: Ending) -> Result {
 
     say("telling the server where to call this machine; it polls once an hour only");
     operator.show(&["device", "push", &device, &place.push_address()])?;
-    let seen = walk_through(&operator, &device)?;
+    let seen = walk_through(&place, &operator, &device)?;
     summary::print(&place, &device, &seen, ending);
     if ending == Ending::Keep {
         return process::until_one_ends(&mut [&mut server, &mut agent]);
@@ -86,10 +87,12 @@ struct Seen {
     devinfo: Vec<(String, String)>,
     /// The sentence about the command that must fail.
     failure: String,
+    /// The line that shows the user's answer.
+    answer: String,
 }
 
 /// The operator's commands, each shown as a person would type it.
-fn walk_through(operator: &Operator, device: &str) -> Result<Seen> {
+fn walk_through(place: &Place, operator: &Operator, device: &str) -> Result<Seen> {
     let devinfo = format!("{DEVINFO}/");
     operator.show(&on(device, &["get", &devinfo]))?;
     let devinfo = values(&operator.json(&on(device, &["get", &devinfo]))?, DEVINFO);
@@ -106,7 +109,13 @@ fn walk_through(operator: &Operator, device: &str) -> Result<Seen> {
     }
     operator.show(&on(device, &["exec", &format!("{AGENT_MO}/Operations/PollNow")]))?;
     let failure = operator.show_refused(&on(device, &["delete", &format!("{DEVINFO}/Man")]))?;
-    Ok(Seen { devinfo, failure })
+    say("asking the user of this machine, for whom curl opens the page and sends the form");
+    operator.show(&["page", "put", &place.question()?])?;
+    let answer = operator.show(&on(device, &["show", user::PAGE]))?.trim().to_owned();
+    if !answer.contains(user::ANSWER) {
+        return Err(format!("the user's answer did not come to the operator, but {answer:?}").into());
+    }
+    Ok(Seen { devinfo, failure, answer })
 }
 
 /// `omadm run` with these words, waiting for its result.
@@ -198,11 +207,12 @@ impl Place {
     fn device_id(&self) -> Result<String> {
         let settings = format!(
             "[device]\ndata_dir = {:?}\n\n[bootstrap]\nfile = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 3600\n\n\
-             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\n",
+             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\n\n[show]\ncommand = {}\n",
             self.path("agent"),
             self.path("bootstrap.json"),
             self.path("ca.pem"),
-            self.push_port
+            self.push_port,
+            self.browser()?
         );
         std::fs::write(self.path("agent.toml"), settings)?;
         // The certificate comes with the bootstrap; the agent reads the file already when it is asked for its identity.

@@ -32,11 +32,12 @@ impl Operator {
         Err(format!("$ {typed}\n{}{}", text(&output.stdout), text(&output.stderr)).into())
     }
 
-    /// Runs a command that has to succeed, and shows it with what it says.
-    pub(super) fn show(&self, words: &[&str]) -> Result {
+    /// Runs a command that has to succeed, shows it with what it says, and gives that.
+    pub(super) fn show(&self, words: &[&str]) -> Result<String> {
         println!("\n$ {}", typed(words));
-        print!("{}", text(&self.run(words)?.stdout));
-        Ok(())
+        let said = text(&self.run(words)?.stdout);
+        print!("{said}");
+        Ok(said)
     }
 
     /// Runs a command that has to be refused, shows it, and gives the sentence that explains it.

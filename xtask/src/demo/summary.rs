@@ -26,6 +26,10 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
     println!("  called       by notifications to {}, for each command", place.push_address());
     println!("  executed     Operations/PollNow of the agent");
     println!("  refused      {}", seen.failure);
+    println!("  asked        the user on a page; the operator sees: {}", seen.answer);
+    println!(
+        "               (the agent opens pages with user.sh: curl, in the place of a browser and a person)"
+    );
     println!("\n════ Where to look next\n");
     let path = |name: &str| place.path(name).display().to_string();
     println!("  export PATH={}:$PATH", place.programs.display());
