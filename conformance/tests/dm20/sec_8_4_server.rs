@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use omadm_client::{
-    Always, BasicCredentials, BootstrapSource, ClientError, Origin, Received, Secret, TransportError,
+    Always, BasicCredentials, BootstrapSource, ClientError, GbaError, GbaPush, NafKey, Origin, Received,
+    Secret, TransportError,
 };
 use omadm_conformance::{
     Answer, Authority, DEVICE_ID, DeviceSetup, MOID, ScriptDevice, ScriptServer, TestDevice, TestServer,
@@ -225,6 +228,56 @@ async fn an_operator_sends_a_bootstrap_to_a_device() {
     };
     assert_eq!(server.alerts(&name).await[0]["type"], COMPLETE);
     assert_eq!(noted(&server, &name).await[0]["what"], "bootstrap sent");
+}
+
+/// A device that has run GBA Push once.
+struct Run;
+
+impl GbaPush for Run {
+    fn key(&self, transaction: &str) -> Option<NafKey> {
+        (transaction == "run-1@bsf.example.org").then(|| NafKey::new([0x77; 32]))
+    }
+}
+
+#[tokio::test]
+async fn the_server_protects_a_bootstrap_with_the_keys_of_gba_push() {
+    proves!("D2-9.3.1.3-01", "D2-9.3.1.3-02", "D2-9.3.1.3-03", "D2-8.4-05");
+    let devices = Authority::new();
+    let server = TestServer::with(|config| config.bootstrap.ca_file = Some(devices.ca_file())).await;
+    let listener = waiting(&devices, &server.ca_file()).await;
+    let to = listener.take("/bootstrap");
+    let send = |to: Option<&str>, transaction: &str, key: &[u8]| {
+        let gba = json!({ "transaction": transaction, "ks_naf_base64": STANDARD.encode(key) });
+        let new = json!({ "device": { "id": DEVICE_ID, "replace": true }, "to": to, "gba": gba });
+        let server = &server;
+        async move { server.rest(Method::POST, "/bootstrap", Some(&new)).await.status }
+    };
+    for (to, transaction, key) in
+        [(None, "run", &[1; 32][..]), (Some(to.as_str()), "", &[1; 32]), (Some(&to), "run", &[1; 31])]
+    {
+        assert_eq!(send(to, transaction, key).await, 400, "{to:?} {transaction}");
+    }
+    assert!(listener.requests().is_empty() && server.items("/devices").await.is_empty());
+    let unknown = send(Some(&to), "run-2@bsf.example.org", &[0x77; 32]).await;
+    let other = send(Some(&to), "run-1@bsf.example.org", &[0x78; 32]).await;
+    let good = send(Some(&to), "run-1@bsf.example.org", &[0x77; 32]).await;
+    assert_eq!([unknown, other, good], [201; 3]);
+
+    let mut device = DeviceSetup::new([], Some(server.ca_file())).open();
+    device.client = device.client.with_gba(Box::new(Run));
+    let mut outcomes = Vec::new();
+    for request in listener.requests() {
+        assert_eq!(request.header("content-type"), Some("application/dmmo+json; SEC=3GPP_GBA"));
+        assert!(!String::from_utf8_lossy(&request.body).contains("SrvURI"));
+        // The keys alone protect it, whatever the way.
+        let origin = Origin::Pushed { by: "omadm".to_owned(), secured: false };
+        let content_type = request.header("content-type").unwrap().to_owned();
+        let received = Received { origin, content_type, body: request.body.into() };
+        outcomes.push(device.client.install_received(received, &mut Always).await);
+    }
+    assert!(matches!(outcomes[0], Err(ClientError::Gba(GbaError::NoKeys))), "{outcomes:?}");
+    assert!(matches!(outcomes[1], Err(ClientError::Gba(GbaError::Mac))), "{outcomes:?}");
+    assert!(outcomes[2].is_ok() && ended(&device.session("omadm").await), "{outcomes:?}");
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use omadm_auth::{Secret, StoredCredential};
 use omadm_codec::dm2::{MoItem, mo_data};
-use omadm_codec::media_type::DMMO_JSON;
 use omadm_mo::{AddressError, Content, NodeName, Value, well_known};
 
 use crate::context::Context;
@@ -158,11 +157,17 @@ pub fn target(uri: &str) -> Result<Uri, String> {
 ///
 /// # Errors
 /// A sentence that says why the device did not take it.
-pub async fn send(to: &Uri, ca_file: Option<&Path>, own: &KeyPair, bootstrap: &Secret) -> Result<(), String> {
+pub async fn send(
+    to: &Uri,
+    ca_file: Option<&Path>,
+    own: &KeyPair,
+    content_type: &str,
+    bootstrap: &Secret,
+) -> Result<(), String> {
     let connector = outgoing::mutual(ca_file, "bootstrap.ca_file", own).map_err(|error| error.to_string())?;
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
     let body = Full::new(Bytes::copy_from_slice(bootstrap.expose()));
-    let request = Request::post(to).header(CONTENT_TYPE, DMMO_JSON).body(body);
+    let request = Request::post(to).header(CONTENT_TYPE, content_type).body(body);
     let request = request.map_err(|error| error.to_string())?;
     let response = tokio::time::timeout(TIME, client.request(request)).await;
     let late = |_| format!("it did not answer within {} s", TIME.as_secs());

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use omadm_auth::Secret;
+use omadm_auth::gba::{self, NafKey};
+use omadm_codec::media_type::DMMO_JSON;
 use omadm_store::NewEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,6 +24,7 @@ use crate::bootstrap::{self, Holder};
 use crate::clock;
 use crate::config::BootstrapSection;
 use crate::context::Context;
+use crate::random;
 
 /// A bootstrap to make.
 #[derive(Deserialize, ToSchema)]
@@ -34,6 +39,30 @@ pub struct NewBootstrap {
     /// Where the device takes bootstraps, an https URL: it is sent there (HTTPS POST, both sides with their certificates), and is not in
     /// the answer.
     to: Option<String>,
+    /// Keys of GBA Push to protect what is sent with, for devices in networks that have it.
+    gba: Option<Gba>,
+}
+
+/// What a run of GBA Push has agreed with the device (`DM 2.0 §9.3.1.3`).
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gba {
+    /// B-TID of the run.
+    transaction: String,
+    /// `Ks_(ext/int)_NAF`: 32 octets in base64.
+    ks_naf_base64: String,
+}
+
+impl Gba {
+    /// Puts a bootstrap under DMBIK and DMBEK.
+    fn protect(&self, bootstrap: &Secret) -> Result<Secret, Problem> {
+        let ks_naf = STANDARD.decode(&self.ks_naf_base64).ok().map(Secret::new);
+        let ks_naf = ks_naf.and_then(|octets| octets.expose().try_into().ok());
+        let ks_naf = ks_naf.ok_or_else(|| Problem::bad("gba: ks_naf_base64 is 32 octets in base64"))?;
+        let keys = NafKey::new(ks_naf).bootstrap_keys();
+        let protected = keys.protect(&self.transaction, random::octets()?, bootstrap.expose());
+        protected.map(Secret::new).map_err(|error| Problem::bad(format!("gba: {error}")))
+    }
 }
 
 /// The device of a bootstrap.
@@ -81,17 +110,24 @@ pub async fn create(
     Body(new): Body<NewBootstrap>,
 ) -> Result<(StatusCode, Json<Bootstrap>), Problem> {
     let to = new.to.as_deref().map(bootstrap::target).transpose().map_err(Problem::bad)?;
+    if to.is_none() && new.gba.is_some() {
+        return Err(Problem::bad("gba is for bootstraps that are sent; say to where"));
+    }
     let prepared = [new.device.prepare()?];
     let [one] = &prepared;
     let terms = Terms::new(&context, new.moids, new.name)?;
     let made = terms.bootstrap(&context, one)?;
+    let (content_type, sent) = match &new.gba {
+        Some(gba) => (format!("{DMMO_JSON}; SEC={}", gba::SEC), gba.protect(&made)?),
+        None => (DMMO_JSON.to_owned(), made.clone()),
+    };
     let own = to.as_ref().map(|_| context.identity.as_ref().ok_or_else(no_certificate)).transpose()?;
     enrol_all(&context, &prepared, &operator).await?;
     let device = &one.enrolment.device;
     let bootstrap = match (to, own) {
         (Some(to), Some(own)) => {
             let ca_file = context.config.bootstrap.ca_file.as_deref();
-            let outcome = bootstrap::send(&to, ca_file, own, &made).await;
+            let outcome = bootstrap::send(&to, ca_file, own, &content_type, &sent).await;
             let (what, reason) = match &outcome {
                 Ok(()) => ("bootstrap sent", None),
                 Err(reason) => ("bootstrap not sent", Some(reason)),
