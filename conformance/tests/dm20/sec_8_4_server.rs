@@ -10,11 +10,12 @@ use omadm_client::{
     Secret, TransportError,
 };
 use omadm_conformance::{
-    Answer, Authority, DEVICE_ID, DeviceSetup, MOID, ScriptDevice, ScriptServer, TestDevice, TestServer,
-    proves,
+    Answer, Authority, DEVICE_ID, DeviceSetup, Flaw, MOID, ScriptDevice, ScriptServer, TestDevice,
+    TestServer, proves,
 };
 use omadm_mo::well_known::DMACC;
 use omadm_mo::{ServerId, ServerUri};
+use omadm_server::config::ClientCertificates;
 use openssl::ssl::SslVerifyMode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -154,6 +155,41 @@ async fn the_server_gives_bootstraps_to_their_own_device_only() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 404"), "no TLS, no bootstrap: {answer}");
+}
+
+#[tokio::test]
+async fn an_account_has_no_secret_that_the_server_does_not_know() {
+    proves!("D2-9.3.2-01");
+    let clients = Authority::new();
+    let server = TestServer::with(|config| {
+        config.bootstrap.moids = vec!["*".to_owned()];
+        config.tls.client_certificates = ClientCertificates::Optional;
+        config.tls.client_ca = Some(clients.ca_file());
+    })
+    .await;
+    let credentials = enrol(&server, false).await;
+    let name = by_hand(&server, &credentials);
+    let mut setup = DeviceSetup::new([], Some(server.ca_file()));
+    setup.client.preemptive_basic = false;
+    let mut device = setup.clone().open();
+    let known = source(&server, "/bootstrap", Some(credentials));
+    let refused = device.client.fetch_bootstrap(&known, &mut Always).await;
+    assert!(matches!(refused, Err(ClientError::BootstrapStatus { status: 403, .. })), "Digest: {refused:?}");
+
+    for (issuer, good) in [(&Authority::new(), false), (&clients, true)] {
+        let issued = issuer.issue(DEVICE_ID, Flaw::Nothing);
+        let mut setup = setup.clone();
+        setup.https.certificate = Some(issued.files.0);
+        setup.https.key = Some(issued.files.1);
+        let mut device = setup.open();
+        let fetched = device.client.fetch_bootstrap(&source(&server, "/bootstrap", None), &mut Always).await;
+        assert_eq!(fetched.is_ok(), good, "{fetched:?}");
+        if good {
+            assert!(!device.has(&format!("{DMACC}/omadm/Auth/Trsp")));
+            assert!(ended(&device.session("omadm").await));
+        }
+    }
+    assert_eq!(noted(&server, &name).await, [json!({ "what": "bootstrap fetched", "by": "certificate" })]);
 }
 
 /// Where a device waits for its bootstrap: it has a certificate of `devices`, and wants one of `servers` to be shown.
