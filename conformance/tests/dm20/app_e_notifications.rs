@@ -225,6 +225,34 @@ async fn a_command_wakes_the_device_which_does_it() {
 }
 
 #[tokio::test]
+async fn the_server_knows_which_notification_a_session_answers() {
+    proves!("D2-5.2.2-14");
+    let server = eager().await;
+    let device = server.enrol(omadm_conformance::DEVICE_ID).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    reach(&server, &device.device_id, &[format!("udp:127.0.0.1:{port}")]).await;
+    let begin = async |id: u64| {
+        let data = json!({ "NOTIFICATION-ID": id });
+        let alert = json!({
+            "AlertType": "urn:oma:at:dm:2.0:ServerInitiatedMgmt", "DataType": "application/json", "Data": data,
+        });
+        let reply = device.package1(&json!({ "Alert": [alert] })).await;
+        assert_eq!(omadm_conformance::commands(&reply), [["END"]], "the session proceeds");
+        let events = server.events(&device).await;
+        let answered = events.iter().filter(|event| event["body"]["what"] == "answered");
+        answered.map(|event| event["body"]["id"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let first = notify(&server, &device.device_id).await["id"].as_u64().unwrap();
+    assert_eq!(begin(first).await, [first]);
+    assert_eq!(begin(first).await, [first], "once");
+    let second = notify(&server, &device.device_id).await["id"].as_u64().unwrap();
+    assert_eq!(begin(second + 7).await, [first], "nobody sent that");
+    let third = notify(&server, &device.device_id).await["id"].as_u64().unwrap();
+    assert!(begin(third).await.contains(&third));
+}
+
+#[tokio::test]
 async fn a_device_that_does_not_come_is_notified_again() {
     let (pair, socket) = over_udp().await;
     pair.server.queue(&pair.name, &json!({ "verb": "get", "address": DEVINFO })).await;

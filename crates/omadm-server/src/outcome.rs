@@ -55,13 +55,15 @@ pub struct Received {
     pub now: Time,
 }
 
-/// What is read before the batch of a message is built, by the sequence number of a command.
+/// What is read before the batch of a message is built; maps are by the sequence number of a command.
 #[derive(Default)]
 pub struct Beside {
     /// Payloads of commands that wrote more than a simple value.
     pub payloads: HashMap<i64, Payload>,
     /// The part of the last known tree that a command asked for and that has not changed.
     pub unchanged: HashMap<i64, Vec<TreeNode>>,
+    /// NOTIFICATION-ID of the notification that the session answers.
+    pub answers: Option<u16>,
 }
 
 /// Builds the batch of one message.
@@ -132,6 +134,9 @@ impl<'c> Outcome<'c> {
         if let Some(session) = replaced {
             let why = "the device began a new session before this one had ended";
             self.event("session", json!({ "session": session, "outcome": "replaced", "reason": why }));
+        }
+        if let Some(id) = self.beside.answers {
+            self.event("notification", json!({ "what": "answered", "id": id, "session": number }));
         }
         for alert in &step.alerts {
             self.alert(alert, number);

@@ -21,6 +21,7 @@ use super::{OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, read_body, refusal, refuse, 
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::Context;
+use crate::notifier;
 use crate::operation::Operation;
 use crate::outcome::{Beside, Outcome, Queued, Received, cached, conditional, inventory_text};
 
@@ -388,7 +389,7 @@ fn settled<'q>(queue: &'q [Queued<'q>], step: &'q Step) -> impl Iterator<Item = 
 }
 
 /// Payloads of writes that succeeded: what the device stored is then known without asking for it. And what is known of that which
-/// has not changed.
+/// has not changed, and which notification is answered.
 async fn read_beside(
     context: &Context,
     device: &DeviceId,
@@ -396,7 +397,8 @@ async fn read_beside(
     queue: &[Queued<'_>],
     step: &Step,
 ) -> Result<Beside, Refusal> {
-    let mut beside = Beside::default();
+    let answers = notifier::answered(context, device, &step.alerts).await;
+    let mut beside = Beside { answers: answers.map_err(|error| store_failed(&error))?, ..Beside::default() };
     for stored in settled(queue, step).map(|queued| queued.stored) {
         let Some(id) = stored.payload else { continue };
         let payload = context.store.payload(id).await.map_err(|error| store_failed(&error))?;

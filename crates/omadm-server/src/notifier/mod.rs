@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use omadm_auth::StoredCredential;
-use omadm_codec::dm2::Notification;
 use omadm_codec::dm2::notification::{Connection, Preference};
+use omadm_codec::dm2::{Alert, Notification, alert};
 use omadm_codec::wsp;
-use omadm_mo::{ServerId, Time};
+use omadm_mo::{DeviceId, ServerId, Time};
 use omadm_store::{NewEvent, Push, PushProgress, PushStep, StoreError};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -323,6 +323,25 @@ async fn send(context: &Context, push: &Push, now: Time) -> Result<Sent, String>
     let reason = failures.join("; ");
     note(context, event(push, &json!({ "what": "failed", "id": id, "reason": reason })), now).await;
     Err(reason)
+}
+
+/// The number of the notification that a session with these alerts answers, if it is one that was sent (`DM 2.0 §5.2.2`).
+///
+/// # Errors
+/// When the store fails.
+pub async fn answered(
+    context: &Context,
+    device: &DeviceId,
+    alerts: &[Alert],
+) -> Result<Option<u16>, StoreError> {
+    let id = |alert: &Alert| {
+        let id = alert.data.as_ref()?.data.get("NOTIFICATION-ID")?.as_u64()?;
+        u16::try_from(id).ok()
+    };
+    let mut starts = alerts.iter().filter(|alert| alert.alert_type == alert::SERVER_INITIATED);
+    let Some(id) = starts.find_map(id) else { return Ok(None) };
+    let push = context.store.push(device).await?;
+    Ok(push.is_some_and(|push| plan::is_answered_by(&push, id)).then_some(id))
 }
 
 /// Forgets a registration that the service does not know any more.

@@ -77,6 +77,14 @@ fn allowed(push: &Push, settings: &NotifierSection, now: Time) -> Result<(), Tim
     Ok(())
 }
 
+/// Whether a session that names this number answers one of the notifications since the device was last there.
+pub fn is_answered_by(push: &Push, id: u16) -> bool {
+    let Push { progress, last_contact, .. } = push;
+    let waits = progress.sent.is_some_and(|sent| last_contact.is_none_or(|contact| contact < sent));
+    let before_last = progress.next_id.wrapping_sub(1).wrapping_sub(id);
+    waits && u32::from(before_last) < progress.attempts.max(1)
+}
+
 fn day(time: Time) -> i64 {
     time.0.div_euclid(DAY)
 }
@@ -180,5 +188,17 @@ mod tests {
         let fourth = push(sent(90, 3));
         assert_eq!(due(&fourth, &settings, at(100)), Plan::Wait(at(86_400)));
         assert_eq!(extra(&fourth, &settings, at(86_400)).unwrap().day_count, 1);
+    }
+
+    #[test]
+    fn an_answer_names_what_was_sent() {
+        let waiting = push(PushProgress { next_id: 1, ..sent(50, 2) });
+        for (id, answers) in [(0, true), (u16::MAX, true), (u16::MAX - 1, false), (1, false), (7, false)] {
+            assert_eq!(is_answered_by(&waiting, id), answers, "{id}");
+        }
+        let there = Push { last_contact: Some(at(60)), ..waiting };
+        assert!(!is_answered_by(&there, 0), "it was there since");
+        assert!(!is_answered_by(&push(PushProgress::default()), 0), "none was sent");
+        assert!(is_answered_by(&push(sent(50, 0)), u16::MAX), "one by hand does not count as an attempt");
     }
 }
