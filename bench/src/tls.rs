@@ -61,7 +61,7 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
 }
 
 fn load(effort: &Effort, server: &Server) -> Result<Load> {
-    let (devices, sessions) = if effort.full { ("4000", "2") } else { ("500", "2") };
+    let (devices, sessions) = if effort.full { ("1000", "4") } else { ("500", "2") };
     let connections = bare::CONNECTIONS.to_string();
     let output = Command::new(processes::server()?)
         .args(["sim", "--protocol", "dm2.0", "--output", "json"])
