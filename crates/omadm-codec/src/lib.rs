@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod ddf;
+pub mod dm1;
 pub mod dm2;
 pub mod error;
 pub mod limits;
