@@ -147,9 +147,9 @@ pub struct Status<'a> {
     /// `SourceRef`.
     pub source_refs: Vec<Cow<'a, str>>,
     /// `Cred`.
-    pub credentials: Option<Credentials<'a>>,
+    pub credentials: Option<Box<Credentials<'a>>>,
     /// Meta of `Chal`.
-    pub challenge: Option<Meta<'a>>,
+    pub challenge: Option<Box<Meta<'a>>>,
     /// `Data`: the status code as written.
     pub code: Cow<'a, str>,
     /// Attributes of `Data`, name and value: what Windows says beside the code (XML only, never sent).
