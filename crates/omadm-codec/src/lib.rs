@@ -3,9 +3,11 @@
 //! Here: decoders, encoders, their limits, tolerances and errors.
 //! Never here: sockets, files, clocks, a tree, or policy such as whether a command is allowed.
 
+#[cfg(feature = "dm2")]
 pub mod check;
 pub mod ddf;
 pub mod dm1;
+#[cfg(feature = "dm2")]
 pub mod dm2;
 pub mod error;
 pub mod limits;
@@ -13,6 +15,7 @@ pub mod media_type;
 pub mod multipart;
 mod reader;
 pub mod sms;
+pub mod status;
 pub mod tolerance;
 pub mod wsp;
 mod xml;
@@ -20,4 +23,5 @@ mod xml;
 pub use error::{DecodeError, Problem};
 pub use limits::Limits;
 pub use media_type::{AcceptList, MediaType};
+pub use status::StatusCode;
 pub use tolerance::{Leniency, Tolerance};

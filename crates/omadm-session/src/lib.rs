@@ -3,4 +3,8 @@
 //! Here: session states, command processing, status mapping, timers and effects as data.
 //! Never here: sockets, files, clocks, randomness, `async`, SQL; DM 1.x code never reads DM 2.0 types.
 
+mod body;
+#[cfg(feature = "dm2")]
 pub mod dm2;
+
+pub use body::Body;

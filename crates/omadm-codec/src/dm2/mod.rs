@@ -13,7 +13,6 @@ pub mod notification;
 pub mod registration;
 pub mod request;
 pub mod response;
-pub mod status;
 
 pub use alert::{Alert, Mark};
 pub use command::{Command, CommandEntry};
@@ -23,4 +22,4 @@ pub use notification::Notification;
 pub use registration::Registration;
 pub use request::Request;
 pub use response::{Response, StatusEntry};
-pub use status::StatusCode;
+pub use crate::status::StatusCode;

@@ -7,7 +7,6 @@
 //! The tree is an argument of every call; everything outside the tree is an [`Effect`] that the host carries out.
 
 mod accept;
-mod body;
 mod bootstrap;
 mod commands;
 mod observe;
@@ -17,7 +16,7 @@ mod retrieval;
 mod session;
 mod status;
 
-pub use body::Body;
+pub use crate::Body;
 pub use bootstrap::{Installed, install_bootstrap};
 pub use observe::{Observation, Observed, Report, observe};
 pub use policy::expand_text;
