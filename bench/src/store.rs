@@ -63,6 +63,7 @@ async fn open(dir: &Path) -> Result<SqliteStore> {
             label: String::new(),
             user: format!("user{writer}"),
             verifier: vec![0; 64],
+            dm1: None,
             replace: false,
         })
     };
@@ -128,6 +129,8 @@ fn step(device: &DeviceId, message: i64) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: Some("dm2.0".to_owned()),
+        dm1: None,
+        model: None,
         events: Vec::new(),
         trace: vec![trace(true), trace(false)],
         now: Time::from_secs(message),

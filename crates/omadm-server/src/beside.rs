@@ -19,5 +19,6 @@ pub async fn check_in(store: &dyn Store, command: &Command) -> Result<Option<Che
         more: false,
         last_seq: command.seq,
         validators: Vec::new(),
+        dm1: None,
     }))
 }

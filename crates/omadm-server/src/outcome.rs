@@ -202,6 +202,8 @@ impl<'c> Outcome<'c> {
             inventory: None,
             facts,
             protocol: Some(PROTOCOL.to_owned()),
+            dm1: None,
+            model: None,
             events: self.events,
             trace: Vec::new(),
             now,

@@ -17,6 +17,9 @@ impl CheckIn {
                 kept.clone_from(new);
             }
         }
+        if step.dm1.is_some() {
+            self.dm1.clone_from(&step.dm1);
+        }
         if let Some(facts) = &step.facts {
             device.facts.clone_from(facts);
         }

@@ -155,6 +155,9 @@ pub trait Store: Send + Sync + 'static {
     /// One DDF file.
     async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError>;
 
+    /// What was learnt about the devices of a model, which comes with the steps of their sessions.
+    async fn model(&self, name: &str) -> Result<Option<Model>, StoreError>;
+
     /// What a device goes on doing, by kind and target.
     async fn standings(&self, device: &DeviceId) -> Result<Vec<Standing>, StoreError>;
     /// One of these, by the command that asked for it.

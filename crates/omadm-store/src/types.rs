@@ -24,6 +24,8 @@ pub struct Enrolment {
     pub user: String,
     /// Verifier of its secret (opaque here).
     pub verifier: Vec<u8>,
+    /// What its sessions of DM 1.x begin with (opaque here).
+    pub dm1: Option<Vec<u8>>,
     /// Whether an existing enrolment is replaced by a new generation.
     pub replace: bool,
 }
@@ -246,6 +248,8 @@ pub struct CheckIn {
     pub last_seq: i64,
     /// Cache validators of its MO instances; read only if a command is open.
     pub validators: Vec<Validator>,
+    /// What DM 1.x keeps of it between sessions, such as keys and nonces (opaque here).
+    pub dm1: Option<Vec<u8>>,
 }
 
 /// A command's step from one state to another.
@@ -443,12 +447,25 @@ pub struct SessionStep {
     pub facts: Option<String>,
     /// Protocol in use.
     pub protocol: Option<String>,
+    /// What DM 1.x keeps of the device from now on (opaque here).
+    pub dm1: Option<Vec<u8>>,
+    /// What was learnt about all devices of a model.
+    pub model: Option<Model>,
     /// Events to add.
     pub events: Vec<NewEvent>,
     /// Trace messages to add. Without a `session` they go with the session that the device had last.
     pub trace: Vec<TraceMessage>,
     /// Time of the step; becomes the device's last contact.
     pub now: Time,
+}
+
+/// What is known about all devices of a model, whichever of them it was learnt from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The model with its manufacturer and versions, in whatever form tells models apart.
+    pub name: String,
+    /// What is known (opaque here).
+    pub text: String,
 }
 
 /// A DDF file.

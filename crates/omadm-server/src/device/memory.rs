@@ -100,6 +100,7 @@ mod tests {
                 more: false,
                 last_seq: 0,
                 validators: Vec::new(),
+                dm1: None,
             },
         )
     }

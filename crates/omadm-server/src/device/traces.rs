@@ -77,6 +77,8 @@ fn bare_step(device: &DeviceId, generation: i64, trace: Vec<TraceMessage>, now: 
         inventory: None,
         facts: None,
         protocol: Some(PROTOCOL.to_owned()),
+        dm1: None,
+        model: None,
         events: Vec::new(),
         trace,
         now,

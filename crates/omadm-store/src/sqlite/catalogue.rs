@@ -1,10 +1,10 @@
-//! What belongs to no device: DDF files, pages and operator tokens.
+//! What belongs to no device: DDF files, what is known of models, pages and operator tokens.
 
 use omadm_mo::Time;
 use rusqlite::{Connection, Row, params};
 
 use super::row::{Texts, execute, query, query_optional};
-use crate::{DdfFile, Page, StoreError, Token};
+use crate::{DdfFile, Model, Page, StoreError, Token};
 
 pub(super) fn put_ddf(conn: &Connection, ddf: &DdfFile) -> Result<(), StoreError> {
     execute(
@@ -31,6 +31,20 @@ pub(super) fn ddfs(conn: &Connection) -> Result<Vec<DdfFile>, StoreError> {
 
 pub(super) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, StoreError> {
     query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = ?1", params![name], ddf_file)
+}
+
+pub(super) fn put_model(conn: &Connection, model: &Model) -> Result<(), StoreError> {
+    execute(
+        conn,
+        "INSERT INTO model (name, text) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text = excluded.text",
+        params![model.name, model.text],
+    )?;
+    Ok(())
+}
+
+pub(super) fn model(conn: &Connection, name: &str) -> Result<Option<Model>, StoreError> {
+    let read = |row: &Row<'_>| Ok(Model { name: row.get(0)?, text: row.get(1)? });
+    query_optional(conn, "SELECT name, text FROM model WHERE name = ?1", params![name], read)
 }
 
 pub(super) fn put_page(conn: &Connection, page: &Page) -> Result<(), StoreError> {

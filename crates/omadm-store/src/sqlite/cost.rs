@@ -25,6 +25,7 @@ fn enrol(conn: &Connection, count: usize) {
             label: String::new(),
             user: format!("user-{number}"),
             verifier: vec![0; 48],
+            dm1: None,
             replace: false,
         })
         .collect();
@@ -102,6 +103,8 @@ fn exchange(device: &DeviceId) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: None,
+        dm1: None,
+        model: None,
         events: Vec::new(),
         trace: Vec::new(),
         now: Time(3),

@@ -31,9 +31,9 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
     let generation = before.unwrap_or(0) + 1;
     let added = execute(
         conn,
-        "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts, version)
-         VALUES (?1, ?2, 0, 0, ?3, ?4, '{}', 0) ON CONFLICT (device) DO NOTHING",
-        params![device, generation, now.0, new.label],
+        "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts, version, dm1)
+         VALUES (?1, ?2, 0, 0, ?3, ?4, '{}', 0, ?5) ON CONFLICT (device) DO NOTHING",
+        params![device, generation, now.0, new.label, new.dm1],
     )?;
     if added == 0 {
         return Err(StoreError::Exists(device.to_owned()));

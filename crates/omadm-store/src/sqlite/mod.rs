@@ -30,8 +30,8 @@ use self::reader::Readers;
 use self::writer::Writer;
 use crate::{
     Accept, CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf,
-    NewCommand, NewEvent, Page, Payload, PayloadId, Push, PushStep, SessionId, SessionStep, SessionSummary,
-    Standing, Store, StoreError, Token, TraceMessage, TreeAddress, TreeNode,
+    Model, NewCommand, NewEvent, Page, Payload, PayloadId, Push, PushStep, SessionId, SessionStep,
+    SessionSummary, Standing, Store, StoreError, Token, TraceMessage, TreeAddress, TreeNode,
 };
 
 /// The embedded engine.
@@ -286,6 +286,11 @@ impl Store for SqliteStore {
     async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError> {
         let name = name.to_owned();
         self.readers.run(move |conn| catalogue::ddf(conn, &name)).await
+    }
+
+    async fn model(&self, name: &str) -> Result<Option<Model>, StoreError> {
+        let name = name.to_owned();
+        self.readers.run_small(move |conn| catalogue::model(conn, &name)).await
     }
 
     async fn standings(&self, device: &DeviceId) -> Result<Vec<Standing>, StoreError> {

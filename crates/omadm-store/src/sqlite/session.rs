@@ -6,7 +6,7 @@ use omadm_mo::{DeviceId, Time};
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::row::{Dev, Texts, count, execute, query, query_optional};
-use super::{commands, devices, events, payloads, standing, tree, validators};
+use super::{catalogue, commands, devices, events, payloads, standing, tree, validators};
 use crate::{
     Accept, CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
 };
@@ -38,7 +38,7 @@ fn snapshot(conn: &Connection) -> rusqlite::Result<Transaction<'_>> {
 
 static DEVICE_AND_SESSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {}, last_seq, version, session, ended, updated, request_digest, state, reply
+        "SELECT {}, last_seq, dm1, version, session, ended, updated, request_digest, state, reply
          FROM device WHERE device = ?1",
         devices::COLUMNS
     )
@@ -46,9 +46,9 @@ static DEVICE_AND_SESSION: LazyLock<String> = LazyLock::new(|| {
 
 fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
     let found = query_optional(conn, &DEVICE_AND_SESSION, params![id.as_str()], |row| {
-        Ok((devices::device(row)?, row.get::<_, i64>("last_seq")?, session_row(row)?))
+        Ok((devices::device(row)?, row.get::<_, i64>("last_seq")?, row.get("dm1")?, session_row(row)?))
     })?;
-    let Some((device, last_seq, session)) = found else { return Ok(None) };
+    let Some((device, last_seq, dm1, session)) = found else { return Ok(None) };
     let generation = device.generation;
     let (commands, more, validators) = if device.open_commands == 0 {
         (Vec::new(), false, Vec::new())
@@ -56,7 +56,7 @@ fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn
         let (commands, more) = commands::open(conn, id, generation, device.open_commands, limit)?;
         (commands, more, validators::list(conn, id, generation)?)
     };
-    Ok(Some(CheckIn { device, session, commands, more, last_seq, validators }))
+    Ok(Some(CheckIn { device, session, commands, more, last_seq, validators, dm1 }))
 }
 
 fn session_row(row: &Row<'_>) -> rusqlite::Result<Option<SessionRow>> {
@@ -91,6 +91,9 @@ pub(super) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreEr
     for change in &step.standing {
         standing::change(conn, &step.device, step.generation, change, step.now)?;
     }
+    if let Some(model) = &step.model {
+        catalogue::put_model(conn, model)?;
+    }
     events::add(conn, &step.events, step.now)
 }
 
@@ -105,7 +108,7 @@ fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError>
            protocol = COALESCE(?5, protocol), facts = COALESCE(?6, facts), inventory = COALESCE(?7, inventory),
            version = version + ?8, session = COALESCE(?9, session), ended = COALESCE(?10, ended),
            updated = COALESCE(?11, updated), request_digest = COALESCE(?12, request_digest),
-           state = COALESCE(?13, state), reply = COALESCE(?14, reply)
+           state = COALESCE(?13, state), reply = COALESCE(?14, reply), dm1 = COALESCE(?17, dm1)
          WHERE device = ?1 AND generation = ?2
            AND (?9 IS NULL OR version = ?15 OR (?15 IS NULL AND session IS NULL))
            AND (?16 IS NULL OR last_seq = ?16)",
@@ -125,7 +128,8 @@ fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError>
             session.map(|row| row.state.as_slice()),
             session.map(|row| row.reply.as_slice()),
             step.expected_version,
-            step.expected_last_seq
+            step.expected_last_seq,
+            step.dm1
         ],
     )?;
     if changed > 0 {

@@ -1,6 +1,6 @@
 //! Enrolment, removal, and what a generation is.
 
-use omadm_store::{Device, Enrolment, NewEvent, SessionStep, Store, StoreError, TreeUpdate};
+use omadm_store::{Device, Enrolment, Model, NewEvent, SessionStep, Store, StoreError, TreeUpdate};
 
 use crate::support::{id as id_of, *};
 
@@ -138,6 +138,31 @@ pub async fn replacement_starts_clean(store: &dyn Store) {
     assert_eq!((check_in.device.last_contact, check_in.device.inventory), (None, None));
     assert!(check_in.session.is_none() && check_in.commands.is_empty() && !check_in.more);
     assert_eq!(enqueued(store, &device("a"), 1).await.seq, 1, "the id of a command that is gone is free");
+}
+
+pub async fn what_dm1_keeps_goes_with_the_enrolment(store: &dyn Store) {
+    let with_keys = |replace| Enrolment { dm1: Some(b"keys".to_vec()), replace, ..enrolment("a") };
+    store.enrol(vec![with_keys(false)], vec![], at(1)).await.unwrap();
+    let kept = async || store.check_in(&device("a"), 10).await.unwrap().unwrap().dm1;
+    assert_eq!(kept().await.as_deref(), Some(b"keys".as_slice()));
+    let learnt = |text: &str| Some(Model { name: "Acme T1".to_owned(), text: text.to_owned() });
+    let nonce = SessionStep {
+        session: Some(session_row(1)),
+        dm1: Some(b"nonce".to_vec()),
+        model: learnt("lists"),
+        ..step(&device("a"), at(2))
+    };
+    store.apply(nonce.clone()).await.unwrap();
+    assert_eq!(kept().await.as_deref(), Some(b"nonce".as_slice()));
+    let conflict = SessionStep { dm1: Some(b"late".to_vec()), model: learnt("late"), ..nonce };
+    assert!(store.apply(conflict).await.is_err());
+    store.apply(SessionStep { dm1: None, ..step(&device("a"), at(3)) }).await.unwrap();
+    assert_eq!(kept().await.as_deref(), Some(b"nonce".as_slice()), "what a step does not name stays");
+    assert_eq!(store.model("Acme T1").await.unwrap(), learnt("lists"));
+    assert_eq!(store.model("Acme T2").await.unwrap(), None);
+    store.enrol(vec![Enrolment { dm1: None, ..with_keys(true) }], vec![], at(4)).await.unwrap();
+    assert_eq!(kept().await, None);
+    assert_eq!(store.model("Acme T1").await.unwrap(), learnt("lists"), "a model is not of one device");
 }
 
 pub async fn generations_count_on_after_removal(store: &dyn Store) {

@@ -32,6 +32,7 @@ pub fn enrolment(name: &str) -> Enrolment {
         label: format!("label of {name}"),
         user: format!("user of {name}"),
         verifier: name.as_bytes().to_vec(),
+        dm1: None,
         replace: false,
     }
 }
@@ -97,6 +98,8 @@ pub fn step(device: &DeviceId, now: Time) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: None,
+        dm1: None,
+        model: None,
         events: Vec::new(),
         trace: Vec::new(),
         now,
