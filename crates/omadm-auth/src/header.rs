@@ -149,7 +149,7 @@ fn parameter(input: &str) -> Option<(&str, String, &str)> {
 }
 
 /// Reads a quoted string after its first quotation mark.
-fn unquote(input: &str) -> Option<(String, &str)> {
+pub(crate) fn unquote(input: &str) -> Option<(String, &str)> {
     let mut text = String::new();
     let mut escaped = false;
     for (at, c) in input.char_indices() {

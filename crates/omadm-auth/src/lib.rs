@@ -1,12 +1,13 @@
 //! Credentials, digests and secrets as pure functions over bytes.
 //!
 //! Here: `Secret`, HTTP Basic and Digest, salted verifiers, constant-time comparison, the keys and messages of GBA Push, the digest of
-//! notifications, the names of TLS suites.
+//! notifications, the schemes of DM 1.x, the names of TLS suites.
 //! Never here: I/O, clocks, randomness of its own, or the choice of which scheme is acceptable (that is policy).
 
 pub mod basic;
 pub mod credential;
 pub mod digest;
+pub mod dm1;
 pub mod gba;
 pub mod header;
 pub mod notification;

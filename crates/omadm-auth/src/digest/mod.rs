@@ -182,6 +182,17 @@ fn hex(octets: &[u8]) -> Secret {
     Secret::new(text)
 }
 
+/// The octets that hexadecimal digits stand for.
+pub(crate) fn hex_digits(text: &[u8]) -> Option<Vec<u8>> {
+    let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    text.chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some(value(high)? << 4 | value(low)?),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Whether two responses are the same, in any letter case, in the same time whatever differs.
 fn same_response(a: &str, b: &str) -> bool {
     let lower = |text: &str| Secret::new(text.to_ascii_lowercase().into_bytes());
