@@ -10,7 +10,8 @@ use crate::account::Account;
 use crate::client::{Client, engine_config};
 use crate::device::Device;
 use crate::effects::Host;
-use crate::error::{ClientError, PersistError};
+use crate::entry;
+use crate::error::ClientError;
 use crate::exchange::{Answering, Exchange};
 use crate::host::not_kept;
 use crate::persistence::Batch;
@@ -40,19 +41,15 @@ pub struct Provisioned {
 impl Device {
     /// What DEFAULT left, by MOID.
     pub fn defaults(&self) -> impl Iterator<Item = (&str, DefaultSource)> {
-        self.entries.iter().filter_map(|(key, value)| {
-            Some((key.strip_prefix(PREFIX)?, DefaultSource::deserialize(value).ok()?))
-        })
+        self.entries.iter().filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, entry::read(value)?)))
     }
 
     pub(crate) fn keep_default(&mut self, server: &ServerId, moid: &Moid, uri: &ServerUri) -> EffectResult {
         let source = DefaultSource { server: server.to_string(), uri: uri.as_str().to_owned() };
-        let kept = serde_json::to_value(source)
-            .map_err(|error| PersistError::Inconsistent(format!("a DEFAULT cannot be written: {error}")))
-            .and_then(|value| {
-                let entries = vec![(format!("{PREFIX}{moid}"), Some(value))];
-                self.append(&Batch { nodes: Vec::new(), entries })
-            });
+        let kept = entry::write("a DEFAULT", &source).and_then(|value| {
+            let entries = vec![(format!("{PREFIX}{moid}"), Some(value))];
+            self.append(&Batch { nodes: Vec::new(), entries })
+        });
         kept.map_or_else(|error| not_kept(&error), |()| EffectResult::Done)
     }
 

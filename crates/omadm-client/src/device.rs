@@ -131,7 +131,7 @@ impl Device {
         }
         let mut entries = Entries::new();
         persistence.load(&mut |batch| restore(&mut tree, &mut entries, batch))?;
-        tree.advance_revision(entries.remove(REVISION).and_then(|value| value.as_u64()).unwrap_or(0));
+        tree.advance_revision(entries.remove(REVISION).and_then(|value| value.parse().ok()).unwrap_or(0));
         let mut device = Self {
             config,
             tree,
@@ -193,7 +193,7 @@ impl Device {
             }
             return Ok(None);
         }
-        self.install(body, vec![(FACTORY.to_owned(), Some(digest.into()))]).map(Some)
+        self.install(body, vec![(FACTORY.to_owned(), Some(digest))]).map(Some)
     }
 
     /// What a bootstrap would do, for whoever has to agree. Nothing is kept.
@@ -238,7 +238,7 @@ impl Device {
     fn install(
         &mut self,
         body: &[u8],
-        mut entries: Vec<(String, Option<serde_json::Value>)>,
+        mut entries: Vec<(String, Option<String>)>,
     ) -> Result<Vec<ServerId>, ClientError> {
         let Installed { prepared, servers, tolerated } = self.put_bootstrap(body)?;
         if !tolerated.is_empty() {
@@ -257,7 +257,7 @@ impl Device {
     /// # Errors
     /// [`ClientError::Persist`]; what was kept before is still there.
     pub fn compact(&mut self) -> Result<(), ClientError> {
-        let revision = (REVISION.to_owned(), Some(self.tree.revision().into()));
+        let revision = (REVISION.to_owned(), Some(self.tree.revision().to_string()));
         let entries = self.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
         let area = Batch { nodes: Vec::new(), entries: entries.chain([revision]).collect() };
         let mut records = self.tree.records().peekable();
@@ -321,7 +321,7 @@ impl Device {
     pub(crate) fn keep(
         &mut self,
         prepared: Prepared,
-        entries: Vec<(String, Option<serde_json::Value>)>,
+        entries: Vec<(String, Option<String>)>,
     ) -> Result<(), PersistError> {
         let nodes = prepared.records(&self.tree);
         let remembered = self.entries.get(grants::ENTRY);
@@ -404,7 +404,7 @@ fn restore_node(tree: &mut Tree, path: &NodePath, record: Option<NodeRecord>) ->
     tree.restore(path, record).map_err(|error| PersistError::Inconsistent(error.to_string()))
 }
 
-fn apply_entries(entries: &mut Entries, changes: &[(String, Option<serde_json::Value>)]) {
+fn apply_entries(entries: &mut Entries, changes: &[(String, Option<String>)]) {
     for (key, value) in changes {
         match value {
             Some(value) => entries.insert(key.clone(), value.clone()),

@@ -11,9 +11,10 @@ use omadm_codec::dm2::{Alert, Mark, StatusCode};
 use omadm_mo::{ClientUri, Miid, Moid, ServerId, ServerUri};
 use omadm_session::dm2::client::{EffectResult, Outcome};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::device::Device;
+use crate::entry;
 use crate::error::PersistError;
 use crate::host::{not_kept, refused};
 use crate::outbox::{self, StoredAlert};
@@ -63,11 +64,8 @@ impl Pending {
 }
 
 impl Kept {
-    fn entry(&self, key: &str) -> Result<(String, Option<Value>), PersistError> {
-        let value = serde_json::to_value(self).map_err(|error| {
-            PersistError::Inconsistent(format!("an execution cannot be written: {error}"))
-        })?;
-        Ok((key.to_owned(), Some(value)))
+    fn entry(&self, key: &str) -> Result<(String, Option<String>), PersistError> {
+        Ok((key.to_owned(), Some(entry::write("an execution", self)?)))
     }
 }
 
@@ -363,12 +361,12 @@ impl Device {
     }
 
     fn execution(&self, key: &str) -> Option<Kept> {
-        Kept::deserialize(self.entries.get(key)?).ok()
+        entry::read(self.entries.get(key)?)
     }
 
     fn executions(&self) -> impl Iterator<Item = (&str, Kept)> {
         let from = self.entries.range(PREFIX.to_owned()..);
         let ours = from.take_while(|(key, _)| key.starts_with(PREFIX));
-        ours.filter_map(|(key, value)| Some((key.as_str(), Kept::deserialize(value).ok()?)))
+        ours.filter_map(|(key, value)| Some((key.as_str(), entry::read(value)?)))
     }
 }

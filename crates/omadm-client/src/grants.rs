@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use omadm_mo::{Authority, Change, Miid, Moid, Rights, ServerId, Tree};
-use serde_json::Value;
 
 use crate::error::ClientError;
+use crate::text;
 
 /// Entry of the key/value area: what was granted.
 pub(crate) const ENTRY: &str = "grants";
@@ -62,21 +62,25 @@ impl Single {
             Authority::Everyone => "*".to_owned(),
         };
         let Self { moid, miid, path, rights, .. } = self;
-        serde_json::json!([moid.as_str(), miid.as_str(), path, authority, rights.ar()]).to_string()
+        let rights = rights.ar().to_string();
+        text::join([moid.as_str(), miid.as_str(), path, &authority, &rights].map(Some))
     }
 }
 
 /// What to remember from now on and which grants are due; `None` when all is as remembered.
-pub(crate) fn due(tree: &Tree, grants: &[Grant], remembered: Option<&Value>) -> Option<(Value, Vec<Single>)> {
-    let remembered: BTreeSet<&str> =
-        remembered.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+pub(crate) fn due(
+    tree: &Tree,
+    grants: &[Grant],
+    remembered: Option<&String>,
+) -> Option<(String, Vec<Single>)> {
+    let remembered: BTreeSet<&str> = marks(remembered).collect();
     let wanted: Vec<(String, Single)> =
         grants.iter().flat_map(|grant| expand(tree, grant)).map(|single| (single.mark(), single)).collect();
     let marks: BTreeSet<&str> = wanted.iter().map(|(mark, _)| mark.as_str()).collect();
     if marks == remembered {
         return None;
     }
-    let value = marks.into_iter().map(Value::from).collect();
+    let value = lines(marks);
     let new = wanted.iter().filter(|(mark, _)| !remembered.contains(mark.as_str()));
     Some((value, new.map(|(_, single)| single.clone()).collect()))
 }
@@ -84,22 +88,29 @@ pub(crate) fn due(tree: &Tree, grants: &[Grant], remembered: Option<&Value>) -> 
 /// The entry that forgets what was granted on these instances, if anything was: rights go with their instance, and one that is
 /// made anew gets them anew.
 pub(crate) fn forget(
-    remembered: Option<&Value>,
+    remembered: Option<&String>,
     instances: &[(Moid, Miid)],
-) -> Option<(String, Option<Value>)> {
-    let remembered = remembered.and_then(Value::as_array)?;
+) -> Option<(String, Option<String>)> {
     let heads: Vec<String> = instances.iter().map(|(moid, miid)| head(moid, miid)).collect();
-    let is_gone = |mark: &Value| {
-        mark.as_str().is_some_and(|mark| heads.iter().any(|head| mark.starts_with(head.as_str())))
-    };
-    let kept: Vec<Value> = remembered.iter().filter(|mark| !is_gone(mark)).cloned().collect();
-    (kept.len() < remembered.len()).then(|| (ENTRY.to_owned(), Some(kept.into())))
+    let is_gone = |mark: &&str| heads.iter().any(|head| mark.starts_with(head.as_str()));
+    marks(remembered).any(|mark| is_gone(&mark)).then(|| {
+        let kept = marks(remembered).filter(|mark| !is_gone(mark));
+        (ENTRY.to_owned(), Some(lines(kept)))
+    })
+}
+
+/// The marks of the entry.
+fn marks(remembered: Option<&String>) -> impl Iterator<Item = &str> {
+    remembered.into_iter().flat_map(|marks| marks.lines())
+}
+
+fn lines<'m>(marks: impl IntoIterator<Item = &'m str>) -> String {
+    marks.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 /// How the marks of an instance begin.
 fn head(moid: &Moid, miid: &Miid) -> String {
-    let closed = serde_json::json!([moid.as_str(), miid.as_str()]).to_string();
-    closed.strip_suffix(']').unwrap_or(&closed).to_owned() + ","
+    text::join([moid.as_str(), miid.as_str()].map(Some)) + " "
 }
 
 fn expand(tree: &Tree, grant: &Grant) -> Vec<Single> {

@@ -16,6 +16,7 @@ mod definitions;
 pub mod device;
 mod dm1x;
 mod effects;
+mod entry;
 pub mod error;
 mod exchange;
 mod executions;
@@ -32,6 +33,7 @@ mod reporting;
 mod running;
 mod status;
 mod subscriptions;
+mod text;
 pub mod transport;
 
 pub use bootstrap::{Always, BootstrapRequest, BootstrapSource, Consent, Origin, Received, RequestedAccount};

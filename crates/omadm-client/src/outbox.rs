@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::device::Device;
+use crate::entry;
 use crate::error::{ClientError, PersistError};
 use crate::persistence::{Batch, Entries};
 use crate::running::KeptIn;
@@ -32,8 +33,8 @@ pub(crate) struct StoredAlert {
 }
 
 /// The entry that says that a server has yet to be sent BootstrapComplete.
-pub(crate) fn bootstrap_pending(server: &ServerId) -> (String, Option<Value>) {
-    (format!("{BOOTSTRAP}{server}"), Some(true.into()))
+pub(crate) fn bootstrap_pending(server: &ServerId) -> (String, Option<String>) {
+    (format!("{BOOTSTRAP}{server}"), Some("true".to_owned()))
 }
 
 impl Device {
@@ -72,7 +73,8 @@ impl Device {
     #[must_use]
     pub fn alerts(&self, server: &ServerId) -> Vec<Alert> {
         let stored = self.entries.get(&format!("{ALERTS}{server}"));
-        stored.and_then(Value::as_array).into_iter().flatten().filter_map(read).collect()
+        let stored: Option<Vec<StoredAlert>> = stored.and_then(|stored| entry::read(stored));
+        stored.into_iter().flatten().map(Alert::from).collect()
     }
 
     pub(crate) fn bootstrap_is_pending(&self, server: &ServerId) -> bool {
@@ -146,21 +148,28 @@ impl Device {
     }
 }
 
+/// What all entries of [`OF_A_SERVER`] have.
+#[derive(Deserialize)]
+struct Owned {
+    server: String,
+}
+
 /// How the keys of entries begin that name their server in the member `server` of an object.
 const OF_A_SERVER: [&str; 3] = [defaults::PREFIX, executions::PREFIX, subscriptions::PREFIX];
 
 /// Entries of servers whose account is gone: nobody is there to be told, or to be fetched from.
-pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Value>)> {
+pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<String>)> {
     let accounts: Vec<ServerId> = tree.accounts().map(|(server, _)| server).collect();
     let known = |name: &str| accounts.iter().any(|server| server.as_str() == name);
-    let is_orphan = |(key, value): &(&String, &Value)| {
+    let is_orphan = |(key, value): &(&String, &String)| {
         let in_value = OF_A_SERVER.iter().any(|prefix| key.starts_with(prefix));
         let named = if in_value {
-            value.get("server").and_then(Value::as_str)
+            entry::read(value).map(|Owned { server }| server)
         } else {
-            key.strip_prefix(BOOTSTRAP).or(key.strip_prefix(ALERTS)).or(key.strip_prefix(notification::SEEN))
+            let named = [BOOTSTRAP, ALERTS, notification::SEEN].iter().find_map(|of| key.strip_prefix(of));
+            named.map(str::to_owned)
         };
-        named.is_some_and(|name| !known(name))
+        named.is_some_and(|name| !known(&name))
     };
     entries.iter().filter(is_orphan).map(|(key, _)| (key.clone(), None)).collect()
 }
@@ -169,15 +178,13 @@ pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Val
 pub(crate) fn alerts_entry(
     server: &ServerId,
     alerts: Vec<Alert>,
-) -> Result<(String, Option<Value>), PersistError> {
+) -> Result<(String, Option<String>), PersistError> {
     let key = format!("{ALERTS}{server}");
     if alerts.is_empty() {
         return Ok((key, None));
     }
     let stored: Vec<StoredAlert> = alerts.into_iter().map(store).collect();
-    let value = serde_json::to_value(stored)
-        .map_err(|error| PersistError::Inconsistent(format!("an alert cannot be written: {error}")))?;
-    Ok((key, Some(value)))
+    Ok((key, Some(entry::write("an alert", &stored)?)))
 }
 
 /// An alert in the form in which it is kept.
@@ -185,10 +192,6 @@ pub(crate) fn store(alert: Alert) -> StoredAlert {
     let Alert { alert_type, source, target, mark, data } = alert;
     let data = data.map(|AlertData { data_type, data }| (data_type, data));
     StoredAlert { alert_type, source, target, mark: mark.as_str().to_owned(), data }
-}
-
-fn read(stored: &Value) -> Option<Alert> {
-    StoredAlert::deserialize(stored).ok().map(Alert::from)
 }
 
 impl From<StoredAlert> for Alert {

@@ -12,7 +12,7 @@ pub struct Batch {
     /// Nodes in order, `None` removes the node and all below it.
     pub nodes: Vec<(NodePath, Option<NodeRecord>)>,
     /// Entries of the key/value area, `None` removes the key.
-    pub entries: Vec<(String, Option<serde_json::Value>)>,
+    pub entries: Vec<(String, Option<String>)>,
 }
 
 impl Batch {
@@ -83,4 +83,4 @@ impl Persistence for Volatile {
 }
 
 /// The key/value area as it is in memory.
-pub(crate) type Entries = BTreeMap<String, serde_json::Value>;
+pub(crate) type Entries = BTreeMap<String, String>;

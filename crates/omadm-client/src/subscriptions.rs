@@ -10,9 +10,10 @@ use omadm_codec::dm2::StatusCode;
 use omadm_mo::{ClientUri, Miid, MoInst, Moid, ServerId, ServerUri};
 use omadm_session::dm2::client::{EffectResult, Observation, Observed, observe};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::device::Device;
+use crate::entry;
 use crate::error::PersistError;
 use crate::host::{not_kept, refused};
 use crate::persistence::Batch;
@@ -86,11 +87,8 @@ impl Subscription {
         format!("{PREFIX}{}", json!([server, client]))
     }
 
-    fn entry(&self) -> Result<(String, Option<Value>), PersistError> {
-        let value = serde_json::to_value(self).map_err(|error| {
-            PersistError::Inconsistent(format!("a subscription cannot be written: {error}"))
-        })?;
-        Ok((Self::key(&self.server, &self.client), Some(value)))
+    fn entry(&self) -> Result<(String, Option<String>), PersistError> {
+        Ok((Self::key(&self.server, &self.client), Some(entry::write("a subscription", self)?)))
     }
 }
 
@@ -294,7 +292,7 @@ impl Device {
 
     /// One subscription.
     pub(crate) fn subscription(&self, key: &str) -> Option<Subscription> {
-        Subscription::deserialize(self.entries.get(key)?).ok()
+        entry::read(self.entries.get(key)?)
     }
 
     /// What a person wants to know of them.
@@ -311,7 +309,7 @@ impl Device {
     fn subscriptions(&self) -> impl Iterator<Item = (&str, Subscription)> {
         let from = self.entries.range(PREFIX.to_owned()..);
         let ours = from.take_while(|(key, _)| key.starts_with(PREFIX));
-        ours.filter_map(|(key, value)| Some((key.as_str(), Subscription::deserialize(value).ok()?)))
+        ours.filter_map(|(key, value)| Some((key.as_str(), entry::read(value)?)))
     }
 
     fn keep_subscription(&mut self, subscription: &Subscription) -> Result<(), PersistError> {

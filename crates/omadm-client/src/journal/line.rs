@@ -1,7 +1,7 @@
-//! One line of the journal: length and CRC-32 of the payload in hexadecimal, then the payload, which is a letter and JSON.
+//! One line of the journal: length and CRC-32 of the payload in hexadecimal, then the payload: a letter, and what it is about.
 //!
 //! ```text
-//! 0000001f 5c0e4a91 B{"e":[["bootstrap/s1",true]]}
+//! 00000018 5c0e4a91 Be +bootstrap/s1 +true
 //! ```
 
 use crate::persistence::Batch;
@@ -29,12 +29,11 @@ pub(super) enum Line {
 }
 
 /// Appends the line of a batch.
-pub(super) fn encode_batch(batch: &Batch, out: &mut Wiped) -> Result<(), serde_json::Error> {
+pub(super) fn encode_batch(batch: &Batch, out: &mut Wiped) {
     let mut payload = Wiped::default();
     payload.push(b"B");
-    record::encode(batch, &mut payload)?;
+    record::encode(batch, &mut payload);
     seal(&payload, out);
-    Ok(())
 }
 
 /// Appends a payload as a line.
@@ -54,7 +53,7 @@ pub(super) fn decode(line: &[u8]) -> Result<Line, String> {
             .and_then(|text| text.parse().ok())
             .map(|version| Line::Head { version })
             .ok_or_else(|| "the head has no version".to_owned()),
-        Some((b'B', json)) => record::decode(json).map(Line::Batch),
+        Some((b'B', records)) => record::decode(records).map(Line::Batch),
         Some((b'E', [])) => Ok(Line::BaseEnd),
         _ => Err("unknown kind of line".to_owned()),
     }

@@ -24,7 +24,7 @@ use self::wiped::{Lines, Wiped};
 use crate::error::PersistError;
 use crate::persistence::{Batch, Persistence};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const STATE: &str = "state.journal";
 const NEW_STATE: &str = "state.journal.new";
 const LOCK: &str = "lock";
@@ -274,8 +274,7 @@ fn replace(directory: &Path) -> Result<(), PersistError> {
 }
 
 fn encode(path: &Path, batch: &Batch, out: &mut Wiped) -> Result<(), PersistError> {
-    line::encode_batch(batch, out)
-        .map_err(|error| PersistError::Inconsistent(format!("a batch cannot be written: {error}")))?;
+    line::encode_batch(batch, out);
     check_length(path, out.len())
 }
 

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use omadm_mo::{Format, Miid, Moid, NodeName, Properties, Time, Value};
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::{Journal, JournalView, MAX_LINE, STATE, check_length};
 use crate::error::PersistError;
@@ -23,7 +22,7 @@ fn batch(number: u64) -> Batch {
     let text = Value::Text(format!("value {number} ü \u{0} \n"));
     Batch {
         nodes: vec![(path(&["a", "b"]), Some(leaf(text, Format::Chr))), (path(&["gone"]), None)],
-        entries: vec![("counter".to_owned(), Some(number.into())), ("old".to_owned(), None)],
+        entries: vec![("counter".to_owned(), Some(number.to_string())), ("old".to_owned(), None)],
     }
 }
 
@@ -85,7 +84,8 @@ fn keeps_every_kind_of_record() {
     let mut nodes = vec![(Vec::new(), Some(root.clone())), (path(&["m"]), Some(root))];
     nodes
         .extend(leaves.into_iter().enumerate().map(|(at, leaf)| (path(&["m", &at.to_string()]), Some(leaf))));
-    let kept = Batch { nodes, entries: vec![("k".to_owned(), Some(json!({ "a": [1, "b", null] })))] };
+    let kept =
+        Batch { nodes, entries: vec![("k".to_owned(), Some("{\"a\":[1,\"b\",\"\\n\"]}\t%".to_owned()))] };
     open(directory.path()).0.append(&kept).unwrap();
     assert_eq!(open(directory.path()).1, [kept]);
 }

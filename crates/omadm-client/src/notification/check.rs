@@ -15,7 +15,7 @@ use crate::persistence::{Batch, Entries};
 pub(crate) const SEEN: &str = "notified/";
 
 /// Forgets the numbers of a server: its account is new, and it counts anew.
-pub(crate) fn forget(server: &ServerId) -> (String, Option<serde_json::Value>) {
+pub(crate) fn forget(server: &ServerId) -> (String, Option<String>) {
     (key(server), None)
 }
 
@@ -63,15 +63,15 @@ impl Device {
         seen.push(id);
         let surplus = seen.len().saturating_sub(most.max(1));
         seen.drain(..surplus);
-        let entry = (key(server), Some(seen.into()));
+        let seen: Vec<String> = seen.iter().map(u16::to_string).collect();
+        let entry = (key(server), Some(seen.join(" ")));
         Ok(self.append(&Batch { nodes: Vec::new(), entries: vec![entry] })?)
     }
 }
 
 fn seen(entries: &Entries, server: &ServerId) -> Vec<u16> {
-    let list = entries.get(&key(server)).and_then(serde_json::Value::as_array);
-    let ids = list.into_iter().flatten().filter_map(serde_json::Value::as_u64);
-    ids.filter_map(|id| u16::try_from(id).ok()).collect()
+    let list = entries.get(&key(server)).map_or("", String::as_str);
+    list.split(' ').filter_map(|id| id.parse().ok()).collect()
 }
 
 /// The server that a notification is from, by its name and its proof.
