@@ -4,6 +4,8 @@
 //! Never here: sockets, files, clocks, randomness, `async`, SQL; DM 1.x code never reads DM 2.0 types.
 
 mod body;
+#[cfg(feature = "dm1")]
+pub mod dm1;
 #[cfg(feature = "dm2")]
 pub mod dm2;
 
