@@ -45,11 +45,13 @@ pub enum Tolerance {
     UnknownMark,
     /// A list of preferred connections that is empty, or has unknown or repeated ones or some after `ANY_AVAILABLE`.
     LooseConnections,
+    /// A DM 1.x trigger of version 1.0, as DM 1.1.2 sends it.
+    OlderTrigger,
 }
 
 impl Tolerance {
     /// Every tolerance, in the order of their definition.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: &[Self] = &[
         Self::BareStatus,
         Self::StatusUriAfterEntry,
         Self::BareMoObject,
@@ -68,6 +70,7 @@ impl Tolerance {
         Self::BareAuthority,
         Self::UnknownMark,
         Self::LooseConnections,
+        Self::OlderTrigger,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -92,6 +95,7 @@ impl Tolerance {
             Self::BareAuthority => "bare-authority",
             Self::UnknownMark => "unknown-mark",
             Self::LooseConnections => "loose-connections",
+            Self::OlderTrigger => "older-trigger",
         }
     }
 }
@@ -160,7 +164,7 @@ mod tests {
 
     #[test]
     fn strict_allows_nothing_and_lenient_notes_what_it_allows() {
-        for tolerance in Tolerance::ALL {
+        for tolerance in Tolerance::ALL.iter().copied() {
             let mut strict = Leniency::strict();
             assert!(!strict.allow(tolerance));
             assert!(strict.used.is_empty());

@@ -2,6 +2,7 @@
 
 pub mod message;
 pub mod meta;
+pub mod trigger;
 
 pub use message::{
     Alert, AlertCode, Command, Container, ContainerKind, Credentials, Data, Header, Item, Location, Message,
