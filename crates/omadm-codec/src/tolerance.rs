@@ -47,6 +47,18 @@ pub enum Tolerance {
     LooseConnections,
     /// A DM 1.x trigger of version 1.0, as DM 1.1.2 sends it.
     OlderTrigger,
+    /// A digest or MAC over the base64 text of a nonce in place of its octets (`DM 1.3 SEC §5.4`).
+    NonceText,
+    /// Two commands of a DM 1.x message with one `CmdID` (Windows).
+    DuplicateCmdId,
+    /// A command of a DM 1.x message without `CmdID`, or with `0`.
+    MissingCmdId,
+    /// A DM 1.x `Status` or `Results` that does not say in full what it answers.
+    LooseReference,
+    /// A DM 1.x session that begins without DevInfo.
+    NoDevInfo,
+    /// A DM 1.x `MsgID` that leaves numbers out.
+    SkippedMsgId,
 }
 
 impl Tolerance {
@@ -71,6 +83,12 @@ impl Tolerance {
         Self::UnknownMark,
         Self::LooseConnections,
         Self::OlderTrigger,
+        Self::NonceText,
+        Self::DuplicateCmdId,
+        Self::MissingCmdId,
+        Self::LooseReference,
+        Self::NoDevInfo,
+        Self::SkippedMsgId,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -96,6 +114,12 @@ impl Tolerance {
             Self::UnknownMark => "unknown-mark",
             Self::LooseConnections => "loose-connections",
             Self::OlderTrigger => "older-trigger",
+            Self::NonceText => "nonce-text",
+            Self::DuplicateCmdId => "duplicate-cmd-id",
+            Self::MissingCmdId => "missing-cmd-id",
+            Self::LooseReference => "loose-reference",
+            Self::NoDevInfo => "no-dev-info",
+            Self::SkippedMsgId => "skipped-msg-id",
         }
     }
 }

@@ -16,6 +16,7 @@
 //! the message [`repeats`] the one answered last (then send that reply again), call [`step`], store everything the [`Step`] says in one batch,
 //! and send its reply.
 
+mod state;
 mod task;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ use omadm_codec::{Leniency, Limits, Tolerance};
 use omadm_mo::{Format, Time, Value};
 use serde::{Deserialize, Serialize};
 
+pub use state::State;
 pub use task::{Choice, Content, Echo, Existence, InputType, Listing, Question, QuestionKind, RawItem, Task};
 
 /// Settings of a server engine.

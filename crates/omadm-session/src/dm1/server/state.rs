@@ -1,0 +1,242 @@
+//! What is kept of a session between two messages.
+
+use std::fmt;
+
+use omadm_auth::dm1::Scheme;
+use omadm_codec::dm1::{Data, Version};
+use omadm_mo::Time;
+use serde::{Deserialize, Serialize};
+
+/// Engine state between two messages. A host stores it as it is; it may hold what a device told of secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// `SessionID` as written.
+    pub(super) session_id: String,
+    /// `VerDTD` and `VerProto` of the first message, in which all are answered.
+    pub(super) dialect: (String, String),
+    /// SHA-256 of the message answered last.
+    pub(super) digest: [u8; 32],
+    /// `MsgID` of that message.
+    pub(super) heard: u64,
+    /// `MsgID` of the message sent last.
+    pub(super) said: u64,
+    /// When that was, in microseconds of [`Time`].
+    pub(super) updated: i64,
+    /// The session is over.
+    pub(super) ended: bool,
+    /// How the device proved itself; `None`: by its transport.
+    pub(super) client: Option<Proven>,
+    /// How the server does.
+    pub(super) server: Proof,
+    /// What the device takes.
+    pub(super) peer: Bounds,
+    /// The message sent last had Final, so the device may execute.
+    pub(super) is_final: bool,
+    /// Messages of the device in its package.
+    pub(super) messages: u32,
+    /// Octets of all messages of the device.
+    pub(super) octets: u64,
+    /// Commands that are out.
+    pub(super) flights: Vec<Flight>,
+    /// `MsgID` and `CmdID` of a Sequence that was put around them.
+    pub(super) wrapper: Option<(u64, u32)>,
+    /// Commands that need another message.
+    pub(super) open: Vec<Progress>,
+    /// An object of the device of which parts have come.
+    pub(super) incoming: Option<Incomplete>,
+    /// Statuses that found no room yet.
+    pub(super) due: Vec<Due>,
+    /// DevInfo has come, or was asked for.
+    pub(super) knows_device: bool,
+    /// Who began: 1200 or 1201.
+    pub(super) alert: Option<u16>,
+}
+
+impl State {
+    /// `SessionID` as written.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+    /// Whether the session is over.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+    /// When the last message was answered.
+    #[must_use]
+    pub fn updated(&self) -> Time {
+        Time(self.updated)
+    }
+    /// SHA-256 of the message answered last.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+    /// Sequence numbers of the commands that are out.
+    pub fn sent(&self) -> impl Iterator<Item = i64> {
+        self.flights.iter().filter_map(|flight| flight.seq)
+    }
+    /// The version that is spoken.
+    pub(super) fn version(&self) -> Version {
+        [Version::Dm11, Version::Dm13]
+            .into_iter()
+            .find(|version| version.ver_proto() == self.dialect.1)
+            .unwrap_or(Version::Dm12)
+    }
+}
+
+/// How a device proved itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Proven {
+    pub(super) scheme: Scheme,
+}
+
+/// How the server proves itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Proof {
+    /// The device took it for the whole session.
+    pub(super) accepted: bool,
+    /// How often the device did not take it.
+    pub(super) refused: u32,
+    /// The scheme that the device asked for in this session.
+    pub(super) scheme: Option<Scheme>,
+    /// The nonce that the device gave in this session.
+    pub(super) nonce: Option<Vec<u8>>,
+}
+
+/// What a device takes, in octets; `None` if it did not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bounds {
+    pub(super) message: Option<u64>,
+    pub(super) object: Option<u64>,
+}
+
+/// A command that is out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Flight {
+    /// The queued command; `None`: the engine asks for DevInfo.
+    pub(super) seq: Option<i64>,
+    /// `MsgID` of the message that carries it: of its last chunk, if there are several.
+    pub(super) message: u64,
+    /// Its `CmdID`.
+    pub(super) command: u32,
+    /// Commands in it; their `CmdID` follow its own.
+    pub(super) parts: u32,
+    /// How it was said.
+    pub(super) stage: Stage,
+    /// What came of it so far.
+    pub(super) heard: Heard,
+    /// Octets of its object that were sent, if that is not complete.
+    pub(super) chunk: Option<u64>,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Heard {
+    /// Statuses: of it (0) or a command in it (from 1), the address if it is for one item, and the code.
+    pub(super) statuses: Vec<(u32, Option<String>, u16)>,
+    /// Nodes of its results.
+    pub(super) nodes: Vec<Told>,
+    /// What the user entered.
+    pub(super) input: Vec<String>,
+    /// What else the device said.
+    pub(super) detail: Option<String>,
+    /// Why results were not taken: a status and a sentence.
+    pub(super) fault: Option<(u16, String)>,
+}
+
+/// How a command is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// As it is.
+    First,
+    /// The other way: Add for Replace, or Replace for Add.
+    Other,
+    /// `?list=TNDS`.
+    Tnds,
+    /// `?list=StructData`.
+    StructData,
+    /// `?list=Struct`.
+    Struct,
+    /// Node by node.
+    Walk,
+}
+
+/// A command that is not out and needs another message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    pub(super) seq: Option<i64>,
+    pub(super) stage: Stage,
+    /// Nodes that were read.
+    pub(super) nodes: Vec<Told>,
+    /// Nodes that are to be read.
+    pub(super) ahead: Vec<String>,
+    /// Octets of its object that are sent.
+    pub(super) sent: u64,
+}
+
+/// A node as a device told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) uri: String,
+    pub(super) format: Option<String>,
+    pub(super) media_type: Option<String>,
+    pub(super) data: Option<Carried>,
+}
+
+/// Data as carried. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Carried {
+    Text(String),
+    Octets(Vec<u8>),
+}
+
+impl Carried {
+    pub(super) fn of(data: &Data<'_>) -> Self {
+        match data {
+            Data::Text(text) => Self::Text(text.as_ref().to_owned()),
+            Data::Opaque(octets) => Self::Octets(octets.as_ref().to_vec()),
+        }
+    }
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Octets(octets) => octets.len(),
+        }
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.len())
+    }
+}
+
+/// An object of which parts have come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Incomplete {
+    /// Name of the command.
+    pub(super) command: String,
+    /// What it answers: `MsgRef` and `CmdRef` of results.
+    pub(super) refs: (String, String),
+    /// Source and target of its item.
+    pub(super) source: Option<String>,
+    pub(super) target: Option<String>,
+    pub(super) format: Option<String>,
+    pub(super) media_type: Option<String>,
+    /// `Size` as announced.
+    pub(super) size: Option<u64>,
+    /// What came so far; of a text its octets.
+    pub(super) data: Carried,
+}
+
+/// A status that is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Due {
+    pub(super) msg_ref: String,
+    pub(super) cmd_ref: String,
+    pub(super) cmd: String,
+    pub(super) target_ref: Option<String>,
+    pub(super) code: u16,
+}
