@@ -1,18 +1,14 @@
-//! A device with its network: sessions.
+//! A device with its network.
 
 use omadm_auth::digest::Hash;
+#[cfg(feature = "dm2")]
 use omadm_auth::gba::GbaPush;
-use omadm_mo::{DeviceId, ParameterValues, ServerId, ServerUri};
-use omadm_session::dm2::client::{Config, Note, Outcome, Session, Start, Trigger, expand_text};
+use omadm_mo::ParameterValues;
 
-use crate::account::Account;
+#[cfg(feature = "dm2")]
 use crate::browser::Browser;
 use crate::device::Device;
-use crate::effects::Host;
-use crate::error::ClientError;
-use crate::exchange::{Answering, Exchange};
 use crate::https::HttpsTransport;
-use crate::running::Running;
 use crate::transport::Transport;
 
 /// Settings of sessions.
@@ -61,25 +57,14 @@ impl Default for ClientConfig {
     }
 }
 
-/// How a session went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionReport {
-    /// With whom.
-    pub server: ServerId,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Packages sent.
-    pub packages: u32,
-    /// What was worth a line, the last 1,000 at most.
-    pub notes: Vec<Note>,
-}
-
 /// A device with its network.
 pub struct Client<T = HttpsTransport> {
     pub(crate) config: ClientConfig,
     pub(crate) device: Device,
     pub(crate) transport: T,
+    #[cfg(feature = "dm2")]
     pub(crate) gba: Option<Box<dyn GbaPush>>,
+    #[cfg(feature = "dm2")]
     pub(crate) browser: Option<Box<dyn Browser>>,
 }
 
@@ -87,17 +72,15 @@ impl<T: Transport> Client<T> {
     /// Puts a device on a transport.
     #[must_use]
     pub fn new(device: Device, transport: T, config: ClientConfig) -> Self {
-        Self { config, device, transport, gba: None, browser: None }
-    }
-    /// Gives the device what ran GBA Push, so that bootstraps under its protection can be opened (`DM 2.0 §9.3.1.3`).
-    #[must_use]
-    pub fn with_gba(self, gba: Box<dyn GbaPush>) -> Self {
-        Self { gba: Some(gba), ..self }
-    }
-    /// Gives the device a browser; without one SHOW is answered 501 (`DM 2.0 §5.3.7`).
-    #[must_use]
-    pub fn with_browser(self, browser: Box<dyn Browser>) -> Self {
-        Self { browser: Some(browser), ..self }
+        Self {
+            config,
+            device,
+            transport,
+            #[cfg(feature = "dm2")]
+            gba: None,
+            #[cfg(feature = "dm2")]
+            browser: None,
+        }
     }
     /// The device.
     #[must_use]
@@ -107,85 +90,5 @@ impl<T: Transport> Client<T> {
     /// The device, to change it between sessions.
     pub fn device_mut(&mut self) -> &mut Device {
         &mut self.device
-    }
-    /// Runs one session with a server to its end. A server that was not told of its bootstrap yet is told now, whatever the
-    /// trigger. An aborted session is no error and is not repeated: the next one needs a new trigger (`DM 2.0 §5.6`).
-    ///
-    /// # Errors
-    /// [`ClientError::NoAccount`], [`ClientError::NoDeviceId`], and [`ClientError::Persist`] when the outcome cannot be kept.
-    pub async fn run_session(
-        &mut self,
-        server: &ServerId,
-        trigger: Trigger,
-    ) -> Result<SessionReport, ClientError> {
-        self.run_session_at(server, trigger, None).await
-    }
-    /// [`Client::run_session`] that begins at another URI of the server: where it wants the end of an execution to be reported
-    /// (`DM 2.0 §5.3.5`). `None` is SrvURI.
-    ///
-    /// # Errors
-    /// As [`Client::run_session`].
-    pub async fn run_session_at(
-        &mut self,
-        server: &ServerId,
-        trigger: Trigger,
-        at: Option<&ServerUri>,
-    ) -> Result<SessionReport, ClientError> {
-        self.session(server, trigger, at, false).await
-    }
-    /// A session; `send_mos` has Package#1 list the supported MOs, whatever the settings say.
-    pub(crate) async fn session(
-        &mut self,
-        server: &ServerId,
-        trigger: Trigger,
-        at: Option<&ServerUri>,
-        send_mos: bool,
-    ) -> Result<SessionReport, ClientError> {
-        let Self { config, device, transport, gba: _, browser } = self;
-        let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
-        let engine_config = engine_config(config, device, &device_id);
-        let account = Account::read(device.tree(), server, &engine_config.parameters)?;
-        let trigger = if device.bootstrap_is_pending(server) { Trigger::Bootstrap } else { trigger };
-        let uri = at.map_or_else(|| account.uri.clone(), |uri| uri.as_str().to_owned());
-        let place = expand_text(&engine_config, &uri).ok();
-        let is_here = |at: &str| place.is_some() && expand_text(&engine_config, at).ok() == place;
-        let (alerts, offered) = device.gather(server, is_here).into_iter().unzip();
-        let send_mos = send_mos || config.always_send_mos;
-        let start = Start { server: server.clone(), uri, trigger, send_mos, alerts };
-        let engine = Session::start(engine_config, start, device.tree());
-        let exchange = Exchange {
-            transport,
-            config,
-            peer: &account.peer,
-            device_id: &device_id,
-            answering: Answering::default(),
-        };
-        let host = Host { device, server, exchange, browser: browser.as_mut() };
-        let (outcome, packages, notes) = Running::new(host, engine, offered).finish().await?;
-        self.device.after_session(server, at, &outcome)?;
-        self.device.tidy();
-        Ok(SessionReport { server: server.clone(), outcome, packages, notes })
-    }
-}
-
-impl ClientConfig {
-    /// What replaces the parameters of ServerURIs on this device.
-    pub(crate) fn parameters(&self, device_id: &DeviceId) -> ParameterValues {
-        let mut parameters = self.parameters.clone();
-        parameters.dev_id.get_or_insert_with(|| device_id.to_string());
-        parameters
-    }
-}
-
-/// Settings of an engine.
-pub(crate) fn engine_config(config: &ClientConfig, device: &Device, device_id: &DeviceId) -> Config {
-    Config {
-        device_id: device_id.clone(),
-        parameters: config.parameters(device_id),
-        limits: device.config.limits,
-        strict: device.config.strict,
-        allow_plain_http: config.plain_http,
-        max_rounds: config.max_rounds,
-        full_addressing: config.full_addressing,
     }
 }

@@ -7,14 +7,15 @@ use omadm_session::dm2::client::{Config, EffectResult, Retrieval, RetrievalStep}
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
-use crate::client::{Client, engine_config};
+use crate::client::Client;
 use crate::device::Device;
-use crate::effects::Host;
+use crate::effects::{Host, settled};
 use crate::entry;
 use crate::error::ClientError;
 use crate::exchange::{Answering, Exchange};
 use crate::host::not_kept;
 use crate::persistence::Batch;
+use crate::session::engine_config;
 use crate::transport::Transport;
 
 /// How the keys of the entries begin; the MOID follows.
@@ -50,7 +51,7 @@ impl Device {
             let entries = vec![(format!("{PREFIX}{moid}"), Some(value))];
             self.append(&Batch { nodes: Vec::new(), entries })
         });
-        kept.map_or_else(|error| not_kept(&error), |()| EffectResult::Done)
+        settled(kept.map_err(|error| not_kept(&error)))
     }
 
     fn instances(&self, moid: &Moid) -> Vec<ClientUri> {

@@ -1,30 +1,30 @@
 //! A device without its network: the tree, the plug-ins, and what keeps them durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use omadm_codec::Limits;
 use omadm_mo::alias::Tolerances;
 use omadm_mo::ddf::Catalogue;
 use omadm_mo::{
-    Actor, Change, ChangeKind, ChangeSet, Miid, Moid, NodePath, NodeRecord, Prepared, Quota, ServerId, Time,
-    Tree, Value,
+    Actor, Change, ChangeKind, ChangeSet, Miid, Moid, NodePath, NodeRecord, Prepared, Quota, Time, Tree,
+    Value,
 };
-use omadm_session::dm2::client::{self, Installed};
 
-use crate::bootstrap::{BootstrapRequest, Origin};
+use crate::definitions;
 use crate::error::{ClientError, PersistError, PluginError};
+#[cfg(feature = "dm2")]
 use crate::executions::Pending;
 use crate::grants::{self, Grant};
-use crate::keys;
+#[cfg(feature = "dm2")]
+use crate::outbox;
 use crate::persistence::{Batch, Entries, Persistence};
 use crate::plugin::ManagementObject;
+#[cfg(feature = "dm2")]
 use crate::reporting::ReportConfig;
+#[cfg(feature = "dm2")]
 use crate::subscriptions::Watch;
-use crate::{definitions, notification, outbox};
 
-/// Entry of the key/value area: digest of the factory bootstrap that was installed.
-const FACTORY: &str = "factory-bootstrap";
 /// Entry of the key/value area: the change counter of the tree when the state was rewritten.
 const REVISION: &str = "revision";
 /// Most nodes in one batch of a rewritten state.
@@ -47,10 +47,12 @@ pub struct DeviceConfig {
     /// Most undelivered alerts kept for one server. Default 256.
     pub outbox: usize,
     /// Most subscriptions of one server. Default 64.
+    #[cfg(feature = "dm2")]
     pub subscriptions: usize,
     /// Most executions for one server whose end it has yet to be told. Default 64.
     pub executions: usize,
     /// When and how often the device reports.
+    #[cfg(feature = "dm2")]
     pub reports: ReportConfig,
     /// The definitions of exactly the plug-ins given beside, if they are decoded already: a simulator shares one catalogue
     /// among its devices. `None` decodes their DDF files.
@@ -67,8 +69,10 @@ impl Default for DeviceConfig {
             strict: false,
             grants: Vec::new(),
             outbox: 256,
+            #[cfg(feature = "dm2")]
             subscriptions: 64,
             executions: 64,
+            #[cfg(feature = "dm2")]
             reports: ReportConfig::default(),
             catalogue: None,
             clock: system_time,
@@ -96,7 +100,9 @@ pub struct Device {
     persistence: Box<dyn Persistence>,
     /// Change counter of the tree when grants and alerts were last brought in line with it.
     in_line: Option<u64>,
+    #[cfg(feature = "dm2")]
     pub(crate) watch: Watch,
+    #[cfg(feature = "dm2")]
     pub(crate) pending: Pending,
 }
 
@@ -140,7 +146,9 @@ impl Device {
             entries,
             persistence,
             in_line: None,
+            #[cfg(feature = "dm2")]
             watch: Watch::default(),
+            #[cfg(feature = "dm2")]
             pending: Pending::default(),
         };
         device.start_plugins()?;
@@ -167,89 +175,6 @@ impl Device {
         let prepared = transaction.prepare();
         self.keep(prepared, Vec::new())?;
         Ok(result)
-    }
-
-    /// Installs a bootstrap (`DM 2.0 §8.5`): all of it or nothing; durable together with the mark that each of its servers
-    /// still has to be sent BootstrapComplete. Gives these servers.
-    ///
-    /// # Errors
-    /// [`ClientError::Bootstrap`] and [`ClientError::Persist`].
-    pub fn install_bootstrap(&mut self, body: &[u8]) -> Result<Vec<ServerId>, ClientError> {
-        self.install(body, Vec::new())
-    }
-
-    /// As [`Device::install_bootstrap`], once in the life of the device: after a factory bootstrap was installed none is
-    /// looked at again (`DM 2.0 §8.2`); the answer is `None` then.
-    ///
-    /// # Errors
-    /// As [`Device::install_bootstrap`]; nothing is kept, so the next start tries again.
-    pub fn install_factory_bootstrap(&mut self, body: &[u8]) -> Result<Option<Vec<ServerId>>, ClientError> {
-        let digest: String = openssl::sha::sha256(body).iter().map(|octet| format!("{octet:02x}")).collect();
-        if let Some(installed) = self.entries.get(FACTORY) {
-            if *installed != digest {
-                tracing::info!(
-                    "the factory bootstrap changed since it was installed; it is installed at first start only"
-                );
-            }
-            return Ok(None);
-        }
-        self.install(body, vec![(FACTORY.to_owned(), Some(digest))]).map(Some)
-    }
-
-    /// What a bootstrap would do, for whoever has to agree. Nothing is kept.
-    ///
-    /// # Errors
-    /// [`ClientError::Bootstrap`]: what cannot be installed need not be asked for.
-    pub fn examine_bootstrap(
-        &mut self,
-        origin: Origin,
-        body: &[u8],
-    ) -> Result<BootstrapRequest, ClientError> {
-        let known: BTreeSet<ServerId> = self.tree.accounts().map(|(server, _)| server).collect();
-        let Installed { prepared, servers, .. } = self.put_bootstrap(body)?;
-        let request = BootstrapRequest::read(origin, &self.tree, prepared.changes(), &servers, &known);
-        self.take_back(prepared)?;
-        Ok(request)
-    }
-
-    fn put_bootstrap(&mut self, body: &[u8]) -> Result<Installed, ClientError> {
-        let DeviceConfig { clock, limits, strict, .. } = &self.config;
-        let installed = client::install_bootstrap(&mut self.tree, clock(), body, limits, *strict)?;
-        let unusable = installed.servers.iter().find_map(|server| {
-            let reason = keys::check(self.tree.account(server)?).err()?;
-            Some(ClientError::BootstrapKeys { server: server.clone(), reason })
-        });
-        match unusable {
-            None => Ok(installed),
-            Some(error) => {
-                self.take_back(installed.prepared)?;
-                Err(error)
-            }
-        }
-    }
-
-    fn take_back(&mut self, prepared: Prepared) -> Result<(), PersistError> {
-        if self.tree.revert(prepared) {
-            return Ok(());
-        }
-        Err(PersistError::Inconsistent("a bootstrap could not be taken back".to_owned()))
-    }
-
-    fn install(
-        &mut self,
-        body: &[u8],
-        mut entries: Vec<(String, Option<String>)>,
-    ) -> Result<Vec<ServerId>, ClientError> {
-        let Installed { prepared, servers, tolerated } = self.put_bootstrap(body)?;
-        if !tolerated.is_empty() {
-            let names: Vec<_> = tolerated.iter().map(|tolerance| tolerance.as_str()).collect();
-            tracing::info!("the bootstrap departs from the standard and is tolerated: {}", names.join(", "));
-        }
-        entries.extend(servers.iter().map(outbox::bootstrap_pending));
-        entries.extend(servers.iter().map(notification::forget));
-        self.keep(prepared, entries)?;
-        self.tidy();
-        Ok(servers)
     }
 
     /// Compacts what is kept, now.
@@ -312,8 +237,8 @@ impl Device {
             let prepared = transaction.prepare();
             self.keep(prepared, vec![(grants::ENTRY.to_owned(), Some(wanted))])?;
         }
-        let entries = outbox::orphans(&self.tree, &self.entries);
-        self.append(&Batch { nodes: Vec::new(), entries })?;
+        #[cfg(feature = "dm2")]
+        self.append(&Batch { nodes: Vec::new(), entries: outbox::orphans(&self.tree, &self.entries) })?;
         Ok(())
     }
 

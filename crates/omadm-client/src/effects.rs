@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Method;
-use omadm_codec::dm2::StatusCode;
+use omadm_codec::StatusCode;
 use omadm_mo::ServerId;
 use omadm_session::dm2::client::{Body, Effect, EffectResult, HttpReply};
 
@@ -10,7 +10,6 @@ use crate::browser::Browser;
 use crate::device::Device;
 use crate::error::TransportError;
 use crate::exchange::{Exchange, Identify, Outgoing, Redirects};
-use crate::host::refused;
 use crate::plugin::Refusal;
 use crate::transport::Transport;
 
@@ -29,8 +28,8 @@ impl<T: Transport> Host<'_, T> {
     /// Carries out an effect; what it changes is durable when this returns.
     pub(crate) async fn carry_out(&mut self, effect: Effect) -> EffectResult {
         match effect {
-            Effect::Refresh(instances) => self.device.refresh(&instances),
-            Effect::Commit { records, instances } => self.device.commit(records, &instances),
+            Effect::Refresh(instances) => settled(self.device.refresh(&instances)),
+            Effect::Commit { records, instances } => settled(self.device.commit(records, &instances)),
             Effect::Execute { address, instance, report_to } => {
                 self.device.execute(self.server, &address, &instance, report_to.as_ref())
             }
@@ -97,4 +96,14 @@ impl<T: Transport> Host<'_, T> {
             answer => answer,
         }
     }
+}
+
+/// The result of what a device does or refuses.
+pub(crate) fn settled(done: Result<(), Refusal>) -> EffectResult {
+    done.map_or_else(refused, |()| EffectResult::Done)
+}
+
+/// The result of what was refused.
+pub(crate) fn refused(Refusal { status, reason }: Refusal) -> EffectResult {
+    EffectResult::Refused { status, reason }
 }

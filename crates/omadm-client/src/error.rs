@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use omadm_auth::gba::GbaError;
 use omadm_mo::{AddressError, Moid, OperationError, ServerId, ValueError};
+#[cfg(feature = "dm2")]
 use omadm_session::dm2::client::BootstrapError;
 
 use crate::plugin::Refusal;
@@ -178,6 +179,7 @@ pub enum ClientError {
     #[error(transparent)]
     Persist(#[from] PersistError),
     /// The bootstrap is refused; nothing of it is kept.
+    #[cfg(feature = "dm2")]
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
     /// The bootstrap is not what a bootstrap has to be.

@@ -5,24 +5,25 @@ mod reference;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use omadm_auth::Secret;
 use omadm_auth::digest::{Answers, Untrusted};
 use omadm_auth::header::Challenge;
 use omadm_mo::DeviceId;
+#[cfg(feature = "dm2")]
 use omadm_session::dm2::client::HttpReply;
 
-use crate::account::{Peer, is_https};
 use crate::client::ClientConfig;
 use crate::error::TransportError;
+use crate::peer::{Peer, is_https};
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 const DEVICE_ID: HeaderName = HeaderName::from_static("omadm-devid");
 const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
+#[cfg(feature = "dm2")]
 const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("omadm-client/", env!("CARGO_PKG_VERSION")));
-const MAX_REDIRECTS: u32 = 5;
 
 /// Who learns the identity of the device by the header `OMADM-DevID`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) enum Identify {
     Always,
     /// Only the host and port of the account: data requests.
     AtHome,
+    /// Nobody: in DM 1.x the message says it.
+    Never,
 }
 
 /// Which redirects are followed.
@@ -40,6 +43,18 @@ pub(crate) enum Redirects {
     Anywhere,
     /// Only to the peer itself: it and no other is the one to trust.
     AtHome,
+    /// To any host, by `https`, as the binding of DM 1.x has it.
+    Secured,
+}
+
+impl Redirects {
+    /// Most redirects in a row.
+    fn limit(self) -> u32 {
+        match self {
+            Self::Anywhere | Self::AtHome => 5,
+            Self::Secured => 3,
+        }
+    }
 }
 
 /// What is to be sent.
@@ -85,38 +100,53 @@ pub(crate) struct Exchange<'a, T> {
 }
 
 impl<T: Transport> Exchange<'_, T> {
-    /// Sends and gives the last answer, whatever its status; at most five redirects are followed.
+    /// Sends and gives the last answer, whatever its status.
+    #[cfg(feature = "dm2")]
     pub(crate) async fn send(&mut self, outgoing: Outgoing) -> Result<HttpReply, TransportError> {
+        self.send_with(outgoing, HeaderMap::new()).await.map(reply)
+    }
+
+    /// Sends with further headers and gives the last answer, whatever its status; as many redirects are followed as
+    /// [`Redirects`] allows. Cookies go to the peer only.
+    pub(crate) async fn send_with(
+        &mut self,
+        outgoing: Outgoing,
+        further: HeaderMap,
+    ) -> Result<HttpResponse, TransportError> {
         let mut uri = parse(&outgoing.uri)?;
         let mut redirects = 0;
         loop {
             if !is_https(&uri) && !self.config.plain_http {
                 return Err(TransportError::PlainHttp { uri: uri.to_string() });
             }
-            let response = self.attempt(&outgoing, &uri).await?;
+            let response = self.attempt(&outgoing, &uri, &further).await?;
             let Some(location) = redirect(&outgoing.method, &response) else {
-                return Ok(reply(response));
+                return Ok(response);
             };
             redirects += 1;
-            uri = follow(&uri, location, redirects)?;
-            if outgoing.redirects == Redirects::AtHome && !self.peer.is_home(&uri) {
-                let location = uri.to_string();
-                return Err(TransportError::Redirect {
-                    location,
-                    reason: "it leads to another host or port",
-                });
-            }
+            uri = follow(&uri, location, redirects, outgoing.redirects.limit())?;
+            let reason = match outgoing.redirects {
+                Redirects::AtHome if !self.peer.is_home(&uri) => "it leads to another host or port",
+                Redirects::Secured if !is_https(&uri) => "it leads to http",
+                Redirects::Anywhere | Redirects::AtHome | Redirects::Secured => continue,
+            };
+            return Err(TransportError::Redirect { location: uri.to_string(), reason });
         }
     }
 
     /// Sends, and again if the account's own server asks for credentials that it was not given: once a scheme, and once more when only
     /// the nonce of a digest was not good any more.
-    async fn attempt(&mut self, outgoing: &Outgoing, uri: &Uri) -> Result<HttpResponse, TransportError> {
+    async fn attempt(
+        &mut self,
+        outgoing: &Outgoing,
+        uri: &Uri,
+        further: &HeaderMap,
+    ) -> Result<HttpResponse, TransportError> {
         let mut digests = 0_u8;
         loop {
             let given = self.authorization(outgoing, uri)?;
             let scheme = given.as_ref().map(|(scheme, _)| *scheme);
-            let response = self.transport.send(self.request(outgoing, uri, given)?).await?;
+            let response = self.transport.send(self.request(outgoing, uri, further, given)?).await?;
             if scheme == Some(Scheme::Digest) {
                 self.check_proof(&response, uri)?;
                 digests += 1;
@@ -210,9 +240,13 @@ impl<T: Transport> Exchange<'_, T> {
         &self,
         outgoing: &Outgoing,
         uri: &Uri,
+        further: &HeaderMap,
         authorization: Option<(Scheme, HeaderValue)>,
     ) -> Result<HttpRequest, TransportError> {
-        let mut headers = HeaderMap::new();
+        let mut headers = further.clone();
+        if !self.peer.is_home(uri) {
+            headers.remove(COOKIE);
+        }
         headers.insert(USER_AGENT, AGENT);
         if let Some(accept) = &outgoing.accept {
             headers.insert(ACCEPT, value(accept.as_bytes(), uri)?);
@@ -220,7 +254,12 @@ impl<T: Transport> Exchange<'_, T> {
         if let Some(content_type) = &outgoing.content_type {
             headers.insert(CONTENT_TYPE, value(content_type.as_bytes(), uri)?);
         }
-        if outgoing.identify == Identify::Always || self.peer.is_home(uri) {
+        let identify = match outgoing.identify {
+            Identify::Always => true,
+            Identify::AtHome => self.peer.is_home(uri),
+            Identify::Never => false,
+        };
+        if identify {
             headers.insert(DEVICE_ID, value(self.device_id.as_str().as_bytes(), uri)?);
         }
         headers.extend(authorization.map(|(_, value)| (AUTHORIZATION, value)));
@@ -280,12 +319,12 @@ fn redirect<'r>(method: &Method, response: &'r HttpResponse) -> Option<&'r Heade
     response.headers.get(LOCATION).filter(|_| followed)
 }
 
-/// The next address of a redirect: never from https to http, at most [`MAX_REDIRECTS`].
-fn follow(from: &Uri, location: &HeaderValue, count: u32) -> Result<Uri, TransportError> {
+/// The next address of a redirect: never from https to http.
+fn follow(from: &Uri, location: &HeaderValue, count: u32, limit: u32) -> Result<Uri, TransportError> {
     let text = String::from_utf8_lossy(location.as_bytes()).into_owned();
     let refuse = |reason| TransportError::Redirect { location: text.clone(), reason };
-    if count > MAX_REDIRECTS {
-        return Err(refuse("it is the sixth in a row"));
+    if count > limit {
+        return Err(refuse("there are too many in a row"));
     }
     let scheme = from.scheme_str().unwrap_or("https");
     let authority = from.authority().map_or("", |authority| authority.as_str());
@@ -305,6 +344,7 @@ fn client_nonce() -> Result<String, TransportError> {
     Ok(URL_SAFE_NO_PAD.encode(octets))
 }
 
+#[cfg(feature = "dm2")]
 fn reply(response: HttpResponse) -> HttpReply {
     let header = |name: HeaderName| {
         let values: Vec<_> =

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::device::Device;
+use crate::effects::refused;
 use crate::entry;
 use crate::error::PersistError;
-use crate::host::{not_kept, refused};
+use crate::host::not_kept;
 use crate::outbox::{self, StoredAlert};
 use crate::persistence::Batch;
 use crate::plugin::{EXECUTION_COMPLETE, Execution, Finished, Refusal};
@@ -138,7 +139,7 @@ impl Device {
         let kept = kept
             .entry(&key)
             .and_then(|entry| self.append(&Batch { nodes: Vec::new(), entries: vec![entry] }));
-        kept.map_or_else(|error| Err(not_kept(&error)), |()| Ok(key))
+        kept.map_or_else(|error| Err(refused(not_kept(&error))), |()| Ok(key))
     }
 
     /// Takes up what had not ended when the device stopped.

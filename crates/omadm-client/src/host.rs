@@ -1,10 +1,9 @@
-//! What the session engine asks of the device outside its tree, carried out.
+//! What session engines ask of the device outside its tree, carried out.
 
 use std::collections::BTreeSet;
 
-use omadm_codec::dm2::{Alert, StatusCode};
+use omadm_codec::StatusCode;
 use omadm_mo::{Actor, Miid, Moid, NodePath, NodeRecord, Tree};
-use omadm_session::dm2::client::EffectResult;
 
 use crate::device::Device;
 use crate::error::PersistError;
@@ -15,7 +14,7 @@ use crate::plugin::{Changed, ChangedNode, Refusal, TreeView};
 impl Device {
     /// Lets plug-ins bring these instances up to date; what they change is durable afterwards, so that a cache validator
     /// never means two things.
-    pub(crate) fn refresh(&mut self, instances: &[(Moid, Miid)]) -> EffectResult {
+    pub(crate) fn refresh(&mut self, instances: &[(Moid, Miid)]) -> Result<(), Refusal> {
         for (moid, miid) in instances {
             let Some(plugin) = self.owners.get(moid).and_then(|owner| self.plugins.get_mut(*owner)) else {
                 continue;
@@ -23,14 +22,12 @@ impl Device {
             let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
             if let Err(error) = plugin.refresh(miid, &mut transaction) {
                 let reason = format!("the values of {moid} could not be brought up to date: {error}");
-                return refused(Refusal::new(StatusCode::INTERNAL_ERROR, reason));
+                return Err(Refusal::new(StatusCode::INTERNAL_ERROR, reason));
             }
             let prepared = transaction.prepare();
-            if let Err(error) = self.keep(prepared, Vec::new()) {
-                return not_kept(&error);
-            }
+            self.keep(prepared, Vec::new()).map_err(|error| not_kept(&error))?;
         }
-        EffectResult::Done
+        Ok(())
     }
 
     /// Asks the plug-ins concerned, makes the change durable, and tells them.
@@ -38,16 +35,13 @@ impl Device {
         &mut self,
         records: Vec<(NodePath, Option<NodeRecord>)>,
         instances: &[(Moid, Miid)],
-    ) -> EffectResult {
+    ) -> Result<(), Refusal> {
         let owners: BTreeSet<usize> =
             instances.iter().filter_map(|(moid, _)| self.owners.get(moid)).copied().collect();
         for owner in &owners {
             let changed =
                 changed_of(&self.tree, &records, instances, |moid| self.owners.get(moid) == Some(owner));
-            let answer = self.plugins.get_mut(*owner).map_or(Ok(()), |plugin| plugin.check(&changed));
-            if let Err(refusal) = answer {
-                return refused(refusal);
-            }
+            self.plugins.get_mut(*owner).map_or(Ok(()), |plugin| plugin.check(&changed))?;
         }
         let gone: Vec<(Moid, Miid)> = instances
             .iter()
@@ -56,9 +50,7 @@ impl Device {
             .collect();
         let forgotten = grants::forget(self.entries.get(grants::ENTRY), &gone);
         let batch = Batch { nodes: records, entries: forgotten.into_iter().collect() };
-        if let Err(error) = self.append(&batch) {
-            return not_kept(&error);
-        }
+        self.append(&batch).map_err(|error| not_kept(&error))?;
         for owner in &owners {
             let changed =
                 changed_of(&self.tree, &batch.nodes, instances, |moid| self.owners.get(moid) == Some(owner));
@@ -66,12 +58,7 @@ impl Device {
                 plugin.applied(&changed);
             }
         }
-        EffectResult::Done
-    }
-
-    /// The alerts that plug-ins have raised since the last time.
-    pub(crate) fn raised(&mut self) -> Vec<Alert> {
-        self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect()
+        Ok(())
     }
 }
 
@@ -97,17 +84,11 @@ fn changed_of<'a>(
     changed
 }
 
-/// The result of what a plug-in refused.
-pub(crate) fn refused(refusal: Refusal) -> EffectResult {
-    let Refusal { status, reason } = refusal;
-    EffectResult::Refused { status, reason }
-}
-
-/// The result of what could not be made durable.
-pub(crate) fn not_kept(error: &PersistError) -> EffectResult {
+/// The answer to what could not be made durable.
+pub(crate) fn not_kept(error: &PersistError) -> Refusal {
     let status = match error {
         PersistError::Full { .. } => StatusCode::DEVICE_FULL,
         _ => StatusCode::INTERNAL_ERROR,
     };
-    refused(Refusal::new(status, error.to_string()))
+    Refusal::new(status, error.to_string())
 }

@@ -7,55 +7,89 @@
 //! A device is put together from three things: plug-ins ([`ManagementObject`]), a [`Persistence`], and a [`Transport`].
 //! [`Device`] is the part without a network, [`Client`] adds it.
 
+#[cfg(feature = "dm2")]
 mod account;
+#[cfg(feature = "dm2")]
 pub mod bootstrap;
+#[cfg(feature = "dm2")]
 pub mod browser;
 pub mod client;
+#[cfg(feature = "dm2")]
 mod defaults;
 mod definitions;
 pub mod device;
+#[cfg(feature = "dm2")]
 mod dm1x;
+#[cfg(feature = "dm2")]
 mod effects;
+#[cfg(feature = "dm2")]
 mod entry;
 pub mod error;
 mod exchange;
+#[cfg(feature = "dm2")]
 mod executions;
 mod grants;
 mod host;
 pub mod https;
+#[cfg(feature = "dm2")]
+mod installation;
 pub mod journal;
+#[cfg(feature = "dm2")]
 mod keys;
+#[cfg(feature = "dm2")]
 pub mod notification;
+#[cfg(feature = "dm2")]
 mod outbox;
+mod peer;
 pub mod persistence;
 pub mod plugin;
+#[cfg(feature = "dm2")]
 mod reporting;
+#[cfg(feature = "dm2")]
 mod running;
+#[cfg(feature = "dm2")]
+mod session;
+#[cfg(feature = "dm2")]
 mod status;
+#[cfg(feature = "dm2")]
 mod subscriptions;
 mod text;
 pub mod transport;
 
+#[cfg(feature = "dm2")]
 pub use bootstrap::{Always, BootstrapRequest, BootstrapSource, Consent, Origin, Received, RequestedAccount};
+#[cfg(feature = "dm2")]
 pub use browser::{Browser, Shown};
-pub use client::{Client, ClientConfig, SessionReport};
+pub use client::{Client, ClientConfig};
+#[cfg(feature = "dm2")]
 pub use defaults::{DefaultSource, Provisioned};
 pub use device::{Device, DeviceConfig};
+#[cfg(feature = "dm2")]
 pub use dm1x::dm1x_data;
 pub use error::{ClientError, PersistError, PluginError, TransportError};
 pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
 pub use journal::{Journal, JournalView};
+#[cfg(feature = "dm2")]
 pub use notification::{Ignored, NotificationConfig, Notifications, Wake};
 pub use omadm_auth::digest::Hash;
 pub use omadm_auth::gba::{GbaError, GbaPush, NafId, NafKey, Place};
 pub use omadm_auth::suite::{SUITES, Suite};
 pub use omadm_auth::{BasicCredentials, Secret, TlsPolicy};
+pub use omadm_codec::StatusCode;
+#[cfg(feature = "dm2")]
 pub use omadm_codec::dm2::alert::AlertData;
-pub use omadm_codec::dm2::{Alert, Mark, StatusCode};
-pub use omadm_session::dm2::client::{Body, BootstrapError, Note, Outcome, Trigger};
+#[cfg(feature = "dm2")]
+pub use omadm_codec::dm2::{Alert, Mark};
+pub use omadm_session::Body;
+#[cfg(feature = "dm2")]
+pub use omadm_session::dm2::client::{BootstrapError, Note, Outcome, Trigger};
 pub use persistence::{Batch, Persistence, Volatile};
 pub use plugin::{Changed, ChangedNode, DataMo, Execution, Finished, ManagementObject, Refusal};
+#[cfg(feature = "dm2")]
 pub use reporting::{DueSession, ReportConfig};
+#[cfg(feature = "dm2")]
+pub use session::SessionReport;
+#[cfg(feature = "dm2")]
 pub use status::{AccountStatus, ExecutionStatus, Status, SubscriptionStatus};
 pub use transport::{HttpRequest, HttpResponse, TlsIdentity, Transport};

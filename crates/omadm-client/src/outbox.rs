@@ -85,7 +85,8 @@ impl Device {
     /// alert for which there is no room is lost only if the session breaks off before the server has it.
     pub(crate) fn news(&mut self, server: &ServerId) -> Vec<(Alert, KeptIn)> {
         let mut news = Vec::new();
-        for alert in self.raised() {
+        let raised: Vec<Alert> = self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect();
+        for alert in raised {
             let kept = match self.raise_alert(server, alert.clone()) {
                 Ok(()) => KeptIn::Outbox,
                 Err(error @ (ClientError::OutboxFull { .. } | ClientError::Persist(_))) => {

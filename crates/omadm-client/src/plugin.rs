@@ -1,7 +1,10 @@
 //! The plug-in trait: a new management object is a DDF file plus an implementation of [`ManagementObject`].
 
+use omadm_codec::StatusCode;
+#[cfg(feature = "dm2")]
+use omadm_codec::dm2::Alert;
+#[cfg(feature = "dm2")]
 use omadm_codec::dm2::alert::AlertData;
-use omadm_codec::dm2::{Alert, StatusCode};
 use omadm_mo::ddf::DdfName;
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, NodeRecord, Tree};
 
@@ -80,6 +83,7 @@ pub trait ManagementObject: Send {
 
     /// Alerts that it has to raise, each given once (`DM 2.0 §5.4`). Asked for when a session starts, and during it whenever
     /// the plug-ins were called: they are durable, and go to the server of the session with the next package.
+    #[cfg(feature = "dm2")]
     fn alerts(&mut self) -> Vec<Alert> {
         Vec::new()
     }
@@ -105,6 +109,7 @@ pub struct Finished {
     /// 200 or how it failed (500, 501, 503, 506, 507, or 1000 to 1999).
     pub status: StatusCode,
     /// Data of the alert as the specification of the MO has them; by default the status, `{"sc":200}`.
+    #[cfg(feature = "dm2")]
     pub data: Option<AlertData>,
 }
 

@@ -7,11 +7,12 @@ use omadm_mo::{ServerId, ServerUri};
 use omadm_session::dm2::client::{Observed, Outcome, Report, expand_text};
 
 use crate::account::Account;
-use crate::client::{Client, engine_config};
+use crate::client::Client;
 use crate::device::Device;
 use crate::effects::Host;
 use crate::error::{ClientError, PersistError};
 use crate::exchange::{Answering, Exchange};
+use crate::session::engine_config;
 use crate::subscriptions::{Reported, Subscription};
 use crate::transport::Transport;
 

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::device::Device;
+use crate::effects::{refused, settled};
 use crate::entry;
 use crate::error::PersistError;
-use crate::host::{not_kept, refused};
+use crate::host::not_kept;
 use crate::persistence::Batch;
 use crate::plugin::Refusal;
 use crate::reporting::after;
@@ -126,7 +127,7 @@ impl Device {
         };
         self.watch.due.remove(&key);
         self.watch.compared = None;
-        self.keep_subscription(&subscription).map_or_else(|error| not_kept(&error), |()| EffectResult::Done)
+        settled(self.keep_subscription(&subscription).map_err(|error| not_kept(&error)))
     }
 
     /// Ends the subscription of a server to this ClientURI.
@@ -136,7 +137,7 @@ impl Device {
             let reason = format!("{server} has not subscribed to {client}");
             return refused(Refusal::new(StatusCode::NOT_FOUND, reason));
         }
-        self.end_subscription(key).map_or_else(|error| not_kept(&error), |()| EffectResult::Done)
+        settled(self.end_subscription(key).map_err(|error| not_kept(&error)))
     }
 
     /// Compares subscriptions with the tree, if it has changed, after plug-ins had the chance to say what is new.
@@ -144,8 +145,8 @@ impl Device {
         if self.is_look_due() {
             self.watch.refreshed = Some(Instant::now());
             let watched = self.watched();
-            if let refused @ EffectResult::Refused { .. } = self.refresh(&watched) {
-                tracing::warn!("live values under a subscription are not up to date: {refused:?}");
+            if let Err(refusal) = self.refresh(&watched) {
+                tracing::warn!("live values under a subscription are not up to date: {}", refusal.reason);
             }
         }
         if self.watch.compared == Some(self.tree.revision()) {

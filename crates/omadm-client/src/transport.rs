@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use omadm_auth::Secret;
-use omadm_session::dm2::client::Body;
+use omadm_session::Body;
 
 use crate::error::TransportError;
 

@@ -22,9 +22,10 @@ use omadm_mo::{ServerId, Time};
 use omadm_session::dm2::client::Trigger;
 use tokio::net::UdpSocket;
 
-use crate::client::{Client, SessionReport};
+use crate::client::Client;
 use crate::device::Device;
 use crate::error::{ClientError, PersistError};
+use crate::session::SessionReport;
 use crate::transport::Transport;
 
 pub(crate) use check::{SEEN, forget};
