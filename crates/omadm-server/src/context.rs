@@ -16,6 +16,7 @@ use crate::guard::Guard;
 use crate::links::Links;
 use crate::models::Models;
 use crate::notifier::Notifier;
+use crate::proxy::Proxies;
 use crate::tls::KeyPair;
 
 /// Path of the DM 2.0 endpoint below the public URL.
@@ -36,6 +37,8 @@ pub struct Context {
     pub engine: engine::Config,
     /// How devices may prove who they are.
     pub schemes: Schemes,
+    /// What is taken from proxies that end TLS.
+    pub proxies: Proxies,
     /// Has those wait who try secrets.
     pub guard: Arc<Guard>,
     /// How devices reach us: scheme and authority, no trailing slash.

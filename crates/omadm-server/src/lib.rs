@@ -26,6 +26,7 @@ mod operation;
 mod operator;
 mod outcome;
 mod outgoing;
+mod proxy;
 mod random;
 mod requests;
 mod server;

@@ -54,13 +54,19 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// What TLS has proved of it.
     pub identified: Identified,
+    /// Whether TLS is spoken.
+    pub is_secure: bool,
     /// Digest of the request whose reply was handed to this connection last: a client that sends on has read that reply.
     answered: Mutex<Option<[u8; 32]>>,
 }
 
 impl Connection {
-    fn new(peer: SocketAddr, identified: Identified) -> Self {
-        Self { peer, identified, answered: Mutex::new(None) }
+    fn plain(peer: SocketAddr) -> Self {
+        Self { peer, identified: Identified::Nobody, is_secure: false, answered: Mutex::new(None) }
+    }
+
+    fn secure(peer: SocketAddr, identified: Identified) -> Self {
+        Self { identified, is_secure: true, ..Self::plain(peer) }
     }
 
     /// Digest of the request that was answered last on this connection.
@@ -110,8 +116,7 @@ pub async fn serve(
         tasks.spawn(async move {
             let _slot = slot;
             let Some(tls) = tls else {
-                return converse(stream, Connection::new(peer, Identified::Nobody), router, bounds, stop)
-                    .await;
+                return converse(stream, Connection::plain(peer), router, bounds, stop).await;
             };
             let shaken = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -119,7 +124,7 @@ pub async fn serve(
             };
             match shaken {
                 Ok(stream) => {
-                    let connection = Connection::new(peer, Identified::of(stream.ssl()));
+                    let connection = Connection::secure(peer, Identified::of(stream.ssl()));
                     converse(stream, connection, router, bounds, stop).await;
                 }
                 Err(problem) => tracing::info!(%peer, problem, "TLS handshake failed"),
@@ -153,7 +158,7 @@ async fn shake_hands(
     peer: SocketAddr,
     limit: Duration,
 ) -> Result<SslStream<TcpStream>, String> {
-    let mut ssl = Ssl::new(&tls.live.context()).map_err(|error| error.to_string())?;
+    let mut ssl = Ssl::new(&tls.live.get()).map_err(|error| error.to_string())?;
     tls::set_source(&mut ssl, peer.ip());
     let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
     let problem = match tokio::time::timeout(limit, Pin::new(&mut stream).accept()).await {

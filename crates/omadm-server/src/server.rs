@@ -21,6 +21,8 @@ use crate::links::{self, Fetcher, Links};
 use crate::listener::{self, Bounds, Tls};
 use crate::models::Models;
 use crate::notifier::{self, Notifier};
+use crate::proxy::Proxies;
+use crate::tls::Transport;
 use crate::{ServerError, background, clock, ddfs, device, operator, random, tls};
 
 /// Name of the token that the first start makes.
@@ -55,6 +57,8 @@ pub struct Server;
 pub struct Running {
     /// Where devices are served.
     pub device_addr: SocketAddr,
+    /// Where devices are served without TLS, if they are.
+    pub plain_addr: Option<SocketAddr>,
     /// Where operators are served.
     pub operator_addr: SocketAddr,
     /// The token of the first start; `None` when there was one already. It also stands in `operator.token` in the data
@@ -86,12 +90,12 @@ impl Server {
     /// As [`Server::start`].
     pub async fn start_with(config: Config, store: Arc<dyn Store>) -> Result<Running, ServerError> {
         make_data_dir(&config)?;
-        let devices = listen(config.device.listen, "device.listen").await?;
-        let operators = listen(config.operator.listen, "operator.listen").await?;
-        let (device_addr, operator_addr) = (local(&devices)?, local(&operators)?);
+        let sockets = Sockets::open(&config).await?;
+        let (device_addr, operator_addr) = (local(&sockets.devices)?, local(&sockets.operators)?);
+        let plain_addr = sockets.plain.as_ref().map(local).transpose()?;
         let public_url = public_url(&config, device_addr);
         let guard = Arc::new(Guard::new(&config.auth, store.clone()));
-        let (live, authority) = tls::transport(&config, &public_url, &store, &guard)?;
+        let Transport { live, identity, authority } = tls::transport(&config, &public_url, &store, &guard)?;
         let schemes = Schemes::new(&config.auth, auth_key(&config)?);
         ddfs::seed(store.as_ref()).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
@@ -104,6 +108,7 @@ impl Server {
             engine: engine_config(&config),
             new_sessions: Semaphore::new(config.device.max_new_sessions),
             schemes,
+            proxies: Proxies::new(&config)?,
             guard: guard.clone(),
             memory: Memory::new(config.device.remembered_sessions),
             wakers: Wakers::default(),
@@ -114,38 +119,77 @@ impl Server {
             store,
             public_url,
             authority: authority.clone(),
-            identity: live.as_ref().and_then(|live| live.identity()),
+            identity,
             config,
         });
-        let bounds = bounds(&context.config.device);
-        let every = context.config.tls.reload_interval.0;
-        let watching = live.clone().map(|live| tokio::spawn(tls::watch(live, every, stopped.clone())));
-        let mut tasks = vec![
-            tokio::spawn(listener::serve(
-                devices,
-                live.map(|live| Tls { live, guard }),
-                device::router(context.clone()),
-                bounds,
-                stopped.clone(),
-            )),
-            tokio::spawn(listener::serve(
-                operators,
-                None,
-                operator::router(context.clone()),
-                bounds,
-                stopped.clone(),
-            )),
-            tokio::spawn(background::run(context.clone(), stopped.clone())),
-            tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped.clone())),
-        ];
-        tasks.extend(watching);
-        if context.config.notifier.enabled {
-            tasks.push(tokio::spawn(notifier::run(context.clone(), stopped)));
-        }
+        let tls = live.map(|live| Tls { live, guard });
+        let fetching = tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped));
+        let mut tasks = tasks(&context, sockets, tls);
+        tasks.push(fetching);
         let device_uri = context.device_uri();
         tracing::info!(%device_addr, %operator_addr, device_uri, "serving");
-        Ok(Running { device_addr, operator_addr, first_token, device_uri, authority, stop, tasks })
+        Ok(Running {
+            device_addr,
+            plain_addr,
+            operator_addr,
+            first_token,
+            device_uri,
+            authority,
+            stop,
+            tasks,
+        })
     }
+}
+
+/// The sockets of a server.
+struct Sockets {
+    devices: TcpListener,
+    plain: Option<TcpListener>,
+    operators: TcpListener,
+}
+
+impl Sockets {
+    async fn open(config: &Config) -> Result<Self, ServerError> {
+        let plain = match config.device.plain_listen {
+            Some(address) => Some(listen(address, "device.plain_listen").await?),
+            None => None,
+        };
+        if let Some(socket) = &plain {
+            let address = local(socket)?;
+            tracing::warn!(%address, "device.plain_listen is on: everyone on the way reads what comes and goes there without a proxy that ends TLS");
+        }
+        Ok(Self {
+            devices: listen(config.device.listen, "device.listen").await?,
+            plain,
+            operators: listen(config.operator.listen, "operator.listen").await?,
+        })
+    }
+}
+
+/// Starts to serve, and what goes on beside.
+fn tasks(context: &Arc<Context>, sockets: Sockets, tls: Option<Tls>) -> Vec<JoinHandle<()>> {
+    let stopped = context.stopped.clone();
+    let bounds = bounds(&context.config.device);
+    let every = context.config.tls.reload_interval.0;
+    let certificates =
+        tls.as_ref().map(|tls| tokio::spawn(tls::watch(tls.live.clone(), every, stopped.clone())));
+    let handed_on = context.proxies.certificates();
+    let handed_on =
+        handed_on.map(|it| tokio::spawn(tls::watch(it.authorities.clone(), every, stopped.clone())));
+    let serve =
+        |socket, tls, router| tokio::spawn(listener::serve(socket, tls, router, bounds, stopped.clone()));
+    let devices = device::router(context.clone());
+    let plain = sockets.plain.map(|socket| serve(socket, None, devices.clone()));
+    let mut tasks = vec![
+        serve(sockets.devices, tls, devices),
+        serve(sockets.operators, None, operator::router(context.clone())),
+        tokio::spawn(background::run(context.clone(), stopped.clone())),
+    ];
+    tasks.extend([certificates, handed_on, plain].into_iter().flatten());
+    if context.config.notifier.enabled {
+        tasks.push(tokio::spawn(notifier::run(context.clone(), stopped.clone())));
+    }
+    tasks
 }
 
 impl Running {

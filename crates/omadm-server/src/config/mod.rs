@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
+mod network;
 mod notifier;
 mod prefix;
 mod security;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use omadm_mo::Moid;
 use serde::{Deserialize, Serialize};
 
+pub use network::Network;
 pub use notifier::{
     CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
 };
@@ -97,6 +99,16 @@ pub struct DeviceSection {
     /// Insecure: speak HTTP without TLS, so that everyone on the way reads credentials and data. Only for tests or behind a
     /// TLS proxy on the same machine.
     pub plain_http: bool,
+    /// Insecure: address and port of a second listener that speaks HTTP without TLS, for labs and for proxies that end TLS. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plain_listen: Option<SocketAddr>,
+    /// Addresses and networks of proxies that end TLS, such as `192.0.2.7` or `10.0.0.0/8`. What they say in `X-Forwarded-For`, and in
+    /// `certificate_header`, counts where no TLS is spoken. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// Header in which trusted proxies hand on the certificate of a device, such as `Client-Cert` (`RFC 9440`) or `X-SSL-Client-Cert`
+    /// (PEM in percent-encoding). It is checked against `tls.client_ca`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_header: Option<String>,
     /// Largest package a device may send.
     pub max_message: Size,
     /// How long a connection may stay without a request before it is closed.
@@ -247,6 +259,9 @@ impl Default for DeviceSection {
             key: None,
             authority: None,
             plain_http: false,
+            plain_listen: None,
+            trusted_proxies: Vec::new(),
+            certificate_header: None,
             max_message: Size(1 << 20),
             idle_timeout: Span::secs(120),
             header_timeout: Span::secs(15),

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderName, Uri};
 use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::sms::Address;
 use omadm_config::{Fault, Span};
@@ -27,6 +27,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         (None, Some(_)) => return Err(Fault::new("device.certificate", "is needed beside device.key")),
         (Some(_), Some(_)) | (None, None) => {}
     }
+    proxies(config)?;
     if !config.bootstrap.moids.is_empty() {
         BootstrapSection::check(&config.bootstrap.moids)
             .map_err(|problem| Fault::new("bootstrap.moids", problem))?;
@@ -77,6 +78,22 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         if !range.contains(&count) {
             return Err(Fault::new(key, format!("has to be {} to {}", range.start(), range.end())));
         }
+    }
+    Ok(())
+}
+
+/// What is trusted of proxies.
+fn proxies(config: &Config) -> Result<(), Fault> {
+    let Some(header) = &config.device.certificate_header else { return Ok(()) };
+    const KEY: &str = "device.certificate_header";
+    if header.parse::<HeaderName>().is_err() {
+        return Err(Fault::new(KEY, format!("{header:?} is no name of a header")));
+    }
+    if config.device.trusted_proxies.is_empty() {
+        return Err(Fault::new(KEY, "needs device.trusted_proxies: from anybody it would prove nothing"));
+    }
+    if config.tls.client_ca.is_none() {
+        return Err(Fault::new(KEY, "needs tls.client_ca, against which the certificates are checked"));
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use super::{OMADM_DEVID, refusal, store_failed};
 use crate::config::AuthSection;
 use crate::context::{Context, REALM};
 use crate::listener::Connection;
+use crate::proxy::Sender;
 use crate::tls::Identified;
 use crate::{clock, random};
 
@@ -66,8 +67,10 @@ fn micros(time: Time) -> u64 {
 
 /// A request as far as it says who sends it (an extension of each request), and what the answer has to say of that.
 pub struct Caller {
-    /// Where it comes from.
+    /// On which connection it came.
     pub connection: Arc<Connection>,
+    /// Who is on the other side.
+    pub sender: Sender,
     method: Method,
     target: String,
     authorization: Option<HeaderValue>,
@@ -91,6 +94,7 @@ pub async fn layer(State(context): State<Arc<Context>>, mut request: Request, ne
     };
     let target = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let caller = Arc::new(Caller {
+        sender: context.proxies.sender(&connection, request.headers()),
         connection,
         method: request.method().clone(),
         target,
@@ -253,7 +257,7 @@ fn certified(device: DeviceId, generation: i64) -> Credential {
 fn claim(context: &Context, caller: &Caller) -> Result<Claim, Refusal> {
     let claim = match &caller.authorization {
         Some(value) => value.to_str().ok().and_then(|value| by_header(&context.schemes, caller, value)),
-        None => match &caller.connection.identified {
+        None => match &caller.sender.identified {
             Identified::Nobody => return Err(refusal(401, "credentials are needed")),
             Identified::Certificate(device) => Some(Claim::Certificate(device.clone())),
             Identified::SharedKey { user, key } if context.schemes.psk => {
@@ -265,7 +269,7 @@ fn claim(context: &Context, caller: &Caller) -> Result<Claim, Refusal> {
     let claim = claim.ok_or_else(|| {
         refusal(401, "the Authorization header is none that is taken here; WWW-Authenticate says which are")
     })?;
-    let (source, now) = (caller.connection.peer.ip(), clock::now());
+    let (source, now) = (caller.sender.source, clock::now());
     if let Some(wait) = context.guard.wait(Some(&claim.name()), source, now) {
         let seconds = wait.as_secs() + 1;
         // A request is asked once.
@@ -294,10 +298,10 @@ async fn accept(
     let user = claim.name();
     let Some(kept) = kept else {
         tracing::warn!(user, "wrong user or secret; enrol the device or bootstrap it anew");
-        context.guard.note(Some(&user), caller.connection.peer.ip(), clock::now()).await;
+        context.guard.note(Some(&user), caller.sender.source, clock::now()).await;
         return Err(refusal(401, WRONG));
     };
-    let agrees = match &caller.connection.identified {
+    let agrees = match &caller.sender.identified {
         Identified::Nobody => true,
         Identified::Certificate(device) => *device == kept.device,
         Identified::SharedKey { user: identity, .. } => *identity == user,

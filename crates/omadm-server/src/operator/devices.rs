@@ -100,7 +100,10 @@ impl Prepared {
             return Err(Problem::bad(format!("a pre-shared key has at most {MAX_SHARED_KEY} octets")));
         }
         let verifier = random::credential(&user, &secret, new.psk)?;
-        Ok(Self { enrolment: Enrolment { device, label, user, verifier, dm1: None, replace: new.replace }, secret })
+        Ok(Self {
+            enrolment: Enrolment { device, label, user, verifier, dm1: None, replace: new.replace },
+            secret,
+        })
     }
 
     /// The secret as text.

@@ -1,8 +1,9 @@
 //! TLS towards devices: what is negotiated, by whose certificates, and who the peer is (`DM 2.0 §9.2`).
 
+mod handed_on;
 mod keys;
-mod live;
 mod peer;
+mod renewed;
 mod setup;
 mod trial;
 
@@ -19,23 +20,26 @@ use openssl::ssl::{
     AlpnError, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslOptions, SslSessionCacheMode,
     SslVerifyMode, SslVersion, select_next_proto,
 };
-use openssl::x509::store::{X509Lookup, X509StoreBuilder};
+use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{X509, X509Name, X509Ref, X509VerifyResult};
+use openssl::x509::{X509, X509Name, X509PurposeId, X509Ref, X509VerifyResult};
 
 use crate::ServerError;
 use crate::config::ClientCertificates;
 
+pub use handed_on::HandedOn;
 pub use keys::{Keys, attempt, set_source};
-pub use live::{Live, watch};
 pub use peer::Identified;
-pub use setup::transport;
+pub use renewed::{Renewed, watch};
+pub use setup::{Transport, transport};
 pub use trial::{Kind, trial_identity, write_private};
 
 /// Protocols offered by ALPN, in order of preference.
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 /// The group ffdhe2048 (`RFC 7919 appendix A.1`).
 const FFDHE2048: &[u8] = include_bytes!("ffdhe2048.pem");
+/// The setting with the authorities of devices.
+const CLIENT_CA: &str = "tls.client_ca";
 /// Shortest RSA key of a device in bits.
 const MIN_RSA_BITS: u32 = 2_048;
 
@@ -47,6 +51,9 @@ pub struct KeyPair {
     /// Private key.
     pub key: PathBuf,
 }
+
+/// The TLS context that new connections use.
+pub type Live = Renewed<SslContext>;
 
 /// Who the server is.
 pub struct Identity {
@@ -73,9 +80,9 @@ pub struct Settings {
 
 impl Settings {
     /// All files that the settings name.
-    fn files(&self) -> impl Iterator<Item = &Path> {
+    fn files(&self) -> Vec<PathBuf> {
         let pairs = self.pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-        pairs.chain(&self.client_ca).chain(&self.client_crl).map(PathBuf::as_path)
+        pairs.chain(&self.client_ca).chain(&self.client_crl).cloned().collect()
     }
 }
 
@@ -146,31 +153,12 @@ fn ask_for_certificates(builder: &mut SslContextBuilder, settings: &Settings) ->
         ClientCertificates::Optional => SslVerifyMode::PEER,
         ClientCertificates::Required => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
     };
-    let mut store = X509StoreBuilder::new()?;
-    if let Some(path) = &settings.client_ca {
-        let what = "tls.client_ca";
-        let pem = std::fs::read(path).map_err(|source| ServerError::File {
-            what,
-            path: path.to_owned(),
-            source,
-        })?;
-        for authority in X509::stack_from_pem(&pem).map_err(fault(what, path))? {
-            store.add_cert(authority).map_err(fault(what, path))?;
-        }
-        builder.set_client_ca_list(X509Name::load_client_ca_file(path).map_err(fault(what, path))?);
+    let (client_ca, client_crl) = (settings.client_ca.as_deref(), settings.client_crl.as_deref());
+    builder.set_verify_cert_store(authorities(client_ca, client_crl)?)?;
+    if let Some(path) = client_ca {
+        let names = X509Name::load_client_ca_file(path).map_err(fault(CLIENT_CA, path))?;
+        builder.set_client_ca_list(names);
     }
-    if let Some(path) = &settings.client_crl {
-        let what = "tls.client_crl";
-        // What the library cannot pass on would end the process.
-        if path.to_str().is_none_or(|text| text.contains('\0')) {
-            let problem = "the path is not UTF-8".to_owned();
-            return Err(ServerError::Certificate { what, path: path.to_owned(), problem });
-        }
-        let lists = store.add_lookup(X509Lookup::file())?.load_crl_file(path, SslFiletype::PEM);
-        lists.map_err(fault(what, path))?;
-        store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
-    }
-    builder.set_verify_cert_store(store.build())?;
     // To OpenSSL an external key of TLS 1.3 is a session that is resumed, which it takes beside certificates in a named context only.
     builder.set_session_id_context(b"omadm")?;
     builder.set_verify_callback(mode, |valid, chain| {
@@ -181,6 +169,31 @@ fn ask_for_certificates(builder: &mut SslContextBuilder, settings: &Settings) ->
         valid && !weak
     });
     Ok(())
+}
+
+/// The authorities that give devices their certificates, and what they have revoked.
+fn authorities(client_ca: Option<&Path>, client_crl: Option<&Path>) -> Result<X509Store, ServerError> {
+    let mut store = X509StoreBuilder::new()?;
+    store.set_purpose(X509PurposeId::SSL_CLIENT)?;
+    if let Some(path) = client_ca {
+        let unread = |source| ServerError::File { what: CLIENT_CA, path: path.to_owned(), source };
+        let pem = std::fs::read(path).map_err(unread)?;
+        for authority in X509::stack_from_pem(&pem).map_err(fault(CLIENT_CA, path))? {
+            store.add_cert(authority).map_err(fault(CLIENT_CA, path))?;
+        }
+    }
+    if let Some(path) = client_crl {
+        let what = "tls.client_crl";
+        // What the library cannot pass on would end the process.
+        if path.to_str().is_none_or(|text| text.contains('\0')) {
+            let problem = "the path is not UTF-8".to_owned();
+            return Err(ServerError::Certificate { what, path: path.to_owned(), problem });
+        }
+        let lists = store.add_lookup(X509Lookup::file())?.load_crl_file(path, SslFiletype::PEM);
+        lists.map_err(fault(what, path))?;
+        store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
+    }
+    Ok(store.build())
 }
 
 /// Whether a certificate has a key that is too short (`DM 2.0 §9.2.2`), or a signature by a broken digest.

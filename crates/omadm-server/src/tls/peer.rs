@@ -62,7 +62,7 @@ fn shared_key(ssl: &SslRef) -> Option<Identified> {
 
 /// The DevID in a certificate: the URI among its alternative names that begins with [`URI_PREFIX`]; if there is none, the common name of
 /// its subject.
-fn device_of(certificate: &X509Ref) -> Result<DeviceId, String> {
+pub(super) fn device_of(certificate: &X509Ref) -> Result<DeviceId, String> {
     let names = certificate.subject_alt_names();
     let uris = names.iter().flatten().filter_map(|name| name.uri());
     let mut named = uris.filter_map(|uri| uri.strip_prefix(URI_PREFIX));

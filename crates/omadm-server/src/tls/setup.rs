@@ -8,12 +8,22 @@ use std::sync::Arc;
 use omadm_auth::TlsPolicy;
 use omadm_store::Store;
 
-use super::{Identity, KeyPair, Keys, Kind, Live, Settings, trial_identity};
+use super::{Identity, KeyPair, Keys, Kind, Live, Settings, context, trial_identity};
 use crate::ServerError;
 use crate::config::{Config, DeviceSection};
 use crate::guard::Guard;
 
-/// TLS towards devices, and the authority that they have to trust, as PEM.
+/// TLS towards devices.
+pub struct Transport {
+    /// What new connections use; `None` if TLS is not spoken.
+    pub live: Option<Arc<Live>>,
+    /// The server's first certificate with its key.
+    pub identity: Option<KeyPair>,
+    /// The authority that devices have to trust, as PEM, if it is known.
+    pub authority: Option<String>,
+}
+
+/// TLS towards devices, as the configuration has it.
 ///
 /// # Errors
 /// When certificates and keys cannot be made or used.
@@ -22,13 +32,13 @@ pub fn transport(
     public_url: &str,
     store: &Arc<dyn Store>,
     guard: &Arc<Guard>,
-) -> Result<(Option<Arc<Live>>, Option<String>), ServerError> {
+) -> Result<Transport, ServerError> {
     let Config { device, tls, auth, .. } = config;
     if device.plain_http {
         tracing::warn!(
             "device.plain_http is on: everyone on the way reads the devices' credentials and data"
         );
-        return Ok((None, None));
+        return Ok(Transport { live: None, identity: None, authority: None });
     }
     if tls.policy == TlsPolicy::Legacy {
         tracing::warn!("tls.policy is legacy: TLS 1.0 and 1.1 are spoken, whose digests are broken");
@@ -60,7 +70,9 @@ pub fn transport(
         client_ca: tls.client_ca.clone(),
         client_crl: tls.client_crl.clone(),
     };
-    Ok((Some(Arc::new(Live::new(settings, keys)?)), identity.authority))
+    let first = settings.pairs.first().cloned();
+    let live = Live::new(settings.files(), move || context(&settings, keys.clone()))?;
+    Ok(Transport { live: Some(Arc::new(live)), identity: first, authority: identity.authority })
 }
 
 fn read_authority(path: &Path) -> Result<String, ServerError> {

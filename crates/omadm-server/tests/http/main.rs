@@ -14,6 +14,7 @@ mod data;
 mod ddf;
 mod links;
 mod operator;
+mod proxy;
 mod queue;
 mod secrets;
 mod session;
