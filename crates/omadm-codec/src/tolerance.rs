@@ -59,6 +59,28 @@ pub enum Tolerance {
     NoDevInfo,
     /// A DM 1.x `MsgID` that leaves numbers out.
     SkippedMsgId,
+    /// An element without the namespace that it belongs to (`DM 1.3 REPPRO §5.3`).
+    MissingNamespace,
+    /// A namespace with a slip in it, such as `syncml:metinfo`.
+    MisspeltNamespace,
+    /// `Type` next to `Meta` in an `Item`, not in it (Windows).
+    TypeBesideMeta,
+    /// `TargetRef` or `SourceRef` that holds a `LocURI`.
+    NestedReference,
+    /// WBXML 1.0.
+    OldWbxml,
+    /// Public ids 0x0F21 and 0x0F2D, which are not those of SyncML 1.1 and DevInf 1.1.
+    OldPublicId,
+    /// A WBXML document that leaves its charset open: UTF-8, or ISO-8859-1 where it is not that.
+    MissingCharset,
+    /// A DDF or TNDS document in WBXML that does not switch to page 2.
+    MissingPageSwitch,
+    /// A string that ends with the string table, not with a zero octet.
+    UnterminatedString,
+    /// LITERAL 0 as the name of an attribute although there is no string table (Nokia).
+    StrayLiteral,
+    /// Octets after the end of a WBXML document.
+    Padding,
 }
 
 impl Tolerance {
@@ -113,6 +135,17 @@ impl Tolerance {
             Self::BareAuthority => "bare-authority",
             Self::UnknownMark => "unknown-mark",
             Self::LooseConnections => "loose-connections",
+            Self::MissingNamespace => "missing-namespace",
+            Self::MisspeltNamespace => "misspelt-namespace",
+            Self::TypeBesideMeta => "type-beside-meta",
+            Self::NestedReference => "nested-reference",
+            Self::OldWbxml => "old-wbxml",
+            Self::OldPublicId => "old-public-id",
+            Self::MissingCharset => "missing-charset",
+            Self::MissingPageSwitch => "missing-page-switch",
+            Self::UnterminatedString => "unterminated-string",
+            Self::StrayLiteral => "stray-literal",
+            Self::Padding => "padding",
             Self::OlderTrigger => "older-trigger",
             Self::NonceText => "nonce-text",
             Self::DuplicateCmdId => "duplicate-cmd-id",

@@ -2,6 +2,8 @@
 //!
 //! DOCTYPE, comments and processing instructions are passed over; no entity but the five of XML itself is resolved.
 
+use std::borrow::Cow;
+
 use quick_xml::XmlVersion;
 use quick_xml::errors::SyntaxError;
 use quick_xml::escape::resolve_xml_entity;
@@ -88,7 +90,8 @@ pub(crate) fn parse(
     }
 }
 
-fn describe(cause: &quick_xml::Error) -> Problem {
+/// What the parser says.
+pub(crate) fn describe(cause: &quick_xml::Error) -> Problem {
     let text = match cause {
         quick_xml::Error::Syntax(cause @ SyntaxError::InvalidBangMarkup) => cause.to_string(),
         // All others say that something is not closed.
@@ -99,7 +102,8 @@ fn describe(cause: &quick_xml::Error) -> Problem {
     Problem::Syntax(text.into())
 }
 
-fn position(at: u64) -> usize {
+/// A position of the parser.
+pub(crate) fn position(at: u64) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
 
@@ -186,16 +190,9 @@ impl Builder<'_> {
     }
 
     fn reference(&mut self, at: usize, reference: &BytesRef<'_>) -> Result<(), DecodeError> {
-        let error =
-            |problem: String| DecodeError { at, field: DOCUMENT, problem: Problem::Syntax(problem.into()) };
-        let character = reference.resolve_char_ref().map_err(|cause| error(cause.to_string()))?;
-        if let Some(character) = character {
-            return self.text(at, character.encode_utf8(&mut [0; 4]));
-        }
-        let name = reference.xml_content(XmlVersion::Explicit1_0);
-        match resolve_xml_entity(&name) {
-            Some(text) => self.text(at, text),
-            None => Err(error(format!("the entity {name} is not one of the five of XML"))),
+        match resolve_reference(reference) {
+            Ok(text) => self.text(at, &text),
+            Err(problem) => Err(DecodeError { at, field: DOCUMENT, problem }),
         }
     }
 
@@ -209,6 +206,17 @@ impl Builder<'_> {
     }
 }
 
+/// What a character reference, or one of the five entities, stands for.
+pub(crate) fn resolve_reference(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, Problem> {
+    let syntax = |cause: String| Problem::Syntax(cause.into());
+    if let Some(character) = reference.resolve_char_ref().map_err(|cause| syntax(cause.to_string()))? {
+        return Ok(Cow::Owned(character.to_string()));
+    }
+    let name = reference.xml_content(XmlVersion::Explicit1_0);
+    let text = resolve_xml_entity(&name).map(Cow::Borrowed);
+    text.ok_or_else(|| syntax(format!("the entity {name} is not one of the five of XML")))
+}
+
 /// Whether XML 1.0 allows this character (`XML 1.0 §2.2`).
 pub(crate) fn is_xml_char(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..)
@@ -216,17 +224,37 @@ pub(crate) fn is_xml_char(character: char) -> bool {
 
 /// `text` as element content. What XML cannot hold becomes U+FFFD.
 pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
+    let mut out = Vec::with_capacity(text.len());
+    escape_into(text, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// Appends `text` as element content. What XML cannot hold becomes U+FFFD.
+pub(crate) fn escape_into(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    while let Some(length) = rest.iter().position(|octet| wants_escape(*octet)) {
+        let (before, from) = rest.split_at(length);
+        out.extend_from_slice(before);
+        let (escaped, taken): (&[u8], _) = match from {
+            [b'&', ..] => (b"&amp;", 1),
+            [b'<', ..] => (b"&lt;", 1),
+            [b'>', ..] => (b"&gt;", 1),
             // A parser would read a bare one as a line feed.
-            '\r' => out.push_str("&#13;"),
-            character if is_xml_char(character) => out.push(character),
-            _ => out.push('\u{fffd}'),
-        }
+            [b'\r', ..] => (b"&#13;", 1),
+            [0xEF, 0xBF, 0xBE | 0xBF, ..] => (REPLACEMENT, 3),
+            [0xEF, second, third, ..] => (&[0xEF, *second, *third], 3),
+            _ => (REPLACEMENT, 1),
+        };
+        out.extend_from_slice(escaped);
+        rest = from.get(taken..).unwrap_or_default();
     }
-    out
+    out.extend_from_slice(rest);
+}
+
+/// U+FFFD.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
+/// Whether an octet of UTF-8 may not stand as it is; 0xEF begins U+FFFE and U+FFFF, among others.
+fn wants_escape(octet: u8) -> bool {
+    matches!(octet, b'&' | b'<' | b'>' | b'\r' | 0xEF) || (octet < 0x20 && !matches!(octet, b'\n' | b'\t'))
 }

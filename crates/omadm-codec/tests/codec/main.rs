@@ -4,6 +4,7 @@
 mod common;
 mod corpus;
 mod ddf;
+mod dm1;
 mod limits;
 mod multipart;
 mod notification;

@@ -1,0 +1,321 @@
+//! The reader of XML.
+
+use std::borrow::Cow;
+
+use quick_xml::XmlVersion;
+use quick_xml::events::attributes::Attributes as RawAttributes;
+use quick_xml::events::{BytesRef, BytesStart, Event as XmlEvent};
+use quick_xml::reader::Reader;
+
+use super::Namespace;
+use crate::dm1::element::{Element, Page, SyncMl};
+use crate::dm1::event::{Attributes, DEEPEST, Event, Pull, Tag, append};
+use crate::dm1::message::Data;
+use crate::xml::{describe, is_xml_char, position, resolve_reference};
+use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
+
+/// Field of errors in the syntax of the document.
+const DOCUMENT: &str = "document";
+
+/// Attributes that an element may have.
+const ATTRIBUTES: usize = 16;
+
+/// Reads a document in XML: UTF-8, whatever its declaration says. A DOCTYPE is passed over, and no entity but the five is resolved.
+#[derive(Debug)]
+pub struct XmlReader<'a, 'l> {
+    text: &'a str,
+    /// Octets before `text`: a byte order mark.
+    offset: usize,
+    reader: Reader<&'a [u8]>,
+    limits: Limits,
+    leniency: &'l mut Leniency,
+    /// Elements seen so far.
+    items: usize,
+    /// Elements that have begun and not ended, outermost first.
+    open: Vec<Open>,
+    /// Prefixes in scope, innermost last.
+    prefixes: Vec<(&'a str, Namespace)>,
+    /// The element that began last has no content: its end is next.
+    ends: bool,
+    at: usize,
+    /// Attributes of the element that began last, as written.
+    attributes: &'a str,
+    /// No character of the document needs a second look: no CR, nothing that XML forbids.
+    plain: bool,
+}
+
+/// An element that has begun.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    element: Option<Element>,
+    /// Namespace of names without prefix in it.
+    default: Namespace,
+    /// How many prefixes are in scope outside.
+    prefixes: usize,
+}
+
+impl<'a, 'l> XmlReader<'a, 'l> {
+    /// Begins at the start of a document.
+    ///
+    /// # Errors
+    /// When it is larger than the limit, or not UTF-8.
+    pub fn new(input: &'a [u8], limits: &Limits, leniency: &'l mut Leniency) -> Result<Self, DecodeError> {
+        let error = |at, problem| DecodeError { at, field: DOCUMENT, problem };
+        if input.len() > limits.bytes {
+            return Err(error(limits.bytes, Problem::TooLarge { limit: limits.bytes }));
+        }
+        let text =
+            std::str::from_utf8(input).map_err(|cause| error(cause.valid_up_to(), Problem::BadUtf8))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Ok(Self {
+            text,
+            offset: input.len() - text.len(),
+            reader: Reader::from_str(text),
+            limits: Limits { depth: limits.depth.min(DEEPEST), ..*limits },
+            leniency,
+            items: 0,
+            open: Vec::with_capacity(limits.depth.min(16)),
+            prefixes: Vec::new(),
+            ends: false,
+            at: 0,
+            attributes: "",
+            plain: is_plain(text),
+        })
+    }
+
+    /// The next event of the parser, where it begins noted.
+    fn read(&mut self) -> Result<XmlEvent<'a>, DecodeError> {
+        self.at = position(self.reader.buffer_position());
+        self.reader.read_event().map_err(|cause| {
+            self.at = position(self.reader.error_position());
+            self.error(DOCUMENT, describe(&cause))
+        })
+    }
+
+    /// Counts an element that begins at a depth.
+    fn count(&mut self, depth: usize) -> Result<(), DecodeError> {
+        if self.items >= self.limits.items {
+            return Err(self.error(DOCUMENT, Problem::TooMany { limit: self.limits.items }));
+        }
+        if depth >= self.limits.depth {
+            return Err(self.error(DOCUMENT, Problem::TooDeep { limit: self.limits.depth }));
+        }
+        self.items += 1;
+        Ok(())
+    }
+
+    fn start(&mut self, tag: &BytesStart<'a>) -> Result<Tag<'a>, DecodeError> {
+        self.count(self.open.len())?;
+        let begins = self.at + 1;
+        let ends = begins + tag.name().as_ref().len();
+        let name = self.text.get(begins..ends).unwrap_or_default();
+        self.attributes = self.text.get(ends..ends + tag.attributes_raw().len()).unwrap_or_default();
+        let prefixes = self.prefixes.len();
+        let mut default = self.open.last().map_or(Namespace::Absent, |open| open.default);
+        if !self.attributes.is_empty() {
+            self.declarations(&mut default)?;
+        }
+        let (namespace, local) = match name.split_once(':') {
+            None => (default, name),
+            Some((prefix, local)) => (self.prefix(prefix), local),
+        };
+        let element = self.resolve(namespace, local)?;
+        self.open.push(Open { element, default, prefixes });
+        Ok(element.map_or(Tag::Unknown(Cow::Borrowed(local)), Tag::Known))
+    }
+
+    /// Notes the namespaces that the attributes declare.
+    fn declarations(&mut self, default: &mut Namespace) -> Result<(), DecodeError> {
+        for (count, attribute) in RawAttributes::new(self.attributes, 0).enumerate() {
+            if count >= ATTRIBUTES {
+                return Err(self.error(DOCUMENT, Problem::TooMany { limit: ATTRIBUTES }));
+            }
+            let attribute =
+                attribute.map_err(|cause| self.error(DOCUMENT, Problem::Syntax(cause.to_string().into())))?;
+            let name = attribute.key.0;
+            if name == "xmlns" {
+                *default = Namespace::parse(&attribute.value);
+            } else if let Some(prefix) = name.strip_prefix("xmlns:") {
+                self.prefixes.push((prefix, Namespace::parse(&attribute.value)));
+            }
+        }
+        Ok(())
+    }
+
+    fn prefix(&self, prefix: &str) -> Namespace {
+        let found = self.prefixes.iter().rev().find(|(known, _)| *known == prefix);
+        found.map_or(Namespace::Foreign, |(_, namespace)| *namespace)
+    }
+
+    /// The element that a name stands for; what is in an unknown element is unknown.
+    fn resolve(&mut self, namespace: Namespace, name: &str) -> Result<Option<Element>, DecodeError> {
+        let expected = match self.open.last() {
+            None => None,
+            Some(Open { element: None, .. }) => return Ok(None),
+            Some(Open { element: Some(Element::SyncMl(SyncMl::Meta)), .. }) => Some(Page::MetInf),
+            Some(Open { element: Some(parent), .. }) => Some(parent.page()),
+        };
+        let (page, tolerance) = match namespace {
+            Namespace::Foreign => return Ok(None),
+            // A child of Meta that inherits the namespace of the message.
+            Namespace::Of(Page::SyncMl) if expected == Some(Page::MetInf) => {
+                (expected, Some(Tolerance::MissingNamespace))
+            }
+            Namespace::Of(page) => (Some(page), None),
+            Namespace::Misspelt(page) => (Some(page), Some(Tolerance::MisspeltNamespace)),
+            Namespace::Absent => (expected, Some(Tolerance::MissingNamespace)),
+        };
+        let element = match page {
+            Some(page) => Element::parse(page, name),
+            None => Element::parse(Page::SyncMl, name).or_else(|| Element::parse(Page::Ddf, name)),
+        };
+        match tolerance {
+            Some(tolerance) if element.is_some() && !self.leniency.allow(tolerance) => {
+                Err(self.schema(DOCUMENT, format!("{name} is not in the namespace that it belongs to")))
+            }
+            _ => Ok(element),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), DecodeError> {
+        let Some(open) = self.open.pop() else {
+            return Err(self.error(DOCUMENT, Problem::Syntax("an end tag without a start tag".into())));
+        };
+        self.prefixes.truncate(open.prefixes);
+        Ok(())
+    }
+
+    /// Characters as they stand there: line ends normalised, and nothing that XML does not allow.
+    fn characters(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, DecodeError> {
+        if self.plain || text.chars().all(is_xml_char) {
+            return Ok(text);
+        }
+        Err(self.error(DOCUMENT, Problem::Syntax("a character that XML does not allow".into())))
+    }
+
+    fn reference(&self, reference: &BytesRef<'_>) -> Result<Cow<'a, str>, DecodeError> {
+        let text = resolve_reference(reference).map_err(|problem| self.error(DOCUMENT, problem))?;
+        self.characters(text)
+    }
+
+    /// The characters that an event holds, if it is one that holds some.
+    fn piece(&self, event: &XmlEvent<'a>) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        let text = match event {
+            XmlEvent::Text(text) => text.xml_content(XmlVersion::Explicit1_0),
+            XmlEvent::CData(text) => text.xml_content(XmlVersion::Explicit1_0),
+            XmlEvent::GeneralRef(reference) => return self.reference(reference).map(Some),
+            _ => return Ok(None),
+        };
+        self.characters(text).map(Some)
+    }
+}
+
+impl<'a> Pull<'a> for XmlReader<'a, '_> {
+    fn next(&mut self) -> Result<Event<'a>, DecodeError> {
+        if std::mem::take(&mut self.ends) {
+            self.end()?;
+            return Ok(Event::End);
+        }
+        loop {
+            let event = self.read()?;
+            if let Some(text) = self.piece(&event)? {
+                if !self.open.is_empty() {
+                    return Ok(Event::Text(text));
+                }
+                if text.trim_ascii().is_empty() {
+                    continue;
+                }
+                return Err(self.error(DOCUMENT, Problem::Syntax("text outside of the root element".into())));
+            }
+            match event {
+                XmlEvent::Start(tag) => return self.start(&tag).map(Event::Start),
+                XmlEvent::Empty(tag) => {
+                    self.ends = true;
+                    return self.start(&tag).map(Event::Start);
+                }
+                XmlEvent::End(_) => return self.end().map(|()| Event::End),
+                XmlEvent::Eof => return Err(self.error(DOCUMENT, Problem::Short)),
+                _ => {}
+            }
+        }
+    }
+
+    fn at(&self) -> usize {
+        self.offset + self.at
+    }
+
+    fn leniency(&mut self) -> &mut Leniency {
+        self.leniency
+    }
+
+    fn attributes(&self) -> Result<Attributes<'a>, DecodeError> {
+        let mut found = Vec::new();
+        for attribute in RawAttributes::new(self.attributes, 0) {
+            let syntax = |cause: String| self.error(DOCUMENT, Problem::Syntax(cause.into()));
+            let attribute = attribute.map_err(|cause| syntax(cause.to_string()))?;
+            let name = attribute.key.0;
+            if name != "xmlns" && !name.starts_with("xmlns:") {
+                let value = attribute.normalized_value(XmlVersion::Explicit1_0);
+                let value = value.map_err(|cause| syntax(cause.to_string()))?;
+                found.push((Cow::Borrowed(name), value));
+            }
+        }
+        Ok(found)
+    }
+
+    fn data(&mut self) -> Result<Data<'a>, DecodeError> {
+        let begins = position(self.reader.buffer_position());
+        let mut text = Cow::Borrowed("");
+        if std::mem::take(&mut self.ends) {
+            return self.end().map(|()| Data::Text(text));
+        }
+        let (mut depth, mut markup) = (self.open.len(), false);
+        loop {
+            let event = self.read()?;
+            if let Some(piece) = self.piece(&event)? {
+                if !markup {
+                    append(&mut text, piece);
+                }
+                continue;
+            }
+            match event {
+                XmlEvent::Start(_) => {
+                    self.count(depth)?;
+                    (depth, markup) = (depth + 1, true);
+                }
+                XmlEvent::Empty(_) => {
+                    self.count(depth)?;
+                    markup = true;
+                }
+                XmlEvent::End(_) if depth == self.open.len() => break,
+                XmlEvent::End(_) => depth -= 1,
+                XmlEvent::Eof => return Err(self.error(DOCUMENT, Problem::Short)),
+                _ => {}
+            }
+        }
+        if markup {
+            text = Cow::Borrowed(self.text.get(begins..self.at).unwrap_or_default());
+        }
+        self.end()?;
+        Ok(Data::Text(text))
+    }
+
+    fn finish(&mut self) -> Result<(), DecodeError> {
+        loop {
+            match self.read()? {
+                XmlEvent::Eof => return Ok(()),
+                XmlEvent::Text(text) if text.trim_ascii().is_empty() => {}
+                XmlEvent::Comment(_) | XmlEvent::PI(_) => {}
+                _ => return Err(self.error(DOCUMENT, Problem::Trailing)),
+            }
+        }
+    }
+}
+
+/// Whether every character is allowed in XML, and no line end needs to be normalised, as far as a glance at the octets can tell.
+fn is_plain(text: &str) -> bool {
+    // U+FFFE and U+FFFF, which XML does not allow, begin with 0xEF.
+    let suspicious = |octet: u8| (octet < 0x20 && octet != b'\n' && octet != b'\t') || octet == 0xEF;
+    // No early end within a block, so that the compiler can look at many octets at once.
+    !text.as_bytes().chunks(256).any(|block| block.iter().fold(false, |any, octet| any | suspicious(*octet)))
+}

@@ -1,0 +1,3 @@
+//! DM 1.x: SyncML messages and what they are made of.
+
+mod tokens;
