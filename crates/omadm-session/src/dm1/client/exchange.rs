@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use omadm_codec::Tolerance;
 use omadm_codec::dm1::Version;
-use omadm_mo::{Format, Miid, Moid, NodePath, NodeRecord, Time, Value};
+use omadm_mo::{ClientUri, Format, Miid, Moid, NodePath, NodeRecord, Time, Value};
 
 use super::config::{AlertId, DeviceAlert};
 use super::question::{Question, UserAnswer};
@@ -100,11 +100,11 @@ pub enum Effect {
 /// An Exec as the host runs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Execution {
-    /// The address as the server wrote it: `Source` of the alert that tells the end.
+    /// The absolute address of the node.
     pub uri: String,
-    /// Path of the node from the root of the tree.
-    pub path: NodePath,
-    /// The management object that holds it.
+    /// Its address in the management object.
+    pub address: ClientUri,
+    /// The management object.
     pub instance: (Moid, Miid),
     /// `Correlator`, if the server gave one.
     pub correlator: Option<String>,
