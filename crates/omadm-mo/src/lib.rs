@@ -15,6 +15,7 @@ pub mod change;
 pub mod client_uri;
 pub mod content;
 pub mod ddf;
+pub mod dm1;
 pub mod error;
 pub mod name;
 pub mod node;
