@@ -13,6 +13,7 @@ pub mod error;
 pub mod limits;
 pub mod media_type;
 pub mod multipart;
+pub mod obex;
 mod reader;
 pub mod sms;
 pub mod status;
