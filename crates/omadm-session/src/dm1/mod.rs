@@ -1,4 +1,6 @@
 //! DM 1.x sessions: SyncML in XML and WBXML, of the versions 1.1, 1.2 and 1.3.
 
 pub mod client;
+pub mod explain;
 pub mod server;
+pub mod status;
