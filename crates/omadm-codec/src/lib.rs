@@ -19,6 +19,7 @@ pub mod sms;
 pub mod status;
 pub mod tolerance;
 pub mod wsp;
+pub mod wtp;
 mod xml;
 
 pub use error::{DecodeError, Problem};
