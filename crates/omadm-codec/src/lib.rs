@@ -14,6 +14,7 @@ pub mod limits;
 pub mod media_type;
 pub mod multipart;
 pub mod obex;
+pub mod pap;
 mod reader;
 pub mod sms;
 pub mod status;

@@ -19,6 +19,8 @@ const DOCUMENT: &str = "document";
 
 /// Deepest nesting whatever [`Limits::depth`] says: what walks the tree later does so by recursion.
 const DEEPEST: usize = 256;
+/// Most attributes of an element.
+const MAX_ATTRIBUTES: usize = 64;
 
 /// An element with all that is in it.
 #[derive(Debug, Default)]
@@ -27,10 +29,19 @@ pub(crate) struct Element {
     pub(crate) name: String,
     /// Byte offset of its start tag.
     pub(crate) at: usize,
+    /// Its attributes but declarations of namespaces, by their names as written.
+    pub(crate) attributes: Vec<(String, String)>,
     /// Text and CDATA directly in it, in one piece, line ends normalised.
     pub(crate) text: String,
     /// Child elements in order.
     pub(crate) children: Vec<Element>,
+}
+
+impl Element {
+    /// The value of an attribute.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A document and what was passed over in it.
@@ -152,7 +163,9 @@ impl Builder<'_> {
             self.foreign_depth += 1;
         } else {
             let name = tag.local_name().as_ref().to_owned();
-            self.open.push(Element { name, at, ..Element::default() });
+            let attributes =
+                attributes(tag).map_err(|problem| DecodeError { at, field: DOCUMENT, problem })?;
+            self.open.push(Element { name, at, attributes, ..Element::default() });
         }
         Ok(())
     }
@@ -204,6 +217,28 @@ impl Builder<'_> {
         let root = self.root.ok_or_else(|| error(Problem::Missing))?;
         Ok(Document { root, foreign: self.foreign })
     }
+}
+
+/// Attributes of a tag, as the element keeps them.
+fn attributes(tag: &BytesStart<'_>) -> Result<Vec<(String, String)>, Problem> {
+    let syntax = |cause: String| Problem::Syntax(cause.into());
+    let mut kept = Vec::new();
+    for (index, attribute) in tag.attributes().enumerate() {
+        if index >= MAX_ATTRIBUTES {
+            return Err(Problem::TooMany { limit: MAX_ATTRIBUTES });
+        }
+        let attribute = attribute.map_err(|cause| syntax(cause.to_string()))?;
+        let name = attribute.key.as_ref();
+        if name != "xmlns" && !name.starts_with("xmlns:") {
+            let value = attribute.normalized_value(XmlVersion::Explicit1_0);
+            let value = value.map_err(|cause| syntax(cause.to_string()))?.into_owned();
+            if !value.chars().all(is_xml_char) {
+                return Err(Problem::Syntax("a character that XML does not allow".into()));
+            }
+            kept.push((name.to_owned(), value));
+        }
+    }
+    Ok(kept)
 }
 
 /// What a character reference, or one of the five entities, stands for.

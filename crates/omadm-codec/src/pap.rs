@@ -1,0 +1,523 @@
+//! The Push Access Protocol towards a Push Proxy Gateway (`WAP-247`): what a push initiator sends, and what it is told.
+//!
+//! Here: the control entity in XML, and the multipart body that carries it with the content.
+//! Never here: HTTP, and whether a push is tried again.
+
+use crate::Limits;
+use crate::error::{DecodeError, Problem};
+use crate::media_type::quote;
+use crate::xml::{Document, Element, escape, parse};
+
+/// Media type of a control entity.
+pub const CONTROL: &str = "application/xml";
+const DOCTYPE: &str =
+    "<!DOCTYPE pap PUBLIC \"-//WAPFORUM//DTD PAP 2.0//EN\" \"http://www.wapforum.org/DTD/pap_2.0.dtd\">";
+
+/// Where the gateway finds a device.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// A telephone number of a public land mobile network, with `+`.
+    Plmn(String),
+    /// IPv4.
+    Ipv4(std::net::Ipv4Addr),
+    /// IPv6.
+    Ipv6(std::net::Ipv6Addr),
+    /// A user whom the gateway knows.
+    User(String),
+}
+
+/// How urgent a push is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are those of the standard")]
+pub enum Priority {
+    High,
+    #[default]
+    Medium,
+    Low,
+}
+
+/// How a push is delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are those of the standard")]
+pub enum Delivery {
+    Confirmed,
+    PreferConfirmed,
+    Unconfirmed,
+    #[default]
+    NotSpecified,
+}
+
+/// A bearer or network, and whether no other will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name, such as `SMS` or `GSM`.
+    pub name: String,
+    /// Whether no other will do.
+    pub required: bool,
+}
+
+/// `push-message`: a push that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushMessage {
+    /// `push-id`, unique in the world: something `@` a name of ours.
+    pub push_id: String,
+    /// `address-value` without its end.
+    pub address: Address,
+    /// The gateway, as `address-value` ends with it.
+    pub gateway: String,
+    /// `ppg-notify-requested-to`: where the result is to be told.
+    pub notify_to: Option<String>,
+    /// `deliver-before-timestamp`: `YYYY-MM-DDThh:mm:ssZ`.
+    pub deliver_before: Option<String>,
+    /// `priority`.
+    pub priority: Priority,
+    /// `delivery-method`.
+    pub delivery: Delivery,
+    /// `network`.
+    pub network: Option<Wanted>,
+    /// `bearer`.
+    pub bearer: Option<Wanted>,
+}
+
+/// What is pushed.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// Its media type.
+    pub media_type: &'a str,
+    /// `X-Wap-Application-Id`.
+    pub application: &'a str,
+    /// Its octets.
+    pub octets: &'a [u8],
+}
+
+impl PushMessage {
+    /// The control entity.
+    #[must_use]
+    pub fn to_xml(&self) -> String {
+        let mut push = Tag::new("push-message");
+        push.with("push-id", &self.push_id);
+        push.with_some("deliver-before-timestamp", self.deliver_before.as_deref());
+        push.with_some("ppg-notify-requested-to", self.notify_to.as_deref());
+        let mut address = Tag::new("address");
+        address.with("address-value", &self.address_value());
+        let mut quality = Tag::new("quality-of-service");
+        quality.with("priority", self.priority.as_str()).with("delivery-method", self.delivery.as_str());
+        for (name, required, wanted) in
+            [("network", "network-required", &self.network), ("bearer", "bearer-required", &self.bearer)]
+        {
+            if let Some(wanted) = wanted {
+                quality
+                    .with(name, &wanted.name)
+                    .with(required, if wanted.required { "true" } else { "false" });
+            }
+        }
+        document(&push.around(&(address.empty() + &quality.empty())))
+    }
+
+    /// The body of the request: the control entity, then the content; `boundary` must stand in neither. With it goes
+    /// [`related`] as its media type.
+    #[must_use]
+    pub fn to_multipart(&self, content: &Content<'_>, boundary: &str) -> Vec<u8> {
+        let control = self.to_xml();
+        let Content { media_type, application, octets } = content;
+        let mut out = format!(
+            "--{boundary}\r\nContent-Type: {CONTROL}; charset=UTF-8\r\n\r\n{control}\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\
+             X-Wap-Application-Id: {application}\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        )
+        .into_bytes();
+        out.extend_from_slice(octets);
+        out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+        out
+    }
+
+    /// `address-value`.
+    #[must_use]
+    pub fn address_value(&self) -> String {
+        let (value, kind) = match &self.address {
+            Address::Plmn(number) => (number.clone(), "PLMN"),
+            Address::Ipv4(address) => (address.to_string(), "IPv4"),
+            // Every octet pair in full, as the address format has it.
+            Address::Ipv6(address) => {
+                (address.segments().map(|segment| format!("{segment:x}")).join(":"), "IPv6")
+            }
+            Address::User(user) => (user.clone(), "USER"),
+        };
+        format!("WAPPUSH={value}/TYPE={kind}@{}", self.gateway)
+    }
+}
+
+impl Priority {
+    /// The name in the standard.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+impl Delivery {
+    /// The name in the standard.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::PreferConfirmed => "preferconfirmed",
+            Self::Unconfirmed => "unconfirmed",
+            Self::NotSpecified => "notspecified",
+        }
+    }
+}
+
+/// Media type of [`PushMessage::to_multipart`].
+#[must_use]
+pub fn related(boundary: &str) -> String {
+    format!("multipart/related; type=\"{CONTROL}\"; boundary={}", quote(boundary))
+}
+
+/// What a code means for the push (`WAP-247 §9.13`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// 1xxx: it is taken.
+    Accepted,
+    /// 2xxx and 5xxx: it will not do, and not later either.
+    Permanent,
+    /// 3xxx and 4xxx: it may do later, or by another way.
+    Temporary,
+}
+
+/// A result code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub u16);
+
+impl Code {
+    /// OK.
+    pub const OK: Self = Self(1000);
+    /// A push with this push-id was taken before.
+    pub const DUPLICATE: Self = Self(2007);
+
+    /// What it means; a code that is not known means what its first digit says.
+    #[must_use]
+    pub fn meaning(self) -> Meaning {
+        match self.0 {
+            1000..2000 => Meaning::Accepted,
+            // It is what was asked for.
+            2007 => Meaning::Accepted,
+            3000..5000 => Meaning::Temporary,
+            _ => Meaning::Permanent,
+        }
+    }
+}
+
+/// What became of a push (`message-state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are those of the standard")]
+pub enum MessageState {
+    Rejected,
+    Pending,
+    Delivered,
+    Undeliverable,
+    Expired,
+    Aborted,
+    Timeout,
+    Cancelled,
+    Unknown,
+}
+
+impl MessageState {
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::Rejected, "rejected"),
+        (Self::Pending, "pending"),
+        (Self::Delivered, "delivered"),
+        (Self::Undeliverable, "undeliverable"),
+        (Self::Expired, "expired"),
+        (Self::Aborted, "aborted"),
+        (Self::Timeout, "timeout"),
+        (Self::Cancelled, "cancelled"),
+        (Self::Unknown, "unknown"),
+    ];
+
+    /// The name in the standard.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
+    }
+
+    /// The inverse of [`MessageState::as_str`].
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
+    }
+}
+
+/// What a gateway says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// `push-response`: whether a push is taken.
+    Response {
+        /// `push-id`.
+        push_id: String,
+        /// `code`.
+        code: Code,
+        /// `desc`.
+        description: Option<String>,
+    },
+    /// `resultnotification-message`: what became of a push. To be answered with [`result_response`].
+    Result {
+        /// `push-id`.
+        push_id: String,
+        /// `message-state`.
+        state: MessageState,
+        /// `code`.
+        code: Code,
+        /// `desc`.
+        description: Option<String>,
+    },
+    /// `badmessage-response`: our message was not understood.
+    BadMessage {
+        /// `code`.
+        code: Code,
+        /// `desc`.
+        description: Option<String>,
+    },
+}
+
+/// Reads what a gateway says: the answer to a push, or a notification of its result.
+///
+/// # Errors
+/// With byte offset and field.
+pub fn decode(input: &[u8], limits: &Limits) -> Result<Said, DecodeError> {
+    let Document { root, .. } = parse(input, limits, |_| true)?;
+    if root.name != "pap" {
+        return Err(schema(&root, "pap", format!("the root element is {:?}", root.name)));
+    }
+    let Some(message) = root.children.first() else {
+        return Err(DecodeError { at: root.at, field: "pap", problem: Problem::Missing });
+    };
+    let description = |of: &Element| of.attribute("desc").map(str::to_owned);
+    match message.name.as_str() {
+        "push-response" => {
+            let result = message.children.iter().find(|child| child.name == "response-result");
+            let result = result.ok_or(DecodeError {
+                at: message.at,
+                field: "response-result",
+                problem: Problem::Missing,
+            })?;
+            let push_id = required(message, "push-id")?.to_owned();
+            Ok(Said::Response { push_id, code: code(result)?, description: description(result) })
+        }
+        "resultnotification-message" => {
+            let state = required(message, "message-state")?;
+            let state = MessageState::parse(state)
+                .ok_or_else(|| schema(message, "message-state", format!("{state:?} is none")))?;
+            let push_id = required(message, "push-id")?.to_owned();
+            Ok(Said::Result { push_id, state, code: code(message)?, description: description(message) })
+        }
+        "badmessage-response" => {
+            Ok(Said::BadMessage { code: code(message)?, description: description(message) })
+        }
+        other => Err(schema(message, "pap", format!("{other:?} is nothing that a gateway says to us"))),
+    }
+}
+
+/// `resultnotification-response`: the answer to a notification of a result.
+#[must_use]
+pub fn result_response(push_id: &str, code: Code) -> String {
+    let mut tag = Tag::new("resultnotification-response");
+    tag.with("push-id", push_id).with("code", &code.0.to_string());
+    document(&tag.empty())
+}
+
+/// `cancel-message`: a push is not wanted any more.
+#[must_use]
+pub fn cancel(push_id: &str) -> String {
+    let mut tag = Tag::new("cancel-message");
+    tag.with("push-id", push_id);
+    document(&tag.empty())
+}
+
+fn code(element: &Element) -> Result<Code, DecodeError> {
+    let text = required(element, "code")?;
+    let number = text.parse().ok().filter(|number| (1000..10_000).contains(number));
+    number.map(Code).ok_or_else(|| schema(element, "code", format!("{text:?} has not four digits")))
+}
+
+fn required<'e>(element: &'e Element, name: &'static str) -> Result<&'e str, DecodeError> {
+    let missing = DecodeError { at: element.at, field: name, problem: Problem::Missing };
+    element.attribute(name).filter(|value| !value.is_empty()).ok_or(missing)
+}
+
+fn schema(element: &Element, field: &'static str, text: String) -> DecodeError {
+    DecodeError { at: element.at, field, problem: Problem::Schema(text.into()) }
+}
+
+fn document(message: &str) -> String {
+    format!("<?xml version=\"1.0\"?>\n{DOCTYPE}\n<pap>{message}</pap>")
+}
+
+/// A tag in the making.
+struct Tag(&'static str, String);
+
+impl Tag {
+    fn new(name: &'static str) -> Self {
+        Self(name, String::new())
+    }
+
+    fn with(&mut self, name: &str, value: &str) -> &mut Self {
+        let value = escape(value).replace('"', "&quot;").replace('\n', "&#10;").replace('\t', "&#9;");
+        self.1.push_str(&format!(" {name}=\"{value}\""));
+        self
+    }
+
+    fn with_some(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.with(name, value);
+        }
+    }
+
+    fn empty(&self) -> String {
+        format!("<{}{}/>", self.0, self.1)
+    }
+
+    fn around(&self, content: &str) -> String {
+        format!("<{0}{1}>{content}</{0}>", self.0, self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push() -> PushMessage {
+        PushMessage {
+            push_id: "12\"ab@dm.example".to_owned(),
+            address: Address::Plmn("+46708251358".to_owned()),
+            gateway: "ppg.example".to_owned(),
+            notify_to: Some("https://dm.example/pap?a=1&b=2".to_owned()),
+            deliver_before: None,
+            priority: Priority::High,
+            delivery: Delivery::Unconfirmed,
+            network: None,
+            bearer: Some(Wanted { name: "SMS".to_owned(), required: false }),
+        }
+    }
+
+    fn said(message: &str) -> Result<Said, (&'static str, Problem)> {
+        let text = format!("<?xml version=\"1.0\"?>{DOCTYPE}<pap>{message}</pap>");
+        decode(text.as_bytes(), &Limits::default()).map_err(|error| (error.field, error.problem))
+    }
+
+    #[test]
+    fn a_push_says_what_for_whom_and_how() {
+        let xml = push().to_xml();
+        let document = parse(xml.as_bytes(), &Limits::default(), |_| true).unwrap();
+        let message = &document.root.children[0];
+        assert_eq!(message.name, "push-message");
+        assert_eq!(message.attribute("push-id"), Some("12\"ab@dm.example"));
+        assert_eq!(message.attribute("ppg-notify-requested-to"), Some("https://dm.example/pap?a=1&b=2"));
+        assert_eq!(message.attribute("deliver-before-timestamp"), None);
+        let [address, quality] = &message.children[..] else { panic!("{xml}") };
+        assert_eq!(address.attribute("address-value"), Some("WAPPUSH=+46708251358/TYPE=PLMN@ppg.example"));
+        assert_eq!(quality.attribute("priority"), Some("high"));
+        assert_eq!(quality.attribute("delivery-method"), Some("unconfirmed"));
+        assert_eq!(quality.attribute("bearer-required"), Some("false"));
+        assert_eq!(quality.attribute("network"), None);
+    }
+
+    #[test]
+    fn addresses_are_as_wappush_has_them() {
+        let value = |address| PushMessage { address, ..push() }.address_value();
+        assert_eq!(value(Address::Ipv4([127, 0, 0, 1].into())), "WAPPUSH=127.0.0.1/TYPE=IPv4@ppg.example");
+        let loopback = std::net::Ipv6Addr::LOCALHOST;
+        assert_eq!(value(Address::Ipv6(loopback)), "WAPPUSH=0:0:0:0:0:0:0:1/TYPE=IPv6@ppg.example");
+        assert_eq!(value(Address::User("john".to_owned())), "WAPPUSH=john/TYPE=USER@ppg.example");
+    }
+
+    #[test]
+    fn the_body_has_the_control_entity_and_the_content() {
+        let content = Content { media_type: "application/x", application: "app", octets: b"\x00\xff\r\n--" };
+        let body = push().to_multipart(&content, "b1");
+        let wanted =
+            format!("--b1\r\nContent-Type: application/xml; charset=UTF-8\r\n\r\n{}", push().to_xml());
+        assert!(body.starts_with(wanted.as_bytes()));
+        let end = b"Content-Transfer-Encoding: binary\r\n\r\n\x00\xff\r\n--\r\n--b1--\r\n";
+        assert!(body.ends_with(end), "{:?}", String::from_utf8_lossy(&body));
+        assert_eq!(related("b1"), "multipart/related; type=\"application/xml\"; boundary=\"b1\"");
+    }
+
+    #[test]
+    fn what_a_gateway_says_is_read() {
+        let response = "<push-response push-id=\"p\"><progress-note stage=\"a\"/><response-result code=\"1001\" desc=\"ok\"/></push-response>";
+        assert_eq!(
+            said(response),
+            Ok(Said::Response { push_id: "p".into(), code: Code(1001), description: Some("ok".into()) })
+        );
+        let result = "<resultnotification-message push-id=\"p\" message-state=\"undeliverable\" code=\"5236\"><address address-value=\"x\"/></resultnotification-message>";
+        let state = MessageState::Undeliverable;
+        assert_eq!(
+            said(result),
+            Ok(Said::Result { push_id: "p".into(), state, code: Code(5236), description: None })
+        );
+        assert_eq!(
+            said("<badmessage-response code=\"2000\"/>"),
+            Ok(Said::BadMessage { code: Code(2000), description: None })
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert_eq!(said("").unwrap_err(), ("pap", Problem::Missing));
+        assert_eq!(
+            said("<push-response push-id=\"p\"/>").unwrap_err(),
+            ("response-result", Problem::Missing)
+        );
+        let response = |attributes: &str| {
+            said(&format!("<push-response {attributes}><response-result code=\"1000\"/></push-response>"))
+        };
+        assert_eq!(response("").unwrap_err(), ("push-id", Problem::Missing));
+        assert_eq!(response("push-id=\"\"").unwrap_err(), ("push-id", Problem::Missing));
+        assert_eq!(said("<badmessage-response code=\"77\"/>").unwrap_err().0, "code");
+        assert_eq!(said("<badmessage-response code=\"x\"/>").unwrap_err().0, "code");
+        assert_eq!(said("<pushed/>").unwrap_err().0, "pap");
+        let state = "<resultnotification-message push-id=\"p\" message-state=\"gone\" code=\"1000\"/>";
+        assert_eq!(said(state).unwrap_err().0, "message-state");
+        assert!(decode(b"<html/>", &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn codes_mean_what_their_class_says() {
+        let meanings = [
+            (1000, Meaning::Accepted),
+            (1001, Meaning::Accepted),
+            (1999, Meaning::Accepted),
+            (2000, Meaning::Permanent),
+            (2007, Meaning::Accepted),
+            (3007, Meaning::Temporary),
+            (4001, Meaning::Temporary),
+            (5236, Meaning::Permanent),
+        ];
+        for (code, meaning) in meanings {
+            assert_eq!(Code(code).meaning(), meaning, "{code}");
+        }
+    }
+
+    #[test]
+    fn states_have_their_names() {
+        for (state, name) in MessageState::ALL {
+            assert_eq!(state.as_str(), name);
+            assert_eq!(MessageState::parse(name), Some(state));
+        }
+        assert_eq!(MessageState::parse("lost"), None);
+    }
+
+    #[test]
+    fn answers_and_cancellations_name_the_push() {
+        assert!(
+            result_response("p", Code::OK)
+                .contains("<resultnotification-response push-id=\"p\" code=\"1000\"/>")
+        );
+        assert!(cancel("p").contains("<cancel-message push-id=\"p\"/>"));
+    }
+}
