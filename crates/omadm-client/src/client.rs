@@ -8,6 +8,8 @@ use omadm_mo::ParameterValues;
 #[cfg(feature = "dm2")]
 use crate::browser::Browser;
 use crate::device::Device;
+#[cfg(feature = "dm1")]
+use crate::dm1::{SessionConfig, UserInterface};
 use crate::https::HttpsTransport;
 use crate::transport::Transport;
 
@@ -38,6 +40,9 @@ pub struct ClientConfig {
     pub fetch_limit: usize,
     /// Wildcard, x-name and query of ClientURI are on. Default yes.
     pub full_addressing: bool,
+    /// DM 1.x.
+    #[cfg(feature = "dm1")]
+    pub dm1: SessionConfig,
 }
 
 impl Default for ClientConfig {
@@ -53,6 +58,8 @@ impl Default for ClientConfig {
             max_rounds: 1_000,
             fetch_limit: 16 << 20,
             full_addressing: true,
+            #[cfg(feature = "dm1")]
+            dm1: SessionConfig::default(),
         }
     }
 }
@@ -66,6 +73,8 @@ pub struct Client<T = HttpsTransport> {
     pub(crate) gba: Option<Box<dyn GbaPush>>,
     #[cfg(feature = "dm2")]
     pub(crate) browser: Option<Box<dyn Browser>>,
+    #[cfg(feature = "dm1")]
+    pub(crate) user: Option<Box<dyn UserInterface>>,
 }
 
 impl<T: Transport> Client<T> {
@@ -80,6 +89,8 @@ impl<T: Transport> Client<T> {
             gba: None,
             #[cfg(feature = "dm2")]
             browser: None,
+            #[cfg(feature = "dm1")]
+            user: None,
         }
     }
     /// The device.

@@ -12,6 +12,8 @@ use omadm_mo::{
 };
 
 use crate::definitions;
+#[cfg(feature = "dm1")]
+use crate::dm1;
 use crate::error::{ClientError, PersistError, PluginError};
 #[cfg(feature = "dm2")]
 use crate::executions::Pending;
@@ -100,10 +102,14 @@ pub struct Device {
     persistence: Box<dyn Persistence>,
     /// Change counter of the tree when grants and alerts were last brought in line with it.
     in_line: Option<u64>,
+    /// What was executed when the device stopped is taken up.
+    pub(crate) resumed: bool,
     #[cfg(feature = "dm2")]
     pub(crate) watch: Watch,
     #[cfg(feature = "dm2")]
     pub(crate) pending: Pending,
+    #[cfg(feature = "dm1")]
+    pub(crate) dm1: dm1::Pending,
 }
 
 impl Device {
@@ -146,10 +152,13 @@ impl Device {
             entries,
             persistence,
             in_line: None,
+            resumed: false,
             #[cfg(feature = "dm2")]
             watch: Watch::default(),
             #[cfg(feature = "dm2")]
             pending: Pending::default(),
+            #[cfg(feature = "dm1")]
+            dm1: dm1::Pending::default(),
         };
         device.start_plugins()?;
         without_room(device.maintain())?;

@@ -239,6 +239,14 @@ pub enum ClientError {
         /// What is missing.
         reason: &'static str,
     },
+    /// A DM 1.x account that cannot be used.
+    #[error("the account of {server:?}: {reason}")]
+    Account {
+        /// `ServerID` as given.
+        server: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// No DevInfo with a DevID.
     #[error("the tree has no DevInfo/DevID; a device needs a DevInfo plug-in")]
     NoDeviceId,

@@ -33,6 +33,7 @@ pub(crate) enum Identify {
     /// Only the host and port of the account: data requests.
     AtHome,
     /// Nobody: in DM 1.x the message says it.
+    #[cfg(feature = "dm1")]
     Never,
 }
 
@@ -44,6 +45,7 @@ pub(crate) enum Redirects {
     /// Only to the peer itself: it and no other is the one to trust.
     AtHome,
     /// To any host, by `https`, as the binding of DM 1.x has it.
+    #[cfg(feature = "dm1")]
     Secured,
 }
 
@@ -52,6 +54,7 @@ impl Redirects {
     fn limit(self) -> u32 {
         match self {
             Self::Anywhere | Self::AtHome => 5,
+            #[cfg(feature = "dm1")]
             Self::Secured => 3,
         }
     }
@@ -127,8 +130,9 @@ impl<T: Transport> Exchange<'_, T> {
             uri = follow(&uri, location, redirects, outgoing.redirects.limit())?;
             let reason = match outgoing.redirects {
                 Redirects::AtHome if !self.peer.is_home(&uri) => "it leads to another host or port",
+                #[cfg(feature = "dm1")]
                 Redirects::Secured if !is_https(&uri) => "it leads to http",
-                Redirects::Anywhere | Redirects::AtHome | Redirects::Secured => continue,
+                _ => continue,
             };
             return Err(TransportError::Redirect { location: uri.to_string(), reason });
         }
@@ -257,6 +261,7 @@ impl<T: Transport> Exchange<'_, T> {
         let identify = match outgoing.identify {
             Identify::Always => true,
             Identify::AtHome => self.peer.is_home(uri),
+            #[cfg(feature = "dm1")]
             Identify::Never => false,
         };
         if identify {

@@ -53,8 +53,6 @@ pub(crate) struct Pending {
     held: BTreeSet<String>,
     /// Servers for whom the end of an execution is in the outbox.
     sessions: BTreeSet<ServerId>,
-    /// What was running when the device stopped is taken up: not before anything is reported, as a view of a device reports nothing.
-    resumed: bool,
 }
 
 impl Pending {
@@ -143,7 +141,7 @@ impl Device {
     }
 
     /// Takes up what had not ended when the device stopped.
-    fn resume_executions(&mut self) {
+    pub(crate) fn resume_executions(&mut self) {
         let running = self.executions().filter(|(_, kept)| kept.alert.is_none());
         let running: Vec<(String, String)> =
             running.map(|(key, kept)| (key.to_owned(), kept.address)).collect();
@@ -179,25 +177,23 @@ impl Device {
         self.save_ends(None);
     }
 
-    fn ask_for_ends(&mut self) {
-        if !self.pending.resumed {
-            self.pending.resumed = true;
-            self.resume_executions();
-        }
-        let ends: Vec<Finished> = self.plugins.iter_mut().flat_map(|plugin| plugin.finished()).collect();
-        for Finished { address, status, data } in ends {
-            let text = address.to_string();
-            let is_open = |key: &str| !self.pending.ended.iter().any(|(ended, ..)| ended == key);
-            let found = self
-                .executions()
-                .find(|(key, kept)| kept.address == text && kept.alert.is_none() && is_open(key))
-                .map(|(key, _)| key.to_owned());
-            match found {
-                Some(key) => self.pending.ended.push_back((key, status, data)),
-                None => {
-                    tracing::warn!(%address, "a plug-in tells the end of an execution that nobody waits for")
-                }
-            }
+    /// Whether a server waits for the end of an execution of this address.
+    pub(crate) fn is_open_execution(&self, address: &ClientUri) -> bool {
+        self.open_execution(address).is_some()
+    }
+
+    fn open_execution(&self, address: &ClientUri) -> Option<String> {
+        let text = address.to_string();
+        let is_open = |key: &str| !self.pending.ended.iter().any(|(ended, ..)| ended == key);
+        let mut all = self.executions();
+        all.find(|(key, kept)| kept.address == text && kept.alert.is_none() && is_open(key))
+            .map(|(key, _)| key.to_owned())
+    }
+
+    /// Takes the end of an execution that [`Device::is_open_execution`] knows.
+    pub(crate) fn end_execution(&mut self, Finished { address, status, data }: Finished) {
+        if let Some(key) = self.open_execution(&address) {
+            self.pending.ended.push_back((key, status, data));
         }
     }
 
@@ -353,12 +349,6 @@ impl Device {
             failed: kept.reason.map(|reason| (kept.attempts, reason)),
         });
         statuses.collect()
-    }
-
-    fn owner_of(&self, address: &str) -> Option<(usize, ClientUri)> {
-        let catalogue = self.tree.catalogue();
-        let address = ClientUri::parse_with(address, &|moid| catalogue.get(moid).is_some()).ok()?;
-        Some((self.owners.get(&address.moid).copied()?, address))
     }
 
     fn execution(&self, key: &str) -> Option<Kept> {

@@ -18,10 +18,13 @@ pub mod client;
 mod defaults;
 mod definitions;
 pub mod device;
+#[cfg(feature = "dm1")]
+pub mod dm1;
 #[cfg(feature = "dm2")]
 mod dm1x;
 #[cfg(feature = "dm2")]
 mod effects;
+mod ends;
 #[cfg(feature = "dm2")]
 mod entry;
 pub mod error;

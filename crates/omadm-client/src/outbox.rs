@@ -85,8 +85,7 @@ impl Device {
     /// alert for which there is no room is lost only if the session breaks off before the server has it.
     pub(crate) fn news(&mut self, server: &ServerId) -> Vec<(Alert, KeptIn)> {
         let mut news = Vec::new();
-        let raised: Vec<Alert> = self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect();
-        for alert in raised {
+        for alert in self.raised() {
             let kept = match self.raise_alert(server, alert.clone()) {
                 Ok(()) => KeptIn::Outbox,
                 Err(error @ (ClientError::OutboxFull { .. } | ClientError::Persist(_))) => {
@@ -102,6 +101,19 @@ impl Device {
         }
         news.extend(self.collect_finished(server).into_iter().map(|alert| (alert, KeptIn::Outbox)));
         news
+    }
+
+    /// Alerts of plug-ins, in the form of DM 2.0.
+    fn raised(&mut self) -> Vec<Alert> {
+        let raised = self.plugins.iter_mut().flat_map(|plugin| plugin.alerts());
+        #[cfg_attr(not(feature = "dm1"), expect(unused_mut, reason = "there are others with DM 1.x only"))]
+        let mut raised: Vec<Alert> = raised.collect();
+        #[cfg(feature = "dm1")]
+        {
+            let others: Vec<_> = self.plugins.iter_mut().flat_map(|plugin| plugin.generic_alerts()).collect();
+            raised.extend(others.into_iter().map(|alert| crate::dm1x::from_generic(&self.tree, alert)));
+        }
+        raised
     }
 
     /// All that a server is to be told in a session: ends of executions that it wants to hear where `is_here` says the session

@@ -7,7 +7,11 @@ use omadm_codec::dm2::Alert;
 use omadm_codec::dm2::alert::AlertData;
 use omadm_mo::ddf::DdfName;
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, NodeRecord, Tree};
+#[cfg(feature = "dm1")]
+use omadm_mo::{Format, Value};
 
+#[cfg(feature = "dm1")]
+use crate::dm1::GenericAlert;
 use crate::error::PluginError;
 
 /// A kind of management object that a device has.
@@ -87,6 +91,12 @@ pub trait ManagementObject: Send {
     fn alerts(&mut self) -> Vec<Alert> {
         Vec::new()
     }
+
+    /// The same for alerts as DM 1.x has them (`DM 1.3 PROTO §6.7`). A device that speaks both protocols tells either kind by either.
+    #[cfg(feature = "dm1")]
+    fn generic_alerts(&mut self) -> Vec<GenericAlert> {
+        Vec::new()
+    }
 }
 
 /// AlertType of the end of an execution whose MO has none of its own.
@@ -111,6 +121,29 @@ pub struct Finished {
     /// Data of the alert as the specification of the MO has them; by default the status, `{"sc":200}`.
     #[cfg(feature = "dm2")]
     pub data: Option<AlertData>,
+}
+
+impl Finished {
+    /// An end without data of its own.
+    #[must_use]
+    pub fn new(address: ClientUri, status: StatusCode) -> Self {
+        Self {
+            address,
+            status,
+            #[cfg(feature = "dm2")]
+            data: None,
+        }
+    }
+
+    /// Format and data of a Generic Alert of DM 1.x: those that the specification of the MO has, by default the status.
+    #[cfg(feature = "dm1")]
+    pub(crate) fn generic_data(&self) -> (Format, Value) {
+        #[cfg(feature = "dm2")]
+        if let Some(data) = &self.data {
+            return crate::dm1x::generic_data(data);
+        }
+        (Format::Chr, Value::Text(self.status.0.to_string()))
+    }
 }
 
 /// What one command of a server changed in the instances of one plug-in.

@@ -71,7 +71,7 @@ impl<T: Transport> Client<T> {
         at: Option<&ServerUri>,
         send_mos: bool,
     ) -> Result<SessionReport, ClientError> {
-        let Self { config, device, transport, gba: _, browser } = self;
+        let Self { config, device, transport, browser, .. } = self;
         let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
         let engine_config = engine_config(config, device, &device_id);
         let account = Account::read(device.tree(), server, &engine_config.parameters)?;

@@ -52,6 +52,7 @@ pub(crate) fn join<'a>(fields: impl IntoIterator<Item = Option<&'a str>>) -> Str
 }
 
 /// Reads a line that [`join`] wrote.
+#[cfg(any(feature = "dm1", test))]
 pub(crate) fn split(line: &str) -> Option<Vec<Option<String>>> {
     line.split(' ')
         .map(|field| match field.strip_prefix('+') {

@@ -42,3 +42,34 @@ pub enum Mark {
     Harmless,
     Indeterminate,
 }
+
+impl Mark {
+    const ALL: [Self; 7] = [
+        Self::Fatal,
+        Self::Critical,
+        Self::Minor,
+        Self::Warning,
+        Self::Informational,
+        Self::Harmless,
+        Self::Indeterminate,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fatal => "fatal",
+            Self::Critical => "critical",
+            Self::Minor => "minor",
+            Self::Warning => "warning",
+            Self::Informational => "informational",
+            Self::Harmless => "harmless",
+            Self::Indeterminate => "indeterminate",
+        }
+    }
+    /// The mark of a word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mark| mark.as_str() == text)
+    }
+}

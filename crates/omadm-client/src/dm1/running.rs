@@ -1,0 +1,153 @@
+//! A DM 1.x session under way: the engine on the one side, device, network and user on the other.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use omadm_codec::StatusCode;
+use omadm_mo::ServerId;
+use omadm_session::dm1::client::{Effect, EffectResult, Fresh, Input, Note, Outcome, Output, Post, Session};
+
+use super::alerts;
+use super::binding::Binding;
+use super::user::{self, UserInterface};
+use crate::device::Device;
+use crate::error::ClientError;
+use crate::plugin::Refusal;
+use crate::transport::Transport;
+
+/// Notes kept of one session.
+const MAX_NOTES: usize = 1_000;
+
+/// A session under way.
+pub(super) struct Running<'a, T> {
+    pub(super) device: &'a mut Device,
+    pub(super) server: &'a ServerId,
+    pub(super) binding: Binding<'a, T>,
+    pub(super) user: Option<&'a mut Box<dyn UserInterface>>,
+    /// Longest wait for an answer of the user.
+    pub(super) patience: Duration,
+    pub(super) messages: u32,
+    pub(super) notes: VecDeque<Note>,
+}
+
+impl<T: Transport> Running<'_, T> {
+    /// Does what the engine says until it is finished.
+    pub(super) async fn finish(&mut self, mut engine: Session) -> Result<Outcome, ClientError> {
+        loop {
+            let input = match engine.poll_output().ok_or(ClientError::Stalled)? {
+                Output::Finished(outcome) => return Ok(outcome),
+                Output::Note(note) => {
+                    self.note(note);
+                    continue;
+                }
+                Output::Post(post) => self.post(post).await,
+                Output::Effect { id, effect } => {
+                    let result = self.carry_out(effect).await;
+                    for alert in self.device.dm1_news(self.server) {
+                        let fresh = fresh(self.device)?;
+                        engine.handle(&mut self.device.tree, fresh, Input::Alert(alert));
+                    }
+                    Input::EffectDone { id, result }
+                }
+            };
+            let fresh = fresh(self.device)?;
+            engine.handle(&mut self.device.tree, fresh, input);
+        }
+    }
+
+    async fn post(&mut self, post: Post) -> Input {
+        if !post.wait.is_zero() {
+            tokio::time::sleep(post.wait).await;
+        }
+        self.messages += 1;
+        match self.binding.post(post).await {
+            Ok(reply) => Input::Reply(reply),
+            Err(error) => Input::NoReply { reason: error.to_string() },
+        }
+    }
+
+    /// Carries out an effect; what it changes is durable when this returns.
+    async fn carry_out(&mut self, effect: Effect) -> EffectResult {
+        match effect {
+            Effect::Refresh(instances) => settled(self.device.refresh(&instances)),
+            Effect::Commit { records, instances } => settled(self.device.commit(records, &instances)),
+            Effect::Execute(ordered) => self.device.execute_dm1(self.server, *ordered),
+            Effect::Ask(question) => {
+                let user = self.user.as_deref_mut();
+                EffectResult::Answered(user::ask(user, &question, self.patience).await)
+            }
+            Effect::KeepNonces { client, server } => {
+                let kept = self.device.keep_nonces(self.server, client, server);
+                settled(kept.map_err(|error| crate::host::not_kept(&error)))
+            }
+            Effect::AlertDelivered { id, status } => {
+                if let Err(error) = self.device.alert_answered(id, status) {
+                    // The server is told again in the next session, and knows it by its correlator or content.
+                    tracing::warn!(server = %self.server, "an alert that the server took is kept: {error}");
+                }
+                EffectResult::Done
+            }
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        tracing::debug!(server = %self.server, ?note);
+        if self.notes.len() == MAX_NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(note);
+    }
+}
+
+impl Device {
+    /// What plug-ins have to tell a server: alerts that they have raised, and ends of executions. Durable before it is told; an
+    /// alert for which there is no room is lost.
+    pub(super) fn dm1_news(&mut self, server: &ServerId) -> Vec<omadm_session::dm1::client::DeviceAlert> {
+        self.ask_for_ends();
+        let ends = self.save_dm1_ends(Some(server));
+        let first = self.dm1.next_alert;
+        for alert in self.raised_generic() {
+            let alert_type = alert.alert_type.clone();
+            if let Err(error) = self.raise_dm1_alert(server, alert) {
+                tracing::warn!(%server, alert = alert_type, "an alert is lost: {error}");
+            }
+        }
+        let known = self.offered(server).into_iter();
+        known.filter(|alert| alert.id >= first || ends.contains(&alert.id)).collect()
+    }
+
+    /// Alerts of plug-ins, in the form of DM 1.x.
+    fn raised_generic(&mut self) -> Vec<alerts::GenericAlert> {
+        let mut raised: Vec<_> = self.plugins.iter_mut().flat_map(|plugin| plugin.generic_alerts()).collect();
+        #[cfg(feature = "dm2")]
+        {
+            let others: Vec<_> = self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect();
+            raised.extend(others.into_iter().map(|alert| crate::dm1x::to_generic(&self.tree, alert)));
+        }
+        raised
+    }
+}
+
+/// What the engine cannot know by itself.
+pub(super) fn fresh(device: &Device) -> Result<Fresh, ClientError> {
+    let mut nonce = [0; 16];
+    openssl::rand::rand_bytes(&mut nonce)
+        .map_err(|error| crate::error::TransportError::Settings(error.to_string()))?;
+    Ok(Fresh { now: (device.config.clock)(), nonce })
+}
+
+fn settled(done: Result<(), Refusal>) -> EffectResult {
+    done.map_or_else(refused, |()| EffectResult::Done)
+}
+
+/// The result of what was refused: the statuses of plug-ins are those of DM 2.0 (`DM 1.3 REPPRO §8` has these for the same).
+pub(super) fn refused(Refusal { status, reason }: Refusal) -> EffectResult {
+    let status = match status {
+        StatusCode::NOT_IMPLEMENTED => 406,
+        StatusCode::SERVICE_UNAVAILABLE => 403,
+        StatusCode::DEVICE_FULL => 420,
+        StatusCode::USER_REJECTED => 403,
+        _ => 500,
+    };
+    EffectResult::Refused { status, reason }
+}

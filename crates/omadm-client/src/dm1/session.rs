@@ -1,0 +1,217 @@
+//! Sessions of DM 1.x.
+
+use std::time::Duration;
+
+use omadm_auth::dm1::Scheme;
+use omadm_codec::Limits;
+use omadm_mo::{DeviceId, ServerId, Value};
+use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, Trigger};
+
+use super::account::Account;
+use super::binding::Binding;
+use super::link::Link;
+use super::running::{Running, fresh};
+use super::user::{self, UserInterface};
+use crate::client::Client;
+use crate::device::Device;
+use crate::error::{ClientError, PersistError};
+use crate::exchange::{Answering, Exchange};
+use crate::peer::leaf;
+use crate::persistence::Batch;
+use crate::transport::Transport;
+
+/// Entry of the key/value area: the number of the last session.
+const SESSION: &str = "dm1/session";
+/// Where DevInfo of DM 1.x has the identity (`DM 1.3 StdObj §5.3.2`).
+const DEVICE_ID: [&str; 2] = ["DevInfo", "DevId"];
+
+/// Settings of DM 1.x sessions.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Largest message to receive, in octets (`MaxMsgSize`). Default 64 KiB, at least 1 KiB.
+    pub max_message: u32,
+    /// Largest object to receive, in octets (`MaxObjSize`). Default 16 MiB.
+    pub max_object: u32,
+    /// Whether objects are taken and sent in chunks. Default yes.
+    pub large_objects: bool,
+    /// Most messages received in one session. Default 1,000.
+    pub max_rounds: u32,
+    /// Schemes by which either side may prove who it is. Default those of SHA-256.
+    pub schemes: Vec<Scheme>,
+    /// Take the server's digest also when it is made of the base64 text of the nonce. Default no.
+    pub lenient_nonce: bool,
+    /// Longest wait for an answer of the user, whatever the server allows. Default two minutes.
+    pub patience: Duration,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            max_message: 64 << 10,
+            max_object: 16 << 20,
+            large_objects: true,
+            max_rounds: 1_000,
+            schemes: vec![Scheme::Sha256, Scheme::MacSha256],
+            lenient_nonce: false,
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Why a session starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The device's own decision (Alert 1201).
+    Client,
+    /// A notification with this session id (Alert 1200).
+    Server(u16),
+}
+
+/// How a session went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionReport {
+    /// With whom.
+    pub server: ServerId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Messages sent, those that were sent again counted again.
+    pub messages: u32,
+    /// What was worth a line, the last 1,000 at most.
+    pub notes: Vec<Note>,
+}
+
+impl<T: Transport> Client<T> {
+    /// Gives the device a user to tell and to ask; without one user interaction alerts are answered 406 (`DM 1.3 PROTO §10`).
+    #[must_use]
+    pub fn with_user(self, user: Box<dyn UserInterface>) -> Self {
+        Self { user: Some(user), ..self }
+    }
+
+    /// Runs one DM 1.x session with a server to its end. An aborted session is no error and is not repeated; only where nobody
+    /// answers at an address of the account, the next one is tried.
+    ///
+    /// # Errors
+    /// [`ClientError::NoAccount`], [`ClientError::NoDeviceId`], and [`ClientError::Persist`] when the outcome cannot be kept.
+    pub async fn run_dm1_session(
+        &mut self,
+        server: &ServerId,
+        start: Start,
+    ) -> Result<SessionReport, ClientError> {
+        let device_id = self.device.dm1_device_id().ok_or(ClientError::NoDeviceId)?;
+        let account = Account::read(self.device.tree(), server)?;
+        let mut report = None;
+        for uri in &account.addresses {
+            let attempt = self.attempt(&device_id, &account, uri, start).await?;
+            let unreachable = matches!(attempt.outcome, Outcome::Aborted { cause: Cause::NoReply, .. })
+                && attempt.notes.is_empty();
+            report = Some(attempt);
+            if !unreachable {
+                break;
+            }
+        }
+        self.device.tidy();
+        report.ok_or(ClientError::Stalled)
+    }
+
+    /// A session at one address of the account.
+    async fn attempt(
+        &mut self,
+        device_id: &DeviceId,
+        account: &Account,
+        uri: &str,
+        start: Start,
+    ) -> Result<SessionReport, ClientError> {
+        let server = &account.engine.server;
+        let unusable = ClientError::NoAccount { server: server.clone(), reason: "an address names no host" };
+        let peer = account.peer(uri).ok_or(unusable)?;
+        let Self { config, device, transport, user, .. } = self;
+        device.dm1_news(server);
+        let link = Link::of(&device.entries, server);
+        let engine_config = engine::Config {
+            limits: Limits { bytes: limit(config.dm1.max_message), ..device.config.limits },
+            strict: device.config.strict,
+            wbxml: link.is_wbxml(),
+            max_message: config.dm1.max_message,
+            max_object: config.dm1.max_object,
+            large_objects: config.dm1.large_objects,
+            max_rounds: config.dm1.max_rounds,
+            schemes: config.dm1.schemes.clone(),
+            lenient_nonce: config.dm1.lenient_nonce,
+            allow_plain_http: config.plain_http,
+            user_interaction: user::abilities(user.as_deref()),
+            ..engine::Config::new(device_id.clone())
+        };
+        let session_id = match start {
+            Start::Client => device.next_session_id()?,
+            Start::Server(session_id) => session_id,
+        };
+        let start = engine::Start {
+            account: engine::Account { uri: uri.to_owned(), ..account.engine.clone() },
+            trigger: match start {
+                Start::Client => Trigger::Client { session_id },
+                Start::Server(session_id) => Trigger::Server { session_id },
+            },
+            versions: link.versions((device.config.clock)()),
+            alerts: device.offered(server),
+            requested: Vec::new(),
+        };
+        let fresh = fresh(device)?;
+        let engine = Session::start(engine_config, start, device.tree(), fresh);
+        let answer_limit = limit(config.dm1.max_message);
+        let exchange =
+            Exchange { transport, config, peer: &peer, device_id, answering: Answering::default() };
+        let mut running = Running {
+            device,
+            server,
+            binding: Binding::new(exchange, answer_limit),
+            user: user.as_mut(),
+            patience: config.dm1.patience,
+            messages: 0,
+            notes: std::collections::VecDeque::new(),
+        };
+        let outcome = running.finish(engine).await?;
+        let (messages, notes) = (running.messages, running.notes.into());
+        if let Outcome::Ended { version, .. } = outcome {
+            self.device.remember(server, link, version)?;
+        }
+        Ok(SessionReport { server: server.clone(), outcome, messages, notes })
+    }
+}
+
+/// What is received at most: servers count `MaxMsgSize` in different ways, so there is some room beyond it.
+fn limit(max_message: u32) -> usize {
+    usize::try_from(max_message).unwrap_or(usize::MAX).saturating_mul(2)
+}
+
+impl Device {
+    /// `./DevInfo/DevId`; where there is none, the DevID of DM 2.0, which is the same.
+    #[must_use]
+    pub fn dm1_device_id(&self) -> Option<DeviceId> {
+        match leaf(self.tree.root(), &DEVICE_ID) {
+            Some(Value::Text(id)) => DeviceId::parse(id).ok(),
+            _ => self.tree.device_id(),
+        }
+    }
+
+    /// An id that this device has not used lately, durably.
+    fn next_session_id(&mut self) -> Result<u16, PersistError> {
+        let last: u16 = self.entries.get(SESSION).and_then(|last| last.parse().ok()).unwrap_or(0);
+        let next = last.checked_add(1).unwrap_or(1);
+        self.append(&Batch {
+            nodes: Vec::new(),
+            entries: vec![(SESSION.to_owned(), Some(next.to_string()))],
+        })?;
+        Ok(next)
+    }
+
+    /// Remembers that a version worked.
+    fn remember(
+        &mut self,
+        server: &ServerId,
+        link: Link,
+        version: omadm_codec::dm1::Version,
+    ) -> Result<(), PersistError> {
+        let link = Link { worked: Some((version, (self.config.clock)())), ..link };
+        self.append(&Batch { nodes: Vec::new(), entries: vec![link.entry(server)] })
+    }
+}
