@@ -5,12 +5,13 @@
 
 use omadm_mo::{ClientUri, ServerUri};
 
+use crate::ddf::{self, Decoded};
 use crate::dm2::notification::Received;
 use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
 use crate::multipart::{self, Event, Part, Writer};
 use crate::sms::Tpdu;
 use crate::wsp::Push;
-use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType, ddf};
+use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType};
 
 /// Limits under which the properties are checked: small enough that a fuzzer meets them.
 const LIMITS: Limits = Limits { bytes: 64 * 1024, depth: 16, items: 1000 };
@@ -189,12 +190,20 @@ fn decode_chunked(bytes: &[u8], length: usize) -> Result<Vec<Part>, DecodeError>
     reader.finish().map(|()| parts)
 }
 
-/// DDF files.
+/// DDF files: both encodings bring back what was read, XML as far as it can hold the characters.
 pub fn check_ddf(bytes: &[u8]) {
-    let Ok(decoded) = ddf::decode(bytes, &LIMITS) else { return };
-    let mut out = Vec::new();
-    ddf::encode(&decoded.ddf, &mut out);
-    assert_eq!(ddf::decode(&out, &WIDE).map(|again| again.ddf), Ok(decoded.ddf));
+    let Ok(Decoded { ddf: model, .. }) = ddf::decode(bytes, &LIMITS) else { return };
+    let from_wbxml = ddf::decode(&ddf::encode_wbxml(&model), &WIDE).map(|again| again.ddf);
+    assert_eq!(from_wbxml.as_ref(), Ok(&model));
+    let xml = |model: &_| {
+        let mut out = Vec::new();
+        ddf::encode(model, &mut out);
+        out
+    };
+    let from_xml = ddf::decode(&xml(&model), &WIDE).map(|again| again.ddf);
+    let holds_all = bytes.first().is_some_and(|octet| *octet > 3);
+    assert!(from_xml.as_ref() == Ok(&model) || !holds_all, "{from_xml:?} for {model:?}");
+    assert_eq!(from_xml.map(|again| xml(&again)), Ok(xml(&model)));
 }
 
 /// ClientURIs.

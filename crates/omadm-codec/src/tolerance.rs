@@ -81,6 +81,14 @@ pub enum Tolerance {
     StrayLiteral,
     /// Octets after the end of a WBXML document.
     Padding,
+    /// A TNDS node without `RTProperties`, or without `Type` in them (`DM 1.3 TNDS §5`, also an example there).
+    MissingProperties,
+    /// White space around a name, a path, a type or a property in TNDS (an example there).
+    LooseWhiteSpace,
+    /// A TNDS `Path` written from the root, with `./` at its beginning.
+    AbsoluteTndsPath,
+    /// An element of DDF that has no place in TNDS, such as `DFProperties`, `Name` or `Size`.
+    StrayTndsElement,
 }
 
 impl Tolerance {
@@ -111,6 +119,21 @@ impl Tolerance {
         Self::LooseReference,
         Self::NoDevInfo,
         Self::SkippedMsgId,
+        Self::MissingNamespace,
+        Self::MisspeltNamespace,
+        Self::TypeBesideMeta,
+        Self::NestedReference,
+        Self::OldWbxml,
+        Self::OldPublicId,
+        Self::MissingCharset,
+        Self::MissingPageSwitch,
+        Self::UnterminatedString,
+        Self::StrayLiteral,
+        Self::Padding,
+        Self::MissingProperties,
+        Self::LooseWhiteSpace,
+        Self::AbsoluteTndsPath,
+        Self::StrayTndsElement,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -153,6 +176,10 @@ impl Tolerance {
             Self::LooseReference => "loose-reference",
             Self::NoDevInfo => "no-dev-info",
             Self::SkippedMsgId => "skipped-msg-id",
+            Self::MissingProperties => "missing-properties",
+            Self::LooseWhiteSpace => "loose-white-space",
+            Self::AbsoluteTndsPath => "absolute-tnds-path",
+            Self::StrayTndsElement => "stray-tnds-element",
         }
     }
 }

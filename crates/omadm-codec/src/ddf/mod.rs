@@ -1,20 +1,28 @@
-//! DDF files in XML (`DM 1.3 DDF DTD`, `DM 2.0 §6.4`).
+//! DDF files in XML and in WBXML (`DM 1.3 DDF DTD`, `DM 2.0 §6.4`).
 
+pub(crate) mod element;
+mod indented;
 mod read;
 mod write;
 
 use omadm_mo::ddf::Ddf;
 
 pub use read::decode;
-pub use write::encode;
+pub use write::{encode, encode_wbxml};
 
 /// A DDF file with what the reader had to say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decoded {
     /// The model.
     pub ddf: Ddf,
-    /// Things a person should know: unknown elements skipped, odd VerDTD; with line numbers, in the order of the file.
+    /// Things a person should know: unknown elements skipped, odd VerDTD; with line numbers (byte offsets in WBXML), in the order of the
+    /// file.
     pub warnings: Vec<String>,
+}
+
+/// Whether a file is in WBXML: it begins with the version, an octet that no XML begins with.
+fn is_wbxml(input: &[u8]) -> bool {
+    matches!(input, [0..=3, ..])
 }
 
 /// Line and column (both from 1, the column in bytes) of a byte offset.

@@ -1,146 +1,151 @@
 //! Reading DDF files.
 
-use std::borrow::Cow;
-
-use omadm_mo::ddf::{AccessType, CaseSense, Ddf, DdfName, DdfNode, DfType, Occurrence, RtProperties, Scope};
+use omadm_mo::ddf::{
+    AccessType, CaseSense, Ddf as Model, DdfName, DdfNode, DfType, Occurrence, RtProperties, Scope,
+};
 use omadm_mo::{Format, NodeName};
 
 use super::Decoded;
-use crate::Limits;
+use super::element::{VERSIONS, child, choice, error, format, no_choice, once, schema};
+use crate::dm1::element::{Ddf, Element, Page};
+use crate::dm1::event::{Pull, Tag, WbxmlReader, XmlReader};
 use crate::error::{DecodeError, Problem};
-use crate::xml::{self, Element};
+use crate::{Leniency, Limits, Tolerance};
 
-/// Versions of the DTD whose elements we know.
-const VERSIONS: [&str; 3] = ["1.1.2", "1.2", "1.3"];
-
-/// Reads a DDF file. DOCTYPE is skipped, entities other than the five are refused, order of elements is free.
+/// Reads a DDF file in XML or WBXML. DOCTYPE is skipped, entities other than the five are refused, order of elements is free.
 ///
 /// # Errors
 /// With byte offset; [`line_and_column`](super::line_and_column) turns it into a place for people.
 pub fn decode(input: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let document =
-        xml::parse(input, limits, |namespace| namespace.is_none_or(|name| name.starts_with("syncml:dmddf")))?;
-    let mut reader = Reader { warnings: Vec::new() };
-    for (at, name) in document.foreign {
-        reader.warn(at, format!("{name} is of a foreign namespace and was skipped"));
-    }
-    let ddf = reader.tree(document.root)?;
-    Ok(Decoded { ddf, warnings: reader.with_lines(input) })
+    let mut leniency = Leniency::lenient();
+    let is_wbxml = super::is_wbxml(input);
+    let (ddf, notes) = if is_wbxml {
+        file(&mut WbxmlReader::new(input, limits, &mut leniency, Page::Ddf)?)?
+    } else {
+        file(&mut XmlReader::new(input, limits, &mut leniency)?)?
+    };
+    let mut warnings = if is_wbxml { with_offsets(notes) } else { with_lines(notes, input) };
+    // Files without a namespace are as common as those with one.
+    leniency.used.remove(&Tolerance::MissingNamespace);
+    warnings.extend(leniency.used.iter().map(|tolerance| format!("not as the standard has it: {tolerance}")));
+    Ok(Decoded { ddf, warnings })
 }
 
-struct Reader {
-    /// Places and texts.
-    warnings: Vec<(usize, String)>,
+/// Places and texts of what a person should know.
+type Notes = Vec<(usize, String)>;
+
+/// The notes in the order of the file, each with its line.
+fn with_lines(notes: Notes, input: &[u8]) -> Vec<String> {
+    let (mut line, mut counted) = (1, 0);
+    let number = |(at, text): (usize, String)| {
+        line += input.get(counted..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        counted = at;
+        format!("line {line}: {text}")
+    };
+    notes.into_iter().map(number).collect()
 }
 
-fn error(at: usize, field: &'static str, problem: Problem) -> DecodeError {
-    DecodeError { at, field, problem }
+/// The notes with their byte offsets, where there are no lines.
+fn with_offsets(notes: Notes) -> Vec<String> {
+    notes.into_iter().map(|(at, text)| format!("byte {at}: {text}")).collect()
 }
 
-fn schema(at: usize, field: &'static str, text: impl Into<Cow<'static, str>>) -> DecodeError {
-    error(at, field, Problem::Schema(text.into()))
+fn file<'a>(source: &mut impl Pull<'a>) -> Result<(Model, Notes), DecodeError> {
+    let mut reader = Reader { source, notes: Vec::new() };
+    let ddf = reader.tree()?;
+    reader.notes.sort_by_key(|(at, _)| *at);
+    Ok((ddf, reader.notes))
 }
 
-/// Puts the value of an element that may occur once into its slot.
-fn once<T>(slot: &mut Option<T>, at: usize, field: &'static str, value: T) -> Result<(), DecodeError> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(error(at, field, Problem::Duplicate)),
-    }
+struct Reader<'s, S> {
+    source: &'s mut S,
+    notes: Notes,
 }
 
-impl Reader {
-    fn warn(&mut self, at: usize, text: String) {
-        self.warnings.push((at, text));
+impl<'a, S: Pull<'a>> Reader<'_, S> {
+    fn note(&mut self, at: usize, text: String) {
+        self.notes.push((at, text));
     }
 
-    /// The warnings in the order of the file, each with its line.
-    fn with_lines(mut self, input: &[u8]) -> Vec<String> {
-        self.warnings.sort_by_key(|(at, _)| *at);
-        let (mut line, mut counted) = (1, 0);
-        let number = |(at, text): (usize, String)| {
-            line += input.get(counted..at).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
-            counted = at;
-            format!("line {line}: {text}")
-        };
-        self.warnings.into_iter().map(number).collect()
+    /// The next child that is an element of the DTD; what is none is noted.
+    fn child(&mut self) -> Result<Option<(usize, Ddf)>, DecodeError> {
+        let notes = &mut self.notes;
+        child(self.source, |at, name| {
+            notes.push((at, format!("{name} is no element of DDF and was skipped")))
+        })
     }
 
-    /// Notes that an element has no meaning where it stands.
-    fn skip(&mut self, element: &Element, parent: &str) {
-        self.warn(element.at, format!("{} has no meaning in {parent} and was skipped", element.name));
+    /// Passes over an element that has no meaning where it stands.
+    fn pass_over(&mut self, at: usize, element: Ddf, parent: &str) -> Result<(), DecodeError> {
+        self.note(at, format!("{} has no meaning in {parent} and was skipped", element.name()));
+        self.source.skip()
     }
 
-    /// Text of an element that has nothing but text, white space around it removed.
-    fn text(&mut self, element: &Element) -> String {
-        self.verbatim(element).trim().to_owned()
+    /// Text without the white space around it.
+    fn text(&mut self) -> Result<String, DecodeError> {
+        Ok(self.source.value()?.into_owned())
     }
 
-    /// Text of an element that has nothing but text.
-    fn verbatim(&mut self, element: &Element) -> String {
-        for child in &element.children {
-            self.skip(child, &element.name);
-        }
-        element.text.clone()
+    /// Text as it is.
+    fn verbatim(&mut self) -> Result<String, DecodeError> {
+        Ok(self.source.text()?.into_owned())
     }
 
-    fn tree(&mut self, root: Element) -> Result<Ddf, DecodeError> {
-        if root.name != "MgmtTree" {
-            return Err(schema(root.at, "MgmtTree", format!("the root element is {}", root.name)));
-        }
+    fn tree(&mut self) -> Result<Model, DecodeError> {
+        self.source.root(Ddf::MgmtTree)?;
+        let begins = self.source.at();
         let (mut ver_dtd, mut man, mut model, mut nodes) = (None, None, None, Vec::new());
-        for element in root.children {
-            let at = element.at;
-            match element.name.as_str() {
-                "VerDTD" => {
-                    let version = self.text(&element);
+        while let Some((at, element)) = self.child()? {
+            match element {
+                Ddf::VerDtd => {
+                    let version = self.text()?;
                     if !VERSIONS.contains(&version.as_str()) {
-                        self.warn(at, format!("VerDTD {version:?} is not 1.1.2, 1.2 or 1.3; read as 1.2"));
+                        self.note(at, format!("VerDTD {version:?} is not 1.1.2, 1.2 or 1.3; read as 1.2"));
                     }
                     once(&mut ver_dtd, at, "VerDTD", version)?;
                 }
-                "Man" => once(&mut man, at, "Man", self.text(&element))?,
-                "Mod" => once(&mut model, at, "Mod", self.text(&element))?,
-                "Node" => nodes.push(self.node(element)?),
-                _ => self.skip(&element, "MgmtTree"),
+                Ddf::Man => once(&mut man, at, "Man", self.text()?)?,
+                Ddf::Mod => once(&mut model, at, "Mod", self.text()?)?,
+                Ddf::Node => nodes.push(self.node()?),
+                stray => self.pass_over(at, stray, "MgmtTree")?,
             }
         }
+        self.source.finish()?;
         if nodes.is_empty() {
-            return Err(error(root.at, "Node", Problem::Missing));
+            return Err(error(begins, "Node", Problem::Missing));
         }
-        let ver_dtd = ver_dtd.ok_or_else(|| error(root.at, "VerDTD", Problem::Missing))?;
-        Ok(Ddf { ver_dtd, man, model, nodes })
+        let ver_dtd = ver_dtd.ok_or_else(|| error(begins, "VerDTD", Problem::Missing))?;
+        Ok(Model { ver_dtd, man, model, nodes })
     }
 
-    fn node(&mut self, node: Element) -> Result<DdfNode, DecodeError> {
+    /// The source bounds the depth, so recursion is bounded too.
+    fn node(&mut self) -> Result<DdfNode, DecodeError> {
+        let begins = self.source.at();
         let (mut name, mut path, mut value) = (None, None, None);
         let (mut rt_properties, mut properties, mut children) = (None, None, Vec::new());
-        for element in node.children {
-            let at = element.at;
-            match element.name.as_str() {
-                "NodeName" => once(&mut name, at, "NodeName", self.node_name(&element)?)?,
-                "Path" => once(&mut path, at, "Path", self.text(&element))?,
-                "RTProperties" => {
-                    once(&mut rt_properties, at, "RTProperties", self.rt_properties(&element)?)?
-                }
-                "DFProperties" => once(&mut properties, at, "DFProperties", self.df_properties(element)?)?,
-                "Value" => once(&mut value, at, "Value", self.verbatim(&element))?,
-                "Node" => children.push(self.node(element)?),
-                _ => self.skip(&element, "Node"),
+        while let Some((at, element)) = self.child()? {
+            match element {
+                Ddf::NodeName => once(&mut name, at, "NodeName", self.node_name()?)?,
+                Ddf::Path => once(&mut path, at, "Path", self.text()?)?,
+                Ddf::RtProperties => once(&mut rt_properties, at, "RTProperties", self.rt_properties()?)?,
+                Ddf::DfProperties => once(&mut properties, at, "DFProperties", self.df_properties()?)?,
+                Ddf::Value => once(&mut value, at, "Value", self.verbatim()?)?,
+                Ddf::Node => children.push(self.node()?),
+                stray => self.pass_over(at, stray, "Node")?,
             }
         }
-        let properties = properties.ok_or_else(|| error(node.at, "DFProperties", Problem::Missing))?;
+        let properties = properties.ok_or_else(|| error(begins, "DFProperties", Problem::Missing))?;
         let format = match properties.format {
             Some(format) => format,
             None if !children.is_empty() => Format::Node,
-            None => return Err(error(node.at, "DFFormat", Problem::Missing)),
+            None => return Err(error(begins, "DFFormat", Problem::Missing)),
         };
         if format.is_leaf() && !children.is_empty() {
             let text = format!("a node of format {} has no children", format.as_str());
-            return Err(schema(node.at, "Node", text));
+            return Err(schema(begins, "Node", text));
         }
         if !format.is_leaf() && value.is_some() {
-            return Err(schema(node.at, "Value", "a node of format node has no value"));
+            return Err(schema(begins, "Value", "a node of format node has no value"));
         }
         Ok(DdfNode {
             name: name.unwrap_or_else(|| DdfName::Unnamed(String::new())),
@@ -160,8 +165,9 @@ impl Reader {
         })
     }
 
-    fn node_name(&mut self, element: &Element) -> Result<DdfName, DecodeError> {
-        let text = self.text(element);
+    fn node_name(&mut self) -> Result<DdfName, DecodeError> {
+        let at = self.source.at();
+        let text = self.text()?;
         let logical = |open, close| text.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
         if text.is_empty() || text == "*" {
             return Ok(DdfName::Unnamed(String::new()));
@@ -173,105 +179,133 @@ impl Reader {
         let legal = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c);
         match NodeName::parse(&text) {
             Ok(name) if text.chars().all(legal) => Ok(DdfName::Named(name)),
-            _ => Err(schema(element.at, "NodeName", format!("{text:?} is no legal node name"))),
+            _ => Err(schema(at, "NodeName", format!("{text:?} is no legal node name"))),
         }
     }
 
-    fn rt_properties(&mut self, properties: &Element) -> Result<RtProperties, DecodeError> {
+    fn rt_properties(&mut self) -> Result<RtProperties, DecodeError> {
         let mut rt = RtProperties::default();
-        for element in &properties.children {
-            let at = element.at;
-            match element.name.as_str() {
-                "ACL" => once(&mut rt.acl, at, "ACL", self.text(element))?,
-                "Format" => {
-                    let format = format(element, "Format")?;
-                    once(&mut rt.format, at, "Format", format)?;
-                }
-                "Name" => once(&mut rt.name, at, "Name", self.text(element))?,
-                "Size" => once(&mut rt.size, at, "Size", self.text(element))?,
-                "Title" => once(&mut rt.title, at, "Title", self.text(element))?,
-                "TStamp" => once(&mut rt.tstamp, at, "TStamp", self.text(element))?,
-                "Type" => {
-                    if let Some(kind) = self.kind(element, "Type")? {
+        while let Some((at, element)) = self.child()? {
+            match element {
+                Ddf::Acl => once(&mut rt.acl, at, "ACL", self.text()?)?,
+                Ddf::Format => once(&mut rt.format, at, "Format", format(self.source, "Format")?)?,
+                Ddf::Name => once(&mut rt.name, at, "Name", self.text()?)?,
+                Ddf::Size => once(&mut rt.size, at, "Size", self.text()?)?,
+                Ddf::Title => once(&mut rt.title, at, "Title", self.text()?)?,
+                Ddf::TStamp => once(&mut rt.tstamp, at, "TStamp", self.text()?)?,
+                Ddf::Type => {
+                    if let Some(kind) = self.kind("Type")? {
                         once(&mut rt.type_, at, "Type", kind)?;
                     }
                 }
-                "VerNo" => once(&mut rt.ver_no, at, "VerNo", self.text(element))?,
-                _ => self.skip(element, "RTProperties"),
+                Ddf::VerNo => once(&mut rt.ver_no, at, "VerNo", self.text()?)?,
+                stray => self.pass_over(at, stray, "RTProperties")?,
             }
         }
         Ok(rt)
     }
 
-    fn df_properties(&mut self, properties: Element) -> Result<Properties, DecodeError> {
+    fn df_properties(&mut self) -> Result<Properties, DecodeError> {
+        let begins = self.source.at();
         let mut access = None;
         let mut df = Properties::default();
-        for element in &properties.children {
-            let at = element.at;
-            match element.name.as_str() {
-                "AccessType" => once(&mut access, at, "AccessType", access_type(element)?)?,
-                "DefaultValue" => once(&mut df.default_value, at, "DefaultValue", self.verbatim(element))?,
-                "Description" => once(&mut df.description, at, "Description", self.text(element))?,
-                "DFFormat" => {
-                    let format = format(element, "DFFormat")?;
-                    once(&mut df.format, at, "DFFormat", format)?;
-                }
-                "Occurrence" => {
-                    let occurrence = self.occurrence(element)?;
-                    once(&mut df.occurrence, at, "Occurrence", occurrence)?;
-                }
-                "Scope" => once(&mut df.scope, at, "Scope", scope(element)?)?,
-                "DFTitle" => once(&mut df.title, at, "DFTitle", self.text(element))?,
-                "DFType" => {
-                    if let Some(kind) = self.kind(element, "DFType")? {
+        while let Some((at, element)) = self.child()? {
+            match element {
+                Ddf::AccessType => once(&mut access, at, "AccessType", self.access_type()?)?,
+                Ddf::DefaultValue => once(&mut df.default_value, at, "DefaultValue", self.verbatim()?)?,
+                Ddf::Description => once(&mut df.description, at, "Description", self.text()?)?,
+                Ddf::DfFormat => once(&mut df.format, at, "DFFormat", format(self.source, "DFFormat")?)?,
+                Ddf::Occurrence => once(&mut df.occurrence, at, "Occurrence", self.occurrence()?)?,
+                Ddf::Scope => once(&mut df.scope, at, "Scope", self.scope()?)?,
+                Ddf::DfTitle => once(&mut df.title, at, "DFTitle", self.text()?)?,
+                Ddf::DfType => {
+                    if let Some(kind) = self.kind("DFType")? {
                         once(&mut df.df_type, at, "DFType", kind)?;
                     }
                 }
-                "CaseSense" => once(&mut df.case_sense, at, "CaseSense", case_sense(element)?)?,
-                _ => self.skip(element, "DFProperties"),
+                Ddf::CaseSense => once(&mut df.case_sense, at, "CaseSense", self.case_sense()?)?,
+                stray => self.pass_over(at, stray, "DFProperties")?,
             }
         }
         if access.is_none() {
-            self.warn(properties.at, "DFProperties has no AccessType, so no command is allowed".into());
+            self.note(begins, "DFProperties has no AccessType, so no command is allowed".into());
         }
         df.access = access.unwrap_or_default();
         Ok(df)
     }
 
-    fn occurrence(&mut self, element: &Element) -> Result<Occurrence, DecodeError> {
-        let choice = choice(element, "Occurrence")?;
-        let bad = |text: String| schema(choice.at, "Occurrence", text);
-        let number = |text: String| {
+    fn occurrence(&mut self) -> Result<Occurrence, DecodeError> {
+        let (at, choice, text) = choice(self.source, "Occurrence")?;
+        let number = || {
             let number = text.parse().ok().filter(|n| (2..=65_536).contains(n));
-            number.ok_or_else(|| bad(format!("{text:?} is not a number from 2 to 65536")))
+            let bad = || schema(at, "Occurrence", format!("{text:?} is not a number from 2 to 65536"));
+            number.ok_or_else(bad)
         };
-        Ok(match choice.name.as_str() {
-            "One" => Occurrence::One,
-            "ZeroOrOne" => Occurrence::ZeroOrOne,
-            "ZeroOrMore" => Occurrence::ZeroOrMore,
-            "OneOrMore" => Occurrence::OneOrMore,
-            "ZeroOrN" => Occurrence::ZeroOrN(number(self.text(choice))?),
-            "OneOrN" => Occurrence::OneOrN(number(self.text(choice))?),
-            other => return Err(bad(format!("{other:?} is no occurrence"))),
-        })
+        match choice {
+            Ddf::One => Ok(Occurrence::One),
+            Ddf::ZeroOrOne => Ok(Occurrence::ZeroOrOne),
+            Ddf::ZeroOrMore => Ok(Occurrence::ZeroOrMore),
+            Ddf::OneOrMore => Ok(Occurrence::OneOrMore),
+            Ddf::ZeroOrN => number().map(Occurrence::ZeroOrN),
+            Ddf::OneOrN => number().map(Occurrence::OneOrN),
+            other => Err(no_choice(at, "Occurrence", other.name())),
+        }
+    }
+
+    fn scope(&mut self) -> Result<Scope, DecodeError> {
+        match choice(self.source, "Scope")? {
+            (_, Ddf::Permanent, _) => Ok(Scope::Permanent),
+            (_, Ddf::Dynamic, _) => Ok(Scope::Dynamic),
+            (at, other, _) => Err(no_choice(at, "Scope", other.name())),
+        }
+    }
+
+    fn case_sense(&mut self) -> Result<CaseSense, DecodeError> {
+        match choice(self.source, "CaseSense")? {
+            (_, Ddf::Cs, _) => Ok(CaseSense::Sensitive),
+            (_, Ddf::Cis, _) => Ok(CaseSense::Insensitive),
+            (at, other, _) => Err(no_choice(at, "CaseSense", other.name())),
+        }
+    }
+
+    /// A list of elements without content, in any order. What is unknown is refused: it would be a right that nobody grants.
+    fn access_type(&mut self) -> Result<AccessType, DecodeError> {
+        let mut access = AccessType::default();
+        while let Some(tag) = self.source.child()? {
+            let at = self.source.at();
+            let slot = match tag {
+                Tag::Known(Element::Ddf(Ddf::Add)) => &mut access.add,
+                Tag::Known(Element::Ddf(Ddf::Copy)) => &mut access.copy,
+                Tag::Known(Element::Ddf(Ddf::Delete)) => &mut access.delete,
+                Tag::Known(Element::Ddf(Ddf::Exec)) => &mut access.exec,
+                Tag::Known(Element::Ddf(Ddf::Get)) => &mut access.get,
+                Tag::Known(Element::Ddf(Ddf::Replace)) => &mut access.replace,
+                Tag::Known(other) => return Err(no_choice(at, "AccessType", other.name())),
+                Tag::Unknown(name) => return Err(no_choice(at, "AccessType", &name)),
+            };
+            *slot = true;
+            self.source.skip()?;
+        }
+        Ok(access)
     }
 
     /// `Type` or `DFType`: one `DDFName`, or any number of `MIME`; nothing if it is empty.
-    fn kind(&mut self, element: &Element, field: &'static str) -> Result<Option<DfType>, DecodeError> {
+    fn kind(&mut self, field: &'static str) -> Result<Option<DfType>, DecodeError> {
+        let begins = self.source.at();
         let (mut mime, mut ddf_name) = (Vec::new(), None);
-        for child in &element.children {
-            match child.name.as_str() {
-                "MIME" => mime.push(self.text(child)),
-                "DDFName" => once(&mut ddf_name, child.at, "DDFName", self.text(child))?,
-                _ => self.skip(child, field),
+        while let Some((at, element)) = self.child()? {
+            match element {
+                Ddf::Mime => mime.push(self.text()?),
+                Ddf::DdfName => once(&mut ddf_name, at, "DDFName", self.text()?)?,
+                stray => self.pass_over(at, stray, field)?,
             }
         }
         match (ddf_name, mime.is_empty()) {
             (Some(name), true) => Ok(Some(DfType::DdfName(name))),
             (None, false) => Ok(Some(DfType::Mime(mime))),
-            (Some(_), false) => Err(schema(element.at, field, "either MIME or DDFName is wanted, not both")),
+            (Some(_), false) => Err(schema(begins, field, "either MIME or DDFName is wanted, not both")),
             (None, true) => {
-                self.warn(element.at, format!("{field} is empty"));
+                self.note(begins, format!("{field} is empty"));
                 Ok(None)
             }
         }
@@ -290,54 +324,4 @@ struct Properties {
     title: Option<String>,
     df_type: Option<DfType>,
     case_sense: Option<CaseSense>,
-}
-
-/// The only child of an element that is a choice.
-fn choice<'e>(element: &'e Element, field: &'static str) -> Result<&'e Element, DecodeError> {
-    match element.children.as_slice() {
-        [choice] => Ok(choice),
-        _ => Err(schema(element.at, field, "exactly one element is wanted in it")),
-    }
-}
-
-fn format(element: &Element, field: &'static str) -> Result<Format, DecodeError> {
-    let choice = choice(element, field)?;
-    Format::parse(&choice.name)
-        .filter(|format| format.as_str() == choice.name)
-        .ok_or_else(|| schema(choice.at, field, format!("{:?} is no format", choice.name)))
-}
-
-fn scope(element: &Element) -> Result<Scope, DecodeError> {
-    let choice = choice(element, "Scope")?;
-    match choice.name.as_str() {
-        "Permanent" => Ok(Scope::Permanent),
-        "Dynamic" => Ok(Scope::Dynamic),
-        other => Err(schema(choice.at, "Scope", format!("{other:?} is no scope"))),
-    }
-}
-
-fn case_sense(element: &Element) -> Result<CaseSense, DecodeError> {
-    let choice = choice(element, "CaseSense")?;
-    match choice.name.as_str() {
-        "CS" => Ok(CaseSense::Sensitive),
-        "CIS" => Ok(CaseSense::Insensitive),
-        other => Err(schema(choice.at, "CaseSense", format!("{other:?} is neither CS nor CIS"))),
-    }
-}
-
-fn access_type(element: &Element) -> Result<AccessType, DecodeError> {
-    let mut access = AccessType::default();
-    for child in &element.children {
-        let slot = match child.name.as_str() {
-            "Add" => &mut access.add,
-            "Copy" => &mut access.copy,
-            "Delete" => &mut access.delete,
-            "Exec" => &mut access.exec,
-            "Get" => &mut access.get,
-            "Replace" => &mut access.replace,
-            other => return Err(schema(child.at, "AccessType", format!("{other:?} is no access type"))),
-        };
-        *slot = true;
-    }
-    Ok(access)
 }

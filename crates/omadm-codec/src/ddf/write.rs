@@ -1,160 +1,136 @@
 //! Writing DDF files.
 
-use omadm_mo::Format;
-use omadm_mo::ddf::{AccessType, CaseSense, Ddf, DdfName, DdfNode, DfType, Occurrence, RtProperties, Scope};
+use omadm_mo::ddf::{
+    AccessType, CaseSense, Ddf as Model, DdfName, DdfNode, DfType, Occurrence, RtProperties, Scope,
+};
 
-use crate::xml::escape;
+use super::element::of_format;
+use super::indented::Indented;
+use crate::dm1::element::Ddf;
+use crate::dm1::event::{PublicId, Push, WbxmlVersion, WbxmlWriter};
 
-/// Appends a DDF file, elements in the order of the DTD.
-pub fn encode(ddf: &Ddf, out: &mut Vec<u8>) {
-    let mut writer = Writer { out, depth: 0 };
-    writer.line("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
-    writer.line("<MgmtTree xmlns=\"syncml:dmddf1.2\">");
-    writer.depth += 1;
-    writer.text("VerDTD", &ddf.ver_dtd);
-    writer.maybe("Man", ddf.man.as_deref());
-    writer.maybe("Mod", ddf.model.as_deref());
-    for node in &ddf.nodes {
-        writer.node(node);
-    }
-    writer.close("MgmtTree");
+/// Appends a DDF file in XML, elements in the order of the DTD.
+pub fn encode(ddf: &Model, out: &mut Vec<u8>) {
+    tree(ddf, &mut Indented::new(out));
 }
 
-/// Writes one element a line, indented by two blanks a level.
-struct Writer<'o> {
-    out: &'o mut Vec<u8>,
-    depth: usize,
+/// A DDF file in WBXML 1.3, elements in the order of the DTD.
+#[must_use]
+pub fn encode_wbxml(ddf: &Model) -> Vec<u8> {
+    let mut sink = WbxmlWriter::new(WbxmlVersion::V1_3, PublicId::Unknown);
+    tree(ddf, &mut sink);
+    sink.into_bytes()
 }
 
-impl Writer<'_> {
-    fn line(&mut self, text: &str) {
-        self.out.resize(self.out.len() + 2 * self.depth, b' ');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'\n');
-    }
-
-    fn open(&mut self, name: &str) {
-        self.line(&format!("<{name}>"));
-        self.depth += 1;
-    }
-
-    fn close(&mut self, name: &str) {
-        self.depth -= 1;
-        self.line(&format!("</{name}>"));
-    }
-
-    /// An element whose content is `markup`.
-    fn element(&mut self, name: &str, markup: &str) {
-        self.line(&element(name, markup));
-    }
-
-    fn text(&mut self, name: &str, text: &str) {
-        self.element(name, &escape(text));
-    }
-
-    fn maybe(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.text(name, text);
+fn tree(ddf: &Model, sink: &mut impl Push) {
+    sink.within(Ddf::MgmtTree, |sink| {
+        sink.leaf(Ddf::VerDtd, &ddf.ver_dtd);
+        maybe(Ddf::Man, ddf.man.as_deref(), sink);
+        maybe(Ddf::Mod, ddf.model.as_deref(), sink);
+        for child in &ddf.nodes {
+            node(child, sink);
         }
-    }
+    });
+}
 
-    fn node(&mut self, node: &DdfNode) {
-        self.open("Node");
-        match &node.name {
-            DdfName::Named(name) => self.text("NodeName", name.as_str()),
-            DdfName::Unnamed(name) if name.is_empty() => self.element("NodeName", ""),
-            DdfName::Unnamed(name) => self.text("NodeName", &format!("<{name}>")),
-        }
-        self.maybe("Path", node.path.as_deref());
-        if let Some(properties) = &node.rt_properties {
-            self.rt_properties(properties);
-        }
-        self.df_properties(node);
-        self.maybe("Value", node.value.as_deref());
-        for child in &node.children {
-            self.node(child);
-        }
-        self.close("Node");
-    }
-
-    fn rt_properties(&mut self, properties: &RtProperties) {
-        self.open("RTProperties");
-        self.maybe("ACL", properties.acl.as_deref());
-        if let Some(format) = properties.format {
-            self.element("Format", &empty_of(format));
-        }
-        self.maybe("Name", properties.name.as_deref());
-        self.maybe("Size", properties.size.as_deref());
-        self.maybe("Title", properties.title.as_deref());
-        self.maybe("TStamp", properties.tstamp.as_deref());
-        if let Some(kind) = &properties.type_ {
-            self.element("Type", &type_markup(kind));
-        }
-        self.maybe("VerNo", properties.ver_no.as_deref());
-        self.close("RTProperties");
-    }
-
-    fn df_properties(&mut self, node: &DdfNode) {
-        self.open("DFProperties");
-        self.element("AccessType", &access_markup(node.access));
-        self.maybe("DefaultValue", node.default_value.as_deref());
-        self.maybe("Description", node.description.as_deref());
-        self.element("DFFormat", &empty_of(node.format));
-        self.element("Occurrence", &occurrence_markup(node.occurrence));
-        self.element(
-            "Scope",
-            match node.scope {
-                Scope::Permanent => "<Permanent/>",
-                Scope::Dynamic => "<Dynamic/>",
-            },
-        );
-        self.maybe("DFTitle", node.title.as_deref());
-        if let Some(kind) = &node.df_type {
-            self.element("DFType", &type_markup(kind));
-        }
-        match node.case_sense {
-            Some(CaseSense::Sensitive) => self.element("CaseSense", "<CS/>"),
-            Some(CaseSense::Insensitive) => self.element("CaseSense", "<CIS/>"),
-            None => {}
-        }
-        self.close("DFProperties");
+fn maybe(element: Ddf, text: Option<&str>, sink: &mut impl Push) {
+    if let Some(text) = text {
+        sink.leaf(element, text);
     }
 }
 
-fn element(name: &str, markup: &str) -> String {
-    if markup.is_empty() { format!("<{name}/>") } else { format!("<{name}>{markup}</{name}>") }
+/// The depth of a definition is bounded when it is read, so recursion is bounded too.
+fn node(node: &DdfNode, sink: &mut impl Push) {
+    sink.start(Ddf::Node);
+    match &node.name {
+        DdfName::Named(name) => sink.leaf(Ddf::NodeName, name.as_str()),
+        DdfName::Unnamed(name) if name.is_empty() => sink.empty(Ddf::NodeName),
+        DdfName::Unnamed(name) => sink.leaf(Ddf::NodeName, &format!("<{name}>")),
+    }
+    maybe(Ddf::Path, node.path.as_deref(), sink);
+    if let Some(properties) = &node.rt_properties {
+        sink.within(Ddf::RtProperties, |sink| rt_properties(properties, sink));
+    }
+    sink.within(Ddf::DfProperties, |sink| df_properties(node, sink));
+    maybe(Ddf::Value, node.value.as_deref(), sink);
+    for child in &node.children {
+        self::node(child, sink);
+    }
+    sink.end();
 }
 
-fn empty_of(format: Format) -> String {
-    format!("<{}/>", format.as_str())
+fn rt_properties(properties: &RtProperties, sink: &mut impl Push) {
+    maybe(Ddf::Acl, properties.acl.as_deref(), sink);
+    if let Some(format) = properties.format {
+        sink.within(Ddf::Format, |sink| sink.empty(of_format(format)));
+    }
+    maybe(Ddf::Name, properties.name.as_deref(), sink);
+    maybe(Ddf::Size, properties.size.as_deref(), sink);
+    maybe(Ddf::Title, properties.title.as_deref(), sink);
+    maybe(Ddf::TStamp, properties.tstamp.as_deref(), sink);
+    if let Some(of) = &properties.type_ {
+        kind(Ddf::Type, of, sink);
+    }
+    maybe(Ddf::VerNo, properties.ver_no.as_deref(), sink);
 }
 
-fn type_markup(kind: &DfType) -> String {
-    match kind {
-        DfType::Mime(types) => types.iter().map(|mime| element("MIME", &escape(mime))).collect(),
-        DfType::DdfName(name) => element("DDFName", &escape(name)),
+fn df_properties(node: &DdfNode, sink: &mut impl Push) {
+    access_type(node.access, sink);
+    maybe(Ddf::DefaultValue, node.default_value.as_deref(), sink);
+    maybe(Ddf::Description, node.description.as_deref(), sink);
+    sink.within(Ddf::DfFormat, |sink| sink.empty(of_format(node.format)));
+    sink.within(Ddf::Occurrence, |sink| occurrence(node.occurrence, sink));
+    sink.within(Ddf::Scope, |sink| {
+        sink.empty(match node.scope {
+            Scope::Permanent => Ddf::Permanent,
+            Scope::Dynamic => Ddf::Dynamic,
+        });
+    });
+    maybe(Ddf::DfTitle, node.title.as_deref(), sink);
+    if let Some(of) = &node.df_type {
+        kind(Ddf::DfType, of, sink);
+    }
+    if let Some(case_sense) = node.case_sense {
+        sink.within(Ddf::CaseSense, |sink| {
+            sink.empty(match case_sense {
+                CaseSense::Sensitive => Ddf::Cs,
+                CaseSense::Insensitive => Ddf::Cis,
+            });
+        });
     }
 }
 
-fn access_markup(access: AccessType) -> String {
+fn kind(element: Ddf, kind: &DfType, sink: &mut impl Push) {
+    sink.within(element, |sink| match kind {
+        DfType::Mime(types) => types.iter().for_each(|mime| sink.leaf(Ddf::Mime, mime)),
+        DfType::DdfName(name) => sink.leaf(Ddf::DdfName, name),
+    });
+}
+
+fn access_type(access: AccessType, sink: &mut impl Push) {
     let all = [
-        (access.add, "<Add/>"),
-        (access.copy, "<Copy/>"),
-        (access.delete, "<Delete/>"),
-        (access.exec, "<Exec/>"),
-        (access.get, "<Get/>"),
-        (access.replace, "<Replace/>"),
+        (access.add, Ddf::Add),
+        (access.copy, Ddf::Copy),
+        (access.delete, Ddf::Delete),
+        (access.exec, Ddf::Exec),
+        (access.get, Ddf::Get),
+        (access.replace, Ddf::Replace),
     ];
-    all.iter().filter(|(allowed, _)| *allowed).map(|(_, markup)| *markup).collect()
+    if access.is_empty() {
+        return sink.empty(Ddf::AccessType);
+    }
+    sink.within(Ddf::AccessType, |sink| {
+        all.into_iter().filter(|(allowed, _)| *allowed).for_each(|(_, element)| sink.empty(element));
+    });
 }
 
-fn occurrence_markup(occurrence: Occurrence) -> String {
+fn occurrence(occurrence: Occurrence, sink: &mut impl Push) {
     match occurrence {
-        Occurrence::One => "<One/>".into(),
-        Occurrence::ZeroOrOne => "<ZeroOrOne/>".into(),
-        Occurrence::ZeroOrMore => "<ZeroOrMore/>".into(),
-        Occurrence::OneOrMore => "<OneOrMore/>".into(),
-        Occurrence::ZeroOrN(n) => element("ZeroOrN", &n.to_string()),
-        Occurrence::OneOrN(n) => element("OneOrN", &n.to_string()),
+        Occurrence::One => sink.empty(Ddf::One),
+        Occurrence::ZeroOrOne => sink.empty(Ddf::ZeroOrOne),
+        Occurrence::ZeroOrMore => sink.empty(Ddf::ZeroOrMore),
+        Occurrence::OneOrMore => sink.empty(Ddf::OneOrMore),
+        Occurrence::ZeroOrN(n) => sink.leaf(Ddf::ZeroOrN, &n.to_string()),
+        Occurrence::OneOrN(n) => sink.leaf(Ddf::OneOrN, &n.to_string()),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::common::{Case, cases};
+use crate::common::{Case, cases, hex_cases};
 use omadm_codec::dm2::{CommandEntry, Initiation, Request, Response, mo_data};
 use omadm_codec::{DecodeError, Leniency, Limits, MediaType, Tolerance, ddf, multipart};
 
@@ -157,17 +157,28 @@ fn every_tolerance_of_the_decoders_has_a_vector() {
 #[test]
 fn device_descriptions() {
     for case in cases("vectors/ddf", "ddf") {
-        let result = ddf::decode(&case.bytes, &Limits::default()).map(|decoded| {
-            let written = json(|out| ddf::encode(&decoded.ddf, out));
-            let again = ddf::decode(written.as_bytes(), &Limits::default()).unwrap();
-            assert_eq!(again.ddf, decoded.ddf, "{}", case.name());
-            let warnings: String = decoded.warnings.iter().map(|warning| format!("{warning}\n")).collect();
-            format!("{warnings}\n{written}")
-        });
-        let result = result.map_err(|error| {
+        describe(&case, |error| {
             let (line, column) = ddf::line_and_column(&case.bytes, error.at);
             format!("line {line}, column {column}: {error}")
         });
-        compare(&case, result);
     }
+}
+
+#[test]
+fn device_descriptions_in_wbxml() {
+    for case in hex_cases("vectors/ddf") {
+        describe(&case, DecodeError::to_string);
+    }
+}
+
+fn describe(case: &Case, show_error: impl Fn(&DecodeError) -> String) {
+    let result = ddf::decode(&case.bytes, &Limits::default()).map(|decoded| {
+        let written = json(|out| ddf::encode(&decoded.ddf, out));
+        for again in [written.as_bytes(), &ddf::encode_wbxml(&decoded.ddf)] {
+            assert_eq!(ddf::decode(again, &Limits::default()).unwrap().ddf, decoded.ddf, "{}", case.name());
+        }
+        let warnings: String = decoded.warnings.iter().map(|warning| format!("{warning}\n")).collect();
+        format!("{warnings}\n{written}")
+    });
+    compare(case, result.map_err(|error| show_error(&error)));
 }

@@ -187,15 +187,20 @@ impl<'a, 'l> XmlReader<'a, 'l> {
 
     /// Characters as they stand there: line ends normalised, and nothing that XML does not allow.
     fn characters(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, DecodeError> {
-        if self.plain || text.chars().all(is_xml_char) {
+        if self.plain { Ok(text) } else { self.allowed(text) }
+    }
+
+    fn allowed(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, DecodeError> {
+        if text.chars().all(is_xml_char) {
             return Ok(text);
         }
         Err(self.error(DOCUMENT, Problem::Syntax("a character that XML does not allow".into())))
     }
 
+    /// A reference may be to a character that a plain document does not hold itself.
     fn reference(&self, reference: &BytesRef<'_>) -> Result<Cow<'a, str>, DecodeError> {
         let text = resolve_reference(reference).map_err(|problem| self.error(DOCUMENT, problem))?;
-        self.characters(text)
+        self.allowed(text)
     }
 
     /// The characters that an event holds, if it is one that holds some.
