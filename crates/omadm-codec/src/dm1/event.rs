@@ -145,6 +145,17 @@ pub trait Pull<'a> {
     /// # Errors
     /// As [`Pull::next`], and when an OPAQUE is not UTF-8.
     fn text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        self.text_with(|source, _| source.skip().map(|()| Cow::Borrowed("")))
+    }
+
+    /// As [`Pull::text`], with what `inner` makes of the elements in it.
+    ///
+    /// # Errors
+    /// As [`Pull::text`] and `inner`.
+    fn text_with(
+        &mut self,
+        mut inner: impl FnMut(&mut Self, Tag<'a>) -> Result<Cow<'a, str>, DecodeError>,
+    ) -> Result<Cow<'a, str>, DecodeError> {
         let mut text = Cow::Borrowed("");
         loop {
             match self.next()? {
@@ -154,7 +165,7 @@ pub trait Pull<'a> {
                         std::str::from_utf8(octets).map_err(|_| self.error("document", Problem::BadUtf8))?;
                     append(&mut text, Cow::Borrowed(piece));
                 }
-                Event::Start(_) => self.skip()?,
+                Event::Start(tag) => append(&mut text, inner(self, tag)?),
                 Event::End => return Ok(text),
             }
         }
@@ -165,11 +176,7 @@ pub trait Pull<'a> {
     /// # Errors
     /// As [`Pull::text`].
     fn value(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        Ok(match self.text()? {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-            Cow::Owned(text) if text.trim_ascii().len() == text.len() => Cow::Owned(text),
-            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
-        })
+        self.text().map(trim)
     }
 
     /// Passes over the element begun last and all that is in it.
@@ -205,6 +212,15 @@ pub(crate) fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
         *text = piece;
     } else {
         text.to_mut().push_str(&piece);
+    }
+}
+
+/// Text without the white space around it.
+pub(crate) fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+        Cow::Owned(text) if text.trim_ascii().len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
     }
 }
 

@@ -4,6 +4,7 @@ mod read;
 mod write;
 
 pub use read::WbxmlReader;
+pub(in crate::dm1) use write::Place;
 pub use write::WbxmlWriter;
 
 /// Tokens that mean the same in every code space (`WAP-192 §7.1`).

@@ -1,5 +1,7 @@
 //! The writer of WBXML.
 
+use std::fmt;
+
 use super::global::{END, OPAQUE, STR_I, SWITCH_PAGE};
 use super::{HAS_CONTENT, PublicId, WbxmlVersion};
 use crate::dm1::element::{Element, Page};
@@ -9,10 +11,12 @@ use crate::dm1::event::Push;
 const UTF_8: u32 = 106;
 
 /// Writes a document in WBXML: UTF-8, no string table, a page switched only where it changes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WbxmlWriter {
     out: Vec<u8>,
     page: Page,
+    /// Elements that have begun and not ended.
+    depth: usize,
 }
 
 impl WbxmlWriter {
@@ -23,7 +27,7 @@ impl WbxmlWriter {
         number(id.number(), &mut out);
         number(UTF_8, &mut out);
         number(0, &mut out);
-        Self { out, page: Page::SyncMl }
+        Self { out, page: Page::SyncMl, depth: 0 }
     }
     /// What was written so far.
     #[must_use]
@@ -36,6 +40,20 @@ impl WbxmlWriter {
         self.out
     }
 
+    /// Octets of the document if it ended after an element without content, or at once.
+    pub(in crate::dm1) fn closed_length(&self, last: Option<Element>) -> usize {
+        let last = last.map_or(0, |element| if element.page() == self.page { 1 } else { 3 });
+        self.out.len() + last + self.depth
+    }
+    /// A place to come back to while no element that is open there has ended.
+    pub(in crate::dm1) fn place(&self) -> Place {
+        Place { length: self.out.len(), page: self.page }
+    }
+    pub(in crate::dm1) fn rewind(&mut self, place: Place) {
+        self.out.truncate(place.length);
+        self.page = place.page;
+    }
+
     fn tag(&mut self, element: Element, flags: u8) {
         let page = element.page();
         if page != self.page {
@@ -46,13 +64,29 @@ impl WbxmlWriter {
     }
 }
 
+/// A place in a document.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::dm1) struct Place {
+    length: usize,
+    page: Page,
+}
+
+impl fmt::Debug for WbxmlWriter {
+    /// A document may hold secrets: only how long it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WbxmlWriter({} octets)", self.out.len())
+    }
+}
+
 impl Push for WbxmlWriter {
     fn start(&mut self, element: impl Into<Element>) {
         self.tag(element.into(), HAS_CONTENT);
+        self.depth += 1;
     }
 
     fn end(&mut self) {
         self.out.push(END);
+        self.depth = self.depth.saturating_sub(1);
     }
 
     fn empty(&mut self, element: impl Into<Element>) {

@@ -4,6 +4,7 @@ mod read;
 mod write;
 
 pub use read::XmlReader;
+pub(in crate::dm1) use write::Place;
 pub use write::XmlWriter;
 
 use super::element::Page;

@@ -47,7 +47,8 @@ pub struct XmlReader<'a, 'l> {
 /// An element that has begun.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    element: Option<Element>,
+    /// Page of its children, unless their namespace says another.
+    page: Page,
     /// Namespace of names without prefix in it.
     default: Namespace,
     /// How many prefixes are in scope outside.
@@ -120,7 +121,12 @@ impl<'a, 'l> XmlReader<'a, 'l> {
             Some((prefix, local)) => (self.prefix(prefix), local),
         };
         let element = self.resolve(namespace, local)?;
-        self.open.push(Open { element, default, prefixes });
+        let page = match element {
+            Some(Element::SyncMl(SyncMl::Meta)) => Page::MetInf,
+            Some(element) => element.page(),
+            None => self.open.last().map_or(Page::SyncMl, |parent| parent.page),
+        };
+        self.open.push(Open { page, default, prefixes });
         Ok(element.map_or(Tag::Unknown(Cow::Borrowed(local)), Tag::Known))
     }
 
@@ -147,14 +153,9 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         found.map_or(Namespace::Foreign, |(_, namespace)| *namespace)
     }
 
-    /// The element that a name stands for; what is in an unknown element is unknown.
+    /// The element that a name stands for.
     fn resolve(&mut self, namespace: Namespace, name: &str) -> Result<Option<Element>, DecodeError> {
-        let expected = match self.open.last() {
-            None => None,
-            Some(Open { element: None, .. }) => return Ok(None),
-            Some(Open { element: Some(Element::SyncMl(SyncMl::Meta)), .. }) => Some(Page::MetInf),
-            Some(Open { element: Some(parent), .. }) => Some(parent.page()),
-        };
+        let expected = self.open.last().map(|parent| parent.page);
         let (page, tolerance) = match namespace {
             Namespace::Foreign => return Ok(None),
             // A child of Meta that inherits the namespace of the message.

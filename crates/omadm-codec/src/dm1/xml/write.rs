@@ -1,5 +1,7 @@
 //! The writer of XML.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -9,7 +11,7 @@ use crate::dm1::event::Push;
 use crate::xml::{escape_into, is_xml_char};
 
 /// Writes a document in XML: no declaration, no white space, a namespace on each element whose parent is of another.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct XmlWriter {
     out: Vec<u8>,
     open: Vec<Element>,
@@ -40,6 +42,20 @@ impl XmlWriter {
         String::from_utf8(self.out).unwrap_or_default()
     }
 
+    /// Octets of the document if it ended after an element without content, or at once.
+    pub(in crate::dm1) fn closed_length(&self, last: Option<Element>) -> usize {
+        let last = last.map_or(0, |element| element.name().len() + "</>".len());
+        let ends: usize = self.open.iter().map(|element| element.name().len() + "</>".len()).sum();
+        self.out.len() + last + ends
+    }
+    /// A place to come back to while no element that is open there has ended.
+    pub(in crate::dm1) fn place(&self) -> Place {
+        Place(self.out.len())
+    }
+    pub(in crate::dm1) fn rewind(&mut self, place: Place) {
+        self.out.truncate(place.0);
+    }
+
     /// A start tag without its bracket.
     fn tag(&mut self, element: Element) {
         self.out.push(b'<');
@@ -55,6 +71,17 @@ impl XmlWriter {
                 self.out.extend_from_slice(part.as_bytes());
             }
         }
+    }
+}
+
+/// A place in a document.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::dm1) struct Place(usize);
+
+impl fmt::Debug for XmlWriter {
+    /// A document may hold secrets: only how long it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "XmlWriter({} octets)", self.out.len())
     }
 }
 

@@ -1,3 +1,4 @@
 //! DM 1.x: SyncML messages and what they are made of.
 
+mod messages;
 mod tokens;

@@ -4,7 +4,7 @@ use omadm_codec::dm1::element::{Ddf, Element, MetInf, Page, SyncMl};
 use omadm_codec::dm1::event::{
     Event, PublicId, Pull, Push, Tag, WbxmlReader, WbxmlVersion, WbxmlWriter, XmlReader, XmlWriter,
 };
-use omadm_codec::{Leniency, Limits};
+use omadm_codec::{Leniency, Limits, Tolerance};
 
 use crate::common;
 
@@ -82,4 +82,16 @@ fn a_document_of_page_2() {
     let expected = "<MgmtTree><VerDTD>1.2/<Node><NodeName>Cam/<RTProperties><Format><node>//<Type><DDFName>com.example/1.0/Cam///\
         <Node><NodeName>Zoom/<RTProperties><Format><int>//<Type><MIME>text/plain///<Value>4////";
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_document_of_page_2_that_does_not_switch_to_it() {
+    let bytes = common::octets("03 01 6A 00 60 01");
+    let mut leniency = Leniency::lenient();
+    let mut source = WbxmlReader::new(&bytes, &Limits::default(), &mut leniency, Page::Ddf).unwrap();
+    source.root(Ddf::MgmtTree).unwrap();
+    assert_eq!(source.child().unwrap(), None);
+    source.finish().unwrap();
+    assert!(leniency.used.contains(&Tolerance::MissingPageSwitch));
+    assert!(WbxmlReader::new(&bytes, &Limits::default(), &mut Leniency::strict(), Page::Ddf).is_err());
 }
