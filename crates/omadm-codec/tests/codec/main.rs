@@ -10,4 +10,5 @@ mod multipart;
 mod notification;
 mod push;
 mod schemas;
+mod tnds;
 mod vectors;

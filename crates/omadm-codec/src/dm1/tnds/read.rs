@@ -34,17 +34,21 @@ fn tree<'a>(source: &mut impl Pull<'a>) -> Result<Snapshot, DecodeError> {
     let (mut version, mut nodes) = (None, Vec::new());
     while let Some((at, element)) = child(source, |_, _| ())? {
         match element {
-            Ddf::VerDtd => once(&mut version, at, "VerDTD", trimmed(source, "VerDTD")?)?,
+            Ddf::VerDtd => {
+                let found = trimmed(source, "VerDTD")?;
+                if !VERSIONS.contains(&found.as_str()) {
+                    return Err(schema(at, "VerDTD", format!("{found:?} is not known")));
+                }
+                once(&mut version, at, "VerDTD", found)?;
+            }
             Ddf::Man | Ddf::Mod => source.skip()?,
             Ddf::Node => nodes.push(node(source)?),
             stray => pass_over(source, stray)?,
         }
     }
     source.finish()?;
-    match version {
-        None => return Err(error(begins, "VerDTD", Problem::Missing)),
-        Some(version) if VERSIONS.contains(&version.as_str()) => {}
-        Some(version) => return Err(schema(begins, "VerDTD", format!("{version:?} is not known"))),
+    if version.is_none() {
+        return Err(error(begins, "VerDTD", Problem::Missing));
     }
     if nodes.is_empty() {
         return Err(error(begins, "Node", Problem::Missing));
