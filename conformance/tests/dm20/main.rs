@@ -58,6 +58,7 @@ mod sec_8_3_fetching;
 mod sec_8_4_server;
 mod sec_8_bootstrap;
 mod sec_9_2_digest;
+mod sec_8_revocation;
 mod sec_9_2_identity;
 mod sec_9_2_suites;
 mod sec_9_3_gba;

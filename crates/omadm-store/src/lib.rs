@@ -24,8 +24,9 @@ use omadm_mo::{DeviceId, Time};
 /// nothing of the old generation is seen again.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`]; `replace` starts a new
-    /// generation, and with the old one goes what was queued. [`StoreError::UserTaken`] when another device has the user name.
+    /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`], unless its bootstrap was
+    /// revoked: then it gets the new credential and label and keeps the rest. `replace` starts a new generation, and with the old one
+    /// goes what was queued. [`StoreError::UserTaken`] when another device has the user name.
     /// `events` are added in the same batch.
     async fn enrol(
         &self,
@@ -44,6 +45,10 @@ pub trait Store: Send + Sync + 'static {
         events: Vec<NewEvent>,
         now: Time,
     ) -> Result<bool, StoreError>;
+    /// Takes the bootstrap of a device back, and adds `events` in the same batch; `false`, and no event, if it is not enrolled or has
+    /// none. Its credential goes, with what DM 1.x keeps of it, and its session ends; until it is enrolled again no check-in finds the
+    /// device, no step of it is applied and no notification of it is due. Its queue and last known tree stay.
+    async fn revoke(&self, id: &DeviceId, events: Vec<NewEvent>, now: Time) -> Result<bool, StoreError>;
     /// The device and verifier behind a user name.
     async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError>;
 

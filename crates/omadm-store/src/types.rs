@@ -26,7 +26,8 @@ pub struct Enrolment {
     pub verifier: Vec<u8>,
     /// What its sessions of DM 1.x begin with (opaque here).
     pub dm1: Option<Vec<u8>>,
-    /// Whether an existing enrolment is replaced by a new generation.
+    /// Whether an existing enrolment is replaced by a new generation. One whose bootstrap was revoked goes on without that, with what
+    /// is said here: see [`crate::Store::revoke`].
     pub replace: bool,
 }
 
@@ -47,6 +48,8 @@ pub struct Device {
     pub inventory: Option<String>,
     /// When it was enrolled.
     pub enrolled: Time,
+    /// When its bootstrap was taken back, if it has no new one since.
+    pub revoked: Option<Time>,
     /// Last message received.
     pub last_contact: Option<Time>,
     /// Commands that are queued or sent.

@@ -198,6 +198,7 @@ async fn settle(context: &Context, caller: &Caller) -> Result<(Claim, Credential
     let kept = match &claim {
         Claim::Certificate(device) => {
             let device = context.store.device(device).await.map_err(|error| store_failed(&error))?;
+            let device = device.filter(|device| device.revoked.is_none());
             device.map(|device| certified(device.id, device.generation))
         }
         _ => context.store.credential(&claim.name()).await.map_err(|error| store_failed(&error))?,
@@ -246,6 +247,26 @@ pub async fn check_in(context: &Context, caller: &Caller, limit: u32) -> Result<
     Ok(Known { user, credential, check })
 }
 
+/// Reads anew what a message of a device needs, where its credential is still the one that it proved.
+///
+/// # Errors
+/// 401 when it is not; 503 when the store fails.
+pub async fn check_in_again(context: &Context, known: &Known, limit: u32) -> Result<CheckIn, Refusal> {
+    let Known { user, credential, .. } = known;
+    let read = if credential.verifier.is_empty() {
+        context.store.check_in(&credential.device, limit).await
+    } else {
+        let proved = credential.clone();
+        let same = Box::new(move |kept: &Credential| *kept == proved);
+        let read = context.store.check_in_user(user, same, limit).await;
+        read.map(|read| read.map(|(_, check)| check))
+    };
+    let check = read.map_err(|error| store_failed(&error))?;
+    check.filter(|check| check.device.generation == credential.generation).ok_or_else(|| refusal(401, GONE))
+}
+
+/// What a device hears whose credential ended while its message was in work.
+pub const GONE: &str = "the device was removed or enrolled anew, or its bootstrap was revoked";
 const WRONG: &str = "user or secret is wrong";
 
 /// What stands for the credential of a device that has a certificate: no secret is kept for it.

@@ -186,7 +186,7 @@ async fn store(
         }
         let check = beside::check_in(context.store.as_ref(), &command).await;
         let check = check.map_err(|error| store_failed(&error))?;
-        let check = check.ok_or_else(|| refusal(401, "the device was removed or enrolled anew"))?;
+        let check = check.ok_or_else(|| refusal(401, auth::GONE))?;
         let inventory = Inventory::read(check.device.inventory.as_deref());
         let queue: Vec<_> =
             check.commands.iter().map(|stored| dm2::queued(context, &inventory, &[], stored)).collect();

@@ -205,9 +205,6 @@ async fn take(
     let mut newest = None;
     for _ in 0..MAX_CONFLICTS {
         let check = newest.as_ref().unwrap_or(&known.check);
-        if check.device.generation != credential.generation {
-            return Err(refusal(401, "the device was removed or enrolled anew"));
-        }
         let repeated = check.session.as_ref().filter(|row| {
             row.request_digest == message.digest
                 && is_repeated(context, kind, row, check, answered_before == Some(message.digest))
@@ -227,9 +224,7 @@ async fn take(
             }
             Worked::Conflict => {}
         }
-        let read = context.store.check_in(&credential.device, limit).await;
-        let read = read.map_err(|error| store_failed(&error))?;
-        newest = Some(read.ok_or_else(|| refusal(401, "the device was removed or enrolled anew"))?);
+        newest = Some(auth::check_in_again(context, known, limit).await?);
     }
     Err(refusal(503, "other messages of this device are in work; try again later"))
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use omadm_mo::DeviceId;
 use omadm_store::{CheckIn, Credential};
 
 /// Devices with more open commands are read again; they are few, and would take much room.
@@ -45,6 +46,15 @@ impl Memory {
         map.remove(user)
     }
 
+    /// Forgets a device whose credential has ended.
+    pub fn forget(&self, device: &DeviceId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { young, old } = &mut *kept;
+        for map in [young, old] {
+            map.retain(|_, (credential, _)| credential.device != *device);
+        }
+    }
+
     /// Remembers what the next message of an open session would read.
     pub fn keep(&self, user: String, credential: Credential, check: CheckIn) {
         let open = check.session.as_ref().is_some_and(|row| !row.ended && row.reply.len() <= MAX_REPLY);
@@ -62,7 +72,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use omadm_mo::{DeviceId, Time};
+    use omadm_mo::Time;
     use omadm_store::{Command, CommandState, Device, SessionRow};
     use uuid::Uuid;
 
@@ -81,6 +91,7 @@ mod tests {
             enrolled: Time(0),
             last_contact: None,
             open_commands: 0,
+            revoked: None,
         };
         let session = SessionRow {
             session: 1,
@@ -145,6 +156,18 @@ mod tests {
         assert!(!knows(&memory, "A:2"));
         assert!(knows(&memory, "A:1"));
         assert!(!knows(&memory, "A:1"));
+    }
+
+    #[test]
+    fn a_device_can_be_forgotten_by_its_identifier() {
+        let memory = Memory::new(4);
+        for user in ["A:1", "A:2", "A:3"] {
+            keep(&memory, user);
+        }
+        for device in ["A:1", "A:3", "A:4"] {
+            memory.forget(&DeviceId::parse(device).unwrap());
+        }
+        assert_eq!(["A:1", "A:2", "A:3"].map(|user| knows(&memory, user)), [false, true, false]);
     }
 
     #[test]

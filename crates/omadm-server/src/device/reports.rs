@@ -12,7 +12,7 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::{Command, CommandState, Standing, StandingKind, StoreError};
 use sha2::{Digest as _, Sha256};
 
-use super::auth::Caller;
+use super::auth::{self, Caller};
 use super::data::{Data, own_command, read_data};
 use super::{refusal, refuse, store_failed, traces};
 use crate::address::Inventory;
@@ -71,7 +71,7 @@ async fn take(
         }
         let check = beside::check_in(context.store.as_ref(), &command).await;
         let check = check.map_err(|error| store_failed(&error))?;
-        let check = check.ok_or_else(|| refusal(401, "the device was removed or enrolled anew"))?;
+        let check = check.ok_or_else(|| refusal(401, auth::GONE))?;
         let inventory = Inventory::read(check.device.inventory.as_deref());
         let Data { octets, items, .. } = &data;
         let report = Report {

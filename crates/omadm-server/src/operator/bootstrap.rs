@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::devices::{MAX_BATCH, NewDevice, Prepared, enrol_all};
+use super::devices::{MAX_BATCH, NewDevice, Prepared, enrol_all, event};
 use super::known_device;
-use super::problem::{Body, Problem};
+use super::problem::{Body, Path, Problem};
 use super::tokens::Operator;
 use super::views::Device;
 use crate::bootstrap::{self, Holder};
@@ -211,6 +211,25 @@ pub async fn create_batch(
 }
 
 /// What a bootstrap says of the server.
+/// Takes back the bootstrap of a device, whichever way the device got it: its credentials stop working at once, and so do its
+/// certificates. What was asked of it and what is known of it stay, for a new bootstrap.
+#[utoipa::path(delete, path = "/bootstrap/{id}", params(("id" = String, Path)), tag = "bootstrap",
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn revoke(
+    State(context): State<Arc<Context>>,
+    operator: axum::Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let device = known_device(&context, &id).await?.id;
+    let events = vec![event(&device, "bootstrap revoked", &operator)];
+    if !context.store.revoke(&device, events, clock::now()).await? {
+        return Err(Problem::conflict(format!("the bootstrap of {device} is revoked already")));
+    }
+    context.memory.forget(&device);
+    tracing::info!(%device, by = operator.0.0, "bootstrap revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
 struct Terms {
     moids: Vec<String>,
     name: String,

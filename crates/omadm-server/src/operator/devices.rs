@@ -123,7 +123,8 @@ pub async fn enrol_all(context: &Context, prepared: &[Prepared], operator: &Oper
     Ok(context.store.enrol(enrolments, events, now).await?)
 }
 
-fn event(device: &DeviceId, what: &str, operator: &Operator) -> NewEvent {
+/// The event of what an operator did with a device.
+pub fn event(device: &DeviceId, what: &str, operator: &Operator) -> NewEvent {
     let body = serde_json::json!({ "what": what, "by": operator.0 });
     NewEvent { device: Some(device.clone()), kind: "device".into(), body: body.to_string() }
 }

@@ -116,6 +116,7 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::create))
         .routes(routes!(bootstrap::create_batch))
+        .routes(routes!(bootstrap::revoke))
         .routes(routes!(server))
 }
 

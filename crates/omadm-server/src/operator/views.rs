@@ -52,6 +52,8 @@ pub struct Device {
     software: Option<String>,
     /// When it was enrolled.
     enrolled: String,
+    /// When its bootstrap was taken back, if it has no new one since.
+    revoked: Option<String>,
     last_contact: Option<String>,
     /// Commands that are queued or sent.
     open_commands: i64,
@@ -92,6 +94,7 @@ impl Device {
             firmware: fact("firmware"),
             software: fact("software"),
             enrolled: rfc3339(device.enrolled),
+            revoked: device.revoked.map(rfc3339),
             last_contact: device.last_contact.map(rfc3339),
             open_commands: device.open_commands,
             generation: device.generation,

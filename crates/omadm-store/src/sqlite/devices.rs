@@ -29,15 +29,17 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
         |row| row.get::<_, i64>(0),
     )?;
     let generation = before.unwrap_or(0) + 1;
-    let added = execute(
+    let generation = query_optional(
         conn,
         "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts, version, dm1)
-         VALUES (?1, ?2, 0, 0, ?3, ?4, '{}', 0, ?5) ON CONFLICT (device) DO NOTHING",
+         VALUES (?1, ?2, 0, 0, ?3, ?4, '{}', 0, ?5)
+         ON CONFLICT (device) DO UPDATE SET revoked = NULL, label = excluded.label, dm1 = excluded.dm1
+           WHERE revoked IS NOT NULL
+         RETURNING generation",
         params![device, generation, now.0, new.label, new.dm1],
+        |row| row.get::<_, i64>(0),
     )?;
-    if added == 0 {
-        return Err(StoreError::Exists(device.to_owned()));
-    }
+    let generation = generation.ok_or_else(|| StoreError::Exists(device.to_owned()))?;
     execute(conn, "DELETE FROM removed_device WHERE device = ?1", params![device])?;
     let added = execute(
         conn,
@@ -72,9 +74,31 @@ pub(super) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreErro
     Ok(true)
 }
 
+/// Takes the credential of a device away. The version of its session goes on, so that no step made before is applied.
+pub(super) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool, StoreError> {
+    let device = id.as_str();
+    let revoked = execute(
+        conn,
+        "UPDATE device SET revoked = ?2, version = version + 1, dm1 = NULL,
+           ended = CASE WHEN session IS NULL THEN NULL ELSE 1 END
+         WHERE device = ?1 AND revoked IS NULL",
+        params![device, now.0],
+    )?;
+    if revoked == 0 {
+        return Ok(false);
+    }
+    execute(conn, "DELETE FROM credential WHERE device = ?1", params![device])?;
+    execute(
+        conn,
+        "UPDATE session_log SET outcome = 'ended' WHERE device = ?1 AND outcome = 'open'",
+        params![device],
+    )?;
+    Ok(true)
+}
+
 /// What [`device`] reads, in this order.
 pub(super) const COLUMNS: &str =
-    "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands";
+    "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked";
 
 pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
     Ok(Device {
@@ -87,6 +111,7 @@ pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
         enrolled: Time(row.get(6)?),
         last_contact: row.get::<_, Option<i64>>(7)?.map(Time),
         open_commands: row.get(8)?,
+        revoked: row.get::<_, Option<i64>>(9)?.map(Time),
     })
 }
 

@@ -129,6 +129,18 @@ impl Store for SqliteStore {
         self.writer.run(remove).await
     }
 
+    async fn revoke(&self, id: &DeviceId, events: Vec<NewEvent>, now: Time) -> Result<bool, StoreError> {
+        let id = id.clone();
+        let revoke = move |conn: &Connection| {
+            let had_bootstrap = devices::revoke(conn, &id, now)?;
+            if had_bootstrap {
+                events::add(conn, &events, now)?;
+            }
+            Ok(had_bootstrap)
+        };
+        self.writer.run(revoke).await
+    }
+
     async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError> {
         let user = user.to_owned();
         self.readers.run_small(move |conn| devices::credential(conn, &user)).await

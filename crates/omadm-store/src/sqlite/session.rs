@@ -48,7 +48,9 @@ fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn
     let found = query_optional(conn, &DEVICE_AND_SESSION, params![id.as_str()], |row| {
         Ok((devices::device(row)?, row.get::<_, i64>("last_seq")?, row.get("dm1")?, session_row(row)?))
     })?;
-    let Some((device, last_seq, dm1, session)) = found else { return Ok(None) };
+    let Some((device, last_seq, dm1, session)) = found.filter(|(device, ..)| device.revoked.is_none()) else {
+        return Ok(None);
+    };
     let generation = device.generation;
     let (commands, more, validators) = if device.open_commands == 0 {
         (Vec::new(), false, Vec::new())
@@ -109,7 +111,7 @@ fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError>
            version = version + ?8, session = COALESCE(?9, session), ended = COALESCE(?10, ended),
            updated = COALESCE(?11, updated), request_digest = COALESCE(?12, request_digest),
            state = COALESCE(?13, state), reply = COALESCE(?14, reply), dm1 = COALESCE(?17, dm1)
-         WHERE device = ?1 AND generation = ?2
+         WHERE device = ?1 AND generation = ?2 AND revoked IS NULL
            AND (?9 IS NULL OR version = ?15 OR (?15 IS NULL AND session IS NULL))
            AND (?16 IS NULL OR last_seq = ?16)",
         params![
@@ -137,7 +139,7 @@ fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError>
     }
     Err(StoreError::Conflict(match devices::generation(conn, &step.device)? {
         Some(generation) if generation == step.generation => {
-            "the device's session or queue has gone on since it was read"
+            "the device's session or queue has gone on since it was read, or its bootstrap was revoked"
         }
         _ => "the device was removed or enrolled anew",
     }))

@@ -16,6 +16,7 @@ pub async fn enrolment_is_read_back(store: &dyn Store) {
         enrolled: at(1),
         last_contact: None,
         open_commands: 0,
+        revoked: None,
     };
     assert_eq!(store.device(&id).await.unwrap(), Some(expected));
     let credential = store.credential("user of one").await.unwrap().unwrap();
@@ -138,6 +139,43 @@ pub async fn replacement_starts_clean(store: &dyn Store) {
     assert_eq!((check_in.device.last_contact, check_in.device.inventory), (None, None));
     assert!(check_in.session.is_none() && check_in.commands.is_empty() && !check_in.more);
     assert_eq!(enqueued(store, &device("a"), 1).await.seq, 1, "the id of a command that is gone is free");
+}
+
+pub async fn revocation_takes_the_credential_and_no_more(store: &dyn Store) {
+    furnished(store, "a").await;
+    let a = device("a");
+    store.set_push_addresses(&a, vec!["udp:192.0.2.1".to_owned()], at(3)).await.unwrap();
+    let before = store.check_in(&a, 10).await.unwrap().unwrap();
+    let version = before.session.as_ref().unwrap().version;
+    let revoked = || vec![event(Some(&a), "revoked")];
+    assert!(!store.revoke(&device("b"), revoked(), at(4)).await.unwrap());
+    assert!(store.revoke(&a, revoked(), at(4)).await.unwrap());
+    assert!(!store.revoke(&a, revoked(), at(5)).await.unwrap());
+    assert_eq!(store.events(Some(&a), 0, 10).await.unwrap().len(), 2, "one event of one revocation");
+
+    assert_eq!(store.device(&a).await.unwrap().unwrap().revoked, Some(at(4)));
+    assert!(store.credential("user of a").await.unwrap().is_none());
+    assert!(store.check_in(&a, 10).await.unwrap().is_none());
+    assert!(store.check_in_user("user of a", Box::new(|_| true), 10).await.unwrap().is_none());
+    assert!(store.due_pushes(NEVER, 10).await.unwrap().is_empty());
+    let made_before =
+        SessionStep { session: Some(session_row(1)), expected_version: Some(version), ..step(&a, at(6)) };
+    for late in [made_before.clone(), step(&a, at(6))] {
+        assert!(matches!(store.apply(late).await, Err(StoreError::Conflict(_))));
+    }
+    let sessions = store.sessions(&a, None, 10).await.unwrap();
+    assert_eq!(sessions[0].outcome, "ended");
+
+    let anew = Enrolment { user: "new user".to_owned(), verifier: b"new".to_vec(), ..enrolment("a") };
+    store.enrol(vec![anew.clone()], vec![], at(7)).await.unwrap();
+    assert!(matches!(store.enrol(vec![anew], vec![], at(7)).await, Err(StoreError::Exists(_))));
+    assert!(store.credential("user of a").await.unwrap().is_none());
+    assert_eq!(store.credential("new user").await.unwrap().unwrap().generation, 1);
+    let after = store.check_in(&a, 10).await.unwrap().unwrap();
+    assert_eq!((&after.device, &after.commands), (&before.device, &before.commands));
+    assert!(after.session.unwrap().ended);
+    assert!(matches!(store.apply(made_before).await, Err(StoreError::Conflict(_))), "nor is it later");
+    assert_eq!(store.due_pushes(NEVER, 10).await.unwrap().len(), 1);
 }
 
 pub async fn what_dm1_keeps_goes_with_the_enrolment(store: &dyn Store) {

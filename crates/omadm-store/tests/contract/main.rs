@@ -35,6 +35,7 @@ run_on_sqlite! {
         devices_are_listed_by_id
         removal_takes_all_of_a_device
         replacement_starts_clean
+        revocation_takes_the_credential_and_no_more
         what_dm1_keeps_goes_with_the_enrolment
         generations_count_on_after_removal;
     commands:

@@ -27,6 +27,7 @@ pub struct Device {
     pub firmware: Option<String>,
     pub software: Option<String>,
     pub enrolled: String,
+    pub revoked: Option<String>,
     pub last_contact: Option<String>,
     pub open_commands: i64,
     pub generation: i64,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::segment;
 use crate::cli::Global;
+use crate::cmd::device::delete_each;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
 
@@ -26,6 +27,12 @@ pub enum Bootstrap {
     Batch(Batch),
     /// Enrol a device and send its bootstrap to where the device waits for one.
     Push(Push),
+    /// Take bootstraps back: from now on the devices have no access. Their queues and last known trees stay, for a new bootstrap.
+    Revoke {
+        /// Identifiers of the devices.
+        #[arg(required = true, value_name = "DEVICE")]
+        devices: Vec<String>,
+    },
 }
 
 /// What a bootstrap says beside whom it is for.
@@ -126,6 +133,10 @@ impl Bootstrap {
             Self::Factory(factory) => factory.run(global).await,
             Self::Batch(batch) => batch.run(global).await,
             Self::Push(push) => push.run(global).await,
+            Self::Revoke { devices } => {
+                let path = |device: &str| format!("/bootstrap/{}", segment(device));
+                delete_each(&global.api()?, global.output, &devices, path, "revoked").await
+            }
         }
     }
 }

@@ -87,7 +87,7 @@ impl Device {
             Self::Defaults { device } => standing::defaults(&api, global.output, &device).await,
             Self::Push(ways) => ways.run(&api, global.output).await,
             Self::Add(add) => enrol(&api, global.output, &add).await,
-            Self::Rm { devices } => remove(&api, global.output, &devices).await,
+            Self::Rm { devices } => delete_each(&api, global.output, &devices, path, "removed").await,
         }
     }
 }
@@ -140,6 +140,12 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
         ("Firmware", device.firmware.unwrap_or_else(unknown)),
         ("Software", device.software.unwrap_or_else(unknown)),
         ("Enrolled", format!("{} (enrolment {})", screen::age(&device.enrolled, now), device.generation)),
+        (
+            "Bootstrap",
+            device
+                .revoked
+                .map_or_else(|| "in force".to_owned(), |time| format!("revoked {}", screen::age(&time, now))),
+        ),
         (
             "Last contact",
             device.last_contact.map_or_else(|| "never".to_owned(), |time| screen::age(&time, now)),
@@ -214,9 +220,15 @@ async fn enrol(api: &Api, output: Format, add: &Add) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes one after the other. What was removed is told, also when one cannot be.
-async fn remove(api: &Api, output: Format, devices: &[String]) -> Result<(), Failure> {
-    let mut removed = Vec::new();
+/// Deletes what `path` says of one device after the other. What was `done` is told, also when one cannot be.
+pub async fn delete_each(
+    api: &Api,
+    output: Format,
+    devices: &[String],
+    path: fn(&str) -> String,
+    done: &str,
+) -> Result<(), Failure> {
+    let mut deleted = Vec::new();
     let mut failed = Ok(());
     for device in devices {
         failed = api.delete(&path(device)).await;
@@ -224,12 +236,12 @@ async fn remove(api: &Api, output: Format, devices: &[String]) -> Result<(), Fai
             break;
         }
         if output == Format::Table {
-            screen::line(&format!("{device} is removed."))?;
+            screen::line(&format!("{device} is {done}."))?;
         }
-        removed.push(device);
+        deleted.push(device);
     }
     if output == Format::Json {
-        screen::json(&json!({ "removed": removed }))?;
+        screen::json(&json!({ done: deleted }))?;
     }
     failed.map_err(Failure::from)
 }

@@ -344,6 +344,14 @@ fn bootstraps_of_many_devices_are_files_of_their_own() {
     let replaced = server.json(&[&words[..], &["--replace"]].concat());
     assert_eq!(replaced[1]["device"], "UUID:8");
 
+    let revoked = server.good(&["bootstrap", "revoke", "UUID:8", "UUID:7"]);
+    assert!(revoked.contains("UUID:8 is revoked") && revoked.contains("UUID:7 is revoked"), "{revoked}");
+    assert!(server.good(&["device", "show", "UUID:7"]).contains("Bootstrap      revoked"));
+    let again = server.run(&["bootstrap", "revoke", "UUID:7"]);
+    assert!(again.code == Some(1) && again.stderr.contains("revoked already"), "{again:?}");
+    server.good(&words);
+    assert!(server.good(&["device", "show", "UUID:7"]).contains("Bootstrap      in force"));
+
     let push = ["bootstrap", "push", "--device", "UUID:9", "--to", "http://localhost/"];
     let refused = server.run(&push);
     assert!(refused.code == Some(1) && refused.stderr.contains("TLS only"), "{refused:?}");
