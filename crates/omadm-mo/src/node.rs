@@ -28,13 +28,13 @@ pub(crate) fn path_text(path: &[NodeName]) -> String {
 /// Run-time properties beside Name, Format and Size, which follow from the node itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Properties {
-    /// ACL as set through DM 1.x, kept as written; empty inherits.
+    /// ACL as set through DM 1.x (see [`crate::access`]); none inherits.
     pub acl: Option<String>,
     /// Human-readable name, 255 octets at most.
     pub title: Option<String>,
     /// When value or properties last changed.
     pub tstamp: Time,
-    /// MIME type of a leaf.
+    /// MIME type of a leaf; of an interior node its Type, if that is no MOID of the catalogue.
     pub mime: Option<String>,
     /// Version, counted up by one at each change, 65535 is followed by 0.
     pub ver_no: u16,
@@ -94,7 +94,14 @@ impl Node {
 
     /// What the node counts against the quota, in octets.
     pub(crate) fn weight(&self) -> usize {
-        self.name.as_str().len() + self.value().map_or(0, Value::size)
+        self.name.as_str().len() + self.value().map_or(0, Value::size) + self.properties.weight()
+    }
+}
+
+impl Properties {
+    /// What those properties count against the quota that a server can make long, in octets.
+    pub(crate) fn weight(&self) -> usize {
+        [&self.acl, &self.title, &self.mime].into_iter().flatten().map(String::len).sum()
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::access::{Actor, View};
+use crate::access::{Actor, Judge, View};
 use crate::client_uri::{ClientUri, Condition, MoInst, Segment, XName};
 use crate::ddf::Rule;
 use crate::error::OperationError;
@@ -47,7 +47,18 @@ impl Tree {
         uri: &ClientUri,
     ) -> Result<Vec<Found>, OperationError> {
         self.check_moid(actor, uri)?;
-        let mut steps = self.find_instances(actor, uri)?;
+        self.follow(actor, uri, None)
+    }
+
+    /// Both steps for an address of a MOID that the actor may use. `judge` decides what may be compared where the rights of
+    /// DM 1.x hold.
+    pub(crate) fn follow<'t>(
+        &'t self,
+        actor: &'t Actor,
+        uri: &ClientUri,
+        judge: Option<&'t Judge<'t>>,
+    ) -> Result<Vec<Found>, OperationError> {
+        let mut steps = self.find_instances(actor, uri, judge)?;
         let mut next = Vec::new();
         for segment in &uri.path {
             for step in steps.drain(..) {
@@ -79,10 +90,11 @@ impl Tree {
         &'t self,
         actor: &'t Actor,
         uri: &ClientUri,
+        judge: Option<&'t Judge<'t>>,
     ) -> Result<Vec<Step<'t>>, OperationError> {
         let rule = self.definition(uri.moid.as_str()).map(|definition| Rule::of_root(&definition.root));
         let step = |instance: &'t Instance| {
-            let view = View::new(self, actor, instance);
+            let view = View::new(self, actor, instance).judged_by(judge);
             let node = self.arena.get(instance.root)?;
             view.shows(instance.root, node, rule).then_some(Step { id: instance.root, node, rule, view })
         };

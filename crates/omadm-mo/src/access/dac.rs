@@ -5,7 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::account::text_of;
-use super::{Authority, Rights};
+use super::acl::{can_name, with_delegate};
+use super::{Acl, Actor, Authority, Judge, Powers, Rights};
 use crate::client_uri::path_names;
 use crate::error::OperationError;
 use crate::name::{Moid, NodeName, ServerId};
@@ -27,57 +28,89 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) enum Grants {
     /// The same everywhere.
-    Uniform(Rights),
+    Uniform(Powers),
     /// At these nodes and below; the most specific node alone decides.
-    ByNode(BTreeMap<NodeId, Rights>),
+    ByNode { authority: Authority, root: NodeId, anchors: BTreeMap<NodeId, Powers> },
 }
 
 impl Grants {
-    /// The rights that `groups` give to `authority`. A group whose Path leads nowhere has no effect.
+    /// What `groups` give to `authority`, as finely as the ACLs of their nodes tell. A group whose Path leads nowhere has no
+    /// effect.
     pub(crate) fn new(tree: &Tree, root: NodeId, groups: &[Group], authority: &Authority) -> Self {
-        let mut anchors: BTreeMap<NodeId, Rights> = BTreeMap::new();
+        let mut anchors: BTreeMap<NodeId, Powers> = BTreeMap::new();
         for group in groups {
-            let Some(anchor) = group
-                .path
-                .iter()
-                .try_fold(root, |id, name| tree.arena.get(id)?.children()?.get(name.as_str()))
-            else {
-                continue;
-            };
+            let Some((anchor, node)) = group.anchor(tree, root) else { continue };
+            let acl = Acl::written(node);
             let applying = group.entries.iter().filter(|(holder, _)| holder.covers(authority));
-            let rights = applying.fold(Rights::NONE, |sum, (_, rights)| sum.union(*rights));
+            let powers = applying
+                .fold(Powers::NONE, |sum, (holder, rights)| sum.and(refined(holder, *rights, acl.as_ref())));
             let sum = anchors.entry(anchor).or_default();
-            *sum = sum.union(rights);
+            *sum = sum.and(powers);
         }
-        Self::ByNode(anchors)
+        Self::ByNode { authority: authority.clone(), root, anchors }
     }
 
-    /// The rights on one node.
-    pub(crate) fn at(&self, tree: &Tree, id: NodeId) -> Rights {
+    /// What may be done with one node.
+    pub(crate) fn at(&self, tree: &Tree, id: NodeId) -> Powers {
         match self {
-            Self::Uniform(rights) => *rights,
-            Self::ByNode(anchors) => {
-                tree.ancestry(id).find_map(|(at, _)| anchors.get(&at)).copied().unwrap_or_default()
+            Self::Uniform(powers) => *powers,
+            Self::ByNode { root, .. } => {
+                let mut inside = true;
+                let mut way = tree.ancestry(id).take_while(|(at, _)| {
+                    let here = inside;
+                    inside = at != root;
+                    here
+                });
+                way.find_map(|(at, node)| self.own(at, node)).unwrap_or_default()
             }
         }
     }
 
-    /// All rights on any part.
-    pub(crate) fn anywhere(&self) -> Rights {
+    /// What is said of a node by itself.
+    pub(crate) fn own(&self, id: NodeId, node: &Node) -> Option<Powers> {
         match self {
-            Self::Uniform(rights) => *rights,
-            Self::ByNode(anchors) => anchors.values().fold(Rights::NONE, |sum, rights| sum.union(*rights)),
+            Self::Uniform(powers) => Some(*powers),
+            Self::ByNode { authority, anchors, .. } => anchors.get(&id).copied().or_else(|| {
+                // An ACL from the time before the device had the Delegation Access Control MO.
+                let acl = Acl::written(node)?;
+                Some(with_delegate(acl.granted(authority), !node.is_leaf()))
+            }),
         }
     }
 
-    /// Nodes at which other rights begin.
-    pub(crate) fn anchors(&self) -> impl Iterator<Item = (NodeId, Rights)> {
+    /// All that may be done with any part.
+    pub(crate) fn anywhere(&self) -> Powers {
+        match self {
+            Self::Uniform(powers) => *powers,
+            Self::ByNode { anchors, .. } => {
+                anchors.values().fold(Powers::NONE, |sum, powers| sum.and(*powers))
+            }
+        }
+    }
+
+    /// Nodes at which something else begins to hold.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = (NodeId, Powers)> {
         let anchors = match self {
             Self::Uniform(_) => None,
-            Self::ByNode(anchors) => Some(anchors),
+            Self::ByNode { anchors, .. } => Some(anchors),
         };
-        anchors.into_iter().flatten().map(|(id, rights)| (*id, *rights))
+        anchors.into_iter().flatten().map(|(id, powers)| (*id, *powers))
     }
+}
+
+impl Group {
+    /// The node that the group is about, if it is there.
+    fn anchor<'t>(&self, tree: &'t Tree, root: NodeId) -> Option<(NodeId, &'t Node)> {
+        let id =
+            self.path.iter().try_fold(root, |id, name| tree.arena.get(id)?.children()?.get(name.as_str()))?;
+        Some((id, tree.arena.get(id)?))
+    }
+}
+
+/// What an entry gives to its holder. Write is all three commands, unless the ACL of the node gives the holder only some of them.
+fn refined(holder: &Authority, rights: Rights, acl: Option<&Acl>) -> Powers {
+    let named = acl.map(|acl| acl.of(holder).within(Powers::WRITES)).filter(|powers| !powers.is_none());
+    Powers::from_rights(rights, named.unwrap_or(Powers::WRITES))
 }
 
 impl Tree {
@@ -89,7 +122,7 @@ impl Tree {
         match self.instance_of_node(id) {
             None => Rights::NONE,
             Some(instance) if instance.moid.as_str() == well_known::DACMO => self.entry_rights(authority, id),
-            Some(instance) => self.grants(authority, instance).at(self, id),
+            Some(instance) => self.grants(authority, instance).at(self, id).rights(),
         }
     }
 
@@ -99,13 +132,46 @@ impl Tree {
         self.knows(well_known::DACMO) || self.index.contains_key(well_known::DACMO)
     }
 
+    /// The MO instance whose entries say what may be done with a node; `None` where only ACLs do.
+    pub(crate) fn governed(&self, id: NodeId) -> Option<&Instance> {
+        let instance = self.instance_of_node(id)?;
+        (self.controls_access() && instance.moid.as_str() != well_known::DACMO).then_some(instance)
+    }
+
+    /// What is said of a node by itself, as an ACL: the property where ACLs alone decide, else the access right entries as finely
+    /// as the property tells. `None` leaves it to the parent.
+    pub(crate) fn acl_of(&self, id: NodeId) -> Option<Acl> {
+        let node = self.arena.get(id)?;
+        let written = Acl::written(node);
+        let Some(instance) = self.governed(id) else { return written };
+        let path = self.names_below(instance.root, id);
+        let groups = self.groups(instance).unwrap_or_default();
+        let mut groups = groups.iter().filter(|group| group.path == path).peekable();
+        if groups.peek().is_none() {
+            return written;
+        }
+        let mut acl = Acl::default();
+        for (holder, rights) in groups.flat_map(|group| &group.entries) {
+            let powers = refined(holder, *rights, written.as_ref()).within(Powers::OF_ACL);
+            if can_name(holder) {
+                acl.give(holder.clone(), powers);
+            }
+        }
+        Some(acl)
+    }
+
+    /// The ACL that decides about a node: its own, or that of the nearest node above that has one.
+    pub(crate) fn effective_acl(&self, id: NodeId) -> Acl {
+        self.ancestry(id).find_map(|(at, _)| self.acl_of(at)).unwrap_or_else(Acl::factory)
+    }
+
     /// Whether a server has a right on any part of an instance.
     pub(crate) fn any_right(&self, server: &ServerId, instance: &Instance) -> bool {
         let authority = Authority::Server(server.clone());
         if instance.moid.as_str() == well_known::DACMO {
             return self.entry_rights(&authority, instance.root) != Rights::NONE;
         }
-        self.grants(&authority, instance).anywhere() != Rights::NONE
+        !self.grants(&authority, instance).anywhere().is_none()
     }
 
     /// What an authority may do where in an instance (not in the Delegation Access Control MO itself).
@@ -113,7 +179,7 @@ impl Tree {
         if !self.controls_access() {
             let bootstrapped =
                 matches!(authority, Authority::Server(server) if self.account(server).is_some());
-            return Grants::Uniform(if bootstrapped { Rights::ALL } else { Rights::NONE });
+            return Grants::Uniform(if bootstrapped { Powers::ALL } else { Powers::NONE });
         }
         // Entries are checked when they are written; should one be damaged, nobody has rights by its instance.
         let groups = self.groups(instance).unwrap_or_default();
@@ -181,13 +247,14 @@ impl Tree {
             return if path.len() < 2 { Rights::READ } else { Rights::NONE };
         };
         let grants = self.grants(authority, subject);
-        if grants.anywhere() == Rights::NONE {
+        if grants.anywhere().is_none() {
             return Rights::NONE;
         }
         let group = self.ancestry(id).nth(path.len().saturating_sub(3)).filter(|_| path.len() > 2);
         let group = group.and_then(|(id, _)| self.node(id)).and_then(|node| self.group(node).ok());
         let place = group.map_or(subject.root, |group| self.deepest(subject.root, &group.path));
-        if grants.at(self, place).contains(Rights::DELEGATE) {
+        let judge = Judge::new(self, &Actor::Server(server.clone()));
+        if judge.may_delegate(place, grants.at(self, place)) {
             Rights::READ.union(Rights::WRITE).union(Rights::DELEGATE)
         } else {
             Rights::READ
@@ -205,6 +272,12 @@ impl Tree {
             }
         }
         at
+    }
+
+    /// Whether an authority may read a node of the Delegation Access Control MO whose ancestors it reads.
+    pub(super) fn reads_entry(&self, authority: &Authority, id: NodeId, node: &Node) -> bool {
+        let (Authority::Server(server), Some(root)) = (authority, self.instance_root(id)) else { return false };
+        self.sees_entries(server, root, id, node) && self.entry_rights(authority, id).contains(Rights::READ)
     }
 
     /// Whether a server sees a node of the Delegation Access Control MO whose ancestors it sees.

@@ -5,11 +5,11 @@ use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::{Actor, Authority, Operation};
+use super::dac::Grants;
+use super::{Actor, Judge, Operation, Powers, Rights};
 use crate::client_uri::ClientUri;
 use crate::ddf::{Rule, Scope};
 use crate::error::OperationError;
-use crate::name::ServerId;
 use crate::node::NodeId;
 use crate::resolve::Found;
 use crate::tree::{Instance, Tree};
@@ -33,12 +33,13 @@ impl Tree {
             return Err(OperationError::WildcardNotAllowed { address: uri.to_string() });
         }
         let found = self.resolve(actor, uri)?;
-        if let Actor::Server(server) = actor {
+        if matches!(actor, Actor::Server(_)) {
+            let judge = Judge::new(self, actor);
             if operation == Operation::Delete {
-                self.check_deletable(server, &found)?;
+                self.check_deletable(&judge, &found)?;
             }
             for found in &found {
-                self.check_rights(server, *found, operation, uri.query.level())?;
+                self.check_rights(&judge, *found, operation, uri.query.level())?;
             }
             for found in &found {
                 self.check_definition(found.node, operation)?;
@@ -52,9 +53,15 @@ impl Tree {
 
     /// An attempt to delete what the definition never lets go is not allowed, whatever the rights (`DM 2.0 §6.3.1.2`). Only a
     /// server without any right on the instance is not told so.
-    fn check_deletable(&self, server: &ServerId, found: &[Found]) -> Result<(), OperationError> {
+    fn check_deletable(&self, judge: &Judge<'_>, found: &[Found]) -> Result<(), OperationError> {
         let knows = |found: &&Found| {
-            self.instance_of_node(found.node).is_some_and(|instance| self.any_right(server, instance))
+            self.instance_of_node(found.node).is_some_and(|instance| match instance.moid.as_str() {
+                // Its entries have rights of their own, and its root is for every server that has an account.
+                well_known::DACMO => judge
+                    .authority()
+                    .is_some_and(|authority| self.rights(authority, instance.root) != Rights::NONE),
+                _ => !judge.grants(instance).anywhere().is_none(),
+            })
         };
         found.iter().filter(knows).try_for_each(|found| self.check_definition(found.node, Operation::Delete))
     }
@@ -62,55 +69,67 @@ impl Tree {
     /// The server has the right on all nodes that the operation involves.
     pub(crate) fn check_rights(
         &self,
-        server: &ServerId,
+        judge: &Judge<'_>,
         found: Found,
         operation: Operation,
         level: Option<u32>,
     ) -> Result<(), OperationError> {
         let refused = |id| OperationError::NoRight { operation, address: self.describe(id) };
-        let authority = Authority::Server(server.clone());
-        if !self.rights(&authority, found.node).contains(operation.right()) {
+        let Some((authority, instance)) = judge.authority().zip(self.instance_of_node(found.node)) else {
+            return Err(refused(found.node));
+        };
+        if instance.moid.as_str() == well_known::DACMO {
+            let held = self.rights(authority, found.node).contains(operation.right());
+            return if held { Ok(()) } else { Err(refused(found.node)) };
+        }
+        let grants = judge.grants(instance);
+        let needed = self.needed(operation, found.node);
+        let guarded = operation == Operation::Delete && self.deletes_guarded(instance, found.node);
+        if guarded || !grants.at(self, found.node).contains(needed) {
             return Err(refused(found.node));
         }
-        let Some(instance) = self.instance_of_node(found.node) else { return Ok(()) };
-        if operation == Operation::Delete && self.deletes_guarded(instance, found.node) {
-            return Err(refused(found.node));
-        }
-        if operation == Operation::Exec || instance.moid.as_str() == well_known::DACMO {
+        if operation == Operation::Exec {
             return Ok(());
         }
         let involved = |anchor| operation != Operation::Get || self.is_read_with(found.node, anchor, level);
-        self.check_below(&authority, instance, found.node, operation, &involved)?;
+        let mut lacking = self.lacking_below(&grants, instance, found.node, needed, &involved);
         if operation == Operation::Delete {
             // DM 1.x trees may hold one MO inside another: what is inside goes as well, by its own entries.
-            for nested in self.nested_instances(found.node) {
-                self.check_below(&authority, nested, found.node, operation, &|_| true)?;
-            }
+            lacking = lacking.or_else(|| {
+                self.nested_instances(found.node).find_map(|nested| {
+                    self.lacking_below(&judge.grants(nested), nested, found.node, needed, &|_| true)
+                })
+            });
         }
-        Ok(())
+        lacking.map_or(Ok(()), |id| Err(refused(id)))
     }
 
-    /// The right holds wherever below `top` other entries take over.
-    fn check_below(
+    /// What an operation takes on a node. To replace what is in an interior node is to delete and to add.
+    fn needed(&self, operation: Operation, id: NodeId) -> Powers {
+        let replaces_all =
+            operation == Operation::Replace && self.arena.get(id).is_some_and(|node| !node.is_leaf());
+        if replaces_all { Powers::WRITES } else { Powers::of(operation) }
+    }
+
+    /// A node below `top` at which other entries take over and do not give what is needed.
+    fn lacking_below(
         &self,
-        authority: &Authority,
+        grants: &Grants,
         instance: &Instance,
         top: NodeId,
-        operation: Operation,
+        needed: Powers,
         involved: &dyn Fn(NodeId) -> bool,
-    ) -> Result<(), OperationError> {
-        let grants = self.grants(authority, instance);
-        let is_below = |id: NodeId| id != top && self.ancestry(id).any(|(at, _)| at == top);
-        if is_below(instance.root) && !grants.at(self, instance.root).contains(operation.right()) {
-            return Err(OperationError::NoRight { operation, address: self.describe(instance.root) });
+    ) -> Option<NodeId> {
+        if self.is_below(instance.root, top) && !grants.at(self, instance.root).contains(needed) {
+            return Some(instance.root);
         }
-        let lacking = grants
-            .anchors()
-            .find(|(id, rights)| !rights.contains(operation.right()) && is_below(*id) && involved(*id));
-        match lacking {
-            Some((id, _)) => Err(OperationError::NoRight { operation, address: self.describe(id) }),
-            None => Ok(()),
-        }
+        let mut lacking = grants.anchors().filter(|(_, powers)| !powers.contains(needed)).map(|(id, _)| id);
+        lacking.find(|id| self.is_below(*id, top) && involved(*id))
+    }
+
+    /// Whether a node is below `top`.
+    pub(crate) fn is_below(&self, id: NodeId, top: NodeId) -> bool {
+        id != top && self.ancestry(id).any(|(at, _)| at == top)
     }
 
     /// MO instances whose roots are below `top`.
@@ -132,7 +151,7 @@ impl Tree {
     }
 
     /// Whether a part of an account goes that only a bootstrap writes; the account as a whole may go.
-    fn deletes_guarded(&self, instance: &Instance, id: NodeId) -> bool {
+    pub(crate) fn deletes_guarded(&self, instance: &Instance, id: NodeId) -> bool {
         let in_account = instance.moid.as_str() == well_known::DMACC && id != instance.root;
         in_account && self.is_guarded(instance.root, id)
     }

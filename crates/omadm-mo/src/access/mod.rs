@@ -2,8 +2,11 @@
 //! (`DM 2.0 §6.3.1.1, §10, §12.3`).
 
 mod account;
+pub(crate) mod acl;
 pub(crate) mod dac;
 mod decide;
+mod judge;
+mod powers;
 mod view;
 
 use alloc::format;
@@ -12,6 +15,9 @@ use core::fmt;
 
 use crate::name::ServerId;
 pub(crate) use account::holds_guarded;
+pub use acl::Acl;
+pub(crate) use judge::{Judge, Seat};
+pub(crate) use powers::Powers;
 pub(crate) use view::View;
 
 /// A set of access rights, the value of an `AR` node (`DM 2.0 §12.3`).

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use core::cell::OnceCell;
 
 use super::dac::Grants;
-use super::{Actor, Authority, Rights};
+use super::{Actor, Authority, Judge, Operation, Powers};
 use crate::ddf::Rule;
 use crate::name::ServerId;
 use crate::node::{Node, NodeId};
@@ -22,6 +22,8 @@ pub(crate) struct View<'t> {
     /// What the actor may do where, once it was asked: an address may compare thousands of leaves, and the entries of the
     /// instance are read for the first one only.
     grants: Rc<OnceCell<Grants>>,
+    /// Decides in the place of the grants where the rights of DM 1.x hold.
+    judge: Option<&'t Judge<'t>>,
 }
 
 /// MOs with rules of their own.
@@ -39,7 +41,12 @@ impl<'t> View<'t> {
             well_known::DACMO => Kind::AccessControl,
             _ => Kind::Plain,
         };
-        Self { tree, root: instance.root, actor, instance, kind, grants: Rc::default() }
+        Self { tree, root: instance.root, actor, instance, kind, grants: Rc::default(), judge: None }
+    }
+
+    /// The same as a server of DM 1.x sees it.
+    pub(crate) fn judged_by(self, judge: Option<&'t Judge<'t>>) -> Self {
+        Self { judge, ..self }
     }
 
     /// Whether the actor can see a node whose ancestors it sees. A node without any access type is not exposed to servers
@@ -65,6 +72,7 @@ impl<'t> View<'t> {
     /// Whether the actor has a right on any part of the instance.
     pub(crate) fn has_any_right(&self) -> bool {
         match self.actor {
+            Actor::Server(_) if self.judge.is_some() => self.judged(self.root),
             Actor::Server(server) => self.tree.any_right(server, self.instance),
             Actor::Bootstrap(_) | Actor::Device => true,
         }
@@ -73,16 +81,21 @@ impl<'t> View<'t> {
     /// Whether an nv field may be compared with a leaf: comparing is reading.
     pub(crate) fn may_compare(&self, leaf: NodeId, rule: Option<Rule<'_>>) -> bool {
         match self.actor {
-            Actor::Server(server) => self.reads(rule) && self.rights(server, leaf).contains(Rights::READ),
+            Actor::Server(_) if self.judge.is_some() => self.reads(rule) && self.judged(leaf),
+            Actor::Server(server) => self.reads(rule) && self.powers(server, leaf).contains(Powers::GET),
             Actor::Bootstrap(_) | Actor::Device => true,
         }
     }
 
-    fn rights(&self, server: &ServerId, id: NodeId) -> Rights {
+    fn judged(&self, id: NodeId) -> bool {
+        self.judge.is_some_and(|judge| judge.allows(id, Operation::Get))
+    }
+
+    fn powers(&self, server: &ServerId, id: NodeId) -> Powers {
         let authority = || Authority::Server(server.clone());
         match self.kind {
             // Each entry has rights of its own.
-            Kind::AccessControl => self.tree.rights(&authority(), id),
+            Kind::AccessControl => Powers::from_rights(self.tree.rights(&authority(), id), Powers::WRITES),
             Kind::Account | Kind::Plain => {
                 self.grants.get_or_init(|| self.tree.grants(&authority(), self.instance)).at(self.tree, id)
             }

@@ -36,11 +36,12 @@ impl Change<'_> {
         if limit.is_some_and(|limit| self.tree.instances_of(moid).count() >= limit) {
             return bad("the definition allows no more instances");
         }
+        let mark = self.mark();
         self.attempt(|change| {
             let root = change.make_instance(&definition, miid, content, Policy::DEVICE)?;
             match moid.as_str() {
                 well_known::DMACC => change.tree.check_account(root)?,
-                well_known::DACMO => change.settle_entries(&super::entries::Entries::new())?,
+                well_known::DACMO => change.settle_entries(&super::entries::Entries::new(), mark)?,
                 _ => {}
             }
             Ok(root)

@@ -1,5 +1,6 @@
 //! The primitive steps of a transaction. Each keeps properties, revisions, the undo log and the change set in order.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,7 +19,7 @@ use crate::value::{Format, Value};
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
     pub(super) undo: usize,
-    entries: usize,
+    pub(super) entries: usize,
     departures: usize,
 }
 
@@ -28,10 +29,10 @@ impl Change<'_> {
     }
 
     /// Runs one operation: all of it or nothing.
-    pub(super) fn attempt<T>(
+    pub(super) fn attempt<T, E>(
         &mut self,
-        operation: impl FnOnce(&mut Self) -> Result<T, OperationError>,
-    ) -> Result<T, OperationError> {
+        operation: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mark = self.mark();
         let outcome = operation(self);
         if outcome.is_err() {
@@ -90,6 +91,9 @@ impl Change<'_> {
         self.check_quota(&node)?;
         let id = self.tree.link(node).ok_or_else(|| self.tree.full())?;
         self.undo.push(Undo::Added(id));
+        if let Some(stamped) = &mut self.stamped {
+            stamped.insert(id);
+        }
         self.stamp(parent);
         self.note(id, ChangeKind::Added);
         self.touch(parent);
@@ -118,12 +122,54 @@ impl Change<'_> {
         Ok(())
     }
 
-    pub(super) fn set_mime(&mut self, id: NodeId, mime: &str) {
-        let Some(node) = self.tree.arena.get_mut(id) else { return };
-        if node.properties.mime.as_deref() != Some(mime) {
-            let old = node.properties.mime.replace(mime.into());
-            self.undo.push(Undo::Mime(id, old));
+    pub(super) fn set_mime(&mut self, id: NodeId, mime: &str) -> Result<(), OperationError> {
+        self.set_properties(id, |properties| properties.mime = Some(mime.into())).map(drop)
+    }
+
+    /// Changes the properties of a node that do not follow from its value; says whether that made a difference.
+    pub(super) fn set_properties(
+        &mut self,
+        id: NodeId,
+        change: impl FnOnce(&mut Properties),
+    ) -> Result<bool, OperationError> {
+        let Some(node) = self.tree.arena.get(id) else { return Ok(false) };
+        let old = node.properties.clone();
+        let mut new = old.clone();
+        change(&mut new);
+        if new == old {
+            return Ok(false);
         }
+        let added = new.weight().saturating_sub(old.weight());
+        let (needed, limit) = (self.tree.arena.bytes() + added, self.quota().bytes);
+        if added > 0 && needed > limit {
+            return Err(OperationError::Full { needed, limit });
+        }
+        self.tree.arena.set_properties(id, new);
+        self.undo.push(Undo::Properties(id, Box::new(old)));
+        Ok(true)
+    }
+
+    /// Gives a node another name, which no sibling has.
+    pub(super) fn rename(&mut self, id: NodeId, name: NodeName) -> Result<(), OperationError> {
+        let path = self.tree.path_of(id);
+        let Some(node) = self.tree.arena.get(id) else { return Ok(()) };
+        let (parent, added) = (node.parent, name.as_str().len().saturating_sub(node.name.as_str().len()));
+        let (needed, limit) = (self.tree.arena.bytes() + added, self.quota().bytes);
+        if added > 0 && needed > limit {
+            return Err(OperationError::Full { needed, limit });
+        }
+        self.note(id, ChangeKind::Removed);
+        let Some(name) = self.tree.rename(id, name) else { return Ok(()) };
+        self.undo.push(Undo::Renamed { id, path, name });
+        let moved: Vec<NodeId> = self.tree.subtree(id).collect();
+        for id in moved {
+            self.note(id, ChangeKind::Added);
+        }
+        for changed in [id, parent] {
+            self.stamp(changed);
+            self.touch(changed);
+        }
+        Ok(())
     }
 
     /// Removes a subtree.
@@ -156,7 +202,7 @@ impl Change<'_> {
     }
 
     /// The bounds for whoever makes the change.
-    fn quota(&self) -> Quota {
+    pub(super) fn quota(&self) -> Quota {
         match &self.actor {
             Actor::Server(_) => self.tree.quota(),
             Actor::Bootstrap(_) | Actor::Device => self.tree.quota().with_reserve(),
@@ -180,8 +226,12 @@ impl Change<'_> {
         }
     }
 
-    /// TStamp and VerNo of a node that changed (`DM 1.3 TND`): 65535 is followed by 0.
-    fn stamp(&mut self, id: NodeId) {
+    /// TStamp and VerNo of a node that changed (`DM 1.3 TND`): 65535 is followed by 0. A command of DM 1.x counts once for
+    /// each node.
+    pub(super) fn stamp(&mut self, id: NodeId) {
+        if self.stamped.as_mut().is_some_and(|stamped| !stamped.insert(id)) {
+            return;
+        }
         if let Some(node) = self.tree.arena.get_mut(id) {
             let properties = &mut node.properties;
             self.undo.push(Undo::Stamp(id, properties.tstamp, properties.ver_no));
@@ -191,7 +241,7 @@ impl Change<'_> {
     }
 
     /// A new revision for the MO instance that holds a changed node.
-    fn touch(&mut self, id: NodeId) {
+    pub(super) fn touch(&mut self, id: NodeId) {
         let Some((moid, miid)) =
             self.tree.instance_of_node(id).map(|instance| (instance.moid.clone(), instance.miid.clone()))
         else {
@@ -210,7 +260,7 @@ impl Change<'_> {
         self.tree.revision
     }
 
-    fn note(&mut self, id: NodeId, kind: ChangeKind) {
+    pub(super) fn note(&mut self, id: NodeId, kind: ChangeKind) {
         let path: NodePath = self.tree.path_of(id);
         let instance = self.tree.instance_of_node(id);
         let instance = instance.map(|instance| (instance.moid.clone(), instance.miid.clone()));

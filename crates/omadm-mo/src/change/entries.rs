@@ -9,7 +9,7 @@ use super::Change;
 use super::edit::Mark;
 use super::write::{Below, Policy};
 use crate::access::dac::{Grants, Group, entry_name};
-use crate::access::{Actor, Authority, Operation, Rights};
+use crate::access::{Actor, Authority, Judge, Operation, Rights};
 use crate::alias::Departure;
 use crate::client_uri::{path_from_root, path_names};
 use crate::content::Content;
@@ -51,7 +51,13 @@ impl Change<'_> {
             let address = crate::ClientUri::concrete(moid.clone(), miid.clone(), Vec::new()).to_string();
             return Err(OperationError::NotFound { address });
         }
-        self.attempt(|change| change.put_entry(moid, miid, &names, authority, rights))
+        self.attempt(|change| {
+            change.put_entry(moid, miid, &names, authority, rights)?;
+            match change.tree.instance(moid, miid).cloned() {
+                Some(instance) => change.settle_acls(&instance),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Sets one entry, if the device has the mechanism.
@@ -133,7 +139,7 @@ impl Change<'_> {
     ///
     /// # Errors
     /// `BadAccessEntry`, `NoRight`.
-    pub(super) fn settle_entries(&mut self, before: &Entries) -> Result<(), OperationError> {
+    pub(super) fn settle_entries(&mut self, before: &Entries, since: Mark) -> Result<(), OperationError> {
         let after = self.all_entries()?;
         if let Actor::Server(server) = &self.actor {
             let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
@@ -144,7 +150,26 @@ impl Change<'_> {
                 self.check_delegation(server, key, old, new)?;
             }
         }
-        self.normalise_authorities()
+        self.normalise_authorities()?;
+        for instance in self.subjects_since(since) {
+            self.settle_acls(&instance)?;
+        }
+        Ok(())
+    }
+
+    /// The MO instances whose entries changed since `mark`.
+    fn subjects_since(&self, mark: Mark) -> Vec<Instance> {
+        let depth = self.tree.access_root().map_or(0, |root| root.path().len());
+        let changed = self.changes.entries.iter().skip(mark.entries);
+        let about = changed.filter_map(|(path, instance, _)| {
+            let (moid, _) = instance.as_ref()?;
+            (moid.as_str() == well_known::DACMO).then(|| path.get(depth..))?
+        });
+        let keys: BTreeSet<&[NodeName]> = about.map(|names| names.get(..2).unwrap_or_default()).collect();
+        if keys.iter().any(|names| names.is_empty()) {
+            return self.tree.instances().cloned().collect();
+        }
+        keys.into_iter().filter_map(|names| self.tree.entry_subject(names).cloned()).collect()
     }
 
     /// A server adds no `<MOID>` node without entries: it would be about nothing, so no right would guard it.
@@ -176,10 +201,11 @@ impl Change<'_> {
             return Err(refused(key.0.to_string() + "/" + key.1.as_str()));
         };
         let grants = Grants::new(self.tree, subject.root, old, &Authority::Server(server.clone()));
+        let judge = Judge::new(self.tree, &self.actor);
         let paths: BTreeSet<_> = old_sums.keys().chain(new_sums.keys()).collect();
         for path in paths.into_iter().filter(|path| old_sums.get(*path) != new_sums.get(*path)) {
             let place = self.tree.deepest(subject.root, path);
-            if !grants.at(self.tree, place).contains(Rights::DELEGATE) {
+            if !judge.may_delegate(place, grants.at(self.tree, place)) {
                 return Err(refused(self.tree.describe(place)));
             }
             let given = new_sums.get(path).into_iter().flatten();

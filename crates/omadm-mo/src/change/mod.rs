@@ -1,6 +1,8 @@
 //! Transactions on the tree: all or nothing, undone unless prepared, and a record of what changed.
 
+mod acl;
 mod device;
+mod dm1;
 mod edit;
 mod entries;
 mod instance;
@@ -8,6 +10,7 @@ mod store;
 mod undo;
 mod write;
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -63,13 +66,15 @@ pub struct Change<'t> {
     undo: Vec<Undo>,
     changes: ChangeSet,
     departures: Vec<Departure>,
+    /// During a command of DM 1.x: the nodes whose TStamp and VerNo say already that they changed.
+    stamped: Option<BTreeSet<NodeId>>,
     kept: bool,
 }
 
 impl<'t> Change<'t> {
     pub(crate) fn new(tree: &'t mut Tree, actor: Actor, now: Time) -> Self {
         let (undo, changes, departures) = (Vec::new(), ChangeSet::default(), Vec::new());
-        Self { tree, actor, now, undo, changes, departures, kept: false }
+        Self { tree, actor, now, undo, changes, departures, stamped: None, kept: false }
     }
 
     /// The tree as it is inside the transaction.
@@ -133,8 +138,9 @@ impl<'t> Change<'t> {
         }
     }
 
-    /// Removes a subtree with the access entries of every MO instance in it.
+    /// Removes a subtree with the access entries of every MO instance in it, and with those that are ACLs of its nodes.
     fn take_away(&mut self, id: NodeId) {
+        self.remove_acl_entries(id);
         for instance in self.instances_below(id) {
             self.remove_entries(&instance);
         }

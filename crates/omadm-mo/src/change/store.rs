@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::Change;
 use super::entries::Entries;
 use super::write::{Below, Policy};
-use crate::access::{Actor, Authority, Operation, Rights, holds_guarded};
+use crate::access::{Actor, Authority, Judge, Operation, Powers, holds_guarded};
 use crate::client_uri::{ClientUri, MoInst, Segment};
 use crate::content::Content;
 use crate::ddf::{Rule, Scope, same_name};
@@ -116,8 +116,9 @@ impl Change<'_> {
         source: Source<'_>,
     ) -> Result<NodeId, OperationError> {
         let id = found.node;
-        if let Some(server) = self.bound_server(found.instance_root) {
-            self.tree.check_rights(server, found, Operation::Replace, None)?;
+        if self.bound_server(found.instance_root).is_some() {
+            let judge = Judge::new(self.tree, &self.actor);
+            self.tree.check_rights(&judge, found, Operation::Replace, None)?;
         }
         let catalogue = Arc::clone(self.tree.catalogue());
         let rule = self.tree.rule_in(&catalogue, id);
@@ -139,7 +140,7 @@ impl Change<'_> {
             });
         }
         if let Some(mime) = mime {
-            self.set_mime(id, mime);
+            self.set_mime(id, mime)?;
         }
         Ok(id)
     }
@@ -168,9 +169,11 @@ impl Change<'_> {
         if is_leaf || self.child_of(parent, name).is_some() {
             return Err(not_found());
         }
-        if let Some(server) = self.bound_server(found.instance_root) {
-            let rights = self.tree.rights(&Authority::Server(server.clone()), parent);
-            if !rights.contains(Rights::WRITE) {
+        if let Some((server, instance)) =
+            self.bound_server(found.instance_root).zip(self.tree.instance_of_node(parent))
+        {
+            let grants = self.tree.grants(&Authority::Server(server.clone()), instance);
+            if !grants.at(self.tree, parent).contains(Powers::ADD) {
                 let address = self.tree.describe(parent);
                 return Err(OperationError::NoRight { operation: Operation::Add, address });
             }
@@ -207,7 +210,7 @@ impl Change<'_> {
             Ok(id)
         })?;
         if let Some(mime) = mime {
-            self.set_mime(id, mime);
+            self.set_mime(id, mime)?;
         }
         Ok(Some(id))
     }
@@ -292,7 +295,7 @@ impl Change<'_> {
             if compares {
                 self.check_new_moids(root, mark)?;
             }
-            self.settle_entries(&entries)?;
+            self.settle_entries(&entries, mark)?;
         } else if moid.as_str() == well_known::DMACC && self.tree.node(root).is_some() {
             self.check_account(root)?;
             if matches!(self.actor, Actor::Server(_)) && self.server_name(root) != name {
@@ -302,7 +305,7 @@ impl Change<'_> {
         if let Some((server, instance)) = self.bound_server(root).zip(self.tree.instance_of_node(root)) {
             let grants = self.tree.grants(&Authority::Server(server.clone()), instance);
             let added = self.added_since(mark);
-            let refused = added.into_iter().find(|id| !grants.at(self.tree, *id).contains(Rights::WRITE));
+            let refused = added.into_iter().find(|id| !grants.at(self.tree, *id).contains(Powers::ADD));
             if let Some(id) = refused {
                 let address = self.tree.describe(id);
                 return Err(OperationError::NoRight { operation: Operation::Add, address });

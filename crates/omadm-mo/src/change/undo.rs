@@ -1,13 +1,13 @@
 //! The undo log of a transaction, and what is left of it once the transaction is prepared.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::{ChangeSet, NodeRecord};
-use crate::name::{Miid, Moid};
-use crate::node::{Node, NodeId, NodePath};
+use crate::name::{Miid, Moid, NodeName};
+use crate::node::{Node, NodeId, NodePath, Properties};
 use crate::time::Time;
 use crate::tree::{Instance, Tree};
 use crate::value::{Format, Value};
@@ -20,8 +20,10 @@ pub(crate) enum Undo {
     Removed { path: NodePath, nodes: Vec<(NodeId, Node)>, instances: Vec<Instance> },
     /// Set a leaf back.
     Value(NodeId, Format, Value),
-    /// Set the MIME type of a leaf back.
-    Mime(NodeId, Option<String>),
+    /// Set the properties back.
+    Properties(NodeId, Box<Properties>),
+    /// Give the node its old name and with it its old path.
+    Renamed { id: NodeId, path: NodePath, name: NodeName },
     /// Set TStamp and VerNo back.
     Stamp(NodeId, Time, u16),
     /// Take an MO instance out of the index.
@@ -48,10 +50,11 @@ impl Undo {
             Self::Value(id, format, value) => {
                 tree.arena.set_leaf(id, format, value);
             }
-            Self::Mime(id, mime) => {
-                if let Some(node) = tree.arena.get_mut(id) {
-                    node.properties.mime = mime;
-                }
+            Self::Properties(id, properties) => {
+                tree.arena.set_properties(id, *properties);
+            }
+            Self::Renamed { id, name, .. } => {
+                tree.rename(id, name);
             }
             Self::Stamp(id, tstamp, ver_no) => {
                 if let Some(node) = tree.arena.get_mut(id) {
@@ -79,11 +82,11 @@ impl Undo {
         match self {
             Self::Added(id)
             | Self::Value(id, ..)
-            | Self::Mime(id, _)
+            | Self::Properties(id, _)
             | Self::Stamp(id, ..)
             | Self::Registered(id) => Some(*id),
             Self::Revision(moid, miid, _) => tree.instance(moid, miid).map(|instance| instance.root),
-            Self::Removed { .. } => None,
+            Self::Removed { .. } | Self::Renamed { .. } => None,
         }
     }
 }
@@ -114,11 +117,15 @@ impl Prepared {
     #[must_use]
     pub fn records(&self, tree: &Tree) -> Vec<(NodePath, Option<NodeRecord>)> {
         let removed = self.undo.iter().filter_map(|undo| match undo {
-            Undo::Removed { path, .. } => Some(path),
+            Undo::Removed { path, .. } | Undo::Renamed { path, .. } => Some(path),
             _ => None,
         });
         let removed: BTreeSet<&NodePath> = removed.collect();
-        let touched = self.undo.iter().filter_map(|undo| undo.touched(tree));
+        let moved = self.undo.iter().filter_map(|undo| match undo {
+            Undo::Renamed { id, .. } => Some(tree.subtree(*id)),
+            _ => None,
+        });
+        let touched = self.undo.iter().filter_map(|undo| undo.touched(tree)).chain(moved.flatten());
         let touched: BTreeSet<(NodePath, NodeId)> =
             touched.filter(|id| tree.arena.get(*id).is_some()).map(|id| (tree.path_of(id), id)).collect();
         let gone = removed.into_iter().map(|path| (path.clone(), None));

@@ -6,9 +6,13 @@
 mod error;
 mod item;
 mod limits;
+mod list;
+mod locate;
 mod part;
+mod read;
 mod snapshot;
-mod uri;
+mod tstamp;
+pub(crate) mod uri;
 
 pub use error::Dm1Error;
 pub use item::{Executable, NewNode, ReadContent, ReadItem};

@@ -49,7 +49,7 @@ impl Arena {
         self.nodes
     }
 
-    /// Octets of all names and values.
+    /// Octets of all names, values and properties.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -123,6 +123,22 @@ impl Arena {
             self.bytes += node.weight();
             *slot = Slot { generation: id.generation, node: Some(node) };
         }
+    }
+
+    /// Gives a node other properties; gives the old ones.
+    pub(crate) fn set_properties(&mut self, id: NodeId, properties: Properties) -> Option<Properties> {
+        let added = properties.weight();
+        let old = core::mem::replace(&mut self.get_mut(id)?.properties, properties);
+        self.bytes = self.bytes.saturating_add(added).saturating_sub(old.weight());
+        Some(old)
+    }
+
+    /// Gives a node another name; gives the old one. The caller links it to its parent anew.
+    pub(crate) fn set_name(&mut self, id: NodeId, name: NodeName) -> Option<NodeName> {
+        let added = name.as_str().len();
+        let old = core::mem::replace(&mut self.get_mut(id)?.name, name);
+        self.bytes = self.bytes.saturating_add(added).saturating_sub(old.as_str().len());
+        Some(old)
     }
 
     /// Gives a leaf another value; gives the old one, or `None` if it is no leaf.

@@ -32,7 +32,7 @@ pub const MAX_DEPTH: usize = 128;
 pub struct Quota {
     /// Nodes that servers may fill, 1 or more. Default 200,000.
     pub nodes: usize,
-    /// Octets of all names and values that servers may fill. Default 16 MiB.
+    /// Octets of all names, values, ACLs, titles and types that servers may fill. Default 16 MiB.
     pub bytes: usize,
     /// Depth below `.`, [`MAX_DEPTH`] at most. Default 32.
     pub depth: usize,
@@ -120,7 +120,7 @@ impl Tree {
     pub fn node_count(&self) -> usize {
         self.arena.nodes()
     }
-    /// Octets of all names and values, as the [`Quota`] counts them.
+    /// Octets of all names, values, ACLs, titles and types, as the [`Quota`] counts them.
     #[must_use]
     pub fn byte_count(&self) -> usize {
         self.arena.bytes()

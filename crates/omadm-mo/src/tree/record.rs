@@ -74,13 +74,10 @@ impl Tree {
     }
 
     fn restore_root(&mut self, record: Option<NodeRecord>) -> Result<(), OperationError> {
-        match (record, self.arena.get_mut(ROOT)) {
-            (Some(record), Some(root)) if !record.format.is_leaf() => {
-                root.properties = record.properties;
-                Ok(())
-            }
-            _ => Err(bad(&[], "the root of the tree stays an interior node")),
-        }
+        let record = record.filter(|record| !record.format.is_leaf());
+        let record = record.ok_or_else(|| bad(&[], "the root of the tree stays an interior node"))?;
+        self.arena.set_properties(ROOT, record.properties);
+        Ok(())
     }
 
     fn check_record(
@@ -112,8 +109,8 @@ impl Tree {
         if let Some(value) = record.value {
             self.arena.set_leaf(id, record.format, value);
         }
+        self.arena.set_properties(id, record.properties);
         if let Some(node) = self.arena.get_mut(id) {
-            node.properties = record.properties;
             node.instance = None;
         }
         self.register(id, record.instance);
@@ -181,6 +178,17 @@ impl Tree {
         for (id, node) in nodes {
             self.arena.put_back(id, node);
         }
+    }
+
+    /// Gives a node another name among its siblings, of which none has it; gives the old one.
+    pub(crate) fn rename(&mut self, id: NodeId, name: NodeName) -> Option<NodeName> {
+        let (parent, fold) = self.arena.get(id).map(|node| (node.parent, node.fold))?;
+        let old = self.arena.set_name(id, name.clone())?;
+        if let Some(children) = self.arena.get_mut(parent).and_then(Node::children_mut) {
+            children.remove(old.as_str(), fold);
+            children.insert(name, fold, id);
+        }
+        Some(old)
     }
 
     /// Removes a subtree for good.

@@ -1,0 +1,1 @@
+//! Commands of DM 1.x that change the tree.
