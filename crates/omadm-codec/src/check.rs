@@ -6,6 +6,7 @@
 use omadm_mo::{ClientUri, ServerUri};
 
 use crate::ddf::{self, Decoded};
+use crate::dm1::{Encoding, Form, WbxmlVersion, tnds};
 use crate::dm2::notification::Received;
 use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
 use crate::multipart::{self, Event, Part, Writer};
@@ -204,6 +205,23 @@ pub fn check_ddf(bytes: &[u8]) {
     let holds_all = bytes.first().is_some_and(|octet| *octet > 3);
     assert!(from_xml.as_ref() == Ok(&model) || !holds_all, "{from_xml:?} for {model:?}");
     assert_eq!(from_xml.map(|again| xml(&again)), Ok(xml(&model)));
+}
+
+/// TNDS documents: both encodings bring back what was read, with a type for each node, and XML as far as it can hold the characters.
+pub fn check_tnds(bytes: &[u8]) {
+    let Some(encoding) = Encoding::sniff(bytes) else { return };
+    let Ok(snapshot) = tnds::read(bytes, encoding, &LIMITS, &mut Leniency::lenient()) else { return };
+    let wbxml = Form::Wbxml(WbxmlVersion::V1_3);
+    for form in [Form::Xml, wbxml] {
+        let written = tnds::write(&snapshot, form);
+        let again = tnds::read(&written, form.encoding(), &WIDE, &mut Leniency::lenient());
+        assert!(again.is_ok(), "{again:?} for {snapshot:?}");
+        let Ok(again) = again else { return };
+        assert_eq!(tnds::write(&again, form), written);
+        if form == wbxml {
+            assert_eq!(tnds::write(&again, Form::Xml), tnds::write(&snapshot, Form::Xml));
+        }
+    }
 }
 
 /// ClientURIs.

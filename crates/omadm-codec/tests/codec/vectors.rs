@@ -130,7 +130,7 @@ fn show_part(part: &multipart::Part) -> String {
 }
 
 /// What the decoders of messages ask for themselves. The other tolerances are asked for by those who use what was decoded.
-const OF_DECODERS: [Tolerance; 22] = [
+const OF_DECODERS: [Tolerance; 27] = [
     Tolerance::BareStatus,
     Tolerance::StatusUriAfterEntry,
     Tolerance::BareMoObject,
@@ -153,6 +153,11 @@ const OF_DECODERS: [Tolerance; 22] = [
     Tolerance::UnterminatedString,
     Tolerance::StrayLiteral,
     Tolerance::Padding,
+    Tolerance::MissingPageSwitch,
+    Tolerance::MissingProperties,
+    Tolerance::LooseWhiteSpace,
+    Tolerance::AbsoluteTndsPath,
+    Tolerance::StrayTndsElement,
 ];
 
 #[test]
@@ -160,7 +165,7 @@ fn every_tolerance_of_the_decoders_has_a_vector() {
     let dm2 = ["initiation", "request", "response", "mo_data", "multipart", "notification", "cloud"];
     let folders = dm2.map(|folder| format!("vectors/dm2/{folder}"));
     let mut used = BTreeSet::new();
-    for folder in folders.iter().map(String::as_str).chain(["vectors/dm1/message"]) {
+    for folder in folders.iter().map(String::as_str).chain(["vectors/dm1/message", "vectors/dm1/tnds"]) {
         for case in cases(folder, "expected") {
             let text = String::from_utf8(case.bytes).unwrap();
             let list = text.lines().next().unwrap().strip_prefix("tolerances: ").unwrap();
