@@ -12,6 +12,10 @@ pub const REQUEST_JSON: &str = "application/vnd.oma.dm.request+json";
 pub const RESPONSE_JSON: &str = "application/vnd.oma.dm.response+json";
 /// `application/dmmo+json`, MO data.
 pub const DMMO_JSON: &str = "application/dmmo+json";
+/// `application/vnd.syncml.dm+xml`, a message of DM 1.x in XML.
+pub const SYNCML_DM_XML: &str = "application/vnd.syncml.dm+xml";
+/// `application/vnd.syncml.dm+wbxml`, a message of DM 1.x in WBXML.
+pub const SYNCML_DM_WBXML: &str = "application/vnd.syncml.dm+wbxml";
 /// `multipart/form-data`, Package#3 with data.
 pub const FORM_DATA: &str = "multipart/form-data";
 /// `text/plain`.

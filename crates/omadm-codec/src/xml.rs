@@ -293,3 +293,13 @@ const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 fn wants_escape(octet: u8) -> bool {
     matches!(octet, b'&' | b'<' | b'>' | b'\r' | 0xEF) || (octet < 0x20 && !matches!(octet, b'\n' | b'\t'))
 }
+
+/// Octets of a character as [`escape_into`] writes it.
+pub(crate) fn escaped_length(character: char) -> usize {
+    match character {
+        '&' | '\r' => 5,
+        '<' | '>' => 4,
+        character if is_xml_char(character) => character.len_utf8(),
+        _ => REPLACEMENT.len(),
+    }
+}

@@ -8,8 +8,8 @@ use super::element::{Element, MetInf, Page, SyncMl};
 use super::event::{Event, Pull, Tag, WbxmlReader, XmlReader, trim};
 use super::form::{Encoding, Form};
 use super::message::{
-    Alert, Command, Container, ContainerKind, Credentials, Data, Header, Item, Location, Message, Operation,
-    OperationKind, Results, Status, Unknown,
+    Alert, AlertCode, Command, Container, ContainerKind, Credentials, Data, Header, Item, Location, Message,
+    Operation, OperationKind, Results, Status, Unknown,
 };
 use super::meta::{Mark, Meta};
 use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
@@ -371,7 +371,22 @@ fn alert<'a, S: Pull<'a>>(source: &mut S) -> Result<Alert<'a>> {
             _ => source.skip()?,
         }
     }
-    Ok(Alert { id: id.unwrap_or_default(), code: code.unwrap_or_default(), correlator, items })
+    let code = code.unwrap_or_default();
+    if AlertCode::parse(&code) == Some(AlertCode::SessionlessReport) {
+        items.iter_mut().for_each(unescaped);
+    }
+    Ok(Alert { id: id.unwrap_or_default(), code, correlator, items })
+}
+
+/// The characters of a report without a session stand in OPAQUE where XML has CDATA.
+fn unescaped(item: &mut Item<'_>) {
+    let text = match &item.data {
+        Some(Data::Opaque(Cow::Borrowed(octets))) => std::str::from_utf8(octets).ok(),
+        _ => None,
+    };
+    if let Some(text) = text {
+        item.data = Some(Data::Text(Cow::Borrowed(text)));
+    }
 }
 
 fn item<'a, S: Pull<'a>>(source: &mut S) -> Result<Item<'a>> {

@@ -261,9 +261,7 @@ fn write_alert(sink: &mut impl Push, alert: &Alert<'_>, old: bool) {
     let code = Some(alert.code.as_ref()).filter(|code| !code.is_empty());
     optional(sink, SyncMl::Data, code);
     optional(sink, SyncMl::Correlator, alert.correlator.as_deref().filter(|_| !old));
-    // DM 1.3 Sessionless Reporting §5.1.
-    let escaped = AlertCode::parse(&alert.code) == Some(AlertCode::SessionlessReport);
-    write_items(sink, &alert.items, escaped);
+    write_items(sink, &alert.items, AlertCode::parse(&alert.code) == Some(AlertCode::SessionlessReport));
 }
 
 fn write_operation(sink: &mut impl Push, operation: &Operation<'_>, old: bool) {
@@ -281,14 +279,14 @@ fn write_container(sink: &mut impl Push, container: &Container<'_>, old: bool) {
     }
 }
 
-/// `Item`s; `cdata` wants their `Data` in CDATA, where there is that.
-fn write_items(sink: &mut impl Push, items: &[Item<'_>], cdata: bool) {
+/// `Item`s; the `Data` of a report without a session must not be escaped (`DM 1.3 Sessionless Reporting §5.1`).
+fn write_items(sink: &mut impl Push, items: &[Item<'_>], report: bool) {
     for item in items {
-        sink.within(SyncMl::Item, |sink| write_item(sink, item, cdata));
+        sink.within(SyncMl::Item, |sink| write_item(sink, item, report));
     }
 }
 
-fn write_item(sink: &mut impl Push, item: &Item<'_>, cdata: bool) {
+fn write_item(sink: &mut impl Push, item: &Item<'_>, report: bool) {
     for (element, uri) in [(SyncMl::Target, &item.target), (SyncMl::Source, &item.source)] {
         if let Some(uri) = uri {
             sink.within(element, |sink| sink.leaf(SyncMl::LocUri, uri));
@@ -299,11 +297,12 @@ fn write_item(sink: &mut impl Push, item: &Item<'_>, cdata: bool) {
         None => {}
         Some(Data::Text(text)) if text.is_empty() => sink.empty(SyncMl::Data),
         Some(Data::Text(text)) => {
-            let document = item.meta.format.as_deref() == Some("xml") && !item.more && text.contains('<');
-            sink.within(
-                SyncMl::Data,
-                |sink| if cdata || document { sink.cdata(text) } else { sink.text(text) },
-            );
+            let markup = item.meta.format.as_deref() == Some("xml") && !item.more && text.contains('<');
+            sink.within(SyncMl::Data, |sink| match (report, markup) {
+                (true, _) => sink.cdata(text),
+                (false, true) => sink.markup(text),
+                (false, false) => sink.text(text),
+            });
         }
         Some(Data::Opaque(octets)) => sink.within(SyncMl::Data, |sink| sink.opaque(octets)),
     }

@@ -234,11 +234,15 @@ pub trait Push {
     fn empty(&mut self, element: impl Into<Element>);
     /// Characters, escaped as the encoding wants it.
     fn text(&mut self, text: &str);
-    /// Characters that are markup of a document of their own: CDATA in XML.
+    /// Characters that must not be escaped: CDATA in XML, OPAQUE in WBXML.
     fn cdata(&mut self, text: &str);
     /// Octets: OPAQUE in WBXML, base64 in XML.
     fn opaque(&mut self, octets: &[u8]);
 
+    /// Characters that are a document of their own: CDATA in XML, a string in WBXML.
+    fn markup(&mut self, text: &str) {
+        self.cdata(text);
+    }
     /// An element with characters.
     fn leaf(&mut self, element: impl Into<Element>, text: &str) {
         if text.is_empty() {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::message::Version;
-use super::wbxml::WbxmlVersion;
+use super::message::{Data, Version};
+use super::wbxml::{WbxmlVersion, number_length};
+use crate::xml::escaped_length;
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,4 +56,39 @@ impl Form {
             Self::Wbxml(_) => Encoding::Wbxml,
         }
     }
+
+    /// How many octets of `data`, from its front, fit into a message that may grow by `room` octets, and in which its `Data` is still
+    /// empty (not absent). Characters stay whole.
+    #[must_use]
+    pub fn fitting(self, data: &Data<'_>, room: usize) -> usize {
+        match (self, data) {
+            // <Data/> becomes <Data></Data>, in which four characters stand for three octets.
+            (Self::Xml, Data::Opaque(octets)) => octets.len().min(room.saturating_sub(6) / 4 * 3),
+            (Self::Xml, Data::Text(text)) => prefix(text, room.saturating_sub(6), escaped_length),
+            // A token begins the string, a zero octet ends it, and END its element.
+            (Self::Wbxml(_), Data::Text(text)) if !text.contains('\0') => {
+                prefix(text, room.saturating_sub(3), char::len_utf8)
+            }
+            (Self::Wbxml(_), Data::Text(text)) => {
+                prefix(text, fitting_opaque(text.len(), room), char::len_utf8)
+            }
+            (Self::Wbxml(_), Data::Opaque(octets)) => fitting_opaque(octets.len(), room),
+        }
+    }
+}
+
+/// Octets of the characters from the front that have at most `room` octets as they are written.
+fn prefix(text: &str, room: usize, length: impl Fn(char) -> usize) -> usize {
+    let mut used = 0;
+    let mut fits = |character| {
+        used += length(character);
+        used <= room
+    };
+    text.chars().take_while(|character| fits(*character)).map(char::len_utf8).sum()
+}
+
+/// Octets out of `length` for which an OPAQUE has room: with its token, the length, and END.
+fn fitting_opaque(length: usize, room: usize) -> usize {
+    let most = length.min(room.saturating_sub(3));
+    (most.saturating_sub(4)..=most).rev().find(|count| count + 2 + number_length(*count) <= room).unwrap_or(0)
 }

@@ -219,7 +219,7 @@ pub struct Item<'a> {
 pub enum Data<'a> {
     /// Characters: text or CDATA in XML (entities resolved), strings in WBXML. Markup below `Data` in XML is here as written.
     Text(Cow<'a, str>),
-    /// OPAQUE of WBXML. In XML it is sent as base64, and never decoded to.
+    /// OPAQUE of WBXML, but in Alert 1230, where it stands for CDATA. In XML it is sent as base64, and never decoded to.
     Opaque(Cow<'a, [u8]>),
 }
 

@@ -4,8 +4,8 @@ mod read;
 mod write;
 
 pub use read::WbxmlReader;
-pub(in crate::dm1) use write::Place;
 pub use write::WbxmlWriter;
+pub(in crate::dm1) use write::{Place, number_length};
 
 /// Tokens that mean the same in every code space (`WAP-192 §7.1`).
 mod global {

@@ -103,8 +103,12 @@ impl Push for WbxmlWriter {
         self.out.push(0);
     }
 
-    fn cdata(&mut self, text: &str) {
+    fn markup(&mut self, text: &str) {
         self.text(text);
+    }
+
+    fn cdata(&mut self, text: &str) {
+        self.opaque(text.as_bytes());
     }
 
     fn opaque(&mut self, octets: &[u8]) {
@@ -125,4 +129,9 @@ pub(super) fn number(value: u32, out: &mut Vec<u8>) {
     }
     let [.., group] = value.to_be_bytes();
     out.push(group & 0x7F);
+}
+
+/// Octets of a length as an `mb_u_int32`.
+pub(in crate::dm1) fn number_length(value: usize) -> usize {
+    [1 << 7, 1 << 14, 1 << 21, 1 << 28].iter().filter(|limit| value >= **limit).count() + 1
 }

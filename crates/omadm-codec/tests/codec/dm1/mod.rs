@@ -1,4 +1,6 @@
 //! DM 1.x: SyncML messages and what they are made of.
 
+mod bounds;
+mod encoder;
 mod messages;
 mod tokens;
