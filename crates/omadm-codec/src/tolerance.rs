@@ -89,6 +89,8 @@ pub enum Tolerance {
     AbsoluteTndsPath,
     /// An element of DDF that has no place in TNDS, such as `DFProperties`, `Name` or `Size`.
     StrayTndsElement,
+    /// A DM 1.x message under a media type that is not of DM, or not of its encoding.
+    LooseMediaType,
 }
 
 impl Tolerance {
@@ -134,6 +136,7 @@ impl Tolerance {
         Self::LooseWhiteSpace,
         Self::AbsoluteTndsPath,
         Self::StrayTndsElement,
+        Self::LooseMediaType,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -180,6 +183,7 @@ impl Tolerance {
             Self::LooseWhiteSpace => "loose-white-space",
             Self::AbsoluteTndsPath => "absolute-tnds-path",
             Self::StrayTndsElement => "stray-tnds-element",
+            Self::LooseMediaType => "loose-media-type",
         }
     }
 }

@@ -16,8 +16,19 @@
 //! the message [`repeats`] the one answered last (then send that reply again), call [`step`], store everything the [`Step`] says in one batch,
 //! and send its reply.
 
+mod auth;
+mod batch;
+mod compile;
+mod hear;
+mod later;
+mod message;
+mod object;
+mod reply;
+mod settle;
 mod state;
+mod step;
 mod task;
+mod values;
 
 use std::time::Duration;
 
@@ -28,7 +39,9 @@ use omadm_codec::{Leniency, Limits, Tolerance};
 use omadm_mo::{Format, Time, Value};
 use serde::{Deserialize, Serialize};
 
+pub use message::{DM_WBXML, DM_XML, Incoming, admit, decode};
 pub use state::State;
+pub use step::{repeats, step};
 pub use task::{Choice, Content, Echo, Existence, InputType, Listing, Question, QuestionKind, RawItem, Task};
 
 /// Settings of a server engine.

@@ -22,8 +22,8 @@ pub struct State {
     pub(super) said: u64,
     /// When that was, in microseconds of [`Time`].
     pub(super) updated: i64,
-    /// The session is over.
-    pub(super) ended: bool,
+    /// How far it is.
+    pub(super) phase: Phase,
     /// How the device proved itself; `None`: by its transport.
     pub(super) client: Option<Proven>,
     /// How the server does.
@@ -48,8 +48,6 @@ pub struct State {
     pub(super) due: Vec<Due>,
     /// DevInfo has come, or was asked for.
     pub(super) knows_device: bool,
-    /// Who began: 1200 or 1201.
-    pub(super) alert: Option<u16>,
 }
 
 impl State {
@@ -61,7 +59,7 @@ impl State {
     /// Whether the session is over.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.ended
+        self.phase != Phase::Open
     }
     /// When the last message was answered.
     #[must_use]
@@ -84,6 +82,17 @@ impl State {
             .find(|version| version.ver_proto() == self.dialect.1)
             .unwrap_or(Version::Dm12)
     }
+}
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Phase {
+    /// Commands may be out.
+    Open,
+    /// Nothing was left to do. The device may have a last word, such as a nonce.
+    Complete,
+    /// One side gave it up.
+    Aborted,
 }
 
 /// How a device proved itself.
@@ -127,8 +136,12 @@ pub(super) struct Flight {
     pub(super) stage: Stage,
     /// What came of it so far.
     pub(super) heard: Heard,
-    /// Octets of its object that were sent, if that is not complete.
+    /// Its object goes in several messages: octets sent before this one.
+    pub(super) start: u64,
+    /// Octets sent with this one, if that is not all.
     pub(super) chunk: Option<u64>,
+    /// Nodes that a walk read before, and those that it has to read: the first of them with this command.
+    pub(super) walk: (Vec<Told>, Vec<String>),
 }
 
 /// What came of a command.
@@ -159,6 +172,10 @@ pub(super) enum Stage {
     StructData,
     /// `?list=Struct`.
     Struct,
+    /// `?list=MORoot`.
+    MoRoot,
+    /// `?list=MORootData`.
+    MoRootData,
     /// Node by node.
     Walk,
 }
@@ -176,8 +193,15 @@ pub(super) struct Progress {
     pub(super) sent: u64,
 }
 
+impl Progress {
+    /// Of a command that was not sent yet.
+    pub(super) fn first(seq: Option<i64>) -> Self {
+        Self { seq, stage: Stage::First, nodes: Vec::new(), ahead: Vec::new(), sent: 0 }
+    }
+}
+
 /// A node as a device told of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Told {
     pub(super) uri: String,
     pub(super) format: Option<String>,
@@ -237,6 +261,5 @@ pub(super) struct Due {
     pub(super) msg_ref: String,
     pub(super) cmd_ref: String,
     pub(super) cmd: String,
-    pub(super) target_ref: Option<String>,
     pub(super) code: u16,
 }

@@ -1,0 +1,470 @@
+//! Which commands go into the next message, and how.
+
+use std::collections::BTreeSet;
+
+use omadm_codec::dm1::{
+    Command, Container, ContainerKind, Data, Encoder, Item, Meta, Operation, OperationKind,
+};
+
+use super::compile::{Ids, Speech, about, carried, command, get, name};
+use super::settle::quarantined;
+use super::state::{Bounds, Flight, Heard, Progress, Stage};
+use super::task::{Content, Existence, Listing, Task};
+use super::{Capabilities, CommandResult, Config, Pending, Verdict};
+use crate::dm1::explain::sentence;
+use crate::dm1::status::code;
+
+/// Leaves that are read if a device does not tell DevInfo (`DM 1.3 STDOBJ §5.3.2`).
+const DEVICE_INFO: [&str; 5] =
+    ["./DevInfo/DevId", "./DevInfo/Man", "./DevInfo/Mod", "./DevInfo/DmV", "./DevInfo/Lang"];
+/// Least octets of an object that make a chunk worth its message.
+const LEAST_CHUNK: usize = 64;
+
+/// A command that is to be sent.
+pub(super) struct Candidate<'q> {
+    /// `None`: DevInfo.
+    pending: Option<&'q Pending>,
+    progress: Progress,
+    /// It was not sent in this session.
+    is_new: bool,
+}
+
+/// The commands to be sent, in the order of their sequence, those first that need another message. `results` are verdicts of this step.
+pub(super) fn candidates<'q>(
+    config: &Config,
+    capabilities: &Capabilities,
+    open: Vec<Progress>,
+    queue: &'q [Pending],
+    results: &mut Vec<CommandResult>,
+) -> Vec<Candidate<'q>> {
+    let settled: BTreeSet<i64> =
+        results.iter().filter(|result| !matches!(result.verdict, Verdict::Again(_))).map(|r| r.seq).collect();
+    let mut chosen: Vec<Candidate<'q>> = Vec::new();
+    for progress in open {
+        match progress.seq {
+            None => chosen.push(Candidate { pending: None, progress, is_new: false }),
+            // What is no longer queued was cancelled.
+            Some(seq) => {
+                chosen.extend(queue.iter().find(|pending| pending.seq == seq).map(|pending| Candidate {
+                    pending: Some(pending),
+                    progress,
+                    is_new: false,
+                }))
+            }
+        }
+    }
+    let under_way: BTreeSet<i64> = chosen.iter().filter_map(|candidate| candidate.progress.seq).collect();
+    let mut fresh: Vec<&Pending> = queue
+        .iter()
+        .filter(|pending| {
+            !settled.contains(&pending.seq) && !under_way.contains(&pending.seq) && !pending.accepted
+        })
+        .collect();
+    fresh.sort_by_key(|pending| pending.seq);
+    for pending in fresh {
+        match sendable(config, capabilities, pending) {
+            Ok(stage) => {
+                let progress = Progress { stage, ..Progress::first(Some(pending.seq)) };
+                chosen.push(Candidate { pending: Some(pending), progress, is_new: true });
+            }
+            Err(result) => results.push(*result),
+        }
+    }
+    chosen
+}
+
+/// At which stage a command begins, or why it is not sent.
+fn sendable(
+    config: &Config,
+    capabilities: &Capabilities,
+    pending: &Pending,
+) -> Result<Stage, Box<CommandResult>> {
+    let task = match &pending.task {
+        Ok(task) => task,
+        Err(reason) => {
+            let reason = format!("the queued command cannot be read: {reason}");
+            return Err(Box::new(quarantined(pending.seq, &reason)));
+        }
+    };
+    let (name, about) = (name(task, Stage::First), about(task));
+    if pending.attempts >= config.max_attempts {
+        let attempts = pending.attempts;
+        let reason = format!("{name} {about} was sent {attempts} times without a final answer");
+        return Err(Box::new(quarantined(pending.seq, &reason)));
+    }
+    if capabilities.windows && matches!(task, Task::Copy { .. } | Task::Ask(_)) {
+        let told = sentence(name, &about, code::UNSUPPORTED_FEATURE);
+        return Err(Box::new(failed(pending.seq, code::UNSUPPORTED_FEATURE, told)));
+    }
+    Ok(match task {
+        Task::List { how, .. } => first_way(*how, capabilities),
+        _ => Stage::First,
+    })
+}
+
+fn failed(seq: i64, code: u16, sentence: String) -> CommandResult {
+    let verdict = Verdict::Failed(code);
+    CommandResult { seq, verdict, data: None, detail: None, sentence: Some(sentence) }
+}
+
+/// The first way to list that the device is not known to lack.
+fn first_way(how: Listing, capabilities: &Capabilities) -> Stage {
+    let lacks_data = capabilities.windows || capabilities.struct_data == Some(false);
+    match how {
+        Listing::Tnds if !capabilities.windows && capabilities.tnds != Some(false) => Stage::Tnds,
+        Listing::Tnds | Listing::StructData if !lacks_data => Stage::StructData,
+        Listing::Struct if !lacks_data => Stage::Struct,
+        Listing::MoRoot => Stage::MoRoot,
+        Listing::MoRootData => Stage::MoRootData,
+        Listing::Tnds | Listing::StructData | Listing::Struct | Listing::Walk => Stage::Walk,
+    }
+}
+
+/// What goes into a message.
+#[derive(Debug, Default)]
+pub(super) struct Packed {
+    pub(super) flights: Vec<Flight>,
+    /// `CmdID` of the Sequence around them.
+    pub(super) wrapper: Option<u32>,
+    /// Commands that are sent for the first time in this session.
+    pub(super) sends: Vec<i64>,
+    /// Commands that cannot be sent.
+    pub(super) failed: Vec<CommandResult>,
+    /// What is under way and found no room.
+    pub(super) open: Vec<Progress>,
+    /// More has to follow in the same package.
+    pub(super) is_unfinished: bool,
+}
+
+/// Packs commands into a message.
+pub(super) struct Packer<'p> {
+    pub(super) config: &'p Config,
+    pub(super) capabilities: &'p Capabilities,
+    pub(super) speech: Speech,
+    pub(super) peer: Bounds,
+    /// `MsgID` of the message.
+    pub(super) message: u64,
+    /// Largest message, in octets.
+    pub(super) limit: usize,
+    pub(super) encoder: &'p mut Encoder,
+    pub(super) ids: &'p mut Ids,
+    /// Nothing but the status of the header stands in the message.
+    pub(super) is_bare: bool,
+}
+
+impl Packer<'_> {
+    /// Takes as many commands from the first on as belong together and fit.
+    pub(super) fn pack(&mut self, candidates: Vec<Candidate<'_>>) -> Packed {
+        let mut packed = Packed::default();
+        let mut rest = candidates.into_iter().peekable();
+        while packed.flights.is_empty() && !packed.is_unfinished {
+            let Some(first) = rest.next() else { break };
+            let mut group = vec![first];
+            while let Some(next) = rest.next_if(|next| self.may_follow(&group, next)) {
+                group.push(next);
+            }
+            let left = self.put(group, &mut packed);
+            packed.open.extend(left.into_iter().filter(|left| !left.is_new).map(|left| left.progress));
+        }
+        packed.open.extend(rest.filter(|left| !left.is_new).map(|left| left.progress));
+        packed
+    }
+
+    /// Whether a command may be in the message of others, behind them.
+    fn may_follow(&self, group: &[Candidate<'_>], next: &Candidate<'_>) -> bool {
+        let tasks = || group.iter().chain([next]).map(task_of);
+        let alone = |candidate: &Candidate<'_>| self.goes_alone(candidate);
+        let ordered = self.capabilities.windows
+            || self.capabilities.sequence != Some(false)
+            || tasks().all(|task| task.is_none_or(reads));
+        group.len() < self.config.max_commands.max(1) && ordered && !group.iter().chain([next]).any(alone)
+    }
+
+    /// Whether what comes behind a command has to wait for its answer.
+    fn goes_alone(&self, candidate: &Candidate<'_>) -> bool {
+        let last_attempt = candidate.pending.is_some_and(|pending| {
+            pending.attempts > 0 && pending.attempts.saturating_add(1) >= self.config.max_attempts
+        });
+        let answered_first = match task_of(candidate) {
+            None => false,
+            Some(Task::Set { existence: Existence::Unknown, .. }) => true,
+            Some(Task::List { .. } | Task::Ask(_) | Task::Atomic(_) | Task::Sequence(_)) => true,
+            Some(
+                Task::Get { .. }
+                | Task::Set { .. }
+                | Task::Delete { .. }
+                | Task::Exec { .. }
+                | Task::Copy { .. }
+                | Task::Raw { .. },
+            ) => false,
+        };
+        last_attempt || answered_first || (candidate.pending.is_some() && !candidate.is_new)
+    }
+
+    /// Puts commands into the message; gives back those that found no room.
+    fn put<'q>(&mut self, mut group: Vec<Candidate<'q>>, packed: &mut Packed) -> Vec<Candidate<'q>> {
+        let ordered = group.len() > 1 && !group.iter().all(|one| task_of(one).is_none_or(reads));
+        if ordered && !self.capabilities.windows {
+            self.put_sequence(&mut group, packed);
+        } else {
+            while !group.is_empty() {
+                if !self.put_one(&mut group, packed) {
+                    break;
+                }
+            }
+        }
+        group
+    }
+
+    /// Puts the first of a group into the message; says no if there is no room for it.
+    fn put_one(&mut self, group: &mut Vec<Candidate<'_>>, packed: &mut Packed) -> bool {
+        let Some(first) = group.first() else { return false };
+        let before = self.ids.clone();
+        let said = match self.say(first) {
+            Ok(said) => said,
+            Err((code, reason)) => {
+                packed.failed.extend(first.progress.seq.map(|seq| failed(seq, code, reason)));
+                group.remove(0);
+                return true;
+            }
+        };
+        let too_large = self.beyond_object(&said);
+        if !too_large && first.progress.sent == 0 && self.encoder.push_within(&said, self.limit) {
+            let flight = self.flight(first, &said, 0, None);
+            packed.sends.extend(first.progress.seq.filter(|_| first.is_new));
+            packed.flights.push(flight);
+            group.remove(0);
+            return true;
+        }
+        *self.ids = before;
+        if packed.flights.is_empty() {
+            return self.put_large(group, too_large, packed);
+        }
+        false
+    }
+
+    fn say<'q>(&mut self, candidate: &Candidate<'q>) -> Result<Command<'q>, (u16, String)> {
+        match task_of(candidate) {
+            Some(task) => command(task, &candidate.progress, self.speech, self.ids),
+            None => Ok(get(DEVICE_INFO.into_iter().map(Into::into), self.ids)),
+        }
+    }
+
+    fn flight(
+        &self,
+        candidate: &Candidate<'_>,
+        said: &Command<'_>,
+        start: u64,
+        chunk: Option<u64>,
+    ) -> Flight {
+        let (id, parts) = match said {
+            Command::Container(container) => (&container.id, container.commands.len()),
+            Command::Operation(operation) => (&operation.id, 0),
+            Command::Alert(alert) => (&alert.id, 0),
+            Command::Status(status) => (&status.id, 0),
+            Command::Results(results) => (&results.id, 0),
+            Command::Unknown(unknown) => (&unknown.id, 0),
+        };
+        let progress = &candidate.progress;
+        Flight {
+            seq: progress.seq,
+            message: self.message,
+            command: id.parse().unwrap_or_default(),
+            parts: u32::try_from(parts).unwrap_or(u32::MAX),
+            stage: progress.stage,
+            heard: Heard::default(),
+            start,
+            chunk,
+            walk: (progress.nodes.clone(), progress.ahead.clone()),
+        }
+    }
+
+    /// Puts as many commands as fit into one Sequence, so that they are executed in their order (`DM 1.3 PROTO §8`).
+    fn put_sequence(&mut self, group: &mut Vec<Candidate<'_>>, packed: &mut Packed) {
+        let (before, place) = (self.ids.clone(), self.encoder.place());
+        let wrapper = self.ids.next();
+        let mut inside: Vec<Command<'_>> = Vec::new();
+        let mut taken = 0;
+        for candidate in group.iter() {
+            let so_far = self.ids.clone();
+            let Ok(said) = self.say(candidate) else { break };
+            inside.push(said);
+            let whole = sequence(wrapper, std::mem::take(&mut inside));
+            let fits = !self.beyond_object(&whole) && self.encoder.push_within(&whole, self.limit);
+            self.encoder.rewind(place);
+            let Command::Container(Container { commands, .. }) = whole else { break };
+            inside = commands;
+            if !fits {
+                inside.pop();
+                *self.ids = so_far;
+                break;
+            }
+            taken += 1;
+        }
+        if taken < 2 {
+            *self.ids = before;
+            self.put_one(group, packed);
+            return;
+        }
+        for (candidate, said) in group.iter().zip(&inside) {
+            packed.flights.push(self.flight(candidate, said, 0, None));
+            packed.sends.extend(candidate.progress.seq.filter(|_| candidate.is_new));
+        }
+        packed.wrapper = Some(wrapper);
+        self.encoder.push(&sequence(wrapper, inside));
+        group.drain(..taken);
+    }
+
+    /// Whether a command carries an object beyond what the device takes.
+    fn beyond_object(&self, said: &Command<'_>) -> bool {
+        let Some(most) = self.peer.object else { return false };
+        let larger = |item: &Item<'_>| item.data.as_ref().is_some_and(|data| length(data) > most);
+        match said {
+            Command::Operation(operation) => operation.items.iter().any(larger),
+            Command::Container(container) => {
+                container.commands.iter().any(|command| self.beyond_object(command))
+            }
+            Command::Status(_) | Command::Results(_) | Command::Alert(_) | Command::Unknown(_) => false,
+        }
+    }
+
+    /// Puts a part of the first of a group into the message, or fails it. Says whether to go on with the next one.
+    fn put_large(&mut self, group: &mut Vec<Candidate<'_>>, too_large: bool, packed: &mut Packed) -> bool {
+        let Some(first) = group.first() else { return false };
+        let (task, is_new) = (task_of(first), first.is_new);
+        let content = task.and_then(single).filter(|_| !too_large && self.takes_chunks());
+        if let Some((task, content)) = task.zip(content)
+            && let Some((said, start, chunk)) = self.chunk(task, &first.progress, content)
+        {
+            packed.flights.push(self.flight(first, &said, start, chunk));
+            packed.sends.extend(first.progress.seq.filter(|_| is_new));
+            packed.is_unfinished = chunk.is_some();
+            group.remove(0);
+            return false;
+        }
+        if !self.is_bare && !too_large {
+            // Statuses took the room. What is left may go into the next message.
+            packed.is_unfinished = true;
+            return false;
+        }
+        let describe = task.map(|task| (name(task, first.progress.stage), about(task)));
+        let (name, about) = describe.unwrap_or(("Get", "./DevInfo".into()));
+        let told = sentence(name, &about, code::TOO_LARGE);
+        packed.failed.extend(first.progress.seq.map(|seq| failed(seq, code::TOO_LARGE, told)));
+        group.remove(0);
+        true
+    }
+
+    fn takes_chunks(&self) -> bool {
+        self.capabilities.large_objects != Some(false) && !self.capabilities.windows
+    }
+
+    /// Puts the next part of an object into the message: the command, where the part begins, and where it ends unless that is the end
+    /// of the object.
+    fn chunk<'q>(
+        &mut self,
+        task: &'q Task,
+        progress: &Progress,
+        content: &'q Content,
+    ) -> Option<(Command<'q>, u64, Option<u64>)> {
+        let (_, data) = carried(content, self.speech);
+        let (data, start) = (data?, usize::try_from(progress.sent).ok()?);
+        let empty = self.encoder.length(false);
+        let mut room = self.limit.checked_sub(empty)?;
+        loop {
+            let before = self.ids.clone();
+            let mut said = command(task, progress, self.speech, self.ids).ok()?;
+            let (part, end) = part(&data, start, room)?;
+            let total = length(&data);
+            let is_last = u64::try_from(end).ok()? >= total;
+            let Command::Operation(Operation { items, .. }) = &mut said else { return None };
+            let item = items.first_mut()?;
+            item.data = Some(part);
+            item.more = !is_last;
+            item.meta.size = (start == 0).then_some(total);
+            if self.encoder.push_within(&said, self.limit) {
+                let chunk = if is_last { None } else { u64::try_from(end).ok() };
+                return Some((said, progress.sent, chunk));
+            }
+            *self.ids = before;
+            // Less by the octets around it, or by what has to be escaped.
+            room = room.checked_sub((room / 8).max(16)).filter(|room| *room >= LEAST_CHUNK)?;
+        }
+    }
+}
+
+fn task_of<'q>(candidate: &Candidate<'q>) -> Option<&'q Task> {
+    candidate.pending.and_then(|pending| pending.task.as_ref().ok())
+}
+
+/// Whether a task changes nothing, so that its place among others of its kind does not matter.
+fn reads(task: &Task) -> bool {
+    match task {
+        Task::Get { .. } | Task::List { .. } | Task::Raw { kind: OperationKind::Get, .. } => true,
+        Task::Set { .. }
+        | Task::Delete { .. }
+        | Task::Exec { .. }
+        | Task::Copy { .. }
+        | Task::Ask(_)
+        | Task::Atomic(_)
+        | Task::Sequence(_)
+        | Task::Raw { .. } => false,
+    }
+}
+
+/// The content of a task that is one item, which can go in several messages.
+fn single(task: &Task) -> Option<&Content> {
+    match task {
+        Task::Set { content, .. } => Some(content),
+        Task::Exec { content, .. } => content.as_ref(),
+        Task::Raw { items, .. } => match items.as_slice() {
+            [only] => only.content.as_ref(),
+            _ => None,
+        },
+        Task::Get { .. }
+        | Task::List { .. }
+        | Task::Delete { .. }
+        | Task::Copy { .. }
+        | Task::Ask(_)
+        | Task::Atomic(_)
+        | Task::Sequence(_) => None,
+    }
+}
+
+fn sequence(id: u32, commands: Vec<Command<'_>>) -> Command<'_> {
+    let (kind, id) = (ContainerKind::Sequence, id.to_string().into());
+    Command::Container(Container { kind, id, meta: Meta::default(), commands })
+}
+
+fn length(data: &Data<'_>) -> u64 {
+    let octets = match data {
+        Data::Text(text) => text.len(),
+        Data::Opaque(octets) => octets.len(),
+    };
+    u64::try_from(octets).unwrap_or(u64::MAX)
+}
+
+/// A part of data from an octet on, at most so long, and where it ends. Text is cut between characters, and after whole groups of four
+/// so that base64 can be read by itself.
+fn part<'d>(data: &Data<'d>, start: usize, most: usize) -> Option<(Data<'d>, usize)> {
+    match data {
+        Data::Text(text) => {
+            let rest = text.get(start..)?;
+            let mut end = rest.len().min(most);
+            if end < rest.len() {
+                end -= end % 4;
+                while !rest.is_char_boundary(end) {
+                    end -= 1;
+                }
+            }
+            let part = rest.get(..end).filter(|part| !part.is_empty() || rest.is_empty())?;
+            Some((Data::Text(part.to_owned().into()), start + end))
+        }
+        Data::Opaque(octets) => {
+            let rest = octets.get(start..)?;
+            let end = rest.len().min(most);
+            let part = rest.get(..end).filter(|part| !part.is_empty() || rest.is_empty())?;
+            Some((Data::Opaque(part.to_vec().into()), start + end))
+        }
+    }
+}

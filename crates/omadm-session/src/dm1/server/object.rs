@@ -1,0 +1,151 @@
+//! Objects of a device that come in several messages (`DM 1.3 PROTO §7`).
+
+use omadm_codec::dm1::{Item, Meta};
+use omadm_mo::{Format, Value};
+
+use super::hear::Hearing;
+use super::state::{Carried, Incomplete, Told};
+use crate::dm1::status::code;
+
+/// An item with the command that carries it.
+pub(super) struct Object<'i> {
+    /// Name of the command.
+    pub(super) command: &'i str,
+    /// What the command answers.
+    pub(super) refs: (String, String),
+    pub(super) item: &'i Item<'i>,
+    /// `Meta` of the command.
+    pub(super) meta: &'i Meta<'i>,
+}
+
+/// What became of an item.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// It is complete; its address is empty if it has none.
+    Whole(Told),
+    /// The rest is to come.
+    Buffered,
+    /// It is not taken: a status, and the end of a sentence.
+    Faulty(u16, String),
+}
+
+impl Hearing<'_> {
+    /// Takes an item, or a part of it.
+    pub(super) fn object(&mut self, object: &Object<'_>) -> Taken {
+        let open = self.state.incoming.take();
+        let open = match open {
+            Some(open) if continues(&open, object) => {
+                self.continued = true;
+                Some(open)
+            }
+            Some(open) => {
+                self.state.incoming = Some(open);
+                self.break_off();
+                None
+            }
+            None => None,
+        };
+        match (open, object.item.more) {
+            (None, false) => Taken::Whole(whole(object)),
+            (None, true) => {
+                self.continued = true;
+                self.keep(begin(object))
+            }
+            (Some(mut open), more) => {
+                if let Some(data) = &object.item.data
+                    && !append(&mut open.data, Carried::of(data))
+                {
+                    return Taken::Faulty(
+                        code::SIZE_MISMATCH,
+                        "its parts are text and octets by turns".into(),
+                    );
+                }
+                if more { self.keep(open) } else { complete(open, self.config.max_object) }
+            }
+        }
+    }
+
+    /// Keeps what came, unless it is too much.
+    fn keep(&mut self, open: Incomplete) -> Taken {
+        let most = self.config.max_object;
+        if open.size.unwrap_or_default() > most || length(&open.data) > open.size.unwrap_or(most).min(most) {
+            let reason = format!("it is larger than it said, or than {most} octets");
+            return Taken::Faulty(code::TOO_LARGE, reason);
+        }
+        self.state.incoming = Some(open);
+        Taken::Buffered
+    }
+
+    /// Gives up the object that is open: another came before its end.
+    pub(super) fn break_off(&mut self) {
+        if let Some(open) = self.state.incoming.take() {
+            let about = open.source.as_deref().or(open.target.as_deref()).unwrap_or_default();
+            self.notes.push(format!("an object of {} {about} broke off", open.command));
+            self.said.broken.push((open.source, open.target));
+        }
+    }
+}
+
+fn continues(open: &Incomplete, object: &Object<'_>) -> bool {
+    open.command == object.command
+        && open.refs == object.refs
+        && open.source.as_deref() == object.item.source.as_deref()
+        && open.target.as_deref() == object.item.target.as_deref()
+}
+
+fn whole(object: &Object<'_>) -> Told {
+    Told::of(object.item, object.meta).unwrap_or_else(|| {
+        // An event may have no address.
+        let nowhere = Item { source: Some("".into()), ..object.item.clone() };
+        Told::of(&nowhere, object.meta).unwrap_or_default()
+    })
+}
+
+fn begin(object: &Object<'_>) -> Incomplete {
+    let Told { format, media_type, data, .. } = whole(object);
+    let own = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
+    Incomplete {
+        command: object.command.to_owned(),
+        refs: object.refs.clone(),
+        source: own(&object.item.source),
+        target: own(&object.item.target),
+        format,
+        media_type,
+        size: object.item.meta.size.or(object.meta.size),
+        data: data.unwrap_or_else(|| Carried::Text(String::new())),
+    }
+}
+
+/// Joins parts; says no for two that do not belong together.
+fn append(data: &mut Carried, more: Carried) -> bool {
+    match (data, more) {
+        (Carried::Text(text), Carried::Text(more)) => text.push_str(&more),
+        (Carried::Octets(octets), Carried::Octets(more)) => octets.extend_from_slice(&more),
+        _ => return false,
+    }
+    true
+}
+
+fn length(data: &Carried) -> u64 {
+    u64::try_from(data.len()).unwrap_or(u64::MAX)
+}
+
+/// Checks the size: that of the text, or that of the octets that base64 stands for; the standard does not say which is meant.
+fn complete(open: Incomplete, most: u64) -> Taken {
+    let Incomplete { source, target, format, media_type, size, data, .. } = open;
+    if length(&data) > most {
+        return Taken::Faulty(code::TOO_LARGE, format!("it is larger than {most} octets"));
+    }
+    let decoded = || match &data {
+        Carried::Text(text) => match Value::from_text(Format::Bin, text) {
+            Ok(Value::Bytes(ref octets)) => u64::try_from(octets.len()).ok(),
+            _ => None,
+        },
+        Carried::Octets(_) => None,
+    };
+    if size.is_some_and(|size| size != length(&data) && decoded() != Some(size)) {
+        let (size, came) = (size.unwrap_or_default(), length(&data));
+        return Taken::Faulty(code::SIZE_MISMATCH, format!("{size} octets were announced and {came} came"));
+    }
+    Taken::Whole(Told { uri: source.or(target).unwrap_or_default(), format, media_type, data: Some(data) })
+}
