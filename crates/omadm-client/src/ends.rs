@@ -19,6 +19,15 @@ impl Device {
         ends.into_iter().for_each(|finished| self.take_end(finished));
     }
 
+    /// Asks plug-ins between sessions what has ended, and makes it durable; servers that wait for it are due a session.
+    pub(crate) fn collect_ends(&mut self) {
+        self.ask_for_ends();
+        #[cfg(feature = "dm2")]
+        self.save_ends(None);
+        #[cfg(feature = "dm1")]
+        self.save_dm1_ends(None);
+    }
+
     /// Gives an end to the protocol by which it is waited for; each numbers executions for itself, so that of two at once that of
     /// DM 2.0 comes first.
     fn take_end(&mut self, finished: Finished) {

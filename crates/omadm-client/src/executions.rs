@@ -171,12 +171,6 @@ impl Device {
         self.save_ends(Some(server))
     }
 
-    /// [`Device::collect_finished`] between sessions.
-    pub(crate) fn collect_ends(&mut self) {
-        self.ask_for_ends();
-        self.save_ends(None);
-    }
-
     /// Whether a server waits for the end of an execution of this address.
     pub(crate) fn is_open_execution(&self, address: &ClientUri) -> bool {
         self.open_execution(address).is_some()
@@ -197,7 +191,7 @@ impl Device {
         }
     }
 
-    fn save_ends(&mut self, server: Option<&ServerId>) -> Vec<Alert> {
+    pub(crate) fn save_ends(&mut self, server: Option<&ServerId>) -> Vec<Alert> {
         let mut told = Vec::new();
         while let Some((key, status, data)) = self.pending.ended.pop_front() {
             match self.save_end(&key, status, data.clone()) {
@@ -293,6 +287,10 @@ impl Device {
     pub(crate) fn next_end(&self) -> Option<Instant> {
         let waits = |(key, kept): (&str, Kept)| kept.alert.is_some() && !self.pending.held.contains(key);
         if !self.pending.sessions.is_empty() || self.executions().any(waits) {
+            return Some(Instant::now());
+        }
+        #[cfg(feature = "dm1")]
+        if self.dm1.is_session_due() {
             return Some(Instant::now());
         }
         self.pending.ended.front().and_then(|_| after(self.config.reports.retry))

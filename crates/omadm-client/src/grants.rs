@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use omadm_mo::{Authority, Change, Miid, Moid, Rights, ServerId, Tree};
 
+#[cfg(feature = "dm1")]
+use crate::dm1::Accounts as _;
 use crate::error::ClientError;
 use crate::text;
 
@@ -113,11 +115,19 @@ fn head(moid: &Moid, miid: &Miid) -> String {
     text::join([moid.as_str(), miid.as_str()].map(Some)) + " "
 }
 
+/// The servers that have an account, of whichever protocol.
+fn servers(tree: &Tree) -> BTreeSet<ServerId> {
+    let servers = tree.accounts().map(|(server, _)| server);
+    #[cfg(feature = "dm1")]
+    let servers = servers.chain(tree.dm1_accounts().map(|(server, _)| server));
+    servers.collect()
+}
+
 fn expand(tree: &Tree, grant: &Grant) -> Vec<Single> {
     let authorities: Vec<Authority> = match &grant.to {
         Grantee::Everyone => vec![Authority::Everyone],
         Grantee::Server(server) => vec![Authority::Server(server.clone())],
-        Grantee::Bootstrapped => tree.accounts().map(|(server, _)| Authority::Server(server)).collect(),
+        Grantee::Bootstrapped => servers(tree).into_iter().map(Authority::Server).collect(),
     };
     let on = |miid: &Miid, authority: &Authority| Single {
         moid: grant.moid.clone(),

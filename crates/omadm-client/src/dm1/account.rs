@@ -18,6 +18,8 @@ use crate::peer::{Peer, leaf};
 
 /// MOIDs of accounts, the newest first: a new account is of the first that the device knows.
 const MOIDS: [&str; 2] = ["urn:oma:mo:oma-dm-dmacc:1.1", "urn:oma:mo:oma-dm-dmacc:1.0"];
+/// How the keys of the entries begin that say what was installed once; a digest follows.
+const FACTORY: &str = "dm1/factory/";
 /// `AppID` of Device Management.
 const APP_ID: &str = "w7";
 
@@ -174,6 +176,14 @@ impl Device {
     /// # Errors
     /// [`ClientError::Account`], [`ClientError::Change`] and [`ClientError::Persist`].
     pub fn install_dm1_account(&mut self, settings: &AccountSettings) -> Result<ServerId, ClientError> {
+        self.put_account(settings, Vec::new())
+    }
+
+    fn put_account(
+        &mut self,
+        settings: &AccountSettings,
+        mut entries: Vec<(String, Option<String>)>,
+    ) -> Result<ServerId, ClientError> {
         let refused = |reason: String| ClientError::Account { server: settings.server_id.clone(), reason };
         let server = ServerId::parse(&settings.server_id).map_err(|error| refused(error.to_string()))?;
         check(settings).map_err(refused)?;
@@ -195,9 +205,29 @@ impl Device {
         let miid = free_miid(transaction.tree(), &moid).map_err(PluginError::from)?;
         transaction.create_instance(&moid, &miid, content).map_err(PluginError::from)?;
         let prepared = transaction.prepare();
-        self.keep(prepared, vec![link.entry(&server)])?;
+        entries.push(link.entry(&server));
+        self.keep(prepared, entries)?;
         self.tidy();
         Ok(server)
+    }
+
+    /// [`Device::install_dm1_account`], once in the life of the device for these settings, which `source` is the text of: an account
+    /// that a server has changed or removed since stays so. `None` when it was installed before.
+    ///
+    /// # Errors
+    /// As [`Device::install_dm1_account`].
+    pub fn install_dm1_account_once(
+        &mut self,
+        settings: &AccountSettings,
+        source: &[u8],
+    ) -> Result<Option<ServerId>, ClientError> {
+        let digest: String =
+            openssl::sha::sha256(source).iter().map(|octet| format!("{octet:02x}")).collect();
+        let entry = (format!("{FACTORY}{digest}"), Some(settings.server_id.clone()));
+        if self.entries.contains_key(&entry.0) {
+            return Ok(None);
+        }
+        self.put_account(settings, vec![entry]).map(Some)
     }
 
     /// Keeps nonces in the account of a server, in place of those before. An account that is gone needs none.

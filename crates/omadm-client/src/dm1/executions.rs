@@ -31,6 +31,14 @@ pub(crate) struct Pending {
     sessions: BTreeSet<ServerId>,
 }
 
+impl Pending {
+    /// Whether a server waits for a session, or an end is not durable yet.
+    #[cfg(feature = "dm2")]
+    pub(crate) fn is_session_due(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+}
+
 /// One execution as it is kept.
 struct Kept {
     server: String,
@@ -91,8 +99,10 @@ impl Device {
         ours.map(|(_, kept)| kept.uri)
     }
 
-    /// Servers of DM 1.x that wait for a session because an execution has ended, each given once.
+    /// Servers of DM 1.x that wait for a session because an execution has ended, each given once. Plug-ins are asked what has ended
+    /// before.
     pub fn dm1_sessions_due(&mut self) -> BTreeSet<ServerId> {
+        self.collect_ends();
         std::mem::take(&mut self.dm1.sessions)
     }
 
