@@ -10,7 +10,7 @@ use crate::error::AgentError;
 use crate::logging::Logging;
 use crate::setup::Setup;
 
-/// A Linux machine as an OMA DM 2.0 device.
+/// A Linux machine as an OMA DM device, by DM 2.0 and by DM 1.1 to 1.3.
 #[derive(Debug, Parser)]
 #[command(name = "omadm-agent", version, propagate_version = true)]
 pub struct Cli {
@@ -27,9 +27,9 @@ enum Command {
     ///
     /// SIGHUP and SIGUSR1 start a session now, SIGTERM and SIGINT end the agent.
     Run,
-    /// Install a DM bootstrap and tell its servers.
+    /// Install a DM bootstrap, or a DM 1.x account, and tell its servers.
     Bootstrap {
-        /// The bootstrap, `application/dmmo+json`; `-` is standard input. Without it and without `--from`, the bootstrap of the
+        /// The bootstrap, `application/dmmo+json`, or a file with a DM 1.x account (`{"dm1": …}`); `-` is standard input. Without it and without `--from`, the bootstrap of the
         /// server at bootstrap.url of the configuration.
         #[arg(conflicts_with = "from")]
         file: Option<PathBuf>,
@@ -45,12 +45,15 @@ enum Command {
         /// Server identifier; may be left out when there is one account.
         #[arg(long, value_name = "ID")]
         server: Option<String>,
+        /// Protocol, for a server with an account for each. Default: DM 2.0 where there is an account for it.
+        #[arg(long, value_enum)]
+        protocol: Option<Protocol>,
         #[command(flatten)]
         format: Format,
     },
     /// Show the management tree; works beside a running agent.
     Tree {
-        /// Only what is at and below this ClientURI, such as `urn:oma:mo:oma-dm-devinfo:1.2//`.
+        /// Only what is at and below this ClientURI, such as `urn:oma:mo:oma-dm-devinfo:1.2//`, or this path, such as `./DevDetail`.
         address: Option<String>,
         #[command(flatten)]
         format: Format,
@@ -70,6 +73,15 @@ enum Command {
     },
     /// Print the DevID.
     Id,
+}
+
+/// A family of protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    #[value(name = "dm1")]
+    Dm1,
+    #[value(name = "dm2")]
+    Dm2,
 }
 
 /// `--output`
@@ -102,8 +114,8 @@ impl Cli {
             Command::Bootstrap { file: None, from, again } => {
                 cmd::bootstrap::fetch(&setup, from.as_deref(), again.as_deref())
             }
-            Command::Session { server, format } => {
-                cmd::session::run(&setup, server.as_deref(), format.output)
+            Command::Session { server, protocol, format } => {
+                cmd::session::run(&setup, server.as_deref(), protocol, format.output)
             }
             Command::Tree { address, format } => cmd::tree::run(&setup, address.as_deref(), format.output),
             Command::Status { format } => cmd::status::run(&setup, format.output),

@@ -1,7 +1,6 @@
 //! Who agrees to a bootstrap (`DM 2.0 §12.2`): nobody has to, the person at the terminal, or a command.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,11 +8,9 @@ use omadm_client::{BootstrapRequest, Consent, Refusal, RequestedAccount, StatusC
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-use tokio::sync::oneshot;
 
 use crate::config::{BootstrapSection, ConsentMode};
-
-const TERMINAL: &str = "/dev/tty";
+use crate::terminal::{self, plain};
 
 /// Asks as the configuration says.
 pub struct Asking<'c> {
@@ -47,25 +44,15 @@ fn rejected(reason: impl Into<String>) -> Refusal {
     Refusal::new(StatusCode::USER_REJECTED, reason)
 }
 
-/// Asks on the terminal of this process, wherever its standard input comes from.
 async fn terminal(question: String) -> Result<(), Refusal> {
-    let (tell, told) = oneshot::channel();
-    // A thread that nobody waits for: a read from the terminal cannot be called off.
-    std::thread::spawn(move || tell.send(ask_on_terminal(&question)));
-    match told.await {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(rejected("the user said no")),
-        Ok(Err(error)) => Err(rejected(format!("there is no terminal to ask on ({TERMINAL}: {error})"))),
-        Err(_) => Err(rejected("the terminal gave no answer")),
+    match terminal::talk(move |reader, writer| answer(reader, writer, &question)).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(rejected("the user said no")),
+        Err(reason) => Err(rejected(reason)),
     }
 }
 
-fn ask_on_terminal(question: &str) -> std::io::Result<bool> {
-    let mut terminal = OpenOptions::new().read(true).write(true).open(TERMINAL)?;
-    answer(&mut BufReader::new(File::open(TERMINAL)?), &mut terminal, question)
-}
-
-fn answer(reader: &mut impl BufRead, writer: &mut impl Write, question: &str) -> std::io::Result<bool> {
+fn answer(reader: &mut dyn BufRead, writer: &mut dyn Write, question: &str) -> std::io::Result<bool> {
     write!(writer, "{question}Install it? [y/N] ")?;
     writer.flush()?;
     let mut line = String::new();
@@ -124,15 +111,6 @@ fn question(request: &BootstrapRequest) -> String {
     }
     lines.extend(request.objects.iter().map(|moid| format!("  data of {}", plain(moid.as_str()))));
     lines.join("\n") + "\n"
-}
-
-/// Control characters, and those that turn round or hide text, are shown as a replacement character.
-fn plain(text: &str) -> String {
-    let deceives = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    text.replace(deceives, "\u{fffd}")
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ mod mo;
 mod output;
 mod provisioning;
 mod setup;
+mod terminal;
+mod user;
 
 use std::process::ExitCode;
 

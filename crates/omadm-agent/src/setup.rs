@@ -16,8 +16,11 @@ use crate::device_id;
 use crate::error::AgentError;
 use crate::logging::Logging;
 use crate::machine::Machine;
-use crate::mo::{self, agent};
+use crate::mo::{self, agent, facts};
+use crate::user;
 
+/// The Inbox of DM 1.x.
+const INBOX: &str = "urn:oma:mo:oma-dm-inbox:1.0";
 const SYSTEM_DATA: &str = "/var/lib/omadm-agent";
 const LOCAL_DATA: &str = "omadm-agent-data";
 
@@ -90,9 +93,13 @@ impl Setup {
             max_rounds: session.max_rounds,
             fetch_limit: self.config.limits.fetch_bytes.0,
             parameters: self.config.network.parameters(),
+            dm1: self.config.dm1.to_sessions(),
             ..ClientConfig::default()
         };
-        let client = Client::new(device, transport, config);
+        let mut client = Client::new(device, transport, config);
+        if let Some(user) = user::interface(&self.config.dm1) {
+            client = client.with_user(user);
+        }
         let show = &self.config.show;
         Ok(match CommandBrowser::new(&show.command, show.pages_per_minute) {
             Some(browser) => client.with_browser(Box::new(browser)),
@@ -126,6 +133,9 @@ impl Setup {
         let access = &self.config.access;
         let usual = [
             (DEVINFO, Grantee::Everyone, Rights::READ),
+            (facts::DM1_DEVINFO, Grantee::Everyone, Rights::READ),
+            (facts::DEVDETAIL, Grantee::Everyone, Rights::READ),
+            (INBOX, Grantee::Bootstrapped, Rights::WRITE),
             (SESSION_INFO, Grantee::Everyone, Rights::READ),
             (agent::MOID, Grantee::Bootstrapped, Rights::READ.union(Rights::WRITE).union(Rights::EXECUTE)),
         ];

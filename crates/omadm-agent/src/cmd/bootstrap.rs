@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use omadm_client::{BootstrapSource, Client, Origin, Outcome, Received, Trigger};
 use omadm_mo::ServerId;
 
-use super::{read_bootstrap, runtime, session};
+use super::{dm1, read_bootstrap, runtime, session};
 use crate::consent::Asking;
 use crate::error::AgentError;
 use crate::provisioning;
@@ -15,12 +15,20 @@ use crate::setup::Setup;
 /// Media type of a bootstrap in a file.
 const MO_DATA: &str = "application/dmmo+json";
 
-/// Installs the bootstrap in a file and runs the session that tells each of its servers (`DM 2.0 §8`).
+/// Installs the bootstrap in a file and runs the session that tells each of its servers (`DM 2.0 §8`), or a DM 1.x account and runs a
+/// first session with its server.
 pub fn install(setup: &Setup, file: &Path) -> Result<ExitCode, AgentError> {
     let (content_type, body) = (MO_DATA.to_owned(), read_bootstrap(file)?);
-    let received = Received { origin: Origin::Local, content_type, body };
     let mut client = setup.client(setup.open()?)?;
     runtime()?.block_on(async {
+        if dm1::is_account(&body) {
+            let server = dm1::install(setup, &mut client, &body).await?;
+            println!("installed the DM 1.x account of {server}");
+            let report = dm1::session(&mut client, &setup.controls, &server).await?;
+            dm1::print(&report);
+            return Ok(if dm1::ended(&report) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        let received = Received { origin: Origin::Local, content_type, body };
         let mut consent = Asking::new(&setup.config.bootstrap);
         let servers = client.install_received(received, &mut consent).await?;
         tell(setup, &mut client, servers).await

@@ -1,6 +1,7 @@
 //! The commands.
 
 pub mod bootstrap;
+mod dm1;
 pub mod provision;
 pub mod run;
 pub mod session;
@@ -59,20 +60,21 @@ async fn session(
     trigger: Trigger,
     at: Option<&ServerUri>,
 ) -> Result<SessionReport, AgentError> {
-    prepare(client, controls, server).await;
+    prepare(controls, server, srv_uri(client, server)).await;
     let report = client.run_session_at(server, trigger, at).await;
     finish(client, controls, report)
 }
 
 /// Runs the session that a notification asks for, and logs how it went.
 async fn answer(client: &mut Client, controls: &Controls, wake: &Wake) -> Result<SessionReport, AgentError> {
-    prepare(client, controls, &wake.server).await;
+    prepare(controls, &wake.server, srv_uri(client, &wake.server)).await;
     let report = client.answer(wake).await;
     finish(client, controls, report)
 }
 
-async fn prepare(client: &Client, controls: &Controls, server: &ServerId) {
-    let peer = tokio::time::timeout(LOOK_UP, peer(client, server)).await.unwrap_or_default();
+/// Says with whom a session is under way.
+async fn prepare(controls: &Controls, server: &ServerId, uri: Option<String>) {
+    let peer = tokio::time::timeout(LOOK_UP, peer(&uri.unwrap_or_default())).await.unwrap_or_default();
     controls.set_peer(peer);
     controls.set_serving(Some(server.clone()));
 }
@@ -90,16 +92,26 @@ fn finish(
         Outcome::Ended { commands } => tracing::info!(%server, commands, "session ended"),
         Outcome::Aborted { reason, .. } => tracing::warn!(%server, "session aborted: {reason}"),
     }
-    if controls.take_compaction() {
-        client.device_mut().compact()?;
-    }
+    compact_if_asked(client, controls)?;
     Ok(report)
 }
 
-/// The address of a server, for Session Information.
-async fn peer(client: &Client, server: &ServerId) -> Option<std::net::IpAddr> {
-    let account = client.device().tree().account(server)?;
-    let Some(Value::Text(uri)) = account.child("SrvURI").and_then(|leaf| leaf.value()) else { return None };
+fn compact_if_asked(client: &mut Client, controls: &Controls) -> Result<(), AgentError> {
+    if controls.take_compaction() {
+        client.device_mut().compact()?;
+    }
+    Ok(())
+}
+
+fn srv_uri(client: &Client, server: &ServerId) -> Option<String> {
+    match client.device().tree().account(server)?.child("SrvURI")?.value()? {
+        Value::Text(uri) => Some(uri.clone()),
+        _ => None,
+    }
+}
+
+/// The address of the host in a URI, for Session Information.
+async fn peer(uri: &str) -> Option<std::net::IpAddr> {
     let rest = uri.split_once("://")?.1;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = match authority.strip_prefix('[') {

@@ -8,7 +8,7 @@ use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::{answer, read_bootstrap, runtime, session, upkeep};
+use super::{answer, dm1, read_bootstrap, runtime, session, upkeep};
 use crate::bearer::Networks;
 use crate::calls::Calls;
 use crate::controls::Controls;
@@ -31,6 +31,7 @@ pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
         let mut signals = Signals::listen()?;
         let mut client = setup.client(setup.open()?)?;
         factory_bootstrap(setup, &mut client);
+        dm1::install_configured(setup, &mut client);
         tokio::select! {
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => {}
             ended = serve(&mut client, setup, &mut signals.hang_up, &mut signals.user) => ended?,
@@ -124,8 +125,11 @@ async fn serve(
             }
             () = at(Some(extra)), if controls.is_session_asked_for() => {
                 // Only with those who asked, so that none of them drives the device against the others.
-                let servers = controls.take_sessions().into_iter().collect();
+                let has_account = |server: &ServerId| client.device().tree().account(server).is_some();
+                let (servers, others) = controls.take_sessions().into_iter().partition(has_account);
                 sessions(client, controls, servers, &Trigger::Client).await?;
+                let others: Vec<ServerId> = others;
+                dm1::sessions(client, controls, others).await?;
                 extra = Instant::now() + setup.config.session.extra_interval.0;
                 continue;
             }
@@ -137,7 +141,9 @@ async fn serve(
             }
         }
         let servers = client.device().tree().accounts().map(|(server, _)| server).collect();
-        let ended = sessions(client, controls, servers, &Trigger::Client).await?;
+        let mut ended = sessions(client, controls, servers, &Trigger::Client).await?;
+        let servers = dm1::servers(client);
+        ended &= dm1::sessions(client, controls, servers).await?;
         failures = if ended { 0 } else { failures.saturating_add(1) };
         poll = due(next(controls, failures));
     }

@@ -2,36 +2,81 @@
 
 use std::process::ExitCode;
 
+use omadm_client::dm1::Accounts as _;
 use omadm_client::{Note, Outcome, SessionReport, Trigger};
-use omadm_mo::ServerId;
+use omadm_mo::{ServerId, Tree};
 use serde_json::json;
 
-use super::{runtime, session, upkeep};
-use crate::cli::Output;
+use super::{dm1, runtime, session, upkeep};
+use crate::cli::{Output, Protocol};
 use crate::error::AgentError;
 use crate::output;
 use crate::setup::Setup;
 
 /// Runs one session and prints its report; 1 when it was aborted.
-pub fn run(setup: &Setup, server: Option<&str>, format: Output) -> Result<ExitCode, AgentError> {
+pub fn run(
+    setup: &Setup,
+    server: Option<&str>,
+    protocol: Option<Protocol>,
+    format: Output,
+) -> Result<ExitCode, AgentError> {
     let device = setup.open()?;
-    let server = choose(device.tree().accounts().map(|(server, _)| server).collect(), server)?;
+    let (server, protocol) = choose(accounts(device.tree(), protocol), server)?;
     let mut client = setup.client(device)?;
-    let report = runtime()?.block_on(async {
-        let report = session(&mut client, &setup.controls, &server, Trigger::Client, None).await?;
+    let (ended, report) = runtime()?.block_on(async {
+        let report = match protocol {
+            Protocol::Dm2 => {
+                let report = session(&mut client, &setup.controls, &server, Trigger::Client, None).await?;
+                Report::Dm2(report)
+            }
+            Protocol::Dm1 => Report::Dm1(dm1::session(&mut client, &setup.controls, &server).await?),
+        };
         upkeep::settle(&mut client, &setup.controls, setup.config.report.window.0).await?;
-        Ok::<_, AgentError>(report)
+        Ok::<_, AgentError>((report.ended(), report))
     })?;
-    match format {
-        Output::Table => print(&report),
-        Output::Json => output::json(&to_json(&report)),
+    match (report, format) {
+        (Report::Dm2(report), Output::Table) => print(&report),
+        (Report::Dm2(report), Output::Json) => output::json(&to_json(&report)),
+        (Report::Dm1(report), Output::Table) => dm1::print(&report),
+        (Report::Dm1(report), Output::Json) => output::json(&dm1::to_json(&report)),
     }
-    let ended = matches!(report.outcome, Outcome::Ended { .. });
     Ok(if ended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn choose(accounts: Vec<ServerId>, wanted: Option<&str>) -> Result<ServerId, AgentError> {
-    let list = || accounts.iter().map(ServerId::as_str).collect::<Vec<_>>().join(", ");
+/// How a session of either protocol went.
+enum Report {
+    Dm1(omadm_client::dm1::SessionReport),
+    Dm2(SessionReport),
+}
+
+impl Report {
+    fn ended(&self) -> bool {
+        match self {
+            Self::Dm1(report) => dm1::ended(report),
+            Self::Dm2(report) => matches!(report.outcome, Outcome::Ended { .. }),
+        }
+    }
+}
+
+/// The servers that there is an account of, each with the protocol to use.
+fn accounts(tree: &Tree, wanted: Option<Protocol>) -> Vec<(ServerId, Protocol)> {
+    let newer = tree.accounts().map(|(server, _)| (server, Protocol::Dm2));
+    let older = tree.dm1_accounts().map(|(server, _)| (server, Protocol::Dm1));
+    let mut found: Vec<(ServerId, Protocol)> = Vec::new();
+    for (server, protocol) in newer.chain(older) {
+        if wanted.is_none_or(|wanted| wanted == protocol) && !found.iter().any(|(known, _)| *known == server)
+        {
+            found.push((server, protocol));
+        }
+    }
+    found
+}
+
+fn choose(
+    accounts: Vec<(ServerId, Protocol)>,
+    wanted: Option<&str>,
+) -> Result<(ServerId, Protocol), AgentError> {
+    let list = || accounts.iter().map(|(server, _)| server.as_str()).collect::<Vec<_>>().join(", ");
     match (wanted, accounts.as_slice()) {
         (_, []) => {
             Err(AgentError::Refused("there is no account; run `omadm-agent bootstrap` first".to_owned()))
@@ -41,7 +86,8 @@ fn choose(accounts: Vec<ServerId>, wanted: Option<&str>) -> Result<ServerId, Age
             Err(AgentError::Refused(format!("there are several accounts ({}); say --server ID", list())))
         }
         (Some(wanted), _) => {
-            accounts.iter().find(|server| server.as_str() == wanted).cloned().ok_or_else(|| {
+            let found = accounts.iter().find(|(server, _)| server.as_str() == wanted);
+            found.cloned().ok_or_else(|| {
                 AgentError::Refused(format!("there is no account of {wanted}; there is {}", list()))
             })
         }

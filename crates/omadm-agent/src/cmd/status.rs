@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use omadm_client::{DefaultSource, ExecutionStatus, SubscriptionStatus};
+use omadm_client::{AccountStatus, DefaultSource, ExecutionStatus, SubscriptionStatus, dm1};
 use serde_json::json;
 
 use crate::cli::Output;
@@ -12,7 +12,8 @@ use crate::setup::Setup;
 
 /// Prints identity, accounts and what waits to be sent.
 pub fn run(setup: &Setup, format: Output) -> Result<ExitCode, AgentError> {
-    let status = setup.view()?.status();
+    let device = setup.view()?;
+    let (status, dm1) = (device.status(), device.dm1_status());
     let device_id = status.device_id.as_ref().map_or("", |id| id.as_str());
     match format {
         Output::Json => output::json(&json!({
@@ -25,6 +26,15 @@ pub fn run(setup: &Setup, format: Output) -> Result<ExitCode, AgentError> {
                 "uri": account.uri,
                 "bootstrap_pending": account.bootstrap_pending,
                 "alerts": account.alerts,
+            })).collect::<Vec<_>>(),
+            "dm1_accounts": dm1.iter().map(|account| json!({
+                "server": account.server.as_str(),
+                "uri": account.uri,
+                "version": account.versions.0,
+                "worked": account.versions.1,
+                "encoding": encoding(account),
+                "alerts": account.alerts,
+                "executions": account.executions,
             })).collect::<Vec<_>>(),
             "subscriptions": status.subscriptions.iter().map(|subscription| json!({
                 "server": subscription.server,
@@ -49,24 +59,41 @@ pub fn run(setup: &Setup, format: Output) -> Result<ExitCode, AgentError> {
             println!("DevID     {device_id}");
             println!("data      {}", setup.data_dir.display());
             println!("tree      {} instances, {} nodes", status.instances, status.nodes);
-            if status.accounts.is_empty() {
+            if status.accounts.is_empty() && dm1.is_empty() {
                 println!("accounts  none; run `omadm-agent bootstrap FILE`");
                 return Ok(ExitCode::SUCCESS);
             }
-            println!();
-            let rows: Vec<Vec<String>> = status
-                .accounts
-                .into_iter()
-                .map(|account| {
-                    let told = if account.bootstrap_pending { "not told yet" } else { "complete" };
-                    vec![account.server.to_string(), account.uri, told.to_owned(), account.alerts.to_string()]
-                })
-                .collect();
-            output::table(&["SERVER", "ADDRESS", "BOOTSTRAP", "ALERTS WAITING"], &rows);
+            accounts(status.accounts, dm1);
             later(status.subscriptions, status.executions, status.defaults);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The accounts of each protocol as a table, if there are any.
+fn accounts(dm2: Vec<AccountStatus>, dm1: Vec<dm1::AccountStatus>) {
+    let newer = dm2.into_iter().map(|account| {
+        let told = if account.bootstrap_pending { "not told yet" } else { "complete" };
+        vec![account.server.to_string(), account.uri, told.to_owned(), account.alerts.to_string()]
+    });
+    let older = dm1.iter().map(|account| {
+        let (newest, worked) = account.versions;
+        let worked = worked.map_or_else(String::new, |worked| format!(" ({worked} worked)"));
+        let protocol = format!("DM {newest}{worked}, {}", encoding(account));
+        vec![account.server.to_string(), account.uri.clone(), protocol, account.alerts.to_string()]
+    });
+    let tables: [(&[&str], Vec<Vec<String>>); 2] = [
+        (&["SERVER", "ADDRESS", "BOOTSTRAP", "ALERTS WAITING"], newer.collect()),
+        (&["SERVER", "ADDRESS", "PROTOCOL", "ALERTS WAITING"], older.collect()),
+    ];
+    for (heads, rows) in tables.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+        println!();
+        output::table(heads, &rows);
+    }
+}
+
+fn encoding(account: &dm1::AccountStatus) -> &'static str {
+    if account.wbxml { "WBXML" } else { "XML" }
 }
 
 /// How often a report failed, and why.

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use omadm_mo::{Actor, ClientUri, NodeId, Tree, Value};
+use omadm_mo::dm1::{Dm1Uri, UriLimits};
+use omadm_mo::{Actor, ClientUri, NodeId, NodeRef, Tree, Value};
 use serde_json::json;
 
 use crate::cli::Output;
@@ -23,16 +24,33 @@ struct Line {
     description: Option<String>,
 }
 
+/// How nodes are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    /// By their management object, as DM 2.0 has it.
+    Object,
+    /// By their path, as DM 1.x has it.
+    Path,
+}
+
 /// Prints the nodes at and below an address, or all.
 pub fn run(setup: &Setup, address: Option<&str>, format: Output) -> Result<ExitCode, AgentError> {
     let device = setup.view()?;
     let tree = device.tree();
-    let tops = match address {
-        None => tree.instances().map(|instance| instance.root).collect(),
-        Some(address) => resolve(tree, address)?,
-    };
     let mut lines = Vec::new();
-    tops.into_iter().for_each(|top| collect(tree, top, &mut lines));
+    match address {
+        None => {
+            tree.instances().for_each(|instance| collect(tree, instance.root, Naming::Object, &mut lines));
+            tree.root().children().for_each(|child| collect_outside(tree, child, &mut lines));
+        }
+        Some(path) if path.starts_with('.') => {
+            collect(tree, at_path(tree, path)?, Naming::Path, &mut lines);
+        }
+        Some(address) => {
+            let tops = resolve(tree, address)?;
+            tops.into_iter().for_each(|top| collect(tree, top, Naming::Object, &mut lines));
+        }
+    }
     match format {
         Output::Json => {
             let line = |line: &Line| {
@@ -54,6 +72,13 @@ pub fn run(setup: &Setup, address: Option<&str>, format: Output) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+/// The node at a path such as `./DevInfo/DevId`; names stand as they are.
+fn at_path(tree: &Tree, path: &str) -> Result<NodeId, AgentError> {
+    let names = path.trim_start_matches('.').split('/').filter(|name| !name.is_empty());
+    let found = names.fold(Some(tree.root()), |node, name| node?.child(name));
+    found.map(|node| node.id()).ok_or_else(|| AgentError::Refused(format!("{path}: there is no such node")))
+}
+
 fn resolve(tree: &Tree, address: &str) -> Result<Vec<NodeId>, AgentError> {
     let refused = |error: String| AgentError::Refused(format!("{address}: {error}"));
     let known = |moid: &str| tree.catalogue().get(moid).is_some();
@@ -63,8 +88,21 @@ fn resolve(tree: &Tree, address: &str) -> Result<Vec<NodeId>, AgentError> {
 }
 
 /// A node, then what is below it; the depth of the tree is bounded by its quota.
-fn collect(tree: &Tree, top: NodeId, lines: &mut Vec<Line>) {
+fn collect(tree: &Tree, top: NodeId, naming: Naming, lines: &mut Vec<Line>) {
     let Some(node) = tree.node(top) else { return };
+    lines.push(line(tree, node, naming));
+    node.children().for_each(|child| collect(tree, child.id(), naming, lines));
+}
+
+/// A node that is in no management object, then those below it.
+fn collect_outside(tree: &Tree, node: NodeRef<'_>, lines: &mut Vec<Line>) {
+    if tree.instance_of_node(node.id()).is_none() {
+        lines.push(line(tree, node, Naming::Path));
+        node.children().for_each(|child| collect_outside(tree, child, lines));
+    }
+}
+
+fn line(tree: &Tree, node: NodeRef<'_>, naming: Naming) -> Line {
     let definition = node.definition();
     let readable = definition.is_none_or(|definition| definition.access.get);
     let value = node.value().map(|value| match value {
@@ -73,13 +111,13 @@ fn collect(tree: &Tree, top: NodeId, lines: &mut Vec<Line>) {
         Value::Text(text) => text.replace(char::is_control, "\u{fffd}"),
         other => other.to_text(),
     });
-    let address = tree.address_of(top).map_or_else(String::new, |address| address.to_string());
-    lines.push(Line {
-        address,
+    let object = tree.address_of(node.id()).filter(|_| naming == Naming::Object);
+    let path = || Dm1Uri::of_path(node.path(), &UriLimits::default()).to_string();
+    Line {
+        address: object.map_or_else(path, |address| address.to_string()),
         format: node.format().as_str(),
         value,
         title: definition.and_then(|definition| definition.title.clone()),
         description: definition.and_then(|definition| definition.description.clone()),
-    });
-    node.children().for_each(|child| collect(tree, child.id(), lines));
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use omadm_client::{Client, ClientError, PersistError, Trigger};
 
-use super::session;
+use super::{dm1, session};
 use crate::controls::Controls;
 use crate::error::AgentError;
 
@@ -34,7 +34,10 @@ pub async fn due_sessions(client: &mut Client, controls: &Controls) -> Result<us
             Ok(_) => {}
         }
     }
-    Ok(due.len())
+    let dm1 = client.device_mut().dm1_sessions_due();
+    let count = due.len() + dm1.len();
+    dm1::sessions(client, controls, dm1).await?;
+    Ok(count)
 }
 
 /// What a command does before it ends: a process that is gone tells nothing until the next one. What fails is left to that.

@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_AGENT__SECTION__KEY`.
 
+pub mod dm1;
 pub mod later;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use omadm_config::{ConfigError, LogForm, Size, Span};
 use omadm_mo::Rights;
 use serde::{Deserialize, Serialize};
 
+pub use self::dm1::{Dm1Section, UserMode};
 pub use self::later::{NetworkSection, NotificationSection, ReportSection, ShowSection};
 
 /// Prefix of environment variables.
@@ -38,6 +40,8 @@ pub struct Config {
     pub report: ReportSection,
     /// Pages that servers show to the user.
     pub show: ShowSection,
+    /// DM 1.x.
+    pub dm1: Dm1Section,
     /// Upper bounds.
     pub limits: LimitsSection,
     /// Rights that the device gives.

@@ -4,7 +4,7 @@ use omadm_client::{TlsPolicy, TlsVersion};
 use omadm_config::{Fault, Span};
 use omadm_mo::ServerUri;
 
-use super::{BootstrapSection, Config, ConsentMode, TlsSection};
+use super::{BootstrapSection, Config, ConsentMode, Dm1Section, TlsSection, UserMode};
 use crate::device_id;
 use crate::mo::agent::MAX_POLL_INTERVAL;
 
@@ -58,6 +58,24 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     }
     if config.show.command.first().is_some_and(String::is_empty) {
         return Err(Fault::new("show.command", "has to begin with a program"));
+    }
+    dm1(&config.dm1)
+}
+
+fn dm1(dm1: &Dm1Section) -> Result<(), Fault> {
+    for (key, size) in [("dm1.max_message", dm1.max_message), ("dm1.max_object", dm1.max_object)] {
+        if !(1 << 10..=1 << 30).contains(&size.0) {
+            return Err(Fault::new(key, "has to be 1 KiB to 1 GiB"));
+        }
+    }
+    if dm1.max_rounds == 0 {
+        return Err(Fault::new("dm1.max_rounds", "has to be 1 or more"));
+    }
+    if dm1.user == UserMode::Command && dm1.user_command.is_empty() {
+        return Err(Fault::new("dm1.user", "\"command\" needs dm1.user_command"));
+    }
+    if dm1.user_timeout < Span::secs(1) {
+        return Err(Fault::new("dm1.user_timeout", "has to be one second or more"));
     }
     Ok(())
 }

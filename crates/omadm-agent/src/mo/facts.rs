@@ -1,13 +1,22 @@
-//! Management objects that show how things are, brought up to date before each reading: DevInfo and Session Information
-//! (`DM 2.0 §12.1, §12.4`).
+//! Management objects that show how things are, brought up to date before each reading: DevInfo of both protocols, DevDetail and
+//! Session Information (`DM 2.0 §12.1, §12.4`, `DM 1.3 StdObj §5.3.2, §5.3.3`).
+//!
+//! What DM 2.0 has in DevInfo, DM 1.x has in two objects. All of them ask the same machine whenever they are read, so that servers of
+//! either protocol are told the same.
 
 use omadm_client::{ManagementObject, PluginError};
 use omadm_mo::well_known::{DEVINFO, SESSION_INFO};
 use omadm_mo::{Change, Miid, Value};
 
 use crate::bearer::Networks;
+use crate::config::Dm1Section;
 use crate::controls::Controls;
 use crate::machine::Machine;
+
+/// DevInfo of DM 1.x.
+pub const DM1_DEVINFO: &str = "urn:oma:mo:oma-dm-devinfo:1.1";
+/// DevDetail.
+pub const DEVDETAIL: &str = "urn:oma:mo:oma-dm-devdetail:1.1";
 
 /// Leaves and their values.
 type Leaves = Vec<(&'static str, Value)>;
@@ -34,6 +43,36 @@ pub fn dev_info(link: String, machine: Machine, device_id: String) -> Box<dyn Ma
     };
     let ddf = include_str!("../../../../ddf/dm_devinfo-v1_2.ddf");
     Box::new(Facts { ddf, link, moid: DEVINFO, miid: "DevInfo", leaves })
+}
+
+/// What of the machine's facts DM 1.x has in DevInfo; the others are in DevDetail.
+const DEVINFO_LEAVES: [&str; 4] = ["Man", "Mod", "DmV", "Lang"];
+
+/// DevInfo of DM 1.x over the machine.
+pub fn dm1_dev_info(link: String, machine: Machine, device_id: String) -> Box<dyn ManagementObject> {
+    let leaves = move || {
+        let facts = machine.dev_info().into_iter().filter(|(name, _)| DEVINFO_LEAVES.contains(name));
+        let device_id = ("DevId", device_id.clone());
+        facts.chain([device_id]).map(|(name, text)| (name, Value::Text(text))).collect()
+    };
+    let ddf = include_str!("../../../../ddf/dm_devinfo-v1_3.ddf");
+    Box::new(Facts { ddf, link, moid: DM1_DEVINFO, miid: "DevInfo", leaves })
+}
+
+/// DevDetail over the machine and what the configuration says of addresses and objects.
+pub fn dev_detail(link: String, machine: Machine, settings: &Dm1Section) -> Box<dyn ManagementObject> {
+    let Dm1Section { uri_depth, uri_length, uri_segment, large_objects, .. } = settings.clone();
+    let leaves = move || {
+        let facts = machine.dev_info().into_iter().filter(|(name, _)| !DEVINFO_LEAVES.contains(name));
+        let facts = facts.map(|(name, text)| (if name == "DevType" { "DevTyp" } else { name }, text));
+        let limits =
+            [("URI/MaxDepth", uri_depth), ("URI/MaxTotLen", uri_length), ("URI/MaxSegLen", uri_segment)];
+        let limits = limits.map(|(name, limit)| (name, limit.to_string()));
+        let texts = facts.chain(limits).map(|(name, text)| (name, Value::Text(text)));
+        texts.chain([("LrgObj", Value::Bool(large_objects))]).collect()
+    };
+    let ddf = include_str!("../../../../ddf/dm_devdetail-v1_3.ddf");
+    Box::new(Facts { ddf, link, moid: DEVDETAIL, miid: "DevDetail", leaves })
 }
 
 /// The session under way.

@@ -1,7 +1,7 @@
 //! The management objects of this machine.
 
 pub mod agent;
-mod facts;
+pub mod facts;
 mod vendor;
 
 use std::path::Path;
@@ -36,7 +36,7 @@ impl Links<'_> {
 
 /// What the device is made of.
 pub fn all(
-    Config { ddf, network, .. }: &Config,
+    Config { ddf, network, dm1, .. }: &Config,
     machine: &Machine,
     device_id: String,
     controls: &Controls,
@@ -45,7 +45,14 @@ pub fn all(
     let links = Links(ddf.base.as_deref());
     let account = include_str!("../../../../ddf/dm_dmacc-v1_2.ddf");
     let delegation = include_str!("../../../../ddf/dm_delegation-v1_0.ddf");
+    let dm1_account = include_str!("../../../../ddf/dm_dmacc-v1_3.ddf");
+    let inbox = include_str!("../../../../ddf/dm_inbox-v1_0.ddf");
     let mut objects: Vec<Box<dyn ManagementObject>> = vec![
+        // First: DM 1.x looks for `./DevInfo`, while for DM 2.0 it is all one where an object stands.
+        facts::dm1_dev_info(links.oma("dm_devinfo-v1_3.ddf"), machine.clone(), device_id.clone()),
+        facts::dev_detail(links.oma("dm_devdetail-v1_3.ddf"), machine.clone(), dm1),
+        Box::new(DataMo::new(dm1_account, links.oma("dm_dmacc-v1_3.ddf"))),
+        Box::new(DataMo::new(inbox, links.other("dm_inbox-v1_0.ddf"))),
         facts::dev_info(links.oma("dm_devinfo-v1_2.ddf"), machine.clone(), device_id),
         Box::new(DataMo::new(account, links.oma("dm_dmacc-v1_2.ddf"))),
         Box::new(DataMo::new(delegation, links.oma("dm_delegation-v1_0.ddf"))),

@@ -1,0 +1,207 @@
+//! DM 1.x in the commands: accounts from files, sessions.
+
+use std::path::Path;
+
+use omadm_client::dm1::{AccountSettings, Accounts as _, Note, Outcome, SessionReport, Start};
+use omadm_client::{
+    BootstrapRequest, Client, ClientError, Consent as _, Origin, PersistError, RequestedAccount,
+};
+use omadm_mo::ServerId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{compact_if_asked, prepare, read_bootstrap};
+use crate::consent::Asking;
+use crate::controls::Controls;
+use crate::error::AgentError;
+use crate::setup::Setup;
+
+/// A file with a DM 1.x account.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountFile {
+    dm1: AccountSettings,
+}
+
+/// Whether a bootstrap file holds a DM 1.x account: an object, where that of DM 2.0 is an array.
+pub fn is_account(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
+}
+
+/// Installs the DM 1.x account in a bootstrap file, if it is wanted; the answer is its server.
+pub async fn install(setup: &Setup, client: &mut Client, body: &[u8]) -> Result<ServerId, AgentError> {
+    let settings = read(body).map_err(AgentError::Refused)?;
+    let request = request(client, &settings)?;
+    let mut consent = Asking::new(&setup.config.bootstrap);
+    consent.decide(&request).await.map_err(ClientError::BootstrapRejected)?;
+    Ok(client.device_mut().install_dm1_account(&settings)?)
+}
+
+/// Installs the accounts of the configuration that were not installed before. What is wrong with one is told, and the device goes on.
+pub fn install_configured(setup: &Setup, client: &mut Client) {
+    for path in &setup.config.dm1.accounts {
+        match install_once(client, path) {
+            Ok(Some(server)) => tracing::info!(file = %path.display(), %server, "DM 1.x account installed"),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(file = %path.display(), "the DM 1.x account is not installed: {error}")
+            }
+        }
+    }
+}
+
+fn install_once(client: &mut Client, path: &Path) -> Result<Option<ServerId>, AgentError> {
+    let body = read_bootstrap(path)?;
+    let settings = read(&body).map_err(AgentError::Refused)?;
+    Ok(client.device_mut().install_dm1_account_once(&settings, &body)?)
+}
+
+fn read(body: &[u8]) -> Result<AccountSettings, String> {
+    let file: Result<AccountFile, _> = serde_json::from_slice(body);
+    file.map(|file| file.dm1).map_err(|error| format!("it is no DM 1.x account: {error}"))
+}
+
+/// What whoever has to agree is told.
+fn request(client: &Client, settings: &AccountSettings) -> Result<BootstrapRequest, AgentError> {
+    let server = ServerId::parse(&settings.server_id)
+        .map_err(|error| AgentError::Refused(format!("{}: {error}", settings.server_id)))?;
+    let account = RequestedAccount {
+        name: settings.name.clone(),
+        uri: settings.addresses.join(", "),
+        moids: vec!["*".to_owned()],
+        replaces: client.device().tree().dm1_account(&server).is_some(),
+        server,
+    };
+    Ok(BootstrapRequest { origin: Origin::Local, accounts: vec![account], objects: Vec::new() })
+}
+
+/// Servers with a DM 1.x account.
+pub fn servers(client: &Client) -> Vec<ServerId> {
+    client.device().tree().dm1_accounts().map(|(server, _)| server).collect()
+}
+
+/// Runs a session and logs how it went.
+pub async fn session(
+    client: &mut Client,
+    controls: &Controls,
+    server: &ServerId,
+) -> Result<SessionReport, AgentError> {
+    let uri = client.device().dm1_status().into_iter().find(|account| account.server == *server);
+    prepare(controls, server, uri.map(|account| account.uri)).await;
+    let report = client.run_dm1_session(server, Start::Client).await;
+    controls.set_serving(None);
+    controls.set_peer(None);
+    let report = report?;
+    match &report.outcome {
+        Outcome::Ended { commands, .. } => tracing::info!(%server, commands, "DM 1.x session ended"),
+        Outcome::Aborted { reason, .. } => tracing::warn!(%server, "DM 1.x session aborted: {reason}"),
+    }
+    compact_if_asked(client, controls)?;
+    Ok(report)
+}
+
+/// A session with each of these servers; whether all of them ended well. Trouble with one, or a disk that is full for the moment, is
+/// told; state that cannot be trusted any more ends the agent.
+pub async fn sessions(
+    client: &mut Client,
+    controls: &Controls,
+    servers: impl IntoIterator<Item = ServerId>,
+) -> Result<bool, AgentError> {
+    let mut well = true;
+    for server in servers {
+        match session(client, controls, &server).await {
+            Ok(report) => well &= matches!(report.outcome, Outcome::Ended { .. }),
+            Err(AgentError::Client(ClientError::Persist(error)))
+                if !matches!(error, PersistError::Full { .. }) =>
+            {
+                return Err(error.into());
+            }
+            Err(error) => {
+                tracing::error!(%server, "DM 1.x session failed: {error}");
+                well = false;
+            }
+        }
+    }
+    Ok(well)
+}
+
+/// Whether a session ended as it should.
+pub fn ended(report: &SessionReport) -> bool {
+    matches!(report.outcome, Outcome::Ended { .. })
+}
+
+fn sentence(note: &Note) -> String {
+    match note {
+        Note::Answered { command, uri, status, reason } => {
+            let uri = uri.as_ref().map_or_else(String::new, |uri| format!(" {uri}"));
+            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("{command}{uri} answered {status}{reason}")
+        }
+        Note::Tolerated(tolerances) => {
+            let names: Vec<_> = tolerances.iter().map(|tolerance| tolerance.as_str()).collect();
+            format!("tolerated {}", names.join(", "))
+        }
+        Note::Continues { uri } => format!("goes on at {uri}"),
+        Note::FallsBack { to } => {
+            format!("the server does not know this version; again by {}", to.ver_proto())
+        }
+        Note::Challenged { status } => format!("the server wants credentials ({status}), which it gets"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Prints a report for people.
+pub fn print(report: &SessionReport) {
+    report.notes.iter().for_each(|note| println!("{}", sentence(note)));
+    let SessionReport { server, outcome, messages, notes: _ } = report;
+    match outcome {
+        Outcome::Ended { commands, version } => {
+            let version = version.ver_proto();
+            println!("session with {server} by {version} ended: {commands} commands, {messages} messages");
+        }
+        Outcome::Aborted { reason, .. } => {
+            println!("session with {server} aborted after {messages} messages: {reason}");
+        }
+    }
+}
+
+/// A report for programs.
+pub fn to_json(report: &SessionReport) -> Value {
+    let outcome = match &report.outcome {
+        Outcome::Ended { commands, version } => {
+            json!({ "ended": { "commands": commands, "version": version.ver_proto() } })
+        }
+        Outcome::Aborted { reason, cause } => {
+            json!({ "aborted": { "reason": reason, "cause": format!("{cause:?}") } })
+        }
+    };
+    json!({
+        "server": report.server.as_str(),
+        "messages": report.messages,
+        "outcome": outcome,
+        "notes": report.notes.iter().map(sentence).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_told_apart_from_a_bootstrap_and_read() {
+        let account =
+            br#" {"dm1": {"server_id": "s", "addresses": ["https://s.example/dm"], "version": "1.2",
+            "encoding": "xml", "client": {"type": "DIGEST", "user": "u", "password": "p"}}}"#;
+        assert!(is_account(account) && !is_account(b"[]"));
+        let settings = read(account).unwrap();
+        assert_eq!((settings.server_id.as_str(), settings.addresses.len()), ("s", 1));
+        for (broken, reason) in [
+            (&br#"{"dm1": {"server_id": "s"}}"#[..], "missing field `addresses`"),
+            (br#"{"dm1": {"server_id": "s", "addresses": [], "version": "2.0"}}"#, "unknown variant `2.0`"),
+            (br#"{"dm1": {"server_id": "s", "addresses": [], "user": "u"}}"#, "unknown field `user`"),
+        ] {
+            let error = read(broken).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Sessions of DM 1.x.
+
+use std::path::PathBuf;
+
+use omadm_client::dm1::{Scheme, SessionConfig};
+use omadm_config::{Size, Span};
+use serde::{Deserialize, Serialize};
+
+/// `[dm1]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dm1Section {
+    /// Files with one DM 1.x account each (JSON), installed at the first start.
+    pub accounts: Vec<PathBuf>,
+    /// Schemes by which device and server may prove who they are: `sha256` and `mac-sha256` (default), and the weak `basic`, `md5` and
+    /// `mac-md5`, which DM 1.2 has and nothing else.
+    pub schemes: Vec<Scheme>,
+    /// Take a digest of the server that is made of the text of the nonce instead of its octets: a common mistake.
+    pub lenient_nonce: bool,
+    /// Largest message that is received (`MaxMsgSize`), 1 KiB to 1 GiB.
+    pub max_message: Size,
+    /// Largest object that is received (`MaxObjSize`), 1 KiB to 1 GiB.
+    pub max_object: Size,
+    /// Take and send objects in chunks (`DevDetail/LrgObj`).
+    pub large_objects: bool,
+    /// Most messages of the server in one session, 1 or more.
+    pub max_rounds: u32,
+    /// Most segments of an address (`DevDetail/URI/MaxDepth`); 0 is as many as the tree has room for.
+    pub uri_depth: u16,
+    /// Most characters of an address (`DevDetail/URI/MaxTotLen`); 0 is no limit of its own.
+    pub uri_length: u16,
+    /// Most characters of a segment (`DevDetail/URI/MaxSegLen`); 0 is no limit of its own.
+    pub uri_segment: u16,
+    /// Who answers what servers ask the user: nobody (`none`, default), the person at the `terminal` of the agent, or a `command`.
+    pub user: UserMode,
+    /// The command that answers, with its arguments: it gets the question as JSON and prints the answer.
+    pub user_command: Vec<String>,
+    /// How long an answer may take, one second or more, whatever the server allows.
+    pub user_timeout: Span,
+}
+
+/// Who answers what servers ask the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum UserMode {
+    #[default]
+    None,
+    Terminal,
+    Command,
+}
+
+impl Default for Dm1Section {
+    fn default() -> Self {
+        let SessionConfig {
+            max_message,
+            max_object,
+            large_objects,
+            max_rounds,
+            schemes,
+            lenient_nonce,
+            patience,
+        } = SessionConfig::default();
+        Self {
+            accounts: Vec::new(),
+            schemes,
+            lenient_nonce,
+            max_message: size(max_message),
+            max_object: size(max_object),
+            large_objects,
+            max_rounds,
+            uri_depth: 32,
+            uri_length: 1_024,
+            uri_segment: 255,
+            user: UserMode::None,
+            user_command: Vec::new(),
+            user_timeout: Span(patience),
+        }
+    }
+}
+
+impl Dm1Section {
+    /// The settings as the library has them.
+    pub fn to_sessions(&self) -> SessionConfig {
+        let octets = |size: Size| u32::try_from(size.0).unwrap_or(u32::MAX);
+        SessionConfig {
+            max_message: octets(self.max_message),
+            max_object: octets(self.max_object),
+            large_objects: self.large_objects,
+            max_rounds: self.max_rounds,
+            schemes: self.schemes.clone(),
+            lenient_nonce: self.lenient_nonce,
+            patience: self.user_timeout.0,
+        }
+    }
+}
+
+fn size(octets: u32) -> Size {
+    Size(usize::try_from(octets).unwrap_or(usize::MAX))
+}
