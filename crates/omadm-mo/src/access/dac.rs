@@ -276,7 +276,9 @@ impl Tree {
 
     /// Whether an authority may read a node of the Delegation Access Control MO whose ancestors it reads.
     pub(super) fn reads_entry(&self, authority: &Authority, id: NodeId, node: &Node) -> bool {
-        let (Authority::Server(server), Some(root)) = (authority, self.instance_root(id)) else { return false };
+        let (Authority::Server(server), Some(root)) = (authority, self.instance_root(id)) else {
+            return false;
+        };
         self.sees_entries(server, root, id, node) && self.entry_rights(authority, id).contains(Rights::READ)
     }
 

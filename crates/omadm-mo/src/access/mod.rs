@@ -14,7 +14,7 @@ use alloc::string::String;
 use core::fmt;
 
 use crate::name::ServerId;
-pub(crate) use account::holds_guarded;
+pub(crate) use account::{guarded_below, holds_guarded};
 pub use acl::Acl;
 pub(crate) use judge::{Judge, Seat};
 pub(crate) use powers::Powers;

@@ -119,7 +119,7 @@ impl Change<'_> {
 
     /// The MIID that is wanted if it is legal and free, else a free number. The search begins behind as many as are taken, so
     /// that many instances one after the other do not each try all numbers before their own.
-    fn free_miid(&self, moid: &Moid, wanted: &str) -> Result<Miid, OperationError> {
+    pub(super) fn free_miid(&self, moid: &Moid, wanted: &str) -> Result<Miid, OperationError> {
         let wanted = Miid::parse(wanted).ok();
         if let Some(miid) = wanted.filter(|miid| self.tree.instance(moid, miid).is_none()) {
             return Ok(miid);
@@ -136,7 +136,7 @@ impl Change<'_> {
     }
 
     /// `name` if no sibling has it, else with a number that makes it unique; found as [`Change::free_miid`] does.
-    fn free_name(&self, parent: NodeId, name: &NodeName) -> Result<NodeName, OperationError> {
+    pub(super) fn free_name(&self, parent: NodeId, name: &NodeName) -> Result<NodeName, OperationError> {
         if self.child_of(parent, name).is_none() {
             return Ok(name.clone());
         }
@@ -153,7 +153,7 @@ impl Change<'_> {
 
     /// The node below which instances of an MO stand, made if need be: the Path of the definition; without one `.` for a
     /// named root, and a node called after the MOID for un-named roots.
-    fn place(&mut self, definition: &Definition) -> Result<NodeId, OperationError> {
+    pub(super) fn place(&mut self, definition: &Definition) -> Result<NodeId, OperationError> {
         let names: Vec<NodeName> = match (&definition.root.path, &definition.root.name) {
             (Some(path), _) => {
                 let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");

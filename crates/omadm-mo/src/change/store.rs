@@ -367,7 +367,7 @@ impl Change<'_> {
         Err(OperationError::NotAllowed { operation: Operation::Replace, address, reason })
     }
 
-    fn moid_of(&self, root: NodeId) -> Option<&str> {
+    pub(super) fn moid_of(&self, root: NodeId) -> Option<&str> {
         self.tree.arena.get(root)?.instance.as_ref().map(|(moid, _)| moid.as_str())
     }
 

@@ -18,5 +18,6 @@ pub use error::Dm1Error;
 pub use item::{Executable, NewNode, ReadContent, ReadItem};
 pub use limits::UriLimits;
 pub use part::{List, Part, Property, TndsField, TndsFields, TndsFilter};
+pub(crate) use read::{PLAIN_TEXT, node_type};
 pub use snapshot::{Snapshot, SnapshotNode, SnapshotType};
 pub use uri::{Dm1Uri, UriDeparture};

@@ -36,7 +36,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// An address that parsed; whether there is such a node is another question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dm1Uri {
-    pub(super) place: Place,
+    pub(crate) place: Place,
     part: Part,
     limits: UriLimits,
     departures: Vec<UriDeparture>,
@@ -44,7 +44,7 @@ pub struct Dm1Uri {
 
 /// Which node an address means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// By its path; empty is the root.
     Path(Vec<NodeName>),
     /// By its management object.
@@ -123,7 +123,7 @@ impl Dm1Uri {
     }
 
     /// The limits that it was parsed with.
-    pub(super) fn limits(&self) -> &UriLimits {
+    pub(crate) fn limits(&self) -> &UriLimits {
         &self.limits
     }
 }
@@ -144,7 +144,7 @@ impl UriLimits {
     ///
     /// # Errors
     /// `TooLong`.
-    pub(super) fn check(&self, path: &[NodeName]) -> Result<(), Dm1Error> {
+    pub(crate) fn check(&self, path: &[NodeName]) -> Result<(), Dm1Error> {
         if *self == Self::default() {
             return Ok(());
         }
@@ -176,17 +176,17 @@ impl UriLimits {
 }
 
 /// The absolute address of a path.
-pub(super) fn address_of(path: &[NodeName]) -> String {
+pub(crate) fn address_of(path: &[NodeName]) -> String {
     path.iter().fold(String::from("."), |address, name| address + "/" + &segment_of(name))
 }
 
 /// A name as a segment.
-pub(super) fn segment_of(name: &NodeName) -> String {
+pub(crate) fn segment_of(name: &NodeName) -> String {
     utf8_percent_encode(name.as_str(), SEGMENT).to_string()
 }
 
 /// The name that a segment means. `Err` says what is wrong with it.
-pub(super) fn name_of(segment: &str) -> Result<NodeName, &'static str> {
+pub(crate) fn name_of(segment: &str) -> Result<NodeName, &'static str> {
     let bytes = segment.as_bytes();
     let whole = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
         bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
