@@ -148,6 +148,12 @@ impl Incoming<'_> {
         Sender { user: named.or_else(signed).or_else(basic), device: header.source.uri.as_ref().to_owned() }
     }
 
+    /// The version that it is in; DM 1.2 if that is not known.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version::of(&self.message.header).unwrap_or(Version::Dm12)
+    }
+
     /// `SessionID` as written.
     #[must_use]
     pub fn session_id(&self) -> &str {
