@@ -6,7 +6,7 @@
 use omadm_mo::{ClientUri, ServerUri};
 
 use crate::ddf::{self, Decoded};
-use crate::dm1::{Encoding, Form, WbxmlVersion, tnds};
+use crate::dm1::{self, Command, Encoding, Form, Message, WbxmlVersion, tnds};
 use crate::dm2::notification::Received;
 use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
 use crate::multipart::{self, Event, Part, Writer};
@@ -220,6 +220,36 @@ pub fn check_tnds(bytes: &[u8]) {
         assert_eq!(tnds::write(&again, form), written);
         if form == wbxml {
             assert_eq!(tnds::write(&again, Form::Xml), tnds::write(&snapshot, Form::Xml));
+        }
+    }
+}
+
+/// SyncML messages: what we send of them comes back from the form they came in.
+pub fn check_syncml(bytes: &[u8]) {
+    let Some(encoding) = Encoding::sniff(bytes) else { return };
+    let form = match encoding {
+        Encoding::Xml => Form::Xml,
+        Encoding::Wbxml => Form::Wbxml(WbxmlVersion::V1_3),
+    };
+    let decode = |bytes: &[u8], limits: &Limits, leniency: &mut Leniency| {
+        let mut message = dm1::decode(bytes, encoding, limits, leniency)?.message.into_owned();
+        let old = message.header.ver_dtd == "1.1";
+        keep_what_is_sent(&mut message.commands, old);
+        Ok(message)
+    };
+    check(bytes, decode, |message: &Message<'_>| dm1::encode(message, form));
+}
+
+/// Takes out what no encoder writes: unknown commands, attributes, and correlators where `VerDTD` is 1.1.
+fn keep_what_is_sent(commands: &mut Vec<Command<'_>>, old: bool) {
+    commands.retain(|command| !matches!(command, Command::Unknown(_)));
+    for command in commands {
+        match command {
+            Command::Status(status) => status.code_attributes.clear(),
+            Command::Alert(alert) if old => alert.correlator = None,
+            Command::Operation(operation) if old => operation.correlator = None,
+            Command::Container(container) => keep_what_is_sent(&mut container.commands, old),
+            _ => {}
         }
     }
 }

@@ -380,13 +380,17 @@ fn alert<'a, S: Pull<'a>>(source: &mut S) -> Result<Alert<'a>> {
 
 /// The characters of a report without a session stand in OPAQUE where XML has CDATA.
 fn unescaped(item: &mut Item<'_>) {
-    let text = match &item.data {
-        Some(Data::Opaque(Cow::Borrowed(octets))) => std::str::from_utf8(octets).ok(),
-        _ => None,
-    };
-    if let Some(text) = text {
-        item.data = Some(Data::Text(Cow::Borrowed(text)));
-    }
+    item.data = item.data.take().map(|data| match data {
+        Data::Opaque(Cow::Borrowed(octets)) => match std::str::from_utf8(octets) {
+            Ok(text) => Data::Text(Cow::Borrowed(text)),
+            Err(_) => Data::Opaque(Cow::Borrowed(octets)),
+        },
+        Data::Opaque(Cow::Owned(octets)) => match String::from_utf8(octets) {
+            Ok(text) => Data::Text(Cow::Owned(text)),
+            Err(cause) => Data::Opaque(Cow::Owned(cause.into_bytes())),
+        },
+        text @ Data::Text(_) => text,
+    });
 }
 
 fn item<'a, S: Pull<'a>>(source: &mut S) -> Result<Item<'a>> {

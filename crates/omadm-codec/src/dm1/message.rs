@@ -335,6 +335,25 @@ impl AlertCode {
     }
 }
 
+impl Data<'_> {
+    /// The characters; `None` of octets that are none. Peers may send any text as OPAQUE, as those that use libwbxml do.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Opaque(octets) => std::str::from_utf8(octets).ok(),
+        }
+    }
+    /// The octets; those of text in UTF-8.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Opaque(octets) => octets,
+        }
+    }
+}
+
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("meta", &self.meta).finish_non_exhaustive()

@@ -100,7 +100,7 @@ fn a_million_siblings_are_refused_by_their_number() {
     // Eleven elements are around them.
     let exactly = |count| xml(&"<Get/>".repeat(count));
     assert_eq!(problem(&exactly(989), Encoding::Xml, &limits), None);
-    assert_eq!(problem(&exactly(989), Encoding::Xml, &limits), expected);
+    assert_eq!(problem(&exactly(990), Encoding::Xml, &limits), expected);
 }
 
 #[test]

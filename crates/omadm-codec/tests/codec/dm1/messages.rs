@@ -2,7 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use omadm_codec::dm1::{Command, Data, Encoder, Encoding, Form, Item, Message, WbxmlVersion, decode, encode};
+use omadm_codec::dm1::{
+    Command, Data, Decoded, Encoder, Encoding, Form, Item, Message, WbxmlVersion, decode, encode,
+};
 use omadm_codec::{Leniency, Limits};
 
 use crate::common::{self, Case};
@@ -17,7 +19,7 @@ pub const FORMS: [Form; 4] = [
 ];
 
 /// The message as it comes back from an encoding: what is never sent is gone, and octets are base64 in XML.
-fn sent(message: &Message<'_>, form: Form) -> Message<'static> {
+pub fn sent(message: &Message<'_>, form: Form) -> Message<'static> {
     let mut message = message.clone().into_owned();
     sent_commands(&mut message.commands, form);
     message
@@ -50,11 +52,16 @@ fn sent_item(item: &mut Item<'static>, form: Form) {
     }
 }
 
+/// What we wrote ourselves needs no tolerance.
+pub fn decode_strictly(octets: &[u8], form: Form) -> Decoded<'_> {
+    decode(octets, form.encoding(), &Limits::default(), &mut Leniency::strict()).unwrap()
+}
+
 /// Whatever it is written in, a message comes back as it was, and its length is known before it is written.
 pub fn check_forms(message: &Message<'_>) {
     for form in FORMS {
         let octets = encode(message, form);
-        let again = decode(&octets, form.encoding(), &Limits::default(), &mut Leniency::strict()).unwrap();
+        let again = decode_strictly(&octets, form);
         assert_eq!(again.message, sent(message, form), "{form:?}");
         assert_eq!(again.form, form);
         assert_eq!(encode(&again.message, form), octets, "{form:?}");

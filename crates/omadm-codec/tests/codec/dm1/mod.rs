@@ -2,5 +2,6 @@
 
 mod bounds;
 mod encoder;
+mod generated;
 mod messages;
 mod tokens;
