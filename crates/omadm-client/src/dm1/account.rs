@@ -7,7 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use omadm_auth::{BasicCredentials, Secret};
-use omadm_mo::{Content, Miid, Moid, NodeName, NodeRef, OperationError, ServerId, Tree, Value};
+use omadm_mo::dm1::{Dm1Error, Dm1Uri, UriLimits};
+use omadm_mo::{
+    Actor, AddressError, Change, Content, Miid, Moid, NodeId, NodeName, NodeRef, OperationError, ServerId,
+    Tree, Value,
+};
 use omadm_session::dm1::client::{self as engine, Credentials};
 
 use super::link::Link;
@@ -197,13 +201,14 @@ impl Device {
             encoding: settings.encoding,
             worked: None,
         };
-        let mut transaction = self.tree.begin(omadm_mo::Actor::Device, (self.config.clock)());
+        let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
         let before = transaction.tree().dm1_account(&server).map(|account| account.id());
         if let Some(before) = before {
             transaction.remove(before).map_err(PluginError::from)?;
         }
         let miid = free_miid(transaction.tree(), &moid).map_err(PluginError::from)?;
-        transaction.create_instance(&moid, &miid, content).map_err(PluginError::from)?;
+        let root = transaction.create_instance(&moid, &miid, content).map_err(PluginError::from)?;
+        grant(&mut transaction, root, &server).map_err(|error| refused(error.to_string()))?;
         let prepared = transaction.prepare();
         entries.push(link.entry(&server));
         self.keep(prepared, entries)?;
@@ -238,7 +243,7 @@ impl Device {
         of_server: Option<Vec<u8>>,
     ) -> Result<(), PersistError> {
         let nonces = [("CLCRED", client), ("SRVCRED", of_server)];
-        let mut transaction = self.tree.begin(omadm_mo::Actor::Device, (self.config.clock)());
+        let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
         let inconsistent =
             |error: OperationError| PersistError::Inconsistent(format!("a nonce cannot be kept: {error}"));
         for (wanted, nonce) in nonces {
@@ -276,8 +281,17 @@ impl Device {
     }
 }
 
+/// An account belongs to its server (`DM 1.3 BOOT`): it may read, change and remove it.
+fn grant(change: &mut Change<'_>, account: NodeId, server: &ServerId) -> Result<(), Dm1Error> {
+    let path = change.tree().node(account).map(|account| account.path()).unwrap_or_default();
+    let limits = UriLimits::default();
+    let acl = format!("{}?prop=ACL", Dm1Uri::of_path(path, &limits));
+    let acl = Dm1Uri::parse(&acl, &limits, false)?;
+    change.dm1_set_property(&acl, &format!("Delete={server}&Get={server}&Replace={server}"))
+}
+
 /// The lowest number that no account has.
-fn free_miid(tree: &Tree, moid: &Moid) -> Result<Miid, omadm_mo::AddressError> {
+fn free_miid(tree: &Tree, moid: &Moid) -> Result<Miid, AddressError> {
     let taken = tree.instances_of(moid).count();
     // One of these taken + 1 numbers is free.
     let numbers = (1..=taken).map(|number| Miid::parse(&number.to_string()));
@@ -314,7 +328,7 @@ fn check(settings: &AccountSettings) -> Result<(), String> {
 }
 
 /// The nodes below the root of an account.
-fn content(settings: &AccountSettings) -> Result<Content, omadm_mo::AddressError> {
+fn content(settings: &AccountSettings) -> Result<Content, AddressError> {
     let mut account = vec![leaf_of("AppID", APP_ID)?, leaf_of("ServerID", &settings.server_id)?];
     if !settings.name.is_empty() {
         account.push(leaf_of("Name", &settings.name)?);
@@ -335,7 +349,7 @@ fn content(settings: &AccountSettings) -> Result<Content, omadm_mo::AddressError
     Ok(Content::Interior(account))
 }
 
-fn credential_content(level: &str, of: &CredentialSettings) -> Result<Content, omadm_mo::AddressError> {
+fn credential_content(level: &str, of: &CredentialSettings) -> Result<Content, AddressError> {
     let nonce = STANDARD.decode(&of.nonce).unwrap_or_default();
     Ok(Content::Interior(vec![
         leaf_of("AAuthLevel", level)?,
@@ -346,7 +360,7 @@ fn credential_content(level: &str, of: &CredentialSettings) -> Result<Content, o
     ]))
 }
 
-fn http_content(of: &HttpSettings) -> Result<Content, omadm_mo::AddressError> {
+fn http_content(of: &HttpSettings) -> Result<Content, AddressError> {
     Ok(Content::Interior(vec![
         leaf_of("AAuthLevel", "HTTP")?,
         leaf_of("AAuthType", of.scheme.as_str())?,
@@ -355,15 +369,15 @@ fn http_content(of: &HttpSettings) -> Result<Content, omadm_mo::AddressError> {
     ]))
 }
 
-fn leaf_of(name: &str, text: &str) -> Result<(NodeName, Content), omadm_mo::AddressError> {
+fn leaf_of(name: &str, text: &str) -> Result<(NodeName, Content), AddressError> {
     Ok((NodeName::parse(name)?, Content::Leaf(Value::Text(text.to_owned()))))
 }
 
 /// A node with children that are numbered from 1.
 fn numbered(
     name: &str,
-    contents: impl Iterator<Item = Result<Content, omadm_mo::AddressError>>,
-) -> Result<(NodeName, Content), omadm_mo::AddressError> {
+    contents: impl Iterator<Item = Result<Content, AddressError>>,
+) -> Result<(NodeName, Content), AddressError> {
     let children = contents
         .zip(1_u32..)
         .map(|(content, number)| Ok((NodeName::parse(&number.to_string())?, content?)))

@@ -10,5 +10,6 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod device;
+pub mod dm1;
 pub mod server;
 pub mod tls;

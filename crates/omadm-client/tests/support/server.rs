@@ -1,7 +1,7 @@
 //! Answers what the script says, in order, and writes down what it hears.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -47,6 +47,8 @@ impl Seen {
 pub enum Answer {
     Send { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
     Silence,
+    /// The connection ends without an answer.
+    HangUp,
 }
 
 impl Answer {
@@ -81,10 +83,14 @@ impl Answer {
     }
 }
 
+/// Answers what no script is left for.
+type Brain = Box<dyn FnMut(&Seen) -> Answer + Send>;
+
 #[derive(Default)]
 struct State {
     seen: Vec<Seen>,
     answers: VecDeque<Answer>,
+    brain: Option<Brain>,
 }
 
 /// A server on a port of 127.0.0.1 until it is dropped.
@@ -123,6 +129,11 @@ impl Server {
     /// The same place under a name of another authority.
     pub fn elsewhere(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
+    }
+
+    /// Who answers when nothing is left of the script.
+    pub fn think(&self, brain: impl FnMut(&Seen) -> Answer + Send + 'static) {
+        self.state.lock().unwrap().brain = Some(Box::new(brain));
     }
 
     /// What to answer next, in order; 404 when nothing is left.
@@ -171,16 +182,23 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, sta
 async fn answer(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
     let seen = Seen { method: head.method, uri: head.uri, headers: head.headers, body };
     let next = {
         let mut state = state.lock().unwrap();
+        let State { answers, brain, .. } = &mut *state;
+        let thought = || brain.as_mut().map_or_else(|| Answer::status(404), |brain| brain(&seen));
+        let next = answers.pop_front().unwrap_or_else(thought);
         state.seen.push(seen);
-        state.answers.pop_front().unwrap_or_else(|| Answer::status(404))
+        next
     };
-    let Answer::Send { status, headers, body } = next else { return std::future::pending().await };
+    let (status, headers, body) = match next {
+        Answer::Send { status, headers, body } => (status, headers, body),
+        Answer::Silence => return std::future::pending().await,
+        Answer::HangUp => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);
