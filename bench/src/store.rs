@@ -62,7 +62,7 @@ async fn open(dir: &Path) -> Result<SqliteStore> {
             device: device(writer)?,
             label: String::new(),
             user: format!("user{writer}"),
-            verifier: vec![0; 64],
+            verifier: vec![0; 64].into(),
             dm1: None,
             replace: false,
         })

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use omadm_auth::{Secret, StoredCredential, Verifier};
+use omadm_store::StoredSecret;
 
 use crate::ServerError;
 use crate::context::REALM;
@@ -43,8 +44,8 @@ pub fn verifier(secret: &Secret) -> Result<Vec<u8>, ServerError> {
 ///
 /// # Errors
 /// As [`octets`].
-pub fn credential(user: &str, secret: &Secret, shared: bool) -> Result<Vec<u8>, ServerError> {
-    Ok(StoredCredential::make(user, REALM, secret, octets()?, shared).expose().to_vec())
+pub fn credential(user: &str, secret: &Secret, shared: bool) -> Result<StoredSecret, ServerError> {
+    Ok(StoredCredential::make(user, REALM, secret, octets()?, shared).expose().to_vec().into())
 }
 
 /// A number from 0 up to and without `end`; 0 when there is no randomness, as it only spreads load.

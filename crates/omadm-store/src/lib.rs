@@ -6,6 +6,7 @@
 mod check_in;
 pub mod error;
 mod push;
+mod secret;
 pub mod sqlite;
 pub mod standing;
 pub mod types;
@@ -13,6 +14,7 @@ pub mod validators;
 
 pub use error::StoreError;
 pub use push::{Push, PushProgress, PushStep};
+pub use secret::StoredSecret;
 pub use standing::*;
 pub use types::*;
 pub use validators::*;

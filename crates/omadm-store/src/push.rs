@@ -2,7 +2,7 @@
 
 use omadm_mo::{DeviceId, Time};
 
-use crate::NewEvent;
+use crate::{NewEvent, StoredSecret};
 
 /// How far the notifying of a device has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Push {
     /// Whether it ever reported its supported MOs.
     pub has_inventory: bool,
     /// Verifier of its credential.
-    pub verifier: Vec<u8>,
+    pub verifier: StoredSecret,
 }
 
 /// A step in the notifying of a device.

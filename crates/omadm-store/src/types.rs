@@ -4,7 +4,7 @@ use omadm_mo::{DeviceId, Time};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{StandingChange, Validator, ValidatorChange};
+use crate::{StandingChange, StoredSecret, Validator, ValidatorChange};
 
 /// Identifier of a command (time-ordered UUID).
 pub type CommandId = Uuid;
@@ -22,8 +22,8 @@ pub struct Enrolment {
     pub label: String,
     /// HTTP user name, unique over all devices.
     pub user: String,
-    /// Verifier of its secret (opaque here).
-    pub verifier: Vec<u8>,
+    /// Verifier of its secret.
+    pub verifier: StoredSecret,
     /// What its sessions of DM 1.x begin with (opaque here).
     pub dm1: Option<Vec<u8>>,
     /// Whether an existing enrolment is replaced by a new generation. One whose bootstrap was revoked goes on without that, with what
@@ -64,7 +64,7 @@ pub struct Credential {
     /// Generation it belongs to.
     pub generation: i64,
     /// Verifier of the secret.
-    pub verifier: Vec<u8>,
+    pub verifier: StoredSecret,
 }
 
 /// Whether a credential is the one of who asks.

@@ -12,7 +12,7 @@ use omadm_auth::digest::{self, Given, Hash, Nonces, Qop};
 use omadm_auth::{BasicCredentials, Secret, StoredCredential};
 use omadm_mo::{DeviceId, Time};
 use omadm_session::dm2::server::Refusal;
-use omadm_store::{CheckIn, Credential, NewEvent};
+use omadm_store::{CheckIn, Credential, NewEvent, StoredSecret};
 use serde_json::json;
 
 use super::{OMADM_DEVID, refusal, store_failed};
@@ -146,7 +146,7 @@ impl Claim {
         if let Self::Certificate(device) = self {
             return kept.device == *device;
         }
-        let Some(stored) = StoredCredential::read(&kept.verifier) else { return false };
+        let Some(stored) = StoredCredential::read(kept.verifier.expose()) else { return false };
         match self {
             Self::Basic(given) => stored.matches(&given.password),
             Self::Digest(given) => stored
@@ -253,7 +253,7 @@ pub async fn check_in(context: &Context, caller: &Caller, limit: u32) -> Result<
 /// 401 when it is not; 503 when the store fails.
 pub async fn check_in_again(context: &Context, known: &Known, limit: u32) -> Result<CheckIn, Refusal> {
     let Known { user, credential, .. } = known;
-    let read = if credential.verifier.is_empty() {
+    let read = if credential.verifier.expose().is_empty() {
         context.store.check_in(&credential.device, limit).await
     } else {
         let proved = credential.clone();
@@ -271,7 +271,7 @@ const WRONG: &str = "user or secret is wrong";
 
 /// What stands for the credential of a device that has a certificate: no secret is kept for it.
 fn certified(device: DeviceId, generation: i64) -> Credential {
-    Credential { device, generation, verifier: Vec::new() }
+    Credential { device, generation, verifier: StoredSecret::default() }
 }
 
 /// What a request claims: by its header if it has one, else by its connection.
@@ -353,8 +353,8 @@ fn use_nonce(context: &Context, caller: &Caller, given: &Given, kept: &Credentia
         None
     };
     drop(nonces);
-    let key =
-        StoredCredential::read(&kept.verifier).and_then(|stored| stored.digest_key(given.algorithm.hash));
+    let key = StoredCredential::read(kept.verifier.expose())
+        .and_then(|stored| stored.digest_key(given.algorithm.hash));
     if let Some(key) = key {
         let _set = caller.says.set(Says::Proof(given.info(&key, b"", next.as_deref())));
     }

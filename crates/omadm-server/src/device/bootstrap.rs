@@ -66,7 +66,7 @@ async fn bootstrap(
     }
     let secret = secret(&proven)?;
     let login = proven.user.as_deref().zip(secret.as_ref());
-    let holder = Holder { login, verifier: &credential.verifier };
+    let holder = Holder { login, verifier: credential.verifier.expose() };
     let (moids, name) = (&context.config.bootstrap.moids, &context.config.server.name);
     let made = mo_data_of(context, &holder, moids, name).map_err(|error| refusal(500, error.to_string()))?;
     note(context, &proven).await?;
@@ -75,7 +75,8 @@ async fn bootstrap(
 
 /// The secret for the account: the one that is kept, or the one that was just shown. Of a device with a certificate there is none.
 fn secret(proven: &Proven) -> Result<Option<Secret>, Refusal> {
-    let kept = StoredCredential::read(&proven.credential.verifier).and_then(|stored| stored.shared_key());
+    let kept =
+        StoredCredential::read(proven.credential.verifier.expose()).and_then(|stored| stored.shared_key());
     let secret = kept.or_else(|| proven.shown.clone());
     if secret.is_none() && proven.user.is_some() {
         return Err(refusal(

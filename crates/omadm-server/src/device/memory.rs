@@ -80,7 +80,7 @@ mod tests {
 
     fn check(id: &str) -> (Credential, CheckIn) {
         let device = DeviceId::parse(id).unwrap();
-        let credential = Credential { device: device.clone(), generation: 1, verifier: vec![1] };
+        let credential = Credential { device: device.clone(), generation: 1, verifier: vec![1].into() };
         let device = Device {
             id: device,
             generation: 1,

@@ -149,7 +149,8 @@ impl Notifier {
     /// The octets of Package#0: with SHA256-DIGEST unless the credential is none that can be read.
     fn encode(&self, push: &Push, now: Time) -> Vec<u8> {
         let notification = self.notification(push, now);
-        let credentials = StoredCredential::read(&push.verifier).and_then(|stored| stored.notification());
+        let credentials =
+            StoredCredential::read(push.verifier.expose()).and_then(|stored| stored.notification());
         if let Some(credentials) = credentials {
             return notification.encode_with_digest(|zeroed| credentials.digest(zeroed));
         }

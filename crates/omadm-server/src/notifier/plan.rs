@@ -130,7 +130,7 @@ mod tests {
             last_contact: None,
             open_commands: 1,
             has_inventory: true,
-            verifier: Vec::new(),
+            verifier: Default::default(),
         }
     }
 

@@ -246,7 +246,7 @@ impl Terms {
 
     fn bootstrap(&self, context: &Context, device: &Prepared) -> Result<Secret, Problem> {
         let login = Some((device.enrolment.user.as_str(), &device.secret));
-        let holder = Holder { login, verifier: &device.enrolment.verifier };
+        let holder = Holder { login, verifier: device.enrolment.verifier.expose() };
         bootstrap::mo_data_of(context, &holder, &self.moids, &self.name)
             .map_err(|error| Problem::bad(error.to_string()))
     }

@@ -101,7 +101,7 @@ impl Keys {
 
 async fn key_of(store: &dyn Store, user: &str) -> Option<Secret> {
     match store.credential(user).await {
-        Ok(kept) => StoredCredential::read(&kept?.verifier)?.shared_key(),
+        Ok(kept) => StoredCredential::read(kept?.verifier.expose())?.shared_key(),
         Err(error) => {
             tracing::error!(%error, "a pre-shared key could not be read");
             None

@@ -24,7 +24,7 @@ fn enrol(conn: &Connection, count: usize) {
             device: id(number),
             label: String::new(),
             user: format!("user-{number}"),
-            verifier: vec![0; 48],
+            verifier: vec![0; 48].into(),
             dm1: None,
             replace: false,
         })

@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 use rusqlite::{Connection, Params, Row, ToSql};
 use uuid::Uuid;
 
-use crate::{CommandState, StoreError};
+use crate::{CommandState, StoreError, StoredSecret};
 
 /// Runs a statement that returns no rows, prepared once per connection; gives how many it changed.
 pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
@@ -75,6 +75,18 @@ impl ToSql for Texts {
 impl FromSql for Texts {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         serde_json::from_str(value.as_str()?).map(Self).map_err(FromSqlError::other)
+    }
+}
+
+impl ToSql for StoredSecret {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.expose()))
+    }
+}
+
+impl FromSql for StoredSecret {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(value.as_blob()?.to_vec().into())
     }
 }
 

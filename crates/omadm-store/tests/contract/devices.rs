@@ -20,7 +20,10 @@ pub async fn enrolment_is_read_back(store: &dyn Store) {
     };
     assert_eq!(store.device(&id).await.unwrap(), Some(expected));
     let credential = store.credential("user of one").await.unwrap().unwrap();
-    assert_eq!((credential.device, credential.generation, credential.verifier), (id, 1, b"one".to_vec()));
+    assert_eq!(
+        (credential.device, credential.generation, credential.verifier),
+        (id, 1, b"one".to_vec().into())
+    );
     assert_eq!(store.device(&device("two")).await.unwrap(), None);
     assert!(store.credential("user of two").await.unwrap().is_none());
     assert!(store.credential("USER OF ONE").await.unwrap().is_none(), "names are compared exactly");
@@ -166,7 +169,7 @@ pub async fn revocation_takes_the_credential_and_no_more(store: &dyn Store) {
     let sessions = store.sessions(&a, None, 10).await.unwrap();
     assert_eq!(sessions[0].outcome, "ended");
 
-    let anew = Enrolment { user: "new user".to_owned(), verifier: b"new".to_vec(), ..enrolment("a") };
+    let anew = Enrolment { user: "new user".to_owned(), verifier: b"new".to_vec().into(), ..enrolment("a") };
     store.enrol(vec![anew.clone()], vec![], at(7)).await.unwrap();
     assert!(matches!(store.enrol(vec![anew], vec![], at(7)).await, Err(StoreError::Exists(_))));
     assert!(store.credential("user of a").await.unwrap().is_none());

@@ -48,7 +48,7 @@ pub async fn a_command_makes_a_notification_due(store: &dyn Store) {
         (push.addresses.as_slice(), push.wanted),
         (&["x".to_owned(), "y".to_owned()][..], Some(at(10)))
     );
-    assert_eq!((push.open_commands, push.has_inventory, push.verifier.as_slice()), (1, false, &b"a"[..]));
+    assert_eq!((push.open_commands, push.has_inventory, push.verifier.expose()), (1, false, &b"a"[..]));
 }
 
 pub async fn one_notification_waits_for_its_answer(store: &dyn Store) {

@@ -31,7 +31,7 @@ pub fn enrolment(name: &str) -> Enrolment {
         device: device(name),
         label: format!("label of {name}"),
         user: format!("user of {name}"),
-        verifier: name.as_bytes().to_vec(),
+        verifier: name.as_bytes().to_vec().into(),
         dm1: None,
         replace: false,
     }
