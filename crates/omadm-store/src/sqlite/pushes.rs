@@ -1,7 +1,7 @@
 //! Where devices can be notified, and how far that is.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{Connection, Params, Row, ToSql, params};
 
 use super::row::{Dev, Texts, execute, query};
 use super::{devices, events};
@@ -40,22 +40,30 @@ fn insert(conn: &Connection, device: &DeviceId, now: Time) -> Result<bool, Store
     Ok(true)
 }
 
+/// Writes a way to a device, `?2` of `set`, by which it is notified if something waits for it; `false` if it is not enrolled.
+fn set_way(
+    conn: &Connection,
+    device: &DeviceId,
+    set: &str,
+    way: &dyn ToSql,
+    now: Time,
+) -> Result<bool, StoreError> {
+    if !insert(conn, device, now)? {
+        return Ok(false);
+    }
+    execute(conn, set, params![device.as_str(), way])?;
+    wake_for_commands(conn, device, now)?;
+    Ok(true)
+}
+
 pub(super) fn set_addresses(
     conn: &Connection,
     device: &DeviceId,
     addresses: &[String],
     now: Time,
 ) -> Result<bool, StoreError> {
-    if !insert(conn, device, now)? {
-        return Ok(false);
-    }
-    execute(
-        conn,
-        "UPDATE push SET addresses = ?2, version = version + 1, due = NULL WHERE device = ?1",
-        params![device.as_str(), Texts(addresses.to_vec())],
-    )?;
-    wake_for_commands(conn, device, now)?;
-    Ok(true)
+    let set = "UPDATE push SET addresses = ?2, version = version + 1, due = NULL WHERE device = ?1";
+    set_way(conn, device, set, &Texts(addresses.to_vec()), now)
 }
 
 pub(super) fn register(
@@ -64,16 +72,8 @@ pub(super) fn register(
     registration: &str,
     now: Time,
 ) -> Result<bool, StoreError> {
-    if !insert(conn, device, now)? {
-        return Ok(false);
-    }
-    execute(
-        conn,
-        "UPDATE push SET registration = ?2, version = version + 1 WHERE device = ?1",
-        params![device.as_str(), registration],
-    )?;
-    wake_for_commands(conn, device, now)?;
-    Ok(true)
+    let set = "UPDATE push SET registration = ?2, version = version + 1 WHERE device = ?1";
+    set_way(conn, device, set, &registration, now)
 }
 
 pub(super) fn unregister(
