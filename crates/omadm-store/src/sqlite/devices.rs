@@ -96,6 +96,8 @@ pub(super) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool
     Ok(true)
 }
 
+/// How many [`COLUMNS`] there are.
+pub(super) const WIDTH: usize = 10;
 /// What [`device`] reads, in this order.
 pub(super) const COLUMNS: &str =
     "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked";
@@ -155,4 +157,14 @@ pub(super) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
         devices: count("SELECT COUNT(*) FROM device")?,
         open_commands: count("SELECT COUNT(*) FROM command WHERE finished IS NULL")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_columns_of_a_device_is_found() {
+        assert_eq!(COLUMNS.split(", ").count(), WIDTH);
+    }
 }

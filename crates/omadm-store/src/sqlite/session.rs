@@ -38,7 +38,10 @@ fn snapshot(conn: &Connection) -> rusqlite::Result<Transaction<'_>> {
 
 static DEVICE_AND_SESSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {}, last_seq, dm1, version, session, ended, updated, request_digest, state, reply
+        "SELECT {}, last_seq, dm1,
+           open_commands > 0 AND EXISTS (SELECT 1 FROM validator v
+             WHERE v.device = device.device AND v.generation = device.generation),
+           session, version, state, request_digest, reply, ended, updated
          FROM device WHERE device = ?1",
         devices::COLUMNS
     )
@@ -46,31 +49,34 @@ static DEVICE_AND_SESSION: LazyLock<String> = LazyLock::new(|| {
 
 fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
     let found = query_optional(conn, &DEVICE_AND_SESSION, params![id.as_str()], |row| {
-        Ok((devices::device(row)?, row.get::<_, i64>("last_seq")?, row.get("dm1")?, session_row(row)?))
+        let at = devices::WIDTH;
+        let rest = (row.get::<_, i64>(at)?, row.get(at + 1)?, row.get::<_, bool>(at + 2)?);
+        Ok((devices::device(row)?, rest, session_row(row, at + 3)?))
     })?;
-    let Some((device, last_seq, dm1, session)) = found.filter(|(device, ..)| device.revoked.is_none()) else {
+    let Some((device, rest, session)) = found.filter(|(device, ..)| device.revoked.is_none()) else {
         return Ok(None);
     };
+    let (last_seq, dm1, has_validators) = rest;
     let generation = device.generation;
-    let (commands, more, validators) = if device.open_commands == 0 {
-        (Vec::new(), false, Vec::new())
-    } else {
-        let (commands, more) = commands::open(conn, id, generation, device.open_commands, limit)?;
-        (commands, more, validators::list(conn, id, generation)?)
+    let (commands, more) = match device.open_commands {
+        0 => (Vec::new(), false),
+        open => commands::open(conn, id, generation, open, limit)?,
     };
+    let validators = if has_validators { validators::list(conn, id, generation)? } else { Vec::new() };
     Ok(Some(CheckIn { device, session, commands, more, last_seq, validators, dm1 }))
 }
 
-fn session_row(row: &Row<'_>) -> rusqlite::Result<Option<SessionRow>> {
-    let Some(session) = row.get("session")? else { return Ok(None) };
+/// Reads the session that stands in the columns from `at` on.
+fn session_row(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<SessionRow>> {
+    let Some(session) = row.get(at)? else { return Ok(None) };
     Ok(Some(SessionRow {
         session,
-        version: row.get("version")?,
-        state: row.get("state")?,
-        request_digest: row.get("request_digest")?,
-        reply: row.get("reply")?,
-        ended: row.get("ended")?,
-        updated: Time(row.get("updated")?),
+        version: row.get(at + 1)?,
+        state: row.get(at + 2)?,
+        request_digest: row.get(at + 3)?,
+        reply: row.get(at + 4)?,
+        ended: row.get(at + 5)?,
+        updated: Time(row.get(at + 6)?),
     }))
 }
 
