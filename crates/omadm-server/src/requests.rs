@@ -54,6 +54,11 @@ pub async fn log_device(request: Request, next: Next) -> Response {
     response
 }
 
+/// The path for the log. What follows `/ui/` opens the page of a user to everyone who has it.
+fn shown(path: &str) -> &str {
+    if path.starts_with("/ui/") { "/ui/…" } else { path }
+}
+
 /// So that a complaint finds its lines in the log.
 fn name(id: RequestId, response: &mut Response) {
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
@@ -64,7 +69,7 @@ fn name(id: RequestId, response: &mut Response) {
 async fn logged(id: RequestId, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer);
     // A span of the highest level is there whatever level is logged. The query is left out: it may hold what is nobody's business.
-    let (method, path) = (request.method(), request.uri().path());
+    let (method, path) = (request.method(), shown(request.uri().path()));
     let span = tracing::error_span!("request", %id, peer = peer.map(tracing::field::display), %method, path);
     let began = Instant::now();
     async move {
@@ -76,4 +81,18 @@ async fn logged(id: RequestId, request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_a_page_is_not_shown() {
+        for (path, expected) in
+            [("/ui/secret", "/ui/…"), ("/ui/", "/ui/…"), ("/uis", "/uis"), ("/dm/2.0", "/dm/2.0")]
+        {
+            assert_eq!(shown(path), expected);
+        }
+    }
 }
