@@ -24,11 +24,12 @@ enum Verdict {
 /// # Errors
 /// When a step failed.
 pub(crate) fn run() -> Result {
-    let steps: [(&str, Step); 4] = [
+    let steps: [(&str, Step); 5] = [
         ("Debian packages", || install::for_tests().map(|()| Verdict::Passed("all there".into()))),
         ("crate edges", || edges::check().map(|()| Verdict::Passed("as the house allows".into()))),
         ("tests", tests),
         ("pure crates", wasm),
+        ("client profile", client_profile),
     ];
     let mut lines = Vec::new();
     let mut failed = 0;
@@ -100,6 +101,21 @@ fn wasm() -> Result<Verdict> {
     let packages = PURE.iter().flat_map(|package| ["--package", package]);
     workspace::run(cargo().args(["build", "--target", WASM]).args(packages))?;
     Ok(Verdict::Passed(format!("{} build for {WASM}", PURE.join(", "))))
+}
+
+/// The client of DM 1.3's Client Profile builds by itself, and nothing in it knows JSON.
+fn client_profile() -> Result<Verdict> {
+    let alone = ["--package", "omadm-client", "--no-default-features", "--features", "profile-1.0"];
+    workspace::run(cargo().arg("check").args(alone).args(["--lib", "--example", "profile"]))?;
+    let tree = cargo().arg("tree").args(alone).args(["--edges", "normal", "--prefix", "none"]).output()?;
+    if !tree.status.success() {
+        return Err(String::from_utf8_lossy(&tree.stderr).into());
+    }
+    let tree = String::from_utf8_lossy(&tree.stdout);
+    Ok(match tree.lines().find(|line| line.starts_with("serde_json ")) {
+        Some(json) => Verdict::Failed(format!("{json} is in the client of the profile")),
+        None => Verdict::Passed("the client of profile 1.0 builds without DM 2.0 and JSON".into()),
+    })
 }
 
 #[cfg(test)]

@@ -29,8 +29,10 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("omadm-client/", env
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Identify {
     /// Every receiver: a package has to have it (`DM 2.0 §5.2.2, §5.2.4`).
+    #[cfg(feature = "dm2")]
     Always,
     /// Only the host and port of the account: data requests.
+    #[cfg(feature = "dm2")]
     AtHome,
     /// Nobody: in DM 1.x the message says it.
     #[cfg(feature = "dm1")]
@@ -41,8 +43,10 @@ pub(crate) enum Identify {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Redirects {
     /// To any host.
+    #[cfg(feature = "dm2")]
     Anywhere,
     /// Only to the peer itself: it and no other is the one to trust.
+    #[cfg(feature = "dm2")]
     AtHome,
     /// To any host, by `https`, as the binding of DM 1.x has it.
     #[cfg(feature = "dm1")]
@@ -53,6 +57,7 @@ impl Redirects {
     /// Most redirects in a row.
     fn limit(self) -> u32 {
         match self {
+            #[cfg(feature = "dm2")]
             Self::Anywhere | Self::AtHome => 5,
             #[cfg(feature = "dm1")]
             Self::Secured => 3,
@@ -129,6 +134,7 @@ impl<T: Transport> Exchange<'_, T> {
             redirects += 1;
             uri = follow(&uri, location, redirects, outgoing.redirects.limit())?;
             let reason = match outgoing.redirects {
+                #[cfg(feature = "dm2")]
                 Redirects::AtHome if !self.peer.is_home(&uri) => "it leads to another host or port",
                 #[cfg(feature = "dm1")]
                 Redirects::Secured if !is_https(&uri) => "it leads to http",
@@ -259,7 +265,9 @@ impl<T: Transport> Exchange<'_, T> {
             headers.insert(CONTENT_TYPE, value(content_type.as_bytes(), uri)?);
         }
         let identify = match outgoing.identify {
+            #[cfg(feature = "dm2")]
             Identify::Always => true,
+            #[cfg(feature = "dm2")]
             Identify::AtHome => self.peer.is_home(uri),
             #[cfg(feature = "dm1")]
             Identify::Never => false,

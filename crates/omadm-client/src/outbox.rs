@@ -105,14 +105,13 @@ impl Device {
 
     /// Alerts of plug-ins, in the form of DM 2.0.
     fn raised(&mut self) -> Vec<Alert> {
-        let raised = self.plugins.iter_mut().flat_map(|plugin| plugin.alerts());
-        #[cfg_attr(not(feature = "dm1"), expect(unused_mut, reason = "there are others with DM 1.x only"))]
-        let mut raised: Vec<Alert> = raised.collect();
+        let raised: Vec<Alert> = self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect();
         #[cfg(feature = "dm1")]
-        {
+        let raised = {
             let others: Vec<_> = self.plugins.iter_mut().flat_map(|plugin| plugin.generic_alerts()).collect();
-            raised.extend(others.into_iter().map(|alert| crate::dm1x::from_generic(&self.tree, alert)));
-        }
+            let others = others.into_iter().map(|alert| crate::dm1x::from_generic(&self.tree, alert));
+            raised.into_iter().chain(others).collect()
+        };
         raised
     }
 

@@ -148,7 +148,8 @@ fn account_link_and_alerts_outlive_the_process() {
     let reopen = || open(Journal::open(directory.path()).unwrap(), &Hands::default());
     let mut before = reopen();
     before.install_dm1_account(&account("", whole())).unwrap();
-    let alert = GenericAlert { source: Some("./A".to_owned()), ..GenericAlert::new("urn:x:at:1.0", "50 %\n") };
+    let alert =
+        GenericAlert { source: Some("./A".to_owned()), ..GenericAlert::new("urn:x:at:1.0", "50 %\n") };
     before.raise_dm1_alert(&server_id(), alert.clone()).unwrap();
     before.compact().unwrap();
     before.raise_dm1_alert(&server_id(), GenericAlert::new("second", "")).unwrap();

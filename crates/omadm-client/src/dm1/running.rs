@@ -118,13 +118,15 @@ impl Device {
 
     /// Alerts of plug-ins, in the form of DM 1.x.
     fn raised_generic(&mut self) -> Vec<alerts::GenericAlert> {
-        let mut raised: Vec<_> = self.plugins.iter_mut().flat_map(|plugin| plugin.generic_alerts()).collect();
+        let generic = self.plugins.iter_mut().flat_map(|plugin| plugin.generic_alerts());
+        let generic: Vec<_> = generic.collect();
         #[cfg(feature = "dm2")]
-        {
+        let generic = {
             let others: Vec<_> = self.plugins.iter_mut().flat_map(|plugin| plugin.alerts()).collect();
-            raised.extend(others.into_iter().map(|alert| crate::dm1x::to_generic(&self.tree, alert)));
-        }
-        raised
+            let others = others.into_iter().map(|alert| crate::dm1x::to_generic(&self.tree, alert));
+            others.chain(generic).collect()
+        };
+        generic
     }
 }
 

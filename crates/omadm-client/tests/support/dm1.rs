@@ -209,7 +209,9 @@ pub fn account(address: &str, more: serde_json::Value) -> AccountSettings {
         "addresses": [address],
         "client": { "type": "SHA256", "user": USER, "password": PASSWORD },
     });
-    let (Some(settings), serde_json::Value::Object(more)) = (settings.as_object_mut(), more) else { panic!() };
+    let (Some(settings), serde_json::Value::Object(more)) = (settings.as_object_mut(), more) else {
+        panic!()
+    };
     settings.extend(more);
     serde_json::from_value(serde_json::Value::Object(settings.clone())).unwrap()
 }

@@ -45,7 +45,11 @@ impl Seen {
 
 #[derive(Clone, Debug)]
 pub enum Answer {
-    Send { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
+    Send {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    },
     Silence,
     /// The connection ends without an answer.
     HangUp,
@@ -179,10 +183,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, sta
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    state: Arc<Mutex<State>>,
-) -> io::Result<Response<Full<Bytes>>> {
+async fn answer(request: Request<Incoming>, state: Arc<Mutex<State>>) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
     let seen = Seen { method: head.method, uri: head.uri, headers: head.headers, body };
