@@ -6,7 +6,7 @@
 use crate::Limits;
 use crate::error::{DecodeError, Problem};
 use crate::media_type::quote;
-use crate::xml::{Document, Element, escape, parse};
+use crate::xml::{Element, escape_attribute, parse};
 
 /// Media type of a control entity.
 pub const CONTROL: &str = "application/xml";
@@ -289,7 +289,7 @@ pub enum Said {
 /// # Errors
 /// With byte offset and field.
 pub fn decode(input: &[u8], limits: &Limits) -> Result<Said, DecodeError> {
-    let Document { root, .. } = parse(input, limits, |_| true)?;
+    let root = parse(input, limits, |_| true)?;
     if root.name != "pap" {
         return Err(schema(&root, "pap", format!("the root element is {:?}", root.name)));
     }
@@ -366,8 +366,7 @@ impl Tag {
     }
 
     fn with(&mut self, name: &str, value: &str) -> &mut Self {
-        let value = escape(value).replace('"', "&quot;").replace('\n', "&#10;").replace('\t', "&#9;");
-        self.1.push_str(&format!(" {name}=\"{value}\""));
+        self.1.push_str(&format!(" {name}=\"{}\"", escape_attribute(value)));
         self
     }
 
@@ -412,8 +411,8 @@ mod tests {
     #[test]
     fn a_push_says_what_for_whom_and_how() {
         let xml = push().to_xml();
-        let document = parse(xml.as_bytes(), &Limits::default(), |_| true).unwrap();
-        let message = &document.root.children[0];
+        let root = parse(xml.as_bytes(), &Limits::default(), |_| true).unwrap();
+        let message = &root.children[0];
         assert_eq!(message.name, "push-message");
         assert_eq!(message.attribute("push-id"), Some("12\"ab@dm.example"));
         assert_eq!(message.attribute("ppg-notify-requested-to"), Some("https://dm.example/pap?a=1&b=2"));

@@ -44,16 +44,8 @@ impl Element {
     }
 }
 
-/// A document and what was passed over in it.
-#[derive(Debug)]
-pub(crate) struct Document {
-    /// The root element.
-    pub(crate) root: Element,
-    /// Qualified names and places of elements of foreign namespaces; their content is not in the tree.
-    pub(crate) foreign: Vec<(usize, String)>,
-}
-
-/// Reads a document; `known` says which namespaces (`None`: no namespace) belong to the format.
+/// Reads a document and gives its root element; `known` says which namespaces (`None`: no namespace) belong to the format. Elements of
+/// others are passed over with their content.
 ///
 /// # Errors
 /// On broken syntax or a limit, with byte offset.
@@ -61,7 +53,7 @@ pub(crate) fn parse(
     input: &[u8],
     limits: &Limits,
     known: fn(Option<&str>) -> bool,
-) -> Result<Document, DecodeError> {
+) -> Result<Element, DecodeError> {
     let error = |at, problem| DecodeError { at, field: DOCUMENT, problem };
     if input.len() > limits.bytes {
         return Err(error(limits.bytes, Problem::TooLarge { limit: limits.bytes }));
@@ -74,7 +66,6 @@ pub(crate) fn parse(
         known,
         open: Vec::new(),
         root: None,
-        foreign: Vec::new(),
         foreign_depth: 0,
         items: 0,
     };
@@ -126,7 +117,6 @@ struct Builder<'l> {
     /// Elements that have begun, outermost first.
     open: Vec<Element>,
     root: Option<Element>,
-    foreign: Vec<(usize, String)>,
     /// How many foreign elements have begun and not ended.
     foreign_depth: usize,
     items: usize,
@@ -157,9 +147,6 @@ impl Builder<'_> {
             ResolveResult::Unknown(_) => false,
         };
         if self.foreign_depth > 0 || !known {
-            if self.foreign_depth == 0 {
-                self.foreign.push((at, tag.name().as_ref().to_owned()));
-            }
             self.foreign_depth += 1;
         } else {
             let name = tag.local_name().as_ref().to_owned();
@@ -209,13 +196,12 @@ impl Builder<'_> {
         }
     }
 
-    fn finish(self, end: usize) -> Result<Document, DecodeError> {
+    fn finish(self, end: usize) -> Result<Element, DecodeError> {
         let error = |problem| DecodeError { at: end, field: DOCUMENT, problem };
         if !self.open.is_empty() || self.foreign_depth > 0 {
             return Err(error(Problem::Short));
         }
-        let root = self.root.ok_or_else(|| error(Problem::Missing))?;
-        Ok(Document { root, foreign: self.foreign })
+        self.root.ok_or_else(|| error(Problem::Missing))
     }
 }
 
@@ -262,6 +248,11 @@ pub(crate) fn escape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     escape_into(text, &mut out);
     String::from_utf8(out).unwrap_or_default()
+}
+
+/// `text` as the value of an attribute between double quotes. White space other than a space would be read as one.
+pub(crate) fn escape_attribute(text: &str) -> String {
+    escape(text).replace('"', "&quot;").replace('\n', "&#10;").replace('\t', "&#9;")
 }
 
 /// Appends `text` as element content. What XML cannot hold becomes U+FFFD.

@@ -2,57 +2,41 @@
 
 use std::borrow::Cow;
 
-use super::global::{
-    END, ENTITY, EXT_0, EXT_2, EXT_I_0, EXT_I_2, EXT_T_0, EXT_T_2, LITERAL, LITERAL_A, LITERAL_AC, LITERAL_C,
-    OPAQUE, PI, STR_I, STR_T, SWITCH_PAGE,
-};
-use super::{HAS_ATTRIBUTES, HAS_CONTENT, PublicId, WbxmlVersion};
+use super::{PublicId, WbxmlVersion};
 use crate::dm1::element::{Element, Page};
 use crate::dm1::event::{DEEPEST, Event, Pull, Push, Tag, append, transcribe};
 use crate::dm1::message::Data;
 use crate::dm1::xml::XmlWriter;
 use crate::reader::Reader;
+use crate::wbxml::global::{
+    END, ENTITY, EXT_0, EXT_2, EXT_I_0, EXT_I_2, EXT_T_0, EXT_T_2, LITERAL, LITERAL_A, LITERAL_AC, LITERAL_C,
+    OPAQUE, PI, STR_I, STR_T, SWITCH_PAGE,
+};
+use crate::wbxml::{
+    DOCUMENT, DocumentType, HAS_ATTRIBUTES, HAS_CONTENT, Strings, document_type, entity, length, schema,
+};
 use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
 
-/// Field of errors in the syntax of the document.
-const DOCUMENT: &str = "document";
 /// Field of errors in the version.
 const VERSION: &str = "version";
 /// Field of errors in the public identifier.
 const PUBLIC_ID: &str = "publicid";
-/// Field of errors in the string table and in references to it.
-const TABLE: &str = "strtbl";
-
-/// Octets that a string table may have.
-const TABLE_LIMIT: usize = 64 * 1024;
 
 /// Public ids that some stacks use instead of those assigned.
 const OLD_SYNCML_11: u32 = 0x0F21;
-
-/// How octets of strings become characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Charset {
-    Utf8,
-    Latin1,
-    /// UTF-8 if it is that.
-    Open,
-}
 
 /// Reads a document in WBXML 1.1 to 1.3. Attributes and processing instructions are passed over, extension tokens refused.
 #[derive(Debug)]
 pub struct WbxmlReader<'a, 'l> {
     reader: Reader<'a>,
     version: WbxmlVersion,
-    charset: Charset,
-    table: &'a [u8],
+    strings: Strings<'a>,
     limits: Limits,
     leniency: &'l mut Leniency,
     /// Current page of tags.
     page: u8,
     /// Elements seen so far.
     items: usize,
-    /// Octets of the string table that were referred to so far: each reference may mean many.
-    from_table: usize,
     /// Elements that have begun and not ended.
     depth: usize,
     /// The element that began last has no content: its end is next.
@@ -79,29 +63,21 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
             None => return Err(schema(0, VERSION, format!("octet {octet:#04x} is not WBXML 1.1 to 1.3"))),
         };
         let public_id = reader.at();
-        let id = number(&mut reader, PUBLIC_ID)?;
-        let name = if id == 0 { Some(number(&mut reader, PUBLIC_ID)?) } else { None };
-        let charset = if octet == 0 { Charset::Open } else { charset(&mut reader, leniency)? };
-        let length = number(&mut reader, TABLE)?;
-        if length > TABLE_LIMIT {
-            return Err(reader.error(TABLE, Problem::TooLarge { limit: TABLE_LIMIT }));
-        }
-        let table = reader.take(length, TABLE)?;
+        let document_type = document_type(&mut reader)?;
+        let strings = Strings::read(&mut reader, octet != 0, leniency, limits.bytes)?;
         let mut document = Self {
             reader,
             version,
-            charset,
-            table,
+            strings,
             limits: Limits { depth: limits.depth.min(DEEPEST), ..*limits },
             leniency,
             page: Page::SyncMl.number(),
             items: 0,
-            from_table: 0,
             depth: 0,
             ends: false,
             at: public_id,
         };
-        document.check_public_id(id, name)?;
+        document.check_public_id(document_type)?;
         if root == Page::Ddf
             && document.reader.peek().is_some_and(|octet| octet != SWITCH_PAGE && octet != PI)
         {
@@ -117,22 +93,25 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
         self.version
     }
 
-    fn check_public_id(&mut self, id: usize, name: Option<usize>) -> Result<(), DecodeError> {
-        let Some(index) = name else {
-            return match u32::try_from(id).ok().and_then(PublicId::from_number) {
-                Some(_) => Ok(()),
-                None if id == OLD_SYNCML_11 as usize => {
-                    self.tolerate(Tolerance::OldPublicId, "0x0f21 is not the public id of SyncML 1.1")
+    fn check_public_id(&mut self, named: DocumentType) -> Result<(), DecodeError> {
+        match named {
+            DocumentType::Number(id) if PublicId::from_number(id).is_some() => Ok(()),
+            DocumentType::Number(OLD_SYNCML_11) => {
+                self.tolerate(Tolerance::OldPublicId, "0x0f21 is not the public id of SyncML 1.1")
+            }
+            DocumentType::Number(id) => {
+                Err(self.schema(PUBLIC_ID, format!("{id:#x} is not a document type that is read here")))
+            }
+            DocumentType::Name(index) => {
+                let name = self.table_string(index)?;
+                match PublicId::from_name(&name) {
+                    Some(_) => Ok(()),
+                    None => {
+                        let text = format!("{name:?} is not a document type that is read here");
+                        Err(self.schema(PUBLIC_ID, text))
+                    }
                 }
-                None => {
-                    Err(self.schema(PUBLIC_ID, format!("{id:#x} is not a document type that is read here")))
-                }
-            };
-        };
-        let name = self.table_string(index)?;
-        match PublicId::from_name(&name) {
-            Some(_) => Ok(()),
-            None => Err(self.schema(PUBLIC_ID, format!("{name:?} is not a document type that is read here"))),
+            }
         }
     }
 
@@ -140,54 +119,13 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
         if self.leniency.allow(tolerance) { Ok(()) } else { Err(self.schema(DOCUMENT, text)) }
     }
 
-    /// Octets of a string as characters.
-    fn characters(&self, octets: &'a [u8]) -> Result<Cow<'a, str>, DecodeError> {
-        match (std::str::from_utf8(octets), self.charset) {
-            (Ok(text), Charset::Utf8 | Charset::Open) => Ok(Cow::Borrowed(text)),
-            (Ok(text), Charset::Latin1) if text.is_ascii() => Ok(Cow::Borrowed(text)),
-            (_, Charset::Latin1 | Charset::Open) => {
-                Ok(Cow::Owned(octets.iter().map(|octet| char::from(*octet)).collect()))
-            }
-            (Err(cause), Charset::Utf8) => {
-                let at = self.reader.at().saturating_sub(octets.len() + 1) + cause.valid_up_to();
-                Err(DecodeError { at, field: DOCUMENT, problem: Problem::BadUtf8 })
-            }
-        }
-    }
-
-    /// A string of the table, which may begin within another.
+    /// A string of the table.
     fn table_string(&mut self, index: usize) -> Result<Cow<'a, str>, DecodeError> {
-        let table = self.table.get(index..).filter(|rest| !rest.is_empty());
-        let Some(rest) = table else {
-            let length = self.table.len();
-            return Err(
-                self.schema(TABLE, format!("string {index} is outside of the table of {length} octets"))
-            );
-        };
-        let octets = match rest.iter().position(|octet| *octet == 0) {
-            Some(length) => rest.get(..length).unwrap_or_default(),
-            None => {
-                self.tolerate(Tolerance::UnterminatedString, "a string of the table does not end")?;
-                rest
-            }
-        };
-        self.from_table += octets.len();
-        if self.from_table > self.limits.bytes {
-            return Err(self.error(TABLE, Problem::TooLarge { limit: self.limits.bytes }));
-        }
-        self.characters(octets).map_err(|cause| DecodeError { at: self.at, ..cause })
+        self.strings.of_table(index, self.at, self.leniency)
     }
 
-    fn number(&mut self) -> Result<usize, DecodeError> {
-        number(&mut self.reader, DOCUMENT)
-    }
-
-    fn entity(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        let code = self.number()?;
-        match u32::try_from(code).ok().and_then(char::from_u32) {
-            Some(character) => Ok(Cow::Owned(character.to_string())),
-            None => Err(self.schema(DOCUMENT, format!("entity {code:#x} is not a character"))),
-        }
+    fn length(&mut self) -> Result<usize, DecodeError> {
+        length(&mut self.reader, DOCUMENT)
     }
 
     /// An element begins whose token was read.
@@ -204,7 +142,7 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
         let identity = token & !(HAS_ATTRIBUTES | HAS_CONTENT);
         let page = Page::from_number(self.page);
         let tag = if identity == LITERAL {
-            let index = self.number()?;
+            let index = self.length()?;
             let name = self.table_string(index)?;
             page.and_then(|page| Element::parse(page, &name)).map_or(Tag::Unknown(name), Tag::Known)
         } else {
@@ -231,11 +169,11 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
                     self.reader.until_zero(DOCUMENT)?;
                 }
                 ENTITY | EXT_T_0..=EXT_T_2 => {
-                    self.number()?;
+                    self.length()?;
                 }
                 LITERAL | STR_T => {
-                    let index = self.number()?;
-                    if token == LITERAL && index == 0 && self.table.is_empty() {
+                    let index = self.length()?;
+                    if token == LITERAL && index == 0 && self.strings.table.is_empty() {
                         self.tolerate(
                             Tolerance::StrayLiteral,
                             "an attribute name from a string table that is empty",
@@ -245,7 +183,7 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
                     }
                 }
                 OPAQUE => {
-                    let length = self.number()?;
+                    let length = self.length()?;
                     self.reader.take(length, DOCUMENT)?;
                 }
                 PI | LITERAL_C | LITERAL_A | LITERAL_AC => {
@@ -284,16 +222,20 @@ impl<'a> Pull<'a> for WbxmlReader<'a, '_> {
                     return Ok(Event::End);
                 }
                 STR_I => {
+                    let at = self.reader.at();
                     let octets = self.reader.until_zero(DOCUMENT)?;
-                    return self.characters(octets).map(Event::Text);
+                    return self.strings.characters(octets, at).map(Event::Text);
                 }
                 STR_T => {
-                    let index = self.number()?;
+                    let index = self.length()?;
                     return self.table_string(index).map(Event::Text);
                 }
-                ENTITY => return self.entity().map(Event::Text),
+                ENTITY => {
+                    let character = entity(&mut self.reader)?;
+                    return Ok(Event::Text(Cow::Owned(character.to_string())));
+                }
                 OPAQUE => {
-                    let length = self.number()?;
+                    let length = self.length()?;
                     return self.reader.take(length, DOCUMENT).map(Event::Opaque);
                 }
                 _ => return self.tag(token).map(Event::Start),
@@ -373,36 +315,4 @@ fn add(opaque: &mut Option<Cow<'_, [u8]>>, octets: &[u8]) {
     if let Some(opaque) = opaque {
         opaque.to_mut().extend_from_slice(octets);
     }
-}
-
-/// An `mb_u_int32`; on a machine of 16 bits it would have to fit there.
-fn number(reader: &mut Reader<'_>, field: &'static str) -> Result<usize, DecodeError> {
-    let at = reader.at();
-    let mut value: u32 = 0;
-    for _ in 0..5 {
-        let octet = reader.byte(field)?;
-        let shifted =
-            value.checked_mul(1 << 7).ok_or_else(|| schema(at, field, "a number beyond 32 bits"))?;
-        value = shifted | u32::from(octet & 0x7F);
-        if octet & 0x80 == 0 {
-            return usize::try_from(value).map_err(|_| schema(at, field, "a number beyond this machine"));
-        }
-    }
-    Err(schema(at, field, "a number of more than 5 octets"))
-}
-
-/// The charset by its MIBenum.
-fn charset(reader: &mut Reader<'_>, leniency: &mut Leniency) -> Result<Charset, DecodeError> {
-    let at = reader.at();
-    match number(reader, "charset")? {
-        // ASCII is a part of UTF-8.
-        3 | 106 => Ok(Charset::Utf8),
-        4 => Ok(Charset::Latin1),
-        0 if leniency.allow(Tolerance::MissingCharset) => Ok(Charset::Open),
-        other => Err(schema(at, "charset", format!("{other} is neither UTF-8 nor ISO-8859-1 nor US-ASCII"))),
-    }
-}
-
-fn schema(at: usize, field: &'static str, text: impl Into<Cow<'static, str>>) -> DecodeError {
-    DecodeError { at, field, problem: Problem::Schema(text.into()) }
 }

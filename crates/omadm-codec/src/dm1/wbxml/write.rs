@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use super::global::{END, OPAQUE, STR_I, SWITCH_PAGE};
-use super::{HAS_CONTENT, PublicId, WbxmlVersion};
+use super::{PublicId, WbxmlVersion};
 use crate::dm1::element::{Element, Page};
 use crate::dm1::event::Push;
-
-/// MIBenum of UTF-8.
-const UTF_8: u32 = 106;
+use crate::wbxml::global::{END, OPAQUE, STR_I, SWITCH_PAGE};
+use crate::wbxml::{HAS_CONTENT, UTF_8};
 
 /// Writes a document in WBXML: UTF-8, no string table, a page switched only where it changes.
 #[derive(Clone)]
@@ -25,7 +23,7 @@ impl WbxmlWriter {
     pub fn new(version: WbxmlVersion, id: PublicId) -> Self {
         let mut out = vec![version.octet()];
         number(id.number(), &mut out);
-        number(UTF_8, &mut out);
+        number(UTF_8.into(), &mut out);
         number(0, &mut out);
         Self { out, page: Page::SyncMl, depth: 0 }
     }
