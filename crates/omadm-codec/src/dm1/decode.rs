@@ -8,10 +8,11 @@ use super::element::{Element, MetInf, Page, SyncMl};
 use super::event::{Event, Pull, Tag, WbxmlReader, XmlReader, trim};
 use super::form::{Encoding, Form};
 use super::message::{
-    Alert, AlertCode, Command, Container, ContainerKind, Credentials, Data, Header, Item, Location, Message,
-    Operation, OperationKind, Results, Status, Unknown,
+    Alert, Command, Container, ContainerKind, Credentials, Data, Header, Item, Location, Message, Operation,
+    OperationKind, Results, Status, Unknown,
 };
 use super::meta::{Mark, Meta};
+use crate::xml::is_xml_char;
 use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -242,6 +243,7 @@ fn operation<'a, S: Pull<'a>>(source: &mut S, kind: OperationKind) -> Result<Ope
         }
     }
     let (id, meta) = (id.unwrap_or_default(), description.unwrap_or_default());
+    settle(&mut items, &meta);
     Ok(Operation { kind, id, meta, correlator, items })
 }
 
@@ -296,6 +298,7 @@ fn status<'a, S: Pull<'a>>(source: &mut S) -> Result<Status<'a>> {
             _ => source.skip()?,
         }
     }
+    settle(&mut items, &Meta::default());
     Ok(Status {
         id: id.unwrap_or_default(),
         msg_ref: msg_ref.unwrap_or_default(),
@@ -349,11 +352,13 @@ fn results<'a, S: Pull<'a>>(source: &mut S) -> Result<Results<'a>> {
             _ => source.skip()?,
         }
     }
+    let meta = description.unwrap_or_default();
+    settle(&mut items, &meta);
     Ok(Results {
         id: id.unwrap_or_default(),
         msg_ref: msg_ref.unwrap_or_default(),
         cmd_ref: cmd_ref.unwrap_or_default(),
-        meta: description.unwrap_or_default(),
+        meta,
         target_ref,
         source_ref,
         items,
@@ -371,26 +376,31 @@ fn alert<'a, S: Pull<'a>>(source: &mut S) -> Result<Alert<'a>> {
             _ => source.skip()?,
         }
     }
-    let code = code.unwrap_or_default();
-    if AlertCode::parse(&code) == Some(AlertCode::SessionlessReport) {
-        items.iter_mut().for_each(unescaped);
-    }
-    Ok(Alert { id: id.unwrap_or_default(), code, correlator, items })
+    settle(&mut items, &Meta::default());
+    Ok(Alert { id: id.unwrap_or_default(), code: code.unwrap_or_default(), correlator, items })
 }
 
-/// The characters of a report without a session stand in OPAQUE where XML has CDATA.
-fn unescaped(item: &mut Item<'_>) {
-    item.data = item.data.take().map(|data| match data {
-        Data::Opaque(Cow::Borrowed(octets)) => match std::str::from_utf8(octets) {
-            Ok(text) => Data::Text(Cow::Borrowed(text)),
-            Err(_) => Data::Opaque(Cow::Borrowed(octets)),
-        },
-        Data::Opaque(Cow::Owned(octets)) => match String::from_utf8(octets) {
-            Ok(text) => Data::Text(Cow::Owned(text)),
-            Err(cause) => Data::Opaque(Cow::Owned(cause.into_bytes())),
-        },
-        text @ Data::Text(_) => text,
-    });
+/// Makes text of what came as OPAQUE and is text by its `Meta`: many peers send all data so. What XML could not hold stays as it is.
+fn settle(items: &mut [Item<'_>], inherited: &Meta<'_>) {
+    for item in items {
+        let format = item.meta.format.as_deref().or(inherited.format.as_deref());
+        let media_type = item.meta.media_type.as_deref().or(inherited.media_type.as_deref());
+        if format != Some("bin") && !media_type.is_some_and(|name| name.ends_with("+wbxml")) {
+            item.data = item.data.take().map(into_text);
+        }
+    }
+}
+
+fn into_text(data: Data<'_>) -> Data<'_> {
+    let is_text = |octets: &[u8]| std::str::from_utf8(octets).is_ok_and(|text| text.chars().all(is_xml_char));
+    match data {
+        Data::Opaque(octets) if !is_text(&octets) => Data::Opaque(octets),
+        Data::Opaque(Cow::Borrowed(octets)) => Data::Text(String::from_utf8_lossy(octets)),
+        Data::Opaque(Cow::Owned(octets)) => {
+            Data::Text(Cow::Owned(String::from_utf8(octets).unwrap_or_default()))
+        }
+        Data::Text(text) => Data::Text(text),
+    }
 }
 
 fn item<'a, S: Pull<'a>>(source: &mut S) -> Result<Item<'a>> {

@@ -217,9 +217,11 @@ pub struct Item<'a> {
 /// Content of `Item/Data`, as carried. What it means follows from the effective Meta, never from its octets.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Data<'a> {
-    /// Characters: text or CDATA in XML (entities resolved), strings in WBXML. Markup below `Data` in XML is here as written.
+    /// Characters: text or CDATA in XML (entities resolved), strings in WBXML. Markup below `Data` in XML is here as written, and
+    /// elements below it in WBXML as an XML document. OPAQUE of characters is here too, unless its `Meta` says that it is no text: its
+    /// format is `bin`, or its type a document in WBXML.
     Text(Cow<'a, str>),
-    /// OPAQUE of WBXML, but in Alert 1230, where it stands for CDATA. In XML it is sent as base64, and never decoded to.
+    /// Any other OPAQUE of WBXML. In XML it is sent as base64, and never decoded to.
     Opaque(Cow<'a, [u8]>),
 }
 
@@ -336,7 +338,7 @@ impl AlertCode {
 }
 
 impl Data<'_> {
-    /// The characters; `None` of octets that are none. Peers may send any text as OPAQUE, as those that use libwbxml do.
+    /// The characters; `None` of octets that are none.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {

@@ -29,7 +29,9 @@ fn text() -> impl Strategy<Value = Text> {
 }
 
 fn octets() -> impl Strategy<Value = Cow<'static, [u8]>> {
-    vec(any::<u8>(), 0..200).prop_map(Cow::Owned)
+    // Either no text at all, or text.
+    let binary = vec(any::<u8>(), 0..200).prop_map(|octets| [vec![0], octets].concat());
+    prop_oneof![binary, "[ -~é]{0,20}".prop_map(String::into_bytes)].prop_map(Cow::Owned)
 }
 
 fn data() -> impl Strategy<Value = Data<'static>> {
@@ -39,7 +41,7 @@ fn data() -> impl Strategy<Value = Data<'static>> {
 fn meta() -> impl Strategy<Value = Meta<'static>> {
     let marks =
         [Mark::Fatal, Mark::Critical, Mark::Minor, Mark::Warning, Mark::Informational, Mark::Harmless];
-    let format = prop_oneof![word(), Just(Cow::Borrowed("xml"))];
+    let format = prop_oneof![word(), Just(Cow::Borrowed("xml")), Just(Cow::Borrowed("bin"))];
     let size = of(any::<u64>());
     (of(format), of(word()), of(select(marks.to_vec())), size.clone(), of(octets()), size.clone(), size)
         .prop_map(|(format, media_type, mark, size, next_nonce, max_message_size, max_object_size)| Meta {
