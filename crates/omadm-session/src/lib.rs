@@ -8,5 +8,6 @@ mod body;
 pub mod dm1;
 #[cfg(feature = "dm2")]
 pub mod dm2;
+mod durable;
 
 pub use body::Body;

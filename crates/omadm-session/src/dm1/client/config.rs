@@ -4,6 +4,7 @@ use omadm_auth::Secret;
 use omadm_auth::dm1::Scheme;
 use omadm_codec::Limits;
 use omadm_codec::dm1::{Mark, Version};
+use omadm_mo::dm1::UriLimits;
 use omadm_mo::{DeviceId, Moid, ServerId, Value};
 
 /// Settings of a client engine.
@@ -23,6 +24,8 @@ pub struct Config {
     pub max_object: u32,
     /// Whether objects in chunks are taken and sent (`./DevDetail/LrgObj`). Default true.
     pub large_objects: bool,
+    /// How long an address may be, as `./DevDetail/URI` says. Default unlimited.
+    pub uri_limits: UriLimits,
     /// Most messages received in one session, so that a broken server cannot hold a device for ever. Default 1,000.
     pub max_rounds: u32,
     /// Schemes that either side may be authenticated by. A challenge for another one ends the session. Default: those of SHA-256.
@@ -61,6 +64,7 @@ impl Config {
             max_message: 64 << 10,
             max_object: 16 << 20,
             large_objects: true,
+            uri_limits: UriLimits::default(),
             max_rounds: 1_000,
             schemes: vec![Scheme::Sha256, Scheme::MacSha256],
             lenient_nonce: false,

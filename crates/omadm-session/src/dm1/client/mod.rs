@@ -7,10 +7,24 @@
 //! The tree is an argument of every call; everything outside the tree is an [`Effect`] that the host carries out. Messages are
 //! encoded and decoded here, because sizes are kept to the octet and MACs are made of octets.
 
+mod answer;
+mod auth;
+mod commands;
 mod config;
+mod content;
 mod exchange;
+mod fault;
+mod large;
+mod line;
+mod outbox;
+mod package;
+mod plan;
 mod question;
+mod receive;
+mod request;
+mod send;
 mod session;
+mod working;
 
 pub use config::{Account, AlertId, Config, Credentials, DeviceAlert, Start, Trigger, UserInteraction};
 pub use exchange::{

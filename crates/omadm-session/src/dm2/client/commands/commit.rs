@@ -1,12 +1,11 @@
 //! The last step of a command that changed the tree: make it durable, or take it back.
 
-use std::collections::BTreeSet;
-
 use omadm_codec::dm2::StatusCode;
 use omadm_mo::{Prepared, Tree};
 
 use super::{Answer, Context, Progress, Wait, unexpected};
 use crate::dm2::client::{Effect, EffectResult};
+use crate::durable::Durable;
 
 /// A change that is in the tree and not yet durable.
 #[derive(Debug)]
@@ -17,14 +16,13 @@ pub(in crate::dm2::client) struct Commit {
 
 /// Asks for durability; `answer` is given only after it (`DM 2.0 §5.3.1`: what is acknowledged is kept).
 pub(super) fn request(tree: &Tree, prepared: Prepared, answer: Answer) -> Progress {
-    let changes = &prepared.changes().entries;
-    if changes.is_empty() {
-        return answer.into();
+    match Durable::of(&prepared, tree) {
+        None => answer.into(),
+        Some(Durable { records, instances }) => {
+            let effect = Effect::Commit { records, instances };
+            Progress::waiting(effect, Wait::Commit(Commit { prepared, answer }))
+        }
     }
-    let instances: BTreeSet<_> = changes.iter().filter_map(|(_, instance, _)| instance.clone()).collect();
-    let effect =
-        Effect::Commit { records: prepared.records(tree), instances: instances.into_iter().collect() };
-    Progress::waiting(effect, Wait::Commit(Commit { prepared, answer }))
 }
 
 impl Commit {

@@ -1,0 +1,344 @@
+//! Messages of the server: who sends them, whether they are of this session, and what they say (`DM 1.3 PROTO §6`).
+
+use omadm_codec::dm1::{self, AlertCode, Command, Decoded, Encoding, Header, Message, Meta, Status};
+use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
+use omadm_codec::{Leniency, MediaType, Tolerance};
+use omadm_mo::Tree;
+
+use super::answer::{Answer as CommandAnswer, Answered, CommandRef};
+use super::auth::{Evidence, Proven, Verdict, is_challenge};
+use super::exchange::{Cause, Fresh, HttpReply, Note};
+use super::plan::{Planner, Step, Work};
+use super::send::Answer;
+use super::session::{Sent, Session};
+use super::working::Working;
+use crate::dm1::status::{code, is_success};
+
+/// What the server says to the header of the device's last message.
+enum Said<'a> {
+    /// Its code, and `Chal`.
+    Status(u16, Option<&'a Meta<'a>>),
+    /// Nothing.
+    Nothing,
+}
+
+/// Why a session cannot go on.
+type End = (Cause, String);
+
+impl Session {
+    /// The answer to the message sent last.
+    pub(super) fn receive(&mut self, tree: &mut Tree, fresh: Fresh, reply: &HttpReply, sent: Sent) {
+        if let Some((cause, reason)) = sent.closing {
+            return self.finish(cause, reason);
+        }
+        if !(200..300).contains(&reply.status) {
+            let reason = format!("{} answered {}", self.line.uri, reply.status);
+            return match reply.status {
+                // DM 1.3 HTTP binding: what the server cannot read may be a version that it does not speak.
+                400 | 415 if !self.line.accepted => {
+                    self.fall_back(tree, fresh, Cause::Http(reply.status), reason)
+                }
+                status => self.finish(Cause::Http(status), reason),
+            };
+        }
+        let mut leniency = self.leniency();
+        let decoded = match self.decode(reply, &mut leniency) {
+            Ok(decoded) => decoded,
+            Err(reason) => {
+                let reason = format!("{} answered with no message: {reason}", self.line.uri);
+                return self.finish(Cause::Message, reason);
+            }
+        };
+        let Message { header, commands, is_final } = decoded.message;
+        let taken = self.take(&header, &mut leniency);
+        match taken {
+            Ok(true) => {}
+            Ok(false) => return self.repeat(sent),
+            Err((cause, reason)) => return self.finish(cause, reason),
+        }
+        let evidence = Evidence { header: &header, hmac: reply.hmac.as_deref(), body: &reply.body };
+        let proven = self.server.check(&evidence, &self.config, &mut leniency);
+        let answer = Answer::to(&header, is_final, proven);
+        let judged = self.judge(&commands, proven, &mut leniency);
+        let verdict = match judged {
+            Ok(verdict) => verdict,
+            Err((Cause::Version, reason)) => return self.fall_back(tree, fresh, Cause::Version, reason),
+            Err((cause, reason)) => return self.finish(cause, reason),
+        };
+        if let Some(uri) = header.resp_uri.as_deref()
+            && let Err(reason) = self.follow(uri)
+        {
+            return self.finish(Cause::Message, reason);
+        }
+        let trusted = matches!(proven, Proven::Yes(_));
+        if !trusted && let Err((cause, reason)) = self.distrust(&commands, proven, verdict, answer.msg_ref())
+        {
+            return self.finish(cause, reason);
+        }
+        if verdict == Go::BeginAnew {
+            let refused = self.outbox.take_statuses();
+            self.package_one(tree);
+            self.outbox.answer(refused);
+            return self.send(fresh, answer.anew());
+        }
+        if !trusted {
+            return self.send(fresh, answer);
+        }
+        self.carry_out(tree, fresh, commands, answer, leniency);
+    }
+
+    fn decode<'a>(&self, reply: &'a HttpReply, leniency: &mut Leniency) -> Result<Decoded<'a>, String> {
+        let encoding = encoding(reply, leniency)?;
+        dm1::decode(&reply.body, encoding, &self.config.limits, leniency).map_err(|error| error.to_string())
+    }
+
+    /// Looks at the numbers of a message; `false` if it is the one that was answered last.
+    fn take(&mut self, header: &Header<'_>, leniency: &mut Leniency) -> Result<bool, End> {
+        if header.session_id != self.line.session_id {
+            let reason =
+                format!("the answer is of the session {}, not {}", header.session_id, self.line.session_id);
+            return Err((Cause::Message, reason));
+        }
+        let Ok(number) = header.message_id.parse::<u64>() else {
+            return Err((Cause::Message, format!("{:?} is no MsgID", header.message_id)));
+        };
+        self.rounds += 1;
+        if self.rounds > self.config.max_rounds {
+            let reason = format!("the server does not end the session after {} messages", self.rounds - 1);
+            return Err((Cause::Limit, reason));
+        }
+        match self.line.heard {
+            Some(heard) if number == heard => return Ok(false),
+            Some(heard) if number < heard => {
+                return Err((Cause::Message, format!("the MsgID {number} comes after {heard}")));
+            }
+            heard if number != heard.unwrap_or(0) + 1 && !leniency.allow(Tolerance::SkippedMsgId) => {
+                return Err((Cause::Message, format!("the MsgID {number} leaves numbers out")));
+            }
+            _ => {}
+        }
+        self.line.heard = Some(number);
+        self.line.learn_sizes(header.meta.max_message_size, header.meta.max_object_size);
+        Ok(true)
+    }
+
+    /// What the server says to the header of the device's message decides whether the session goes on.
+    fn judge(
+        &mut self,
+        commands: &[Command<'_>],
+        proven: Proven,
+        leniency: &mut Leniency,
+    ) -> Result<Go, End> {
+        let (status, challenge) = match self.header_status(commands, leniency)? {
+            Said::Status(status, challenge) => (status, challenge),
+            Said::Nothing => return Ok(Go::On),
+        };
+        if matches!(status, code::DTD_VERSION | code::PROTOCOL_VERSION) {
+            return Err((
+                Cause::Version,
+                format!("the server does not speak {:?}: status {status}", self.line.version),
+            ));
+        }
+        if status < 200 {
+            return Ok(Go::On);
+        }
+        if !is_success(status) && !is_challenge(status) {
+            return Err((Cause::Status(status), format!("the server answered the header with {status}")));
+        }
+        let keeps = |nonce: Option<Vec<u8>>| nonce.filter(|_| matches!(proven, Proven::Yes(_)));
+        match self.client.judge(status, challenge, &self.config) {
+            Verdict::Accepted { nonce } => {
+                self.line.accepted = true;
+                self.nonces.client = keeps(nonce).or(self.nonces.client.take());
+                Ok(Go::On)
+            }
+            Verdict::Challenged { nonce } => {
+                self.note(Note::Challenged { status });
+                self.nonces.client = keeps(nonce).or(self.nonces.client.take());
+                Ok(Go::BeginAnew)
+            }
+            Verdict::Refused { reason } => Err((Cause::ClientCredentials, reason)),
+        }
+    }
+
+    fn header_status<'m>(
+        &self,
+        commands: &'m [Command<'_>],
+        leniency: &mut Leniency,
+    ) -> Result<Said<'m>, End> {
+        let statuses = commands.iter().filter_map(|command| match command {
+            Command::Status(status) => Some(status),
+            _ => None,
+        });
+        let said = self.line.said.to_string();
+        let mut of_header = statuses.filter(|status| {
+            let command = status.cmd_ref == "0" || (status.cmd_ref.is_empty() && status.cmd == "SyncHdr");
+            command && (status.msg_ref == said || status.msg_ref.is_empty())
+        });
+        let Some(status) = of_header.next() else {
+            if leniency.allow(Tolerance::LooseReference) {
+                return Ok(Said::Nothing);
+            }
+            return Err((Cause::Message, "the server does not say what it thinks of the header".to_owned()));
+        };
+        let complete = !status.msg_ref.is_empty() && !status.cmd_ref.is_empty();
+        if !complete && !leniency.allow(Tolerance::LooseReference) {
+            return Err((Cause::Message, "a Status does not say what it answers".to_owned()));
+        }
+        let code =
+            number(status).ok_or_else(|| (Cause::Message, format!("{:?} is no status", status.code)))?;
+        Ok(Said::Status(code, status.challenge.as_deref()))
+    }
+
+    /// The server has not proven who it is: nothing is carried out, and it is told to.
+    fn distrust(
+        &mut self,
+        commands: &[Command<'_>],
+        proven: Proven,
+        go: Go,
+        msg_ref: &str,
+    ) -> Result<(), End> {
+        let requests: Vec<CommandRef> = commands.iter().flat_map(requests).collect();
+        let nothing_due = requests.is_empty() && go == Go::On;
+        if nothing_due || !self.server.may_challenge() {
+            let reason = match proven {
+                Proven::Wrong => "the credentials of the server are wrong",
+                Proven::Missing | Proven::Yes(_) => "the server has not proven who it is",
+            };
+            return Err((Cause::ServerCredentials, reason.to_owned()));
+        }
+        for command in requests {
+            let refused = Answered::whole(command, CommandAnswer::of(proven.status()));
+            self.outbox.answer(refused.into_statuses(msg_ref));
+        }
+        Ok(())
+    }
+
+    fn carry_out(
+        &mut self,
+        tree: &mut Tree,
+        fresh: Fresh,
+        commands: Vec<Command<'_>>,
+        answer: Answer,
+        mut leniency: Leniency,
+    ) {
+        let mut steps = self.answers_to_alerts(&commands);
+        self.answers_to_results(&commands);
+        if commands.iter().any(|command| is_alert(command, AlertCode::SessionAbort)) {
+            self.note_tolerated(leniency);
+            let answer = answer.closing(Cause::Server, "the server ends the session (Alert 1223)");
+            return self.run(tree, fresh, Working::new(answer, steps, false));
+        }
+        let planner = Planner::new(&self.config, &self.account.server, &mut self.incoming, &mut leniency);
+        let plan = planner.plan(commands);
+        if plan.no_end_of_data {
+            self.outbox.drop_object();
+        }
+        steps.extend(plan.steps);
+        self.note_tolerated(leniency);
+        let answer = if self.incoming.is_open() { answer.unfinished() } else { answer };
+        let cancelled = self.abort.is_some();
+        self.run(tree, fresh, Working::new(answer, steps, cancelled));
+    }
+
+    /// What the server says to the alerts of the host; those that no message can hold are told as such.
+    fn answers_to_alerts(&mut self, commands: &[Command<'_>]) -> Vec<Step> {
+        let mut delivered = Vec::new();
+        for status in commands.iter().filter_map(as_status) {
+            let (message, command) = (status.msg_ref.parse().ok(), status.cmd_ref.parse().ok());
+            let place = self
+                .alerts_sent
+                .iter()
+                .position(|(said, id, _)| message == Some(*said) && command == Some(*id));
+            let (Some(place), Some(code)) = (place, number(status)) else { continue };
+            // Credentials are a matter of the header; the alert goes again with them.
+            if is_challenge(code) || code < 200 {
+                continue;
+            }
+            delivered.push((self.alerts_sent.remove(place).2, code));
+        }
+        delivered.extend(self.undeliverable.drain(..).map(|id| (id, code::TOO_LARGE)));
+        self.alerts.retain(|alert| !delivered.iter().any(|(id, _)| *id == alert.id));
+        let step = |(id, status)| Step { sequence: None, work: Work::Delivered { id, status } };
+        delivered.into_iter().map(step).collect()
+    }
+
+    /// A Results that the server refuses is not sent to its end.
+    fn answers_to_results(&mut self, commands: &[Command<'_>]) {
+        let refused = commands
+            .iter()
+            .filter_map(as_status)
+            .any(|status| status.cmd == "Results" && number(status).is_some_and(|code| !is_success(code)));
+        if refused {
+            self.outbox.drop_object();
+        }
+    }
+
+    /// Begins anew in the next older version, or ends.
+    fn fall_back(&mut self, tree: &Tree, fresh: Fresh, cause: Cause, reason: String) {
+        let Some(version) = self.versions.pop_front().filter(|_| self.abort.is_none()) else {
+            return self.finish(cause, reason);
+        };
+        self.note(Note::FallsBack { to: version });
+        self.line = self.line.again(&self.config, version, &self.account.uri);
+        self.client.begin_anew();
+        self.incoming = Default::default();
+        self.begin(tree, fresh);
+    }
+}
+
+/// What a message of the server means for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Go {
+    /// It goes on.
+    On,
+    /// With package 1 and the credentials that the server asks for.
+    BeginAnew,
+}
+
+/// The encoding of a message: the octets say it, the media type has to be one of DM.
+fn encoding(reply: &HttpReply, leniency: &mut Leniency) -> Result<Encoding, String> {
+    let named = reply.content_type.as_deref().and_then(|written| {
+        let essence = MediaType::parse(written).ok()?.essence;
+        Some(match essence.as_str() {
+            SYNCML_DM_XML => Encoding::Xml,
+            SYNCML_DM_WBXML => Encoding::Wbxml,
+            _ => return None,
+        })
+    });
+    let seen = Encoding::sniff(&reply.body).ok_or("it is neither XML nor WBXML")?;
+    if named == Some(seen) || leniency.allow(Tolerance::LooseMediaType) {
+        return Ok(seen);
+    }
+    Err(format!("its Content-Type is {:?}", reply.content_type))
+}
+
+fn as_status<'m, 'a>(command: &'m Command<'a>) -> Option<&'m Status<'a>> {
+    match command {
+        Command::Status(status) => Some(status),
+        _ => None,
+    }
+}
+
+/// The code of a Status.
+fn number(status: &Status<'_>) -> Option<u16> {
+    status.code.trim().parse().ok()
+}
+
+fn is_alert(command: &Command<'_>, code: AlertCode) -> bool {
+    matches!(command, Command::Alert(alert) if AlertCode::parse(&alert.code) == Some(code))
+}
+
+/// A command and those in it, unless it is an answer.
+fn requests(command: &Command<'_>) -> Vec<CommandRef> {
+    let reference = |id: &str, name: &'static str| CommandRef { id: id.to_owned(), name: name.into() };
+    match command {
+        Command::Status(_) | Command::Results(_) | Command::Unknown(_) => Vec::new(),
+        Command::Alert(alert) => vec![reference(&alert.id, "Alert")],
+        Command::Operation(operation) => vec![reference(&operation.id, operation.kind.as_str())],
+        Command::Container(container) => {
+            let inside = container.commands.iter().flat_map(requests);
+            [reference(&container.id, container.kind.as_str())].into_iter().chain(inside).collect()
+        }
+    }
+}
