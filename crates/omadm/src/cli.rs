@@ -87,6 +87,8 @@ enum Command {
     Bootstrap(cmd::bootstrap::Bootstrap),
     /// Read a DM message and say what is in it.
     Decode(cmd::decode::Decode),
+    /// Write a document of DM 1.x in another encoding.
+    Encode(cmd::encode::Encode),
     /// Put load on a server: many virtual devices, each with the real client engine.
     Sim(cmd::sim::Sim),
 }
@@ -108,6 +110,7 @@ impl Cli {
             Command::Ddf(ddf) => one_thread(ddf.run(&global)),
             Command::Bootstrap(bootstrap) => one_thread(bootstrap.run(&global)),
             Command::Decode(decode) => decode.run(&global),
+            Command::Encode(encode) => encode.run(),
             Command::Sim(sim) => many_threads(sim.run(&global)),
         }
     }

@@ -5,26 +5,28 @@ use std::path::{Path, PathBuf};
 use crate::{repository, run, run_with_input};
 
 /// Folder of vectors, and what its messages are.
-const KINDS: [(&str, &str); 9] = [
-    ("notification", "notification"),
-    ("wsp", "wsp"),
-    ("sms", "sms"),
-    ("cloud", "cloud"),
-    ("initiation", "package1"),
-    ("request", "package2"),
-    ("response", "package3"),
-    ("mo_data", "dmmo"),
-    ("multipart", "multipart"),
+const KINDS: [(&str, &str); 11] = [
+    ("dm2/notification", "notification"),
+    ("dm2/wsp", "wsp"),
+    ("dm2/sms", "sms"),
+    ("dm2/cloud", "cloud"),
+    ("dm2/initiation", "package1"),
+    ("dm2/request", "package2"),
+    ("dm2/response", "package3"),
+    ("dm2/mo_data", "dmmo"),
+    ("dm2/multipart", "multipart"),
+    ("dm1/tnds", "tnds"),
+    ("ddf", "ddf"),
 ];
 
 /// The messages of a folder whose judgement has this extension.
-fn messages(folder: &str, judgement: &str) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(repository("vectors/dm2").join(folder))
+pub fn messages(folder: &str, judgement: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(repository("vectors").join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| ["json", "txt", "hex"].iter().any(|known| extension == *known))
+            let extensions = ["json", "txt", "hex", "xml", "ddf"];
+            path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
         })
         .filter(|path| path.with_extension(judgement).exists())
         .collect();
@@ -70,17 +72,21 @@ fn bad_messages_are_refused_with_their_place() {
 #[test]
 fn kinds_are_guessed() {
     for (file, kind) in [
-        ("initiation/7.2.1.1.json", "package1"),
-        ("request/7.2.1.2.json", "package2"),
-        ("response/7.2.1.3.json", "package3"),
-        ("mo_data/7.2.1.4.json", "dmmo"),
-        ("multipart/F.txt", "multipart"),
-        ("notification/all-options.hex", "notification"),
-        ("wsp/E.1.hex", "wsp"),
-        ("sms/deliver.hex", "sms"),
-        ("cloud/fcm.json", "cloud"),
+        ("dm2/initiation/7.2.1.1.json", "package1"),
+        ("dm2/request/7.2.1.2.json", "package2"),
+        ("dm2/response/7.2.1.3.json", "package3"),
+        ("dm2/mo_data/7.2.1.4.json", "dmmo"),
+        ("dm2/multipart/F.txt", "multipart"),
+        ("dm2/notification/all-options.hex", "notification"),
+        ("dm2/wsp/E.1.hex", "wsp"),
+        ("dm2/sms/deliver.hex", "sms"),
+        ("dm2/cloud/fcm.json", "cloud"),
+        ("dm1/tnds/account.xml", "tnds"),
+        ("dm1/tnds/camera.hex", "tnds"),
+        ("ddf/windows-v2.ddf", "ddf"),
+        ("ddf/every-element-libwbxml.hex", "ddf"),
     ] {
-        let message = repository("vectors/dm2").join(file);
+        let message = repository("vectors").join(file);
         let json = run(&["decode", "--output", "json", text(&message)]).json();
         assert_eq!(json["kind"], kind, "{file}: {json}");
     }
@@ -128,6 +134,37 @@ fn a_notification_is_told_through_all_that_carries_it() {
         run_with_input(&["decode", "--output", "json"], b"\x21\x00\x30\x02\x01\x02\x60\x01\xff").json();
     assert_eq!(octets["content"]["notification_id"], 258, "{octets}");
     assert_eq!(octets["content"]["ignored"][0]["number"], 9, "{octets}");
+}
+
+#[test]
+fn a_tree_is_told_node_by_node() {
+    let ran = run(&["decode", text(&repository("vectors/dm1/tnds/camera.hex"))]);
+    assert_eq!(
+        ran.stdout,
+        "TNDS document (application/vnd.syncml.dmtnds+wbxml), 90 bytes\n\
+         Cam/  node  com.example/1.0/Cam\n  Zoom = \"4\"  int  text/plain\n",
+        "{ran:?}"
+    );
+    let ran = run(&["decode", text(&repository("vectors/dm1/tnds/account.xml"))]);
+    let root = "Acc1/  node  urn:oma:mo:oma-dm-dmacc:1.0  ACL Get=dm.ex&Replace=dm.ex&Delete=dm.ex\n";
+    assert!(ran.stdout.contains(root), "{ran:?}");
+    let every = repository("vectors/dm1/tnds/every-element.xml");
+    let json = run(&["decode", "--output", "json", text(&every)]).json();
+    assert_eq!(json["content"]["nodes"][0]["path"], "A/B", "{json}");
+    assert_eq!(json["content"]["nodes"][0]["children"][1]["value"], "AAH/", "{json}");
+    assert_eq!(json["media_type"], "application/vnd.syncml.dmtnds+xml", "{json}");
+}
+
+#[test]
+fn binary_documents_that_are_wrong_have_their_offset_and_no_line() {
+    let cut = repository("vectors/dm1/tnds/wbxml-cut.hex");
+    let ran = run(&["decode", "--as", "tnds", text(&cut)]);
+    assert!(ran.stderr.contains("wbxml-cut.hex: (byte 60): document of TNDS document: the input"), "{ran:?}");
+    let json = run(&["decode", "--as", "tnds", "--output", "json", text(&cut)]).json();
+    assert_eq!(json["error"]["line"], serde_json::Value::Null, "{json}");
+    let twice = repository("vectors/dm1/tnds/version-twice.xml");
+    let ran = run(&["decode", "--as", "tnds", text(&twice)]);
+    assert!(ran.stderr.contains("version-twice.xml:1:55 (byte 54): VerDTD"), "{ran:?}");
 }
 
 /// Offsets count from the start of the whole message, whatever carries the notification.

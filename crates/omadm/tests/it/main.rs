@@ -9,6 +9,7 @@
 mod ddf;
 mod decode;
 mod device;
+mod encode;
 mod pages;
 mod server;
 mod usage;

@@ -45,7 +45,8 @@ fn push_content(outline: &mut Outline, depth: usize, name: &str, content: &Conte
     }
 }
 
-fn shown(value: &NodeValue) -> String {
+/// A value for people.
+pub fn shown(value: &NodeValue) -> String {
     match value {
         NodeValue::Null => "(no value)".to_owned(),
         NodeValue::Text(text) => format!("{text:?}"),

@@ -1,8 +1,9 @@
 //! What a message can be, and how to tell without being told.
 
 use clap::ValueEnum;
+use omadm_codec::dm1::{Encoding, tnds};
 use omadm_codec::sms::Tpdu;
-use omadm_codec::{media_type, wsp};
+use omadm_codec::{ddf, media_type, wsp};
 use serde_json::Value;
 
 use super::{hex, limits};
@@ -33,8 +34,10 @@ pub enum Kind {
     /// application/dmmo+json: MO data, such as a bootstrap.
     #[value(alias = "mo-data")]
     Dmmo,
-    /// A device description file.
+    /// A device description file, in XML or WBXML.
     Ddf,
+    /// A part of a DM 1.x tree as TNDS, in XML or WBXML.
+    Tnds,
 }
 
 impl Kind {
@@ -51,6 +54,7 @@ impl Kind {
             Self::Multipart => "multipart",
             Self::Dmmo => "dmmo",
             Self::Ddf => "ddf",
+            Self::Tnds => "tnds",
         }
     }
 
@@ -67,16 +71,25 @@ impl Kind {
             Self::Multipart => "Package#3 with data",
             Self::Dmmo => "MO data",
             Self::Ddf => "DDF file",
+            Self::Tnds => "TNDS document",
         }
     }
 
-    /// Whether it consists of octets rather than of text.
-    pub fn is_binary(self) -> bool {
-        matches!(self, Self::Notification | Self::Wsp | Self::Sms)
+    /// Whether it can consist of octets rather than of text.
+    pub fn may_be_binary(self) -> bool {
+        matches!(self, Self::Notification | Self::Wsp | Self::Sms | Self::Ddf | Self::Tnds)
     }
 
-    /// The registered media type, if there is one.
-    pub fn media_type(self) -> Option<&'static str> {
+    /// Whether this input does.
+    pub fn is_binary(self, input: &[u8]) -> bool {
+        match self {
+            Self::Ddf | Self::Tnds => encoding(input) == Encoding::Wbxml,
+            other => other.may_be_binary(),
+        }
+    }
+
+    /// The registered media type of this input, if there is one.
+    pub fn media_type(self, input: &[u8]) -> Option<&'static str> {
         let media_type = match self {
             Self::Notification => wsp::NOTIFICATION_TYPE,
             Self::Wsp | Self::Sms => return None,
@@ -86,10 +99,23 @@ impl Kind {
             Self::Package3 => media_type::RESPONSE_JSON,
             Self::Multipart => media_type::FORM_DATA,
             Self::Dmmo => media_type::DMMO_JSON,
-            Self::Ddf => "application/vnd.syncml.dmddf+xml",
+            Self::Ddf => match encoding(input) {
+                Encoding::Xml => "application/vnd.syncml.dmddf+xml",
+                Encoding::Wbxml => "application/vnd.syncml.dmddf+wbxml",
+            },
+            Self::Tnds => match encoding(input) {
+                Encoding::Xml => tnds::TNDS_XML,
+                Encoding::Wbxml => tnds::TNDS_WBXML,
+            },
         };
         Some(media_type)
     }
+}
+
+/// How a document is encoded that is in XML or in WBXML. What looks like neither, text is expected to be.
+pub fn encoding(input: &[u8]) -> Encoding {
+    let is_text = || std::str::from_utf8(input).is_ok();
+    Encoding::sniff(input).unwrap_or_else(|| if is_text() { Encoding::Xml } else { Encoding::Wbxml })
 }
 
 /// Tells the kind from the content.
@@ -100,7 +126,7 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
     let text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input).trim_ascii_start();
     match text {
         [] => Err("it is empty".to_owned()),
-        [b'<', ..] => Ok(Kind::Ddf),
+        [b'<', ..] => Ok(of_tree(contains(text, b"DFProperties"))),
         [b'-', b'-', ..] => Ok(Kind::Multipart),
         [b'{' | b'[', ..] => guess_json(text),
         _ if text.windows(3).any(|window| window == b"\n--") => Ok(Kind::Multipart),
@@ -109,9 +135,20 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
     }
 }
 
+/// The kind of a document with the root element `MgmtTree`.
+fn of_tree(is_definition: bool) -> Kind {
+    if is_definition { Kind::Ddf } else { Kind::Tnds }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
 fn guess_binary(input: &[u8]) -> Option<Kind> {
     let octets = hex::octets(input).ok()?;
     match *octets {
+        // WBXML without a number for its type, which has none.
+        [1..=3, 0x00 | 0x01, ..] => Some(of_tree(ddf::decode(&octets, &limits()).is_ok())),
         [0x20..=0x2f, ..] => Some(Kind::Notification),
         [_, 0x06, ..] => Some(Kind::Wsp),
         _ => {
@@ -159,10 +196,7 @@ fn by_members(has: impl Fn(&str) -> bool) -> Option<Kind> {
 
 /// A message that is no JSON goes to the decoder of the kind whose member it names, which says best what is wrong.
 fn guess_broken(text: &[u8], error: &serde_json::Error) -> Result<Kind, String> {
-    let names = |name: &str| {
-        let quoted = format!("\"{name}\"");
-        text.windows(quoted.len()).any(|window| window == quoted.as_bytes())
-    };
+    let names = |name: &str| contains(text, format!("\"{name}\"").as_bytes());
     by_members(names).ok_or_else(|| format!("it begins like JSON, but: {error}"))
 }
 
@@ -172,14 +206,18 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 16] = [
+        let cases: [(&[u8], Kind); 20] = [
             (b" {}", Kind::Package1),
             (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
             (br#"{"CMD":[["END"]]}"#, Kind::Package2),
             (br#"{"Alert":[],"Status":[]}"#, Kind::Package3),
             (b"[]", Kind::Dmmo),
             (br#"{"ClientURI":"a","MOData":{}}"#, Kind::Dmmo),
-            (b"<?xml version=\"1.0\"?><MgmtTree/>", Kind::Ddf),
+            (b"<?xml version=\"1.0\"?><MgmtTree><Node><DFProperties/></Node></MgmtTree>", Kind::Ddf),
+            (b"<MgmtTree><Node/></MgmtTree>", Kind::Tnds),
+            (b"03016a00 000260 77 03312e3200 01 64 66036100 01 01 01", Kind::Tnds),
+            (b"\x03\x00\x00\x6a", Kind::Tnds),
+            (b"03016a00 000260 77 03312e3200 01 64 56 05 55 0b 01 01 01 01", Kind::Ddf),
             (b"--b\r\n\r\n--b--", Kind::Multipart),
             (b"preamble\r\n--b\r\n\r\n--b--", Kind::Multipart),
             (b"2080 6000\n", Kind::Notification),

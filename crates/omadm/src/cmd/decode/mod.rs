@@ -2,21 +2,21 @@
 
 mod content;
 mod ddf;
-mod hex;
-mod kind;
+pub(super) mod hex;
+pub(super) mod kind;
 mod outline;
 mod packages;
 mod parts;
 mod push;
+mod tnds;
 
-use std::borrow::Cow;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use omadm_codec::{DecodeError, Leniency, Limits, ddf::line_and_column};
 use serde_json::{Value, json};
 
+use super::input;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
@@ -24,10 +24,7 @@ pub use ddf::{name_of, outline_of};
 use kind::Kind;
 pub use outline::Outline;
 
-/// Largest message that is read, in octets.
-const MAX_INPUT: usize = 64 << 20;
-
-/// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files.
+/// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files, TNDS.
 ///
 /// A message that is wrong is answered with the place (line, column, byte) and what was expected there. Binary messages may
 /// be given in hexadecimal digits. What peers send beside the
@@ -87,56 +84,26 @@ impl Decode {
         if self.boundary.is_some() && self.kind.is_some_and(|kind| kind != Kind::Multipart) {
             return Err(Failure::Usage("--boundary makes sense with --as multipart only".to_owned()));
         }
-        let name =
-            if self.is_stdin() { "standard input".to_owned() } else { self.file.display().to_string() };
-        let input = self.read()?;
+        let name = input::name(&self.file);
+        let input = input::read(&self.file)?;
         let kind = match (self.kind, &self.boundary) {
             (Some(kind), _) => kind,
             (None, Some(_)) => Kind::Multipart,
             (None, None) => kind::guess(&input)
                 .map_err(|reason| Failure::Failed(format!("{name}: {reason}; say what it is with --as")))?,
         };
-        let input = if kind.is_binary() { from_digits(input, &name)? } else { input };
+        let input = if kind.may_be_binary() { input::from_digits(input, &name)? } else { input };
         let mut leniency = if self.strict { Leniency::strict() } else { Leniency::lenient() };
         match decode(kind, &input, self.boundary.as_deref(), &mut leniency) {
-            Ok(decoded) => print(global.output, kind, input.len(), &decoded, &leniency),
+            Ok(decoded) => print(global.output, kind, &input, &decoded, &leniency),
             Err(fault) => Err(refuse(global.output, kind, &name, &input, &fault)?),
         }
     }
-
-    fn is_stdin(&self) -> bool {
-        self.file == Path::new("-")
-    }
-
-    fn read(&self) -> Result<Vec<u8>, Failure> {
-        let failure = |error: &std::io::Error| Failure::of_file("read", &self.file, error);
-        let mut input = Vec::new();
-        let limit = MAX_INPUT as u64 + 1;
-        if self.is_stdin() {
-            std::io::stdin().lock().take(limit).read_to_end(&mut input).map_err(|error| failure(&error))?;
-        } else {
-            let file = std::fs::File::open(&self.file).map_err(|error| failure(&error))?;
-            file.take(limit).read_to_end(&mut input).map_err(|error| failure(&error))?;
-        }
-        if input.len() > MAX_INPUT {
-            return Err(Failure::Failed(format!(
-                "{} is larger than {MAX_INPUT} bytes, too large for a message",
-                self.file.display()
-            )));
-        }
-        Ok(input)
-    }
-}
-
-/// A binary message may come in hexadecimal digits.
-fn from_digits(input: Vec<u8>, name: &str) -> Result<Vec<u8>, Failure> {
-    let octets = hex::octets(&input);
-    octets.map(Cow::into_owned).map_err(|error| Failure::Failed(format!("{name}: {error}")))
 }
 
 /// Bounds of this tool: as wide as the file it read, otherwise those of the engines.
 pub fn limits() -> Limits {
-    Limits { bytes: MAX_INPUT, ..Limits::default() }
+    Limits { bytes: input::MAX, ..Limits::default() }
 }
 
 fn decode(
@@ -155,6 +122,7 @@ fn decode(
         Kind::Package3 => Ok(packages::response(input, leniency)?),
         Kind::Dmmo => Ok(content::mo_data(input, leniency)?),
         Kind::Ddf => Ok(ddf::file(input)?),
+        Kind::Tnds => Ok(tnds::document(input, leniency)?),
         Kind::Multipart => parts::multipart(input, boundary, leniency),
     }
 }
@@ -162,7 +130,7 @@ fn decode(
 fn print(
     output: Format,
     kind: Kind,
-    length: usize,
+    input: &[u8],
     decoded: &Decoded,
     leniency: &Leniency,
 ) -> Result<(), Failure> {
@@ -170,15 +138,15 @@ fn print(
     if output == Format::Json {
         return screen::json(&json!({
             "kind": kind.as_str(),
-            "media_type": kind.media_type(),
-            "bytes": length,
+            "media_type": kind.media_type(input),
+            "bytes": input.len(),
             "tolerances": used,
             "warnings": decoded.warnings,
             "content": decoded.content,
         }));
     }
-    let media_type = kind.media_type().map_or_else(String::new, |name| format!(" ({name})"));
-    screen::line(&format!("{}{media_type}, {length} bytes", kind.title()))?;
+    let media_type = kind.media_type(input).map_or_else(String::new, |name| format!(" ({name})"));
+    screen::line(&format!("{}{media_type}, {} bytes", kind.title(), input.len()))?;
     decoded.outline.print()?;
     for warning in &decoded.warnings {
         screen::line(&format!("Note: {}", screen::clean(warning)))?;
@@ -192,7 +160,7 @@ fn print(
 /// The failure of a message that does not decode; programs get it as JSON as well.
 fn refuse(output: Format, kind: Kind, name: &str, input: &[u8], fault: &Fault) -> Result<Failure, Failure> {
     let (part, text, error) = match fault {
-        Fault::At(error) => (None, (!kind.is_binary()).then_some(input), error),
+        Fault::At(error) => (None, (!kind.is_binary(input)).then_some(input), error),
         Fault::InPart { part, body, error } => (Some(*part), Some(body.as_slice()), error),
         Fault::InNotification(error) => (None, None, error),
     };

@@ -2,33 +2,47 @@
 
 use std::sync::Arc;
 
+use omadm_client::dm1::{AccountSettings, AuthType, CredentialSettings, Encoding, Start, Version};
 use omadm_client::{
-    Client, ClientConfig, ClientError, DataMo, Device, DeviceConfig, Grant, Grantee, HttpsTransport,
-    ManagementObject, PluginError, Volatile,
+    Client, ClientConfig, ClientError, Device, DeviceConfig, Grant, Grantee, HttpsTransport, Outcome,
+    PluginError, Trigger, Volatile, dm1,
 };
 use omadm_codec::dm2::{MoItem, mo_data};
 use omadm_mo::ddf::Catalogue;
-use omadm_mo::{AddressError, Change, Content, Miid, Moid, NodeName, Rights, ServerId, Value, well_known};
+use omadm_mo::{AddressError, Content, Moid, NodeName, Rights, ServerId, Value, well_known};
 
 use super::enrolment::Enrolled;
+use super::objects::{DDF_BASE, plugins, readable};
 use crate::failure::Failure;
 
-/// The standard management objects of DM 2.0, as the repository describes them.
-const DEVINFO_DDF: &str = include_str!("../../../../../ddf/dm_devinfo-v1_2.ddf");
-const OTHER_DDFS: [(&str, &str); 3] = [
-    ("dm_dmacc-v1_2.ddf", include_str!("../../../../../ddf/dm_dmacc-v1_2.ddf")),
-    ("dm_delegation-v1_0.ddf", include_str!("../../../../../ddf/dm_delegation-v1_0.ddf")),
-    ("dm_sessioninfo-v1_0.ddf", include_str!("../../../../../ddf/dm_sessioninfo-v1_0.ddf")),
-];
-/// Where the links to the DDF files point to.
-const DDF_BASE: &str = "http://www.openmobilealliance.org/tech/omna/dm_mo/";
+/// What the devices speak.
+#[derive(Clone, Copy, Debug)]
+pub enum Speech {
+    /// DM 2.0.
+    Dm2,
+    /// DM 1.x.
+    Dm1 {
+        /// The newest version that they know.
+        version: Version,
+        /// Of their messages.
+        encoding: Encoding,
+    },
+}
 
 /// The server that the devices are bootstrapped for.
 pub struct Account {
-    /// SrvID.
+    /// ServerID.
     pub server: ServerId,
-    /// SrvURI.
+    /// Where it is.
     pub uri: String,
+}
+
+/// What a session came to.
+pub struct Ended {
+    /// Messages that the device sent.
+    pub messages: u32,
+    /// Why it ended early, if it did.
+    pub error: Option<String>,
 }
 
 impl Account {
@@ -41,7 +55,6 @@ impl Account {
 
     /// A factory bootstrap with the credentials of a device (`DM 2.0 §8.5, §12.2`).
     fn bootstrap(&self, device: &Enrolled) -> Result<Vec<u8>, AddressError> {
-        let text = |text: &str| Content::Leaf(Value::Text(text.to_owned()));
         let octets = |text: &str| Content::Leaf(Value::Bytes(text.as_bytes().to_vec()));
         let content = interior([
             ("SrvID", text(self.server.as_str())),
@@ -67,23 +80,44 @@ impl Account {
         mo_data::encode(&[item], &mut body);
         Ok(body)
     }
+
+    /// A DM 1.x account with the credentials of a device; the server is known by TLS.
+    fn settings(&self, device: &Enrolled, version: Version, encoding: Encoding) -> AccountSettings {
+        AccountSettings {
+            server_id: self.server.to_string(),
+            name: "omadm sim".to_owned(),
+            addresses: vec![self.uri.clone()],
+            preferred: None,
+            client: Some(CredentialSettings {
+                auth_type: AuthType::Sha256,
+                user: device.user.clone(),
+                password: device.secret.to_string(),
+                nonce: String::new(),
+            }),
+            server: None,
+            http: None,
+            version: Some(version),
+            encoding,
+        }
+    }
 }
 
 /// What all virtual devices share.
 pub struct Model {
     catalogue: Arc<Catalogue>,
-    devinfo: Moid,
+    speech: Speech,
+    readable: Vec<Moid>,
 }
 
 impl Model {
     /// Reads the DDF files.
-    pub fn new() -> Result<Self, Failure> {
+    pub fn new(speech: Speech) -> Result<Self, Failure> {
         let failure =
             |error: String| Failure::Failed(format!("the virtual devices cannot be built: {error}"));
         let catalogue =
-            Device::catalogue_of(&plugins("SIM:0")).map_err(|error| failure(error.to_string()))?;
-        let devinfo = Moid::parse(well_known::DEVINFO).map_err(|error| failure(error.to_string()))?;
-        Ok(Self { catalogue, devinfo })
+            Device::catalogue_of(&plugins(speech, "SIM:0")).map_err(|error| failure(error.to_string()))?;
+        let readable = readable(speech).iter().map(|moid| Moid::parse(moid)).collect::<Result<_, _>>();
+        Ok(Self { catalogue, speech, readable: readable.map_err(|error| failure(error.to_string()))? })
     }
 
     /// A bootstrapped device on a transport that it shares with the others.
@@ -93,73 +127,64 @@ impl Model {
         account: &Account,
         transport: HttpsTransport,
     ) -> Result<Client, Failure> {
-        let failure =
-            |error: &dyn std::error::Error| Failure::Failed(format!("cannot build {}: {error}", device.id));
-        let bootstrap = account.bootstrap(device).map_err(|error| failure(&error))?;
-        let built = self.device(&device.id, &bootstrap).map_err(|error| failure(&error))?;
+        let built = self.device(device, account);
+        let built = built.map_err(|error| Failure::Failed(format!("cannot build {}: {error}", device.id)))?;
         // Who lets the fleet talk without TLS has a server that asks for credentials all the same.
         let plain_http = account.uri.starts_with("http://");
         let config = ClientConfig { plain_http, basic_without_tls: plain_http, ..ClientConfig::default() };
         Ok(Client::new(built, transport, config))
     }
 
-    fn device(&self, id: &str, bootstrap: &[u8]) -> Result<Device, ClientError> {
+    fn device(&self, device: &Enrolled, account: &Account) -> Result<Device, ClientError> {
+        let grant = |moid: &Moid| Grant {
+            moid: moid.clone(),
+            path: "/".to_owned(),
+            to: Grantee::Bootstrapped,
+            rights: Rights::READ,
+        };
         let config = DeviceConfig {
             catalogue: Some(Arc::clone(&self.catalogue)),
-            grants: vec![Grant {
-                moid: self.devinfo.clone(),
-                path: "/".to_owned(),
-                to: Grantee::Bootstrapped,
-                rights: Rights::READ,
-            }],
+            grants: self.readable.iter().map(grant).collect(),
             ..DeviceConfig::default()
         };
-        let mut built = Device::open(config, plugins(id), Box::new(Volatile::new()))?;
-        built.install_bootstrap(bootstrap)?;
+        let mut built = Device::open(config, plugins(self.speech, &device.id), Box::new(Volatile::new()))?;
+        match self.speech {
+            Speech::Dm2 => {
+                let bootstrap = account.bootstrap(device).map_err(PluginError::from)?;
+                built.install_bootstrap(&bootstrap)?;
+            }
+            Speech::Dm1 { version, encoding } => {
+                built.install_dm1_account(&account.settings(device, version, encoding))?;
+            }
+        }
         Ok(built)
     }
 }
 
-fn plugins(id: &str) -> Vec<Box<dyn ManagementObject>> {
-    let devinfo: Box<dyn ManagementObject> = Box::new(DevInfo { id: id.to_owned() });
-    let others = OTHER_DDFS.into_iter().map(|(name, ddf)| -> Box<dyn ManagementObject> {
-        Box::new(DataMo::new(ddf, format!("{DDF_BASE}{name}")))
-    });
-    std::iter::once(devinfo).chain(others).collect()
+/// Runs a session with the server that a device was made for.
+pub async fn session(client: &mut Client, server: &ServerId, speech: Speech) -> Result<Ended, ClientError> {
+    Ok(match speech {
+        Speech::Dm2 => {
+            let report = client.run_session(server, Trigger::Client).await?;
+            let error = match report.outcome {
+                Outcome::Ended { .. } => None,
+                Outcome::Aborted { reason, .. } => Some(reason),
+            };
+            Ended { messages: report.packages, error }
+        }
+        Speech::Dm1 { .. } => {
+            let report = client.run_dm1_session(server, Start::Client).await?;
+            let error = match report.outcome {
+                dm1::Outcome::Ended { .. } => None,
+                dm1::Outcome::Aborted { reason, .. } => Some(reason),
+            };
+            Ended { messages: report.messages, error }
+        }
+    })
 }
 
-/// DevInfo of a virtual device (`DM 2.0 §12.1`).
-struct DevInfo {
-    id: String,
-}
-
-impl ManagementObject for DevInfo {
-    fn ddf(&self) -> &str {
-        DEVINFO_DDF
-    }
-
-    fn link(&self) -> &str {
-        "http://www.openmobilealliance.org/tech/omna/dm_mo/dm_devinfo-v1_2.ddf"
-    }
-
-    fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
-        let text = |text: &str| Content::Leaf(Value::Text(text.to_owned()));
-        let content = interior([
-            ("DevID", text(&self.id)),
-            ("Man", text("omadm")),
-            ("Mod", text("virtual device")),
-            ("DmV", text("2.0")),
-            ("Lang", text("en")),
-            ("DevType", text("simulator")),
-            ("OEM", text("omadm")),
-            ("FwV", text("1.0")),
-            ("SwV", text(env!("CARGO_PKG_VERSION"))),
-            ("HwV", text("1.0")),
-        ])?;
-        let moid = Moid::parse(well_known::DEVINFO)?;
-        tree.create_instance(&moid, &Miid::parse("DevInfo")?, content)?;
-        Ok(())
-    }
+fn text(text: &str) -> Content {
+    Content::Leaf(Value::Text(text.to_owned()))
 }
 
 fn interior<const N: usize>(children: [(&str, Content); N]) -> Result<Content, AddressError> {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use omadm_client::{Client, Outcome, Trigger};
+use omadm_client::Client;
 use omadm_mo::ServerId;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::device::{Ended, Speech, session};
 use super::progress;
 use super::report::{Figures, Sample};
 use crate::api::Api;
@@ -22,6 +23,8 @@ pub struct Load {
     pub api: Arc<Api>,
     /// Whom the devices talk to.
     pub server: ServerId,
+    /// What they speak.
+    pub speech: Speech,
     /// What is asked for in each session.
     pub gets: Arc<[String]>,
 }
@@ -52,7 +55,7 @@ impl Load {
     }
 
     async fn queue(self, share: Share) -> Result<Share, Failure> {
-        let ids: Vec<_> = share.iter().filter_map(|client| client.device().tree().device_id()).collect();
+        let ids: Vec<_> = share.iter().filter_map(|client| client.device().dm1_device_id()).collect();
         for id in ids {
             let path = format!("{}/commands", device::path(id.as_str()));
             for address in self.gets.iter() {
@@ -74,17 +77,10 @@ impl Load {
 
     async fn session(&self, client: &mut Client) -> Sample {
         let started = Instant::now();
-        let ended = client.run_session(&self.server, Trigger::Client).await;
+        let ended = session(client, &self.server, self.speech).await;
         let took = started.elapsed();
         match ended {
-            Ok(report) => Sample {
-                took,
-                messages: report.packages,
-                error: match report.outcome {
-                    Outcome::Ended { .. } => None,
-                    Outcome::Aborted { reason, .. } => Some(reason),
-                },
-            },
+            Ok(Ended { messages, error }) => Sample { took, messages, error },
             Err(error) => Sample { took, messages: 0, error: Some(error.to_string()) },
         }
     }

@@ -3,12 +3,14 @@
 mod device;
 mod enrolment;
 mod load;
+mod objects;
 mod report;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use omadm_client::dm1::{Encoding, Version};
 use omadm_client::{HttpsConfig, HttpsTransport};
 use serde_json::Value;
 
@@ -16,12 +18,16 @@ use crate::api::Api;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::screen;
-use device::{Account, Model};
+use device::{Account, Model, Speech};
 use enrolment::Enrolled;
 use load::Load;
 
 /// What a virtual device is asked for in each session, so that every session has a durable result.
 const DEFAULT_GET: &str = "urn:oma:mo:oma-dm-devinfo:1.2//DevID";
+/// The same for those that speak DM 1.x.
+const DEFAULT_DM1_GET: &str = "./DevInfo/DevId";
+/// Where the server has DM 2.0, and by default DM 1.x.
+const PATHS: [&str; 2] = ["/dm/2.0", "/dm"];
 
 /// Put load on a server: many virtual devices, each with the real client engine.
 ///
@@ -31,6 +37,9 @@ pub struct Sim {
     /// Protocol of the devices.
     #[arg(long, value_enum)]
     protocol: Protocol,
+    /// Messages of DM 1.x in WBXML; else in XML.
+    #[arg(long)]
+    wbxml: bool,
     /// Number of virtual devices.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     devices: u32,
@@ -49,8 +58,8 @@ pub struct Sim {
     /// Certificate authority that the devices trust (PEM), beside those of the system.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// What the server asks each device for in each session; DevInfo/DevID if not given. Can be repeated.
-    #[arg(long, value_name = "CLIENTURI", conflicts_with = "no_commands")]
+    /// What the server asks each device for in each session; its identity in DevInfo if not given. Can be repeated.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "no_commands")]
     get: Vec<String>,
     /// The server has nothing to ask: sessions begin and end.
     #[arg(long)]
@@ -66,12 +75,20 @@ enum Protocol {
     /// OMA DM 2.0.
     #[value(name = "dm2.0")]
     Dm20,
+    /// OMA DM 1.2.
+    #[value(name = "dm1.2")]
+    Dm12,
+    /// OMA DM 1.3.
+    #[value(name = "dm1.3")]
+    Dm13,
 }
 
 impl Sim {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
-        let Protocol::Dm20 = self.protocol;
+        if self.wbxml && self.protocol == Protocol::Dm20 {
+            return Err(Failure::Usage("--wbxml makes sense with DM 1.x only".to_owned()));
+        }
         let api = Arc::new(global.api()?);
         let account = self.account(&api).await?;
         // Tried before anything is enrolled, so that a wrong file costs nothing.
@@ -100,7 +117,7 @@ impl Sim {
         enrolled: &mut Vec<Enrolled>,
     ) -> Result<report::Figures, Failure> {
         enrolment::enrol(api, self.devices, enrolled).await?;
-        let model = Model::new()?;
+        let model = Model::new(self.speech())?;
         let workers = usize::from(self.concurrency).min(enrolled.len()).max(1);
         let shares = enrolled.chunks(enrolled.len().div_ceil(workers).max(1)).map(|share| {
             // A transport of its own is a connection of its own.
@@ -108,7 +125,12 @@ impl Sim {
             share.iter().map(|device| model.client(device, account, transport.clone())).collect()
         });
         let shares = shares.collect::<Result<Vec<_>, Failure>>()?;
-        let load = Load { api: Arc::clone(api), server: account.server.clone(), gets: self.gets().into() };
+        let load = Load {
+            api: Arc::clone(api),
+            server: account.server.clone(),
+            speech: self.speech(),
+            gets: self.gets().into(),
+        };
         load.run(shares, self.warm_up, self.sessions).await
     }
 
@@ -120,8 +142,24 @@ impl Sim {
     fn gets(&self) -> Vec<String> {
         match (self.no_commands, self.get.as_slice()) {
             (true, _) => Vec::new(),
-            (false, []) => vec![DEFAULT_GET.to_owned()],
+            (false, []) => vec![self.default_get().to_owned()],
             (false, gets) => gets.to_vec(),
+        }
+    }
+
+    fn speech(&self) -> Speech {
+        let encoding = if self.wbxml { Encoding::Wbxml } else { Encoding::Xml };
+        match self.protocol {
+            Protocol::Dm20 => Speech::Dm2,
+            Protocol::Dm12 => Speech::Dm1 { version: Version::Dm12, encoding },
+            Protocol::Dm13 => Speech::Dm1 { version: Version::Dm13, encoding },
+        }
+    }
+
+    fn default_get(&self) -> &'static str {
+        match self.speech() {
+            Speech::Dm2 => DEFAULT_GET,
+            Speech::Dm1 { .. } => DEFAULT_DM1_GET,
         }
     }
 
@@ -131,9 +169,19 @@ impl Sim {
         let text = |name: &str| about.get(name).and_then(Value::as_str);
         let missing = |name: &str| Failure::Failed(format!("the server does not say its {name}"));
         let server = text("server_id").ok_or_else(|| missing("server_id"))?;
-        let uri = self.device_url.as_deref().or_else(|| text("device_uri"));
-        Account::new(server, uri.ok_or_else(|| missing("device_uri; give --device-url"))?)
+        let uri = match (&self.device_url, self.speech()) {
+            (Some(given), _) => Some(given.clone()),
+            (None, Speech::Dm2) => text("device_uri").map(str::to_owned),
+            (None, Speech::Dm1 { .. }) => text("device_uri").and_then(dm1_uri),
+        };
+        Account::new(server, &uri.ok_or_else(|| missing("device_uri; give --device-url"))?)
     }
+}
+
+/// Where DM 1.x is by default, beside DM 2.0.
+fn dm1_uri(device_uri: &str) -> Option<String> {
+    let [dm2, dm1] = PATHS;
+    device_uri.strip_suffix(dm2).map(|public| format!("{public}{dm1}"))
 }
 
 /// Resolves at Ctrl-C; never if that cannot be watched, so that the load goes on.
