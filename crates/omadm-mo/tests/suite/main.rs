@@ -11,6 +11,7 @@ mod access_model;
 mod addresses;
 mod corners;
 mod delegation;
+mod dm1;
 mod model;
 mod records;
 mod resolve;

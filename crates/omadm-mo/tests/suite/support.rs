@@ -81,7 +81,11 @@ pub const DACMO: &str = "urn:oma:mo:oma-dm-dacmo:1.0";
 pub const LAB: &str = "urn:test:lab:2.0";
 
 pub fn ddf() -> Ddf {
-    let mut lines = MOS.lines().peekable();
+    ddf_of(MOS)
+}
+
+pub fn ddf_of(text: &str) -> Ddf {
+    let mut lines = text.lines().peekable();
     let mut nodes = Vec::new();
     while lines.peek().is_some() {
         nodes.push(node(&mut lines, 0));
