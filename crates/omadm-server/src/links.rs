@@ -86,12 +86,17 @@ impl Links {
             if known || self.was_tried(link, now) || !context.remarks.take(device, now) {
                 continue;
             }
-            let wanted = Wanted { device: device.clone(), moid: mo.moid.clone(), link: link.to_owned() };
-            if self.wanted.try_send(wanted).is_ok() {
-                self.remember(link, Tried { at: now, problem: None });
-            }
+            self.want(Wanted { device: device.clone(), moid: mo.moid.clone(), link: link.to_owned() }, now);
         }
         Ok(())
+    }
+
+    /// Has a file fetched, if not too many wait already.
+    fn want(&self, wanted: Wanted, now: Time) {
+        let link = wanted.link.clone();
+        if self.wanted.try_send(wanted).is_ok() {
+            self.remember(&link, Tried { at: now, problem: None });
+        }
     }
 
     /// Why the file behind a link is not there.
@@ -259,6 +264,20 @@ mod tests {
         links.remember("l", Tried { at: Time(5), problem: Some("gone".into()) });
         assert!(links.was_tried("l", Time(6)) && !links.was_tried("l", Time(5 + PAUSE)));
         assert_eq!(links.problem("l").as_deref(), Some("gone"));
+    }
+
+    #[test]
+    fn so_many_links_wait_and_no_more() {
+        let (links, mut waiting) = Links::new(&DdfSection::default());
+        let want = |link: &str| {
+            let (device, moid) = (DeviceId::parse("A:1").unwrap(), "urn:x:1.0".to_owned());
+            links.want(Wanted { device, moid, link: link.to_owned() }, Time(0));
+            links.was_tried(link, Time(0))
+        };
+        assert!((0..WAITING).all(|number| want(&number.to_string())));
+        assert!(!want("one more"), "it is looked at again when it is reported again");
+        waiting.try_recv().unwrap();
+        assert!(want("one more"));
     }
 
     #[test]

@@ -270,3 +270,50 @@ fn answer(
         router.oneshot(request.map(axum::body::Body::new)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::{Notify, mpsc};
+
+    use super::*;
+
+    /// What a device gets whose request is in work while the server stops, with so much time to end it.
+    async fn answer_while_stopping(grace: Duration) -> String {
+        let time = Duration::from_secs(60);
+        let bounds = Bounds { connections: 1, handshake: time, header: time, idle: time, grace };
+        let (enter, mut entered) = mpsc::channel(1);
+        let leave = Arc::new(Notify::new());
+        let left = leave.clone();
+        let work = move || async move {
+            enter.send(()).await.unwrap();
+            left.notified().await;
+            "done"
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let serving =
+            tokio::spawn(serve(listener, None, Router::new().route("/", get(work)), bounds, stopping));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        entered.recv().await.unwrap();
+        stop.send(true).unwrap();
+        let mut answer = Vec::new();
+        if grace.is_zero() {
+            serving.await.unwrap();
+        } else {
+            leave.notify_one();
+        }
+        // A connection that is cut may be reset.
+        let _read = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_request_in_work_has_the_grace_time_and_no_more() {
+        assert!(answer_while_stopping(Duration::from_secs(60)).await.ends_with("done"));
+        assert_eq!(answer_while_stopping(Duration::ZERO).await, "");
+    }
+}

@@ -1,6 +1,7 @@
 //! What is at a bound is taken, and what is beyond it is not.
 
 use http::Method;
+use omadm_server::config::Size;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -122,6 +123,18 @@ async fn remarks_about_a_device_in_a_minute() {
     let events = server.items("/events?device=IMEI:1&limit=1000").await;
     let told = events.iter().filter(|event| event["kind"] == "security").count();
     assert!((1..=30).contains(&told), "{told}");
+}
+
+#[tokio::test]
+async fn the_body_of_a_request() {
+    let server = TestServer::with(|config| config.data.max_payload = Size(3 << 10)).await;
+    // A payload in base64, and 4 MiB for what stands around it.
+    let room = (4 << 10) + (4 << 20);
+    for (length, status) in [(room + 1, 413), (room, 201)] {
+        let device = json!({ "id": "IMEI:1" }).to_string();
+        let body = format!("{device}{}", " ".repeat(length - device.len()));
+        assert_eq!(server.api_text("POST", "/devices", body).await.status, status, "{length}");
+    }
 }
 
 /// The status line of a request with a head of so many octets.

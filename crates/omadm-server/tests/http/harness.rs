@@ -145,7 +145,16 @@ impl TestServer {
         self.api_as(&self.token, method, path, body).await
     }
 
+    /// A request with a body of JSON as it is written.
+    pub async fn api_text(&self, method: &str, path: &str, body: String) -> Answer {
+        self.api_octets(&self.token, method, path, Some(body.into())).await
+    }
+
     pub async fn api_as(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        self.api_octets(token, method, path, body.map(|body| body.to_string().into())).await
+    }
+
+    async fn api_octets(&self, token: &str, method: &str, path: &str, body: Option<Bytes>) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
@@ -154,7 +163,7 @@ impl TestServer {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        let body = body.map_or(Bytes::new(), |body| body.to_string().into());
+        let body = body.unwrap_or_default();
         Connection::plain(self.running.operator_addr).await.send(request.body(Full::new(body)).unwrap()).await
     }
 

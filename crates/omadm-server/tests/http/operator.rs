@@ -40,6 +40,7 @@ async fn the_document_describes_every_route() {
     let expected = [
         "/bootstrap",
         "/bootstrap/batch",
+        "/bootstrap/{id}",
         "/commands/{command}",
         "/commands/{command}/cancel",
         "/ddfs",
