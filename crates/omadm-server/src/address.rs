@@ -17,6 +17,9 @@ pub struct SupportedMo {
     pub miids: Vec<String>,
     /// Link to its DDF file.
     pub ddf: Option<String>,
+    /// Where the roots of its instances are in the tree of a DM 1.x device, in the order of `miids`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<String>,
 }
 
 /// A device's inventory, read from its stored form.
@@ -68,7 +71,12 @@ impl Inventory {
         // Names in paths are ASCII, so this comes behind every node of the instance.
         let behind = TreeAddress { path: format!("/{}", char::MAX), ..seen.at.clone() };
         if store.tree(device, &all, Some(behind), 1).await?.is_empty() {
-            self.0.push(SupportedMo { moid: seen.at.moid, miids: vec![seen.at.miid], ddf: None });
+            self.0.push(SupportedMo {
+                moid: seen.at.moid,
+                miids: vec![seen.at.miid],
+                ddf: None,
+                roots: Vec::new(),
+            });
         }
         Ok(())
     }
@@ -132,9 +140,14 @@ fn path_text(uri: &ClientUri) -> Option<String> {
     for segment in &uri.path {
         let Segment::Name(name) = segment else { return None };
         path.push('/');
-        path.extend(utf8_percent_encode(name.as_str(), ENCODED));
+        path.push_str(&encode(name.as_str()));
     }
     Some(path)
+}
+
+/// A name as it stands in the path of a place.
+pub fn encode(name: &str) -> String {
+    utf8_percent_encode(name, ENCODED).to_string()
 }
 
 /// The ClientURI of a place; `None` when the store holds what is no legal address.
@@ -158,7 +171,7 @@ mod tests {
 
     fn inventory(miids: &[&str]) -> Inventory {
         let miids = miids.iter().map(|miid| (*miid).to_owned()).collect();
-        Inventory(vec![SupportedMo { moid: MOID.into(), miids, ddf: None }])
+        Inventory(vec![SupportedMo { moid: MOID.into(), miids, ddf: None, roots: Vec::new() }])
     }
 
     fn place(inventory: &Inventory, address: &str) -> Option<(String, String)> {

@@ -1,16 +1,18 @@
 //! What the DDF says about a command before it is queued. Devices may differ from a file, so what the file does not allow is only a
 //! warning; a value that cannot be of the leaf's format is refused unless the operator insists.
 
+use omadm_codec::dm1::Version;
 use omadm_codec::{Leniency, MediaType, media_type};
 use omadm_mo::ddf::{AccessType, DdfName, DdfNode, Occurrence, Scope};
 use omadm_mo::{Format, Value};
 use omadm_session::dm2::server::flatten;
 
-use crate::address::Inventory;
+use crate::address::{Inventory, client_uri};
 use crate::context::decode_mo_data;
 use crate::leaf::{Body, LeafValue};
 use crate::models::Files;
 use crate::operation::{Operation, Setting};
+use crate::roots::{Roots, is_path};
 
 /// Most warnings about one command.
 const MAX_WARNINGS: usize = 20;
@@ -74,14 +76,19 @@ impl<'a> Advice<'a> {
             | Operation::Default { .. }
             | Operation::Show { .. }
             | Operation::ShowPage { .. }
-            | Operation::Raw { .. } => {}
+            | Operation::Ask { .. }
+            | Operation::Raw { .. }
+            | Operation::RawXml { .. } => {}
         }
         Ok(())
     }
 
     /// What is described at an address; `None` where no file says anything.
     fn look_up(&self, address: &str) -> Option<Described<'a>> {
-        let uri = self.inventory.parse(address).ok()?;
+        let uri = match is_path(address) {
+            true => client_uri(&Roots::of(self.inventory, Version::Dm13).place(address)?)?,
+            false => self.inventory.parse(address).ok()?,
+        };
         let found = self.files.find(uri.moid.as_str(), self.inventory, self.public_url)?;
         let nodes = found.definition.nodes_at(&uri.path)?;
         Some(Described { address: address.to_owned(), file: found.file, nodes })

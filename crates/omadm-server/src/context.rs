@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use omadm_auth::Secret;
 use omadm_codec::{DecodeError, Leniency, Limits, dm2};
 use omadm_mo::{DeviceId, Time};
+use omadm_session::dm1;
 use omadm_session::dm2::server as engine;
 use omadm_store::Store;
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::config::Config;
+use crate::config::{Config, Dm1Section, Endpoint, Size};
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::Links;
@@ -35,6 +37,10 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// Settings of the protocol engine.
     pub engine: engine::Config,
+    /// Settings of the engine of DM 1.x.
+    pub dm1: dm1::server::Config,
+    /// What models of DM 1.x can do.
+    pub dm1_models: crate::device::dm1::Models,
     /// How devices may prove who they are.
     pub schemes: Schemes,
     /// What is taken from proxies that end TLS.
@@ -71,6 +77,11 @@ impl Context {
         format!("{}{DM2_PATH}", self.public_url)
     }
 
+    /// The URI of an endpoint of DM 1.x, `Addr` of the DM account.
+    pub fn dm1_uri(&self, endpoint: &Endpoint) -> String {
+        format!("{}{}", self.public_url, endpoint.path)
+    }
+
     /// Where devices fetch bootstraps, `Auth/Bootstrap/ServerURI` of the DM account.
     pub fn bootstrap_uri(&self) -> String {
         format!("{}{BOOTSTRAP_PATH}", self.public_url)
@@ -95,6 +106,31 @@ pub fn engine_config(config: &Config) -> engine::Config {
         max_commands: config.queue.max_commands_per_package,
         max_attempts: config.queue.max_attempts,
         max_items: config.data.max_items,
+    }
+}
+
+/// Settings of the engine of DM 1.x; `key` is that of nonces.
+pub fn dm1_config(config: &Config, key: Secret) -> dm1::server::Config {
+    let Dm1Section { max_message, max_object, max_reply, max_session, .. } = config.dm1;
+    let octets = |size: Size| u32::try_from(size.0).unwrap_or(u32::MAX);
+    dm1::server::Config {
+        limits: limits(max_message.0),
+        strict: config.device.strict,
+        max_message: octets(max_message),
+        max_object: max_object.0 as u64,
+        max_reply: octets(max_reply),
+        versions: config.dm1.versions.iter().map(|version| version.0).collect(),
+        schemes: config.dm1.schemes.clone(),
+        lenient_nonce: config.dm1.lenient_nonce,
+        max_challenges: config.dm1.max_challenges,
+        max_attempts: config.queue.max_attempts,
+        max_commands: config.queue.max_commands_per_package,
+        max_nodes: config.data.max_items,
+        max_messages: config.dm1.max_messages,
+        max_session: max_session.0 as u64,
+        idle: config.dm1.session_timeout.0,
+        repeat_window: config.dm1.repeat_window.0,
+        ..dm1::server::Config::new(key)
     }
 }
 

@@ -19,11 +19,15 @@ pub const MAX_FILE: usize = 2 << 20;
 const MAX_NAME: usize = 128;
 
 /// The standard management objects of DM 2.0: names of files and their text.
-pub const BUILT_IN: [(&str, &str); 4] = [
+pub const BUILT_IN: [(&str, &str); 8] = [
     ("dm_devinfo-v1_2.ddf", include_str!("../../../ddf/dm_devinfo-v1_2.ddf")),
     ("dm_dmacc-v1_2.ddf", include_str!("../../../ddf/dm_dmacc-v1_2.ddf")),
     ("dm_delegation-v1_0.ddf", include_str!("../../../ddf/dm_delegation-v1_0.ddf")),
     ("dm_sessioninfo-v1_0.ddf", include_str!("../../../ddf/dm_sessioninfo-v1_0.ddf")),
+    ("dm_devinfo-v1_3.ddf", include_str!("../../../ddf/dm_devinfo-v1_3.ddf")),
+    ("dm_devdetail-v1_3.ddf", include_str!("../../../ddf/dm_devdetail-v1_3.ddf")),
+    ("dm_dmacc-v1_3.ddf", include_str!("../../../ddf/dm_dmacc-v1_3.ddf")),
+    ("dm_inbox-v1_0.ddf", include_str!("../../../ddf/dm_inbox-v1_0.ddf")),
 ];
 
 /// Name of the file that describes the DM account.

@@ -136,7 +136,12 @@ mod tests {
     }
 
     fn found(files: &Files, link: Option<&str>) -> Option<String> {
-        let mo = SupportedMo { moid: MOID.into(), miids: Vec::new(), ddf: link.map(str::to_owned) };
+        let mo = SupportedMo {
+            moid: MOID.into(),
+            miids: Vec::new(),
+            ddf: link.map(str::to_owned),
+            roots: Vec::new(),
+        };
         files.find(MOID, &Inventory(vec![mo]), URL).map(|found| found.file.to_owned())
     }
 

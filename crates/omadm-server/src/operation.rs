@@ -14,7 +14,11 @@ use uuid::Uuid;
 use crate::context::{DM2_PATH, decode_mo_data};
 use crate::leaf::{Body, Forms, LeafValue};
 
+mod ask;
+mod dm1;
 mod request;
+pub use ask::Question;
+pub use dm1::{Known, Seen, Unsaid};
 pub use request::Request;
 use request::{Args, check_members};
 
@@ -50,8 +54,12 @@ pub enum Operation {
     Subscribe { address: String },
     /// The end of it.
     Unsubscribe { address: String },
+    /// Ask the user; for devices of DM 1.x.
+    Ask { question: Question },
     /// A DM 2.0 command as it is.
     Raw { words: Vec<String> },
+    /// A DM 1.x command as it is, in XML.
+    RawXml { xml: String },
 }
 
 /// What a leaf is set to.
@@ -105,14 +113,27 @@ impl Operation {
                 let from = request.from.ok_or("fetch needs \"from\", the URL of the data")?;
                 (Self::Fetch { from, address: request.address }, None)
             }
-            "raw" => {
-                let words = request.words.ok_or("raw needs \"words\", a command name and its parameters")?;
-                (Self::Raw { words }, None)
+            "ask" => {
+                let question = request.question.ok_or("ask needs \"question\"")?;
+                question.to_engine()?;
+                (Self::Ask { question }, None)
             }
+            "raw" => match (request.words, request.xml) {
+                (Some(words), None) => (Self::Raw { words }, None),
+                (None, Some(xml)) => {
+                    check_length(xml.len(), max_payload)?;
+                    (Self::RawXml { xml }, None)
+                }
+                _ => {
+                    return Err(
+                        "raw needs either \"words\", a DM 2.0 command and its parameters, or \"xml\", a DM 1.x command".into(),
+                    );
+                }
+            },
             other => {
                 return Err(format!(
-                    "there is no verb {other:?}; use get, set, delete, exec, upload, fetch, show, default, subscribe, \
-                     unsubscribe or raw"
+                    "there is no verb {other:?}; use get, set, delete, exec, upload, fetch, show, ask, default, \
+                     subscribe, unsubscribe or raw"
                 ));
             }
         })
@@ -148,7 +169,11 @@ impl Operation {
                 from: args.from.ok_or_else(|| missing("from"))?,
                 address: Some(address).filter(|address| !address.is_empty()),
             },
-            "raw" => Self::Raw { words: args.words.ok_or_else(|| missing("words"))? },
+            "ask" => Self::Ask { question: args.question.ok_or_else(|| missing("question"))? },
+            "raw" => match (args.words, args.xml) {
+                (Some(words), _) => Self::Raw { words },
+                (None, xml) => Self::RawXml { xml: xml.ok_or_else(|| missing("words"))? },
+            },
             other => return Err(format!("it has the unknown verb {other:?}")),
         })
     }
@@ -166,7 +191,8 @@ impl Operation {
             Self::Default { .. } => "default",
             Self::Subscribe { .. } => "subscribe",
             Self::Unsubscribe { .. } => "unsubscribe",
-            Self::Raw { .. } => "raw",
+            Self::Ask { .. } => "ask",
+            Self::Raw { .. } | Self::RawXml { .. } => "raw",
         }
     }
 
@@ -185,7 +211,8 @@ impl Operation {
             Self::Upload { addresses, .. } => addresses.first().map_or("", String::as_str),
             Self::Fetch { address, .. } => address.as_deref().unwrap_or_default(),
             Self::Raw { words } => words.get(1).map_or("", String::as_str),
-            Self::SetItems => "",
+            Self::Ask { question } => &question.text,
+            Self::SetItems | Self::RawXml { .. } => "",
         }
     }
 
@@ -202,7 +229,9 @@ impl Operation {
                 Args { addresses: Some(addresses.clone()), method: Some(*method), ..Args::default() }
             }
             Self::Fetch { from, .. } => Args { from: Some(from.clone()), ..Args::default() },
+            Self::Ask { question } => Args { question: Some(question.clone()), ..Args::default() },
             Self::Raw { words } => Args { words: Some(words.clone()), ..Args::default() },
+            Self::RawXml { xml } => Args { xml: Some(xml.clone()), ..Args::default() },
             Self::Exec { later, .. } => Args { later: *later, ..Args::default() },
             Self::ShowPage { page, secret } => {
                 Args { page: Some(page.clone()), secret: Some(*secret), ..Args::default() }
@@ -304,6 +333,14 @@ impl Operation {
                 Command::HGet { server: web_uri(from)?, client: address.as_deref().map(one).transpose()? }
             }
             Self::Raw { words } => raw(words, known)?,
+            Self::Ask { .. } => {
+                return Err(
+                    "the device speaks DM 2.0, which asks users on pages: use show with a page".into()
+                );
+            }
+            Self::RawXml { .. } => {
+                return Err("the device speaks DM 2.0, whose commands are no XML: use raw with words".into());
+            }
         })
     }
 }

@@ -1,7 +1,7 @@
 //! From what the engine says about one message to the batch that the store applies: command states, results, the last known tree,
 //! events, the trace.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,15 +10,15 @@ use omadm_codec::{Leniency, media_type};
 use omadm_mo::{ClientUri, Content, Time};
 use omadm_session::dm2::server::{CommandResult, Data, Step, Verdict, flatten};
 use omadm_store::{
-    CheckIn, CommandId, CommandState, NewEvent, Payload, SessionRow, SessionStep, StandingChange,
-    TraceMessage, Transition, TreeNode, TreeUpdate, ValidatorChange,
+    CheckIn, CommandId, CommandState, Payload, SessionStep, StandingChange, TraceMessage, TreeNode,
+    TreeUpdate, ValidatorChange,
 };
 use serde_json::json;
 
 use crate::address::{Inventory, SupportedMo};
 use crate::context::decode_mo_data;
-use crate::events;
 use crate::leaf::json_value;
+use crate::ledger::{Ledger, Said};
 use crate::operation::{Operation, Setting};
 
 mod cache;
@@ -29,11 +29,6 @@ pub use standing::Report;
 
 /// Name of the protocol in the store.
 pub const PROTOCOL: &str = "dm2.0";
-/// MOID of DevInfo in every version.
-const DEVINFO: &str = "urn:oma:mo:oma-dm-devinfo:";
-/// Leaves of DevInfo that are facts about a device, and their names in the store.
-const FACTS: [(&str, &str); 4] =
-    [("/Man", "manufacturer"), ("/Mod", "model"), ("/FwV", "firmware"), ("/SwV", "software")];
 
 /// A queued command with what it means.
 pub struct Queued<'c> {
@@ -68,16 +63,12 @@ pub struct Beside {
 
 /// Builds the batch of one message.
 pub struct Outcome<'c> {
-    check: &'c CheckIn,
+    ledger: Ledger<'c>,
     queue: HashMap<i64, &'c Queued<'c>>,
     beside: Beside,
     inventory: Inventory,
-    states: HashMap<i64, CommandState>,
-    transitions: Vec<Transition>,
-    tree: Vec<TreeUpdate>,
     validators: Vec<ValidatorChange>,
     standing: Vec<StandingChange>,
-    events: Vec<NewEvent>,
     notes: Vec<String>,
 }
 
@@ -85,16 +76,12 @@ impl<'c> Outcome<'c> {
     /// For a device as it was read; `inventory` is the newest that is known.
     pub fn new(check: &'c CheckIn, queue: &'c [Queued<'c>], beside: Beside, inventory: Inventory) -> Self {
         Self {
-            check,
+            ledger: Ledger::new(check, queue.iter().map(|queued| queued.stored)),
             queue: queue.iter().map(|queued| (queued.stored.seq, queued)).collect(),
             beside,
             inventory,
-            states: queue.iter().map(|queued| (queued.stored.seq, queued.stored.state)).collect(),
-            transitions: Vec::new(),
-            tree: Vec::new(),
             validators: Vec::new(),
             standing: Vec::new(),
-            events: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -102,8 +89,7 @@ impl<'c> Outcome<'c> {
     /// Ends commands whose time is over.
     pub fn expire(mut self, over: &[&Queued<'_>]) -> Self {
         for queued in over {
-            let reason = queued.stored.why_expired().to_owned();
-            self.push(queued.stored.seq, CommandState::Expired, None, Some(reason), None);
+            self.ledger.expire(queued.stored);
         }
         self
     }
@@ -122,45 +108,32 @@ impl<'c> Outcome<'c> {
             }
         }
         for seq in &step.sends {
-            self.send(*seq);
+            self.ledger.send(*seq);
         }
-        let before = self.check.session.as_ref();
-        let number = match before {
-            None => 1,
-            Some(row) if step.began => row.session + 1,
-            Some(row) => row.session,
-        };
-        let replaced = before.filter(|row| step.began && !row.ended).map(|row| row.session);
-        if let Some(session) = replaced {
-            let why = "the device began a new session before this one had ended";
-            self.event("session", json!({ "session": session, "outcome": "replaced", "reason": why }));
-        }
+        let session = self.ledger.session(step.began);
         if let Some(id) = self.beside.answers {
-            self.event("notification", json!({ "what": "answered", "id": id, "session": number }));
+            self.ledger.event("notification", json!({ "what": "answered", "id": id, "session": session.0 }));
         }
         for alert in &step.alerts {
-            self.alert(alert, number);
+            self.alert(alert, session.0);
         }
         received.trace.notes.extend(step.notes);
         received.trace.notes.append(&mut self.notes);
         reply.notes.extend(step.state.ended.then(|| "ends the session".to_owned()));
-        let session = SessionRow {
-            session: number,
-            version: before.map_or(0, |row| row.version),
-            state: serde_json::json!(step.state).to_string().into_bytes(),
-            request_digest: received.digest.to_vec(),
+        let said = Said {
+            session,
+            // It holds numbers and lists of them, so that it can be written.
+            state: serde_json::to_vec(&step.state).unwrap_or_default(),
+            digest: received.digest,
             reply: step.reply,
             ended: step.state.ended,
-            updated: received.now,
+            trace: vec![received.trace, reply],
         };
         SessionStep {
-            expected_version: before.map(|row| row.version),
-            outcome: Some(if step.state.ended { "ended" } else { "open" }.to_owned()),
-            session: Some(session),
-            replaced,
             inventory: step.inventory.map(|mos| inventory_text(&mos)),
-            trace: vec![received.trace, reply],
-            ..self.step(received.now)
+            validators: self.validators,
+            standing: self.standing,
+            ..self.ledger.into_session_step(PROTOCOL, said, received.now)
         }
     }
 
@@ -179,34 +152,16 @@ impl<'c> Outcome<'c> {
             self.items(items, partial);
         }
         let result = json!({ "upload": upload_view(&payload) });
-        self.push(queued.stored.seq, queued.stored.state, None, None, Some(result.to_string()));
+        self.ledger.push(queued.stored.seq, queued.stored.state, None, None, Some(result.to_string()));
         SessionStep { payloads: vec![payload], trace, ..self.step(now) }
     }
 
     /// What every batch has.
     fn step(self, now: Time) -> SessionStep {
-        let facts = self.facts();
         SessionStep {
-            device: self.check.device.id.clone(),
-            generation: self.check.device.generation,
-            expected_version: None,
-            expected_last_seq: None,
-            session: None,
-            outcome: None,
-            replaced: None,
-            transitions: self.transitions,
-            payloads: Vec::new(),
-            tree: self.tree,
             validators: self.validators,
             standing: self.standing,
-            inventory: None,
-            facts,
-            protocol: Some(PROTOCOL.to_owned()),
-            dm1: None,
-            model: None,
-            events: self.events,
-            trace: Vec::new(),
-            now,
+            ..self.ledger.into_step(PROTOCOL, now)
         }
     }
 
@@ -221,29 +176,26 @@ impl<'c> Outcome<'c> {
         match &result.verdict {
             Verdict::Done(status) if matches!(queued.operation, Ok(Operation::ShowPage { .. })) => {
                 let shown = "The device shows the page; the user has not answered yet.".to_owned();
-                self.push(result.seq, CommandState::Sent, Some(*status), Some(shown), None);
+                self.ledger.push(result.seq, CommandState::Sent, Some(*status), Some(shown), None);
             }
             Verdict::Done(304) if self.is_outdated(queued) => {
                 let reason = "The device's data has not changed, but what was known of it here has; it is asked again.";
-                self.push(result.seq, CommandState::Queued, None, Some(reason.to_owned()), None);
+                self.ledger.push(result.seq, CommandState::Queued, None, Some(reason.to_owned()), None);
             }
             Verdict::Done(status) => {
                 let brought = self.brought(queued, result, *status);
-                self.push(result.seq, CommandState::Done, Some(*status), None, brought);
+                self.ledger.push(result.seq, CommandState::Done, Some(*status), None, brought);
             }
-            Verdict::Accepted => self.push(result.seq, CommandState::Sent, Some(202), sentence, None),
+            Verdict::Accepted => self.ledger.push(result.seq, CommandState::Sent, Some(202), sentence, None),
             Verdict::Failed(status) => {
                 let brought =
                     reported(result.data.as_ref()).map(|alert| json!({ "alert": alert }).to_string());
-                self.push(result.seq, CommandState::Failed, Some(*status), sentence, brought);
+                self.ledger.push(result.seq, CommandState::Failed, Some(*status), sentence, brought);
             }
             Verdict::Again(reason) => {
-                self.push(result.seq, CommandState::Queued, None, Some(reason.clone()), None)
+                self.ledger.push(result.seq, CommandState::Queued, None, Some(reason.clone()), None)
             }
-            Verdict::Quarantined(reason) => {
-                tracing::warn!(device = %queued.stored.device, command = %queued.stored.id, reason, "command quarantined");
-                self.push(result.seq, CommandState::Quarantined, None, Some(reason.clone()), None);
-            }
+            Verdict::Quarantined(reason) => self.ledger.quarantine(queued.stored, reason),
         }
     }
 
@@ -265,42 +217,13 @@ impl<'c> Outcome<'c> {
     fn supersede(&mut self, seq: i64, newer: CommandId) {
         let reason =
             format!("The device was too busy for it, and has carried out the newer command {newer}.");
-        self.push(seq, CommandState::Superseded, Some(503), Some(reason), None);
-    }
-
-    fn send(&mut self, seq: i64) {
-        // Sending counts as an attempt only from `queued`.
-        if self.states.get(&seq) == Some(&CommandState::Sent) {
-            self.push(seq, CommandState::Queued, None, None, None);
-        }
-        self.push(seq, CommandState::Sent, None, None, None);
-    }
-
-    fn push(
-        &mut self,
-        seq: i64,
-        to: CommandState,
-        status: Option<u16>,
-        reason: Option<String>,
-        result: Option<String>,
-    ) {
-        let Some(queued) = self.queue.get(&seq).copied() else { return };
-        let Some(from) = self.states.insert(seq, to) else { return };
-        if to.is_final() {
-            self.events.push(events::end_of(queued.stored, to, status, reason.as_deref()));
-        }
-        self.transitions.push(Transition { seq, from, to, status, reason, result });
-    }
-
-    fn event(&mut self, kind: &str, body: serde_json::Value) {
-        let device = Some(self.check.device.id.clone());
-        self.events.push(NewEvent { device, kind: kind.to_owned(), body: body.to_string() });
+        self.ledger.push(seq, CommandState::Superseded, Some(503), Some(reason), None);
     }
 
     fn alert(&mut self, alert: &Alert, session: i64) {
         let mut body = alert_view(alert);
         body.extend([("session".to_owned(), json!(session))]);
-        self.event("alert", body.into());
+        self.ledger.event("alert", body.into());
     }
 
     /// The result of a command that succeeded (JSON), and what it says about the tree.
@@ -405,7 +328,7 @@ impl<'c> Outcome<'c> {
     }
 
     fn update(&mut self, of_only: bool, update: TreeUpdate) {
-        self.tree.push(if of_only { TreeUpdate::OfOnly(Box::new(update)) } else { update });
+        self.ledger.tree(if of_only { TreeUpdate::OfOnly(Box::new(update)) } else { update });
     }
 
     fn leaf(&mut self, uri: &ClientUri, value: &serde_json::Value) {
@@ -451,26 +374,6 @@ impl<'c> Outcome<'c> {
         };
         told.unwrap_or_else(|| asked.clone())
     }
-
-    /// Facts about the device as they are after this batch, if it says something about them.
-    fn facts(&self) -> Option<String> {
-        if self.tree.is_empty() {
-            return None;
-        }
-        let mut facts: BTreeMap<String, serde_json::Value> =
-            serde_json::from_str(&self.check.device.facts).unwrap_or_default();
-        let before = facts.clone();
-        for update in &self.tree {
-            for (at, value) in update.nodes().iter().filter(|(at, _)| at.moid.starts_with(DEVINFO)) {
-                let name = FACTS.iter().find(|(path, _)| *path == at.path);
-                let value = value.as_deref().and_then(|value| serde_json::from_str(value).ok());
-                if let (Some((_, name)), Some(value)) = (name, value) {
-                    facts.insert((*name).to_owned(), value);
-                }
-            }
-        }
-        (facts != before).then(|| json!(facts).to_string())
-    }
 }
 
 /// The alert that came with a result.
@@ -506,6 +409,7 @@ pub fn inventory_text(mos: &[omadm_codec::dm2::SupportedMo]) -> String {
         moid: mo.moid.clone(),
         miids: mo.miids.clone(),
         ddf: Some(mo.ddf.clone()).filter(|link| !link.is_empty()),
+        roots: Vec::new(),
     });
     json!(mos.collect::<Vec<_>>()).to_string()
 }

@@ -14,7 +14,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, DeviceSection};
-use crate::context::{Budget, Context, Wakers, engine_config};
+use crate::context::{Budget, Context, Wakers, dm1_config, engine_config};
+use crate::device::dm1;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::{self, Fetcher, Links};
@@ -96,7 +97,8 @@ impl Server {
         let public_url = public_url(&config, device_addr);
         let guard = Arc::new(Guard::new(&config.auth, store.clone()));
         let Transport { live, identity, authority } = tls::transport(&config, &public_url, &store, &guard)?;
-        let schemes = Schemes::new(&config.auth, auth_key(&config)?);
+        let key = auth_key(&config)?;
+        let schemes = Schemes::new(&config.auth, key.clone());
         ddfs::seed(store.as_ref()).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
@@ -106,6 +108,8 @@ impl Server {
         let context = Arc::new(Context {
             stopped: stopped.clone(),
             engine: engine_config(&config),
+            dm1: dm1_config(&config, key),
+            dm1_models: dm1::Models::default(),
             new_sessions: Semaphore::new(config.device.max_new_sessions),
             schemes,
             proxies: Proxies::new(&config)?,

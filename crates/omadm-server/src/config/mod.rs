@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
+mod dm1;
 mod network;
 mod notifier;
 mod prefix;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use omadm_mo::Moid;
 use serde::{Deserialize, Serialize};
 
+pub use dm1::{Dm1Section, Endpoint, ProtocolVersion};
 pub use network::Network;
 pub use notifier::{
     CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
@@ -36,6 +38,8 @@ pub struct Config {
     pub server: ServerSection,
     /// The listener for devices.
     pub device: DeviceSection,
+    /// DM 1.x towards devices.
+    pub dm1: Dm1Section,
     /// TLS towards devices.
     pub tls: TlsSection,
     /// How devices prove who they are.

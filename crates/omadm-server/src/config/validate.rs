@@ -8,6 +8,7 @@ use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::sms::Address;
 use omadm_config::{Fault, Span};
 
+use super::dm1;
 use super::{BootstrapSection, ClientCertificates, CloudService, Config, SmsGateway};
 
 /// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
@@ -28,18 +29,20 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         (Some(_), Some(_)) | (None, None) => {}
     }
     proxies(config)?;
+    dm1::check(config)?;
     if !config.bootstrap.moids.is_empty() {
         BootstrapSection::check(&config.bootstrap.moids)
             .map_err(|problem| Fault::new("bootstrap.moids", problem))?;
     }
     security(config)?;
     notifier(config)?;
-    let spans: [(&'static str, Span); 12] = [
+    let spans: [(&'static str, Span); 13] = [
         ("device.idle_timeout", config.device.idle_timeout),
         ("device.header_timeout", config.device.header_timeout),
         ("device.body_timeout", config.device.body_timeout),
         ("device.handshake_timeout", config.device.handshake_timeout),
         ("device.retry_after", config.device.retry_after),
+        ("dm1.session_timeout", config.dm1.session_timeout),
         ("auth.nonce_lifetime", config.auth.nonce_lifetime),
         ("auth.max_delay", config.auth.max_delay),
         ("operator.body_timeout", config.operator.body_timeout),
@@ -53,12 +56,18 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
             return Err(Fault::new(key, "has to be one second or more"));
         }
     }
-    let counts: [(&'static str, usize, RangeInclusive<usize>); 19] = [
+    let counts: [(&'static str, usize, RangeInclusive<usize>); 25] = [
         ("device.max_message", config.device.max_message.0, 1..=64 << 20),
         ("device.max_connections", config.device.max_connections, 1..=1_000_000),
         ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
         ("device.remembered_sessions", config.device.remembered_sessions, 0..=1_000_000),
         ("device.max_alerts", config.device.max_alerts, 0..=100_000),
+        ("dm1.max_message", config.dm1.max_message.0, 1_024..=64 << 20),
+        ("dm1.max_object", config.dm1.max_object.0, 1_024..=MAX_BODY),
+        ("dm1.max_reply", config.dm1.max_reply.0, 1_024..=64 << 20),
+        ("dm1.max_session", config.dm1.max_session.0, 1_024..=64 << 30),
+        ("dm1.max_messages", config.dm1.max_messages as usize, 1..=100_000),
+        ("dm1.max_challenges", config.dm1.max_challenges as usize, 1..=100),
         ("auth.nonces", config.auth.nonces, 1..=10_000_000),
         ("auth.user_failures", config.auth.user_failures as usize, 1..=1_000_000),
         ("auth.source_failures", config.auth.source_failures as usize, 1..=1_000_000),
@@ -167,7 +176,7 @@ fn notifier(config: &Config) -> Result<(), Fault> {
     Ok(())
 }
 
-fn server_id(id: &str) -> Result<(), String> {
+pub(super) fn server_id(id: &str) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if id.is_empty() || id.len() > 64 || !id.chars().all(legal) {
         return Err(format!("{id:?} has to be 1 to 64 letters, digits, '.', '-' or '_'"));

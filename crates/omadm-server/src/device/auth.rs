@@ -87,6 +87,18 @@ enum Says {
     Wait(u64),
 }
 
+impl Caller {
+    /// Whether transport or HTTP say who sends it, in a way that could be taken here.
+    pub fn has_credentials(&self) -> bool {
+        let scheme = self.authorization.as_ref().and_then(|value| value.to_str().ok());
+        let scheme = scheme.and_then(|value| value.split(' ').next());
+        match scheme {
+            Some(scheme) => ["Basic", "Digest"].iter().any(|known| known.eq_ignore_ascii_case(scheme)),
+            None => self.sender.identified != Identified::Nobody,
+        }
+    }
+}
+
 /// Reads who sends a request, and completes the answer.
 pub async fn layer(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
     let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
@@ -290,14 +302,22 @@ fn claim(context: &Context, caller: &Caller) -> Result<Claim, Refusal> {
     let claim = claim.ok_or_else(|| {
         refusal(401, "the Authorization header is none that is taken here; WWW-Authenticate says which are")
     })?;
-    let (source, now) = (caller.sender.source, clock::now());
-    if let Some(wait) = context.guard.wait(Some(&claim.name()), source, now) {
-        let seconds = wait.as_secs() + 1;
-        // A request is asked once.
-        let _set = caller.says.set(Says::Wait(seconds));
-        return Err(refusal(429, format!("too many failed logins; wait {seconds} s")));
-    }
+    hold_back(context, caller, &claim.name())?;
     Ok(claim)
+}
+
+/// Has those wait who have failed too often, under the name that they claim or from where they are.
+///
+/// # Errors
+/// 429
+pub fn hold_back(context: &Context, caller: &Caller, name: &str) -> Result<(), Refusal> {
+    let Some(wait) = context.guard.wait(Some(name), caller.sender.source, clock::now()) else {
+        return Ok(());
+    };
+    let seconds = wait.as_secs() + 1;
+    // A request is asked once.
+    let _set = caller.says.set(Says::Wait(seconds));
+    Err(refusal(429, format!("too many failed logins; wait {seconds} s")))
 }
 
 fn by_header(schemes: &Schemes, caller: &Caller, value: &str) -> Option<Claim> {
@@ -374,19 +394,27 @@ pub async fn same_device(
     if *named == credential.device {
         return Ok(());
     }
-    let device = &credential.device;
+    Err(tell_apart(context, &credential.device, named.as_str(), connection).await)
+}
+
+/// Tells operators that a device called itself by another name than its own, and gives the answer to it (403).
+pub async fn tell_apart(
+    context: &Context,
+    device: &DeviceId,
+    named: &str,
+    connection: &Connection,
+) -> Refusal {
     tracing::warn!(%device, %named, "a device used the DevID of another; check it for a copied identity");
     let now = clock::now();
     if context.remarks.take(device, now) {
-        let body =
-            json!({ "what": "foreign DevID", "named": named.as_str(), "peer": connection.peer.to_string() });
+        let body = json!({ "what": "foreign DevID", "named": named, "peer": connection.peer.to_string() });
         let event =
             NewEvent { device: Some(device.clone()), kind: "security".into(), body: body.to_string() };
         if let Err(error) = context.store.add_events(vec![event], now).await {
             tracing::error!(%error, "a security event could not be stored");
         }
     }
-    Err(refusal(403, format!("{named} does not belong to these credentials")))
+    refusal(403, format!("{named} does not belong to these credentials"))
 }
 
 /// The DevID that a Data Repository request names, if it names one (`OMADM-DevID` is not required there).

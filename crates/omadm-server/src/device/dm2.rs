@@ -17,7 +17,9 @@ use omadm_store::{CheckIn, CommandState, Credential, SessionRow, SessionStep, St
 use sha2::{Digest as _, Sha256};
 
 use super::auth::{Caller, Known};
-use super::{OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, read_body, refusal, refuse, store_failed, traces};
+use super::{
+    OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, commands_read, read_body, refusal, refuse, store_failed, traces,
+};
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::Context;
@@ -27,8 +29,6 @@ use crate::outcome::{Beside, Outcome, Queued, Received, cached, conditional, inv
 
 /// How often a message is taken up again when another of the same device came between.
 const MAX_CONFLICTS: usize = 5;
-/// Queued commands read with a message beyond two packages of them: the time of some may be over, and some have to wait for others.
-const BEYOND: usize = 256;
 
 /// `POST /dm/2.0`, and the answer to every other method.
 pub async fn endpoint(
@@ -128,11 +128,6 @@ fn brings_secrets(kind: &Kind, queue: &[Queued<'_>]) -> bool {
             && matches!(&queued.command, Ok(Command::Get(uri)) if uri.may_hold_secrets())
     };
     matches!(kind, Kind::ResponseWithData { .. }) && queue.iter().any(reads_secrets)
-}
-
-/// How many queued commands are read with a message.
-fn commands_read(context: &Context) -> u32 {
-    u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX)
 }
 
 fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {

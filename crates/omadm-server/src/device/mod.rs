@@ -4,6 +4,7 @@ mod auth;
 mod bootstrap;
 mod data;
 mod ddf;
+pub mod dm1;
 mod dm2;
 mod memory;
 mod push;
@@ -44,6 +45,7 @@ const OMADM_DEVID: HeaderName = HeaderName::from_static("omadm-devid");
 pub fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route(DM2_PATH, any(dm2::endpoint))
+        .merge(dm1::routes(&context))
         .route("/data/c/{command}", get(data::payload))
         .route("/data/u/{command}", put(data::upload).post(data::upload))
         .route("/data/s/{subscription}", put(reports::report))
@@ -85,6 +87,14 @@ fn refuse(context: &Context, refusal: &Refusal) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(base + random::below(3 * base + 1)));
     }
     response
+}
+
+/// Queued commands read with a message beyond two packages of them: the time of some may be over, and some have to wait for others.
+const BEYOND: usize = 256;
+
+/// How many queued commands are read with a message.
+fn commands_read(context: &Context) -> u32 {
+    u32::try_from(2 * context.engine.max_commands + BEYOND).unwrap_or(u32::MAX)
 }
 
 /// What a device hears when the store fails; the log says more.

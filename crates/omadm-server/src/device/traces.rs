@@ -89,6 +89,7 @@ fn kept(context: &Context, body: &[u8]) -> Vec<u8> {
     body.get(..context.config.trace.keep_bytes.0).unwrap_or(body).to_vec()
 }
 
-fn length(body: &[u8]) -> i64 {
+/// The length of a body as it is kept.
+pub fn length(body: &[u8]) -> i64 {
     i64::try_from(body.len()).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,7 @@ pub mod address;
 mod cloud;
 mod http;
 mod plan;
+mod session;
 mod short_message;
 mod smpp;
 mod udp;
@@ -33,6 +34,8 @@ use cloud::Cloud;
 use http::Http;
 use plan::{Plan, Reason};
 use short_message::ShortMessages;
+
+pub use session::answered_by_session;
 
 /// How often the store is asked what is due: another node may have queued something.
 const PAUSE: Duration = Duration::from_secs(1);

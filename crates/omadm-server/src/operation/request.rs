@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Method, Setting};
+use super::{Method, Question, Setting};
 use crate::leaf::{LeafValue, Model};
 
 /// What the operator's request says; which members belong to which verb is checked by [`Operation::from_request`].
@@ -13,9 +13,9 @@ use crate::leaf::{LeafValue, Model};
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCommand)]
 pub struct Request {
-    /// `get`, `set`, `delete`, `exec`, `upload`, `fetch`, `show`, `default`, `subscribe`, `unsubscribe` or `raw`.
+    /// `get`, `set`, `delete`, `exec`, `upload`, `fetch`, `show`, `ask`, `default`, `subscribe`, `unsubscribe` or `raw`.
     pub verb: String,
-    /// The node, as a ClientURI.
+    /// The node, as a ClientURI; for devices of DM 1.x also as a path (`./A/B`, and `./A/B?prop=ACL` of a property).
     pub address: Option<String>,
     /// `upload`: several nodes.
     pub addresses: Option<Vec<String>>,
@@ -40,8 +40,12 @@ pub struct Request {
     pub page: Option<String>,
     /// `show`: a page elsewhere. The command is done when the device shows it.
     pub url: Option<String>,
+    /// `ask`: what the user of a device of DM 1.x is asked.
+    pub question: Option<Question>,
     /// `raw`: name and parameters of a DM 2.0 command.
     pub words: Option<Vec<String>>,
+    /// `raw`: a command of DM 1.x (`Add`, `Replace`, `Delete`, `Copy`, `Get` or `Exec`), in XML. The server gives it its `CmdID`.
+    pub xml: Option<String>,
     /// Queue it also when the value cannot be of the format that the DDF gives to the node. Default false.
     #[serde(default)]
     pub force: bool,
@@ -74,6 +78,10 @@ pub(super) struct Args {
     pub(super) later: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) page: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) question: Option<Question>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) xml: Option<String>,
     /// What makes the address of the page unguessable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) secret: Option<Uuid>,
@@ -112,6 +120,8 @@ pub(super) fn check_members(request: &Request) -> Result<(), String> {
         ("moid", request.moid.is_some()),
         ("page", request.page.is_some()),
         ("url", request.url.is_some()),
+        ("question", request.question.is_some()),
+        ("xml", request.xml.is_some()),
     ];
     let allowed: &[&str] = match request.verb.as_str() {
         "get" | "delete" | "subscribe" | "unsubscribe" => &["address"],
@@ -121,7 +131,8 @@ pub(super) fn check_members(request: &Request) -> Result<(), String> {
         "set" => &["address", "value", "value_base64", "content_type", "items"],
         "upload" => &["address", "addresses", "method"],
         "fetch" => &["address", "from"],
-        "raw" => &["words"],
+        "ask" => &["question"],
+        "raw" => &["words", "xml"],
         _ => return Ok(()),
     };
     match given.iter().find(|(name, given)| *given && !allowed.contains(name)) {

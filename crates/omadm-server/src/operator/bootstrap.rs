@@ -82,9 +82,9 @@ pub struct Target {
 }
 
 impl Target {
-    fn prepare(self) -> Result<Prepared, Problem> {
+    fn prepare(self, context: &Context) -> Result<Prepared, Problem> {
         let Self { id, label, psk, replace } = self;
-        Prepared::new(NewDevice::with_new_secret(id, label, psk, replace))
+        Prepared::new(NewDevice::with_new_secret(id, label, psk, replace), context)
     }
 }
 
@@ -113,7 +113,7 @@ pub async fn create(
     if to.is_none() && new.gba.is_some() {
         return Err(Problem::bad("gba is for bootstraps that are sent; say to where"));
     }
-    let prepared = [new.device.prepare()?];
+    let prepared = [new.device.prepare(&context)?];
     let [one] = &prepared;
     let terms = Terms::new(&context, new.moids, new.name)?;
     let made = terms.bootstrap(&context, one)?;
@@ -199,7 +199,8 @@ pub async fn create_batch(
     if batch.devices.is_empty() || batch.devices.len() > MAX_BATCH {
         return Err(Problem::bad(format!("a batch has 1 to {MAX_BATCH} devices; send several")));
     }
-    let prepared = batch.devices.into_iter().map(Target::prepare).collect::<Result<Vec<_>, _>>()?;
+    let prepared =
+        batch.devices.into_iter().map(|target| target.prepare(&context)).collect::<Result<Vec<_>, _>>()?;
     let terms = Terms::new(&context, batch.moids, batch.name)?;
     let made = |one: &Prepared| {
         let bootstrap = as_json(&terms.bootstrap(&context, one)?)?;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use omadm_store::{Command, CommandState, NewCommand, Payload};
+use omadm_codec::dm1::Version;
+use omadm_session::dm1::server::Capabilities;
+use omadm_store::{Command, CommandState, Device, NewCommand, Payload};
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
@@ -20,8 +22,10 @@ use super::{Listing, known_device, later};
 use crate::address::Inventory;
 use crate::advice::Advice;
 use crate::context::Context;
+use crate::device::dm1;
 use crate::leaf::Body;
-use crate::operation::{Operation, Request};
+use crate::operation::{Known, Operation, Request, Seen, Unsaid};
+use crate::roots::Roots;
 use crate::{clock, events};
 
 /// Longest wait for a result, in seconds.
@@ -57,7 +61,6 @@ pub async fn create(
     };
     let command = Uuid::now_v7();
     let inventory = Inventory::read(device.inventory.as_deref());
-    operation.to_dm2(command, &context.public_url, &|moid| inventory.has(moid)).map_err(Problem::bad)?;
     let warnings = advice(&context, &inventory, &mut operation, body.as_ref(), force).await?;
     let payload = body.map(|body| Payload {
         id: Uuid::now_v7(),
@@ -65,6 +68,8 @@ pub async fn create(
         content_type: body.content_type,
         body: body.octets,
     });
+    let said = Said { context: &context, device: &device, inventory: &inventory, command };
+    said.check(&operation, payload.as_ref()).map_err(Problem::bad)?;
     let now = clock::now();
     let new = NewCommand {
         id: command,
@@ -84,6 +89,48 @@ pub async fn create(
     let command = watch(&context, queued, wait).await?;
     let status = if command.state.is_final() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(views::Command::with_warnings(command, warnings))))
+}
+
+/// How a command is said to a device.
+struct Said<'a> {
+    context: &'a Context,
+    device: &'a Device,
+    inventory: &'a Inventory,
+    command: Uuid,
+}
+
+impl Said<'_> {
+    /// Whether an operation can be said in the protocol that the device spoke last; in one of all protocols as long as it spoke none.
+    fn check(&self, operation: &Operation, payload: Option<&Payload>) -> Result<(), String> {
+        match (&self.device.protocol, dm1::protocol_version(self.device.protocol.as_deref())) {
+            (_, Some(version)) => self.in_dm1(operation, payload, version),
+            (Some(_), None) => self.in_dm2(operation),
+            (None, None) => {
+                let newest = Version::Dm13;
+                self.in_dm2(operation).or_else(|why| self.in_dm1(operation, payload, newest).map_err(|_| why))
+            }
+        }
+    }
+
+    fn in_dm2(&self, operation: &Operation) -> Result<(), String> {
+        let known = |moid: &str| self.inventory.has(moid);
+        operation.to_dm2(self.command, &self.context.public_url, &known).map(drop)
+    }
+
+    fn in_dm1(
+        &self,
+        operation: &Operation,
+        payload: Option<&Payload>,
+        version: Version,
+    ) -> Result<(), String> {
+        let (roots, capabilities) = (Roots::of(self.inventory, version), Capabilities::default());
+        let known = Known { roots: &roots, version, capabilities, seen: &Seen::Nothing };
+        match operation.to_dm1(self.command, known, payload) {
+            // Where the object is, the device will be asked.
+            Ok(_) | Err(Unsaid::Undiscovered(_)) => Ok(()),
+            Err(Unsaid::Never(sentence)) => Err(sentence),
+        }
+    }
 }
 
 /// Checks an operation against the DDF; gives what it says against it.

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 use omadm_auth::Secret;
 use omadm_auth::credential::MAX_SHARED_KEY;
 use omadm_mo::DeviceId;
-use omadm_store::{Enrolment, NewEvent, TreeAddress};
+use omadm_store::{self as store, Enrolment, NewEvent, TreeAddress};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -20,7 +20,10 @@ use super::tokens::Operator;
 use super::views::{self, Device, KnownMo, Page, TreeNode};
 use super::{Listing, device_id, known_device};
 use crate::address::Inventory;
+use crate::config::Endpoint;
 use crate::context::Context;
+use crate::device::dm1;
+use crate::roots::{self, Roots};
 use crate::{clock, random};
 
 /// Most devices in one batch.
@@ -64,6 +67,8 @@ pub struct Prepared {
     pub enrolment: Enrolment,
     /// The secret.
     pub secret: Secret,
+    /// The servers of DM 1.x that it finds here.
+    pub servers: Vec<Dm1Server>,
 }
 
 impl Prepared {
@@ -71,7 +76,7 @@ impl Prepared {
     ///
     /// # Errors
     /// 400 says what is wrong with it.
-    pub fn new(new: NewDevice) -> Result<Self, Problem> {
+    pub fn new(new: NewDevice, context: &Context) -> Result<Self, Problem> {
         let device = device_id(&new.id)?;
         let label = new.label.unwrap_or_default();
         if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
@@ -100,16 +105,22 @@ impl Prepared {
             return Err(Problem::bad(format!("a pre-shared key has at most {MAX_SHARED_KEY} octets")));
         }
         let verifier = random::credential(&user, &secret, new.psk)?;
-        Ok(Self {
-            enrolment: Enrolment { device, label, user, verifier, dm1: None, replace: new.replace },
-            secret,
-        })
+        let dm1 = context.config.dm1.enabled.then(|| dm1::Kept::new(&user, &secret)).transpose()?;
+        let servers = dm1.as_ref().map(|kept| servers(context, kept)).unwrap_or_default();
+        let dm1 = dm1.map(|kept| kept.write());
+        let enrolment = Enrolment { device, label, user, verifier, dm1, replace: new.replace };
+        Ok(Self { enrolment, secret, servers })
     }
 
     /// The secret as text.
     pub fn secret_text(&self) -> String {
-        String::from_utf8_lossy(self.secret.expose()).into_owned()
+        text(&self.secret)
     }
+}
+
+/// A secret that was made as text.
+fn text(secret: &Secret) -> String {
+    String::from_utf8_lossy(secret.expose()).into_owned()
 }
 
 /// Enrols devices and notes who did it.
@@ -129,6 +140,29 @@ pub fn event(device: &DeviceId, what: &str, operator: &Operator) -> NewEvent {
     NewEvent { device: Some(device.clone()), kind: "device".into(), body: body.to_string() }
 }
 
+/// A server of DM 1.x, for the account of a device.
+#[derive(Serialize, ToSchema)]
+pub struct Dm1Server {
+    /// `ServerID`, and the user name by which the server proves itself (`AAuthName` of SRVCRED).
+    server_id: String,
+    /// `Addr` of the account.
+    server_uri: String,
+    /// The secret by which the server proves itself (`AAuthSecret` of SRVCRED). Shown this once.
+    server_secret: String,
+}
+
+fn servers(context: &Context, kept: &dm1::Kept) -> Vec<Dm1Server> {
+    let server = |endpoint: &Endpoint| {
+        let server_id = endpoint.server_id(&context.config);
+        Dm1Server {
+            server_id: server_id.to_owned(),
+            server_uri: context.dm1_uri(endpoint),
+            server_secret: text(&kept.server_secret(server_id)),
+        }
+    };
+    context.config.dm1.endpoints.iter().map(server).collect()
+}
+
 /// A device that was enrolled.
 #[derive(Serialize, ToSchema)]
 pub struct Enrolled {
@@ -138,6 +172,8 @@ pub struct Enrolled {
     secret: String,
     server_id: String,
     server_uri: String,
+    /// The servers of DM 1.x that it finds here; none if DM 1.x is not spoken.
+    dm1: Vec<Dm1Server>,
 }
 
 /// Enrols a device.
@@ -148,7 +184,7 @@ pub async fn enrol(
     operator: axum::Extension<Operator>,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<Enrolled>), Problem> {
-    let prepared = [Prepared::new(new)?];
+    let prepared = [Prepared::new(new, &context)?];
     enrol_all(&context, &prepared, &operator).await?;
     let [prepared] = prepared;
     let device = known_device(&context, prepared.enrolment.device.as_str()).await?;
@@ -158,6 +194,7 @@ pub async fn enrol(
         user: prepared.enrolment.user,
         server_id: context.config.server.id.clone(),
         server_uri: context.device_uri(),
+        dm1: prepared.servers,
     };
     Ok((StatusCode::CREATED, Json(enrolled)))
 }
@@ -177,6 +214,8 @@ pub struct EnrolledBrief {
     user: String,
     /// Shown this once; only a verifier is kept.
     secret: String,
+    /// As of a single device.
+    dm1: Vec<Dm1Server>,
 }
 
 /// Enrols many devices, all or none.
@@ -190,12 +229,14 @@ pub async fn enrol_batch(
     if batch.devices.len() > MAX_BATCH {
         return Err(Problem::bad(format!("a batch has at most {MAX_BATCH} devices; send several")));
     }
-    let prepared = batch.devices.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
+    let prepared =
+        batch.devices.into_iter().map(|new| Prepared::new(new, &context)).collect::<Result<Vec<_>, _>>()?;
     enrol_all(&context, &prepared, &operator).await?;
     let items = prepared.into_iter().map(|one| EnrolledBrief {
         id: one.enrolment.device.as_str().to_owned(),
         secret: one.secret_text(),
         user: one.enrolment.user,
+        dm1: one.servers,
     });
     Ok((StatusCode::CREATED, Json(Page { items: items.collect(), next: None })))
 }
@@ -287,6 +328,7 @@ pub async fn tree(
     let everything = TreeAddress { moid: String::new(), miid: String::new(), path: String::new() };
     let at = match &part.at {
         None => everything,
+        Some(address) if let Some(at) = place_in_dm1(&device, &inventory, address) => at,
         Some(address) => {
             let uri = inventory.parse(address).map_err(Problem::bad)?;
             inventory.learn(context.store.as_ref(), &device.id, &uri).await?;
@@ -294,6 +336,9 @@ pub async fn tree(
         }
     };
     let after = part.after.as_deref().map(|address| {
+        if let Some(at) = roots::at_elsewhere(address) {
+            return Ok(at);
+        }
         let uri = inventory.parse(address).map_err(Problem::bad)?;
         inventory.place(&uri).ok_or_else(|| vague(address))
     });
@@ -302,6 +347,13 @@ pub async fn tree(
     let files = context.models.now(context.store.as_ref()).await?;
     let view = |node| TreeNode::new(node, |uri, leaf| files.node(uri, leaf, &inventory, &context.public_url));
     Ok(Json(Page::cut(nodes, limit, |node| views::place_text(&node.at), view)))
+}
+
+/// The place of what a device of DM 1.x would be told for an address.
+fn place_in_dm1(device: &store::Device, inventory: &Inventory, address: &str) -> Option<TreeAddress> {
+    let version = dm1::protocol_version(device.protocol.as_deref())?;
+    let roots = Roots::of(inventory, version);
+    roots.place(&roots.resolve(address).ok()?)
 }
 
 fn vague(address: &str) -> Problem {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::address::{self, SupportedMo};
 use crate::clock::rfc3339;
 use crate::ddfs;
+use crate::roots;
 
 /// A page of a listing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -210,8 +211,8 @@ impl From<&DdfNode> for Described {
 
 /// The address of a place in the tree as text.
 pub fn place_text(at: &store::TreeAddress) -> String {
-    address::client_uri(at)
-        .map_or_else(|| format!("{}/{}{}", at.moid, at.miid, at.path), |uri| uri.to_string())
+    let uri = || address::client_uri(at).map(|uri| uri.to_string());
+    roots::elsewhere(at).or_else(uri).unwrap_or_else(|| format!("{}/{}{}", at.moid, at.miid, at.path))
 }
 
 impl TreeNode {

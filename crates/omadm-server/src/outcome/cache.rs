@@ -121,9 +121,9 @@ impl Outcome<'_> {
             ValidatorChange::Keep(validator) => Some(validator),
             ValidatorChange::Drop { .. } => None,
         });
-        let concerned = self.check.validators.iter().chain(kept_now);
+        let concerned = self.ledger.check().validators.iter().chain(kept_now);
         let is_needed = concerned.into_iter().any(|kept| change.concerns(&kept.moid, &kept.miid));
-        if (is_needed || self.check.session.is_none()) && !self.validators.contains(&change) {
+        if (is_needed || self.ledger.check().session.is_none()) && !self.validators.contains(&change) {
             self.validators.push(change);
         }
     }
@@ -164,7 +164,12 @@ mod tests {
     const MOID: &str = "urn:x:mo:1.0";
 
     fn asked(address: &str, clients: usize) -> String {
-        let known = Inventory(vec![SupportedMo { moid: MOID.into(), miids: vec!["a".into()], ddf: None }]);
+        let known = Inventory(vec![SupportedMo {
+            moid: MOID.into(),
+            miids: vec!["a".into()],
+            ddf: None,
+            roots: Vec::new(),
+        }]);
         let validators = [Validator { moid: MOID.into(), miid: "a".into(), value: "v 1".into() }];
         let uri = known.parse(address).unwrap();
         if clients == 0 {

@@ -82,7 +82,7 @@ impl Outcome<'_> {
         } else if report.has_begun {
             self.standing.push(StandingChange::Reported { id: subscription, digest: report.digest });
         }
-        self.event(
+        self.ledger.event(
             "report",
             json!({ "subscription": subscription, "address": address, "nodes": nodes, "gone": is_gone }),
         );
@@ -99,9 +99,9 @@ impl Outcome<'_> {
     /// The batch for the answer that a user gave on a page.
     pub fn answer_step(mut self, queued: &Queued<'_>, answer: &Value, now: Time) -> SessionStep {
         let result = json!({ "answer": answer }).to_string();
-        self.push(queued.stored.seq, CommandState::Done, None, None, Some(result));
+        self.ledger.push(queued.stored.seq, CommandState::Done, None, None, Some(result));
         let page = &queued.stored.address;
-        self.event("answer", json!({ "command": queued.stored.id, "page": page, "answer": answer }));
+        self.ledger.event("answer", json!({ "command": queued.stored.id, "page": page, "answer": answer }));
         self.step(now)
     }
 }

@@ -157,7 +157,7 @@ async fn what_cannot_be_had_is_told_and_hinders_nothing() {
     }
     assert!(shown["inventory"][cases.len()]["ddf_problem"].as_str().unwrap().contains("fetch_from"));
     assert_eq!(elsewhere.asked(), [""; 0], "nobody outside is asked");
-    assert_eq!(server.items("/ddfs").await.len(), 4, "nothing of it is kept");
+    assert_eq!(server.items("/ddfs").await.len(), omadm_server::STANDARD_DDFS.len(), "nothing of it is kept");
 
     let id = server.queue(&device, json!({ "verb": "exec", "address": "urn:dead:1.0//Run" })).await;
     let mut connection = server.connect().await;

@@ -1,0 +1,190 @@
+//! What is kept of a device between its sessions of DM 1.x: keys, nonces, and the server's own secret towards it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use omadm_auth::Secret;
+use omadm_auth::dm1::{Keys, NonceHistory, Scheme};
+use omadm_session::dm1::server as engine;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{ServerError, random};
+
+/// Keeps the server's secrets apart from everything else that may be made of the seed.
+const SERVER_SECRET: &[u8] = b"omadm server secret";
+
+/// As it is kept of one device. Whoever reads it can pass for the device and for the server towards it: the store has to be guarded like
+/// a file of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The user name of the device.
+    pub user: String,
+    /// The keys of the device.
+    pub keys: Keys,
+    /// What the server's secrets towards the device are made of.
+    seed: Secret,
+    /// What sessions have left.
+    left: engine::Kept,
+}
+
+/// The stored form (JSON). Octets are in base64.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    user: String,
+    keys: String,
+    seed: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    client_nonce: String,
+    #[serde(default)]
+    used_nonces: NonceHistory,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    server_nonce: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_scheme: Option<Scheme>,
+}
+
+impl Kept {
+    /// For a device that is enrolled with a user name and a secret.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn new(user: &str, secret: &Secret) -> Result<Self, ServerError> {
+        Ok(Self {
+            user: user.to_owned(),
+            keys: Keys::of(user, secret),
+            seed: Secret::new(random::octets::<32>()?.to_vec()),
+            left: engine::Kept {
+                client_nonce: Vec::new(),
+                used_nonces: NonceHistory::default(),
+                server_nonce: Vec::new(),
+                server_scheme: None,
+            },
+        })
+    }
+
+    /// With what a session has left.
+    #[must_use]
+    pub fn with(self, left: engine::Kept) -> Self {
+        Self { left, ..self }
+    }
+
+    /// Reads the stored form; what another version wrote in another way is as good as nothing.
+    pub fn read(stored: &[u8]) -> Option<Self> {
+        let form: Form = serde_json::from_slice(stored).ok()?;
+        Some(Self {
+            user: form.user,
+            keys: Keys::from_bytes(&STANDARD.decode(form.keys).ok()?)?,
+            seed: Secret::new(STANDARD.decode(form.seed).ok()?),
+            left: engine::Kept {
+                client_nonce: STANDARD.decode(form.client_nonce).ok()?,
+                used_nonces: form.used_nonces,
+                server_nonce: STANDARD.decode(form.server_nonce).ok()?,
+                server_scheme: form.server_scheme,
+            },
+        })
+    }
+
+    /// The stored form.
+    pub fn write(&self) -> Vec<u8> {
+        let form = Form {
+            user: self.user.clone(),
+            keys: STANDARD.encode(self.keys.to_bytes().expose()),
+            seed: STANDARD.encode(self.seed.expose()),
+            client_nonce: STANDARD.encode(&self.left.client_nonce),
+            used_nonces: self.left.used_nonces.clone(),
+            server_nonce: STANDARD.encode(&self.left.server_nonce),
+            server_scheme: self.left.server_scheme,
+        };
+        serde_json::json!(form).to_string().into_bytes()
+    }
+
+    /// The secret by which the server with this identifier proves itself to the device. What one of several servers has is no way to
+    /// that of another.
+    pub fn server_secret(&self, server_id: &str) -> Secret {
+        let digest = Sha256::new()
+            .chain_update(SERVER_SECRET)
+            .chain_update([0])
+            .chain_update(self.seed.expose())
+            .chain_update(server_id)
+            .finalize();
+        Secret::new(URL_SAFE_NO_PAD.encode(digest).into_bytes())
+    }
+
+    /// The account for the engine.
+    pub fn account(&self, device_id: &str, server_id: &str) -> engine::Account {
+        let left = self.left.clone();
+        engine::Account {
+            user: self.user.clone(),
+            client_keys: Some(self.keys.clone()),
+            client_nonce: left.client_nonce,
+            used_nonces: left.used_nonces,
+            server_keys: Some(Keys::of(server_id, &self.server_secret(server_id))),
+            server_nonce: left.server_nonce,
+            server_scheme: left.server_scheme,
+            ..by_transport(device_id, server_id)
+        }
+    }
+}
+
+/// The account of a device that is known by its transport alone.
+pub fn by_transport(device_id: &str, server_id: &str) -> engine::Account {
+    engine::Account {
+        device_id: device_id.to_owned(),
+        user: String::new(),
+        client_keys: None,
+        client_nonce: Vec::new(),
+        used_nonces: NonceHistory::default(),
+        client_scheme: None,
+        server_user: server_id.to_owned(),
+        server_keys: None,
+        server_nonce: Vec::new(),
+        server_scheme: None,
+        transport_authenticated: false,
+        resp_uri: None,
+        capabilities: engine::Capabilities::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept() -> Kept {
+        Kept::new("dev-1", &Secret::new(b"correct horse battery".to_vec())).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut kept = kept();
+        assert_eq!(Kept::read(&kept.write()), Some(kept.clone()));
+        kept.left.client_nonce = vec![1, 2, 3];
+        kept.left.used_nonces.note(&[9; 16]);
+        kept.left.server_nonce = vec![4];
+        kept.left.server_scheme = Some(Scheme::MacSha256);
+        assert_eq!(Kept::read(&kept.write()), Some(kept));
+        for other in [&b""[..], b"{}", b"\xff", br#"{"user":"a","keys":"AA==","seed":"AA=="}"#] {
+            assert_eq!(Kept::read(other), None);
+        }
+    }
+
+    #[test]
+    fn every_server_has_a_secret_of_its_own_towards_each_device() {
+        let (one, other) = (kept(), kept());
+        assert_eq!(one.server_secret("a"), Kept::read(&one.write()).unwrap().server_secret("a"));
+        assert_ne!(one.server_secret("a"), one.server_secret("b"));
+        assert_ne!(one.server_secret("a"), other.server_secret("a"));
+        assert_eq!(one.server_secret("a").expose().len(), 43);
+        let account = one.account("IMEI:1", "a");
+        assert_eq!(account.server_keys, Some(Keys::of("a", &one.server_secret("a"))));
+        assert_eq!((account.user.as_str(), account.device_id.as_str()), ("dev-1", "IMEI:1"));
+    }
+
+    #[test]
+    fn neither_secret_stands_in_what_is_kept() {
+        let kept = kept();
+        let written = kept.write();
+        let holds = |octets: &[u8]| written.windows(octets.len()).any(|part| part == octets);
+        assert!(!holds(b"horse") && !holds(kept.server_secret("a").expose()));
+    }
+}

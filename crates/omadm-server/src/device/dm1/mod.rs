@@ -1,0 +1,417 @@
+//! The DM 1.x endpoint: one message in, its effects durable, one message out (`DM 1.3 PROTO §6`, `DM 1.3 HTTP binding §5`).
+
+mod account;
+mod known;
+mod outcome;
+mod scout;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
+use axum::{Extension, Router};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderName, HeaderValue, request};
+use omadm_auth::dm1::HMAC_HEADER;
+use omadm_mo::{DeviceId, Time};
+use omadm_session::dm1::server as engine;
+use omadm_session::dm2::server::Refusal;
+use omadm_store::{CheckIn, NewEvent, SessionRow, SessionStep, StoreError, TraceMessage};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::SemaphorePermit;
+
+pub use account::Kept;
+use known::{Found, Sender};
+pub use known::{Models, protocol_version};
+use outcome::{Exchange, session_step};
+use scout::{Hopeless, Queue, Scout};
+use trace::Shown;
+
+use super::auth::{self, Caller, GONE};
+use super::{commands_read, read_body, refusal, refuse, store_failed, traces};
+
+use crate::config::Endpoint;
+use crate::context::Context;
+use crate::{clock, notifier, random};
+
+/// How often a message is taken up again when another of the same device came between.
+const MAX_CONFLICTS: usize = 5;
+const HMAC: HeaderName = HeaderName::from_static(HMAC_HEADER);
+
+/// The routes of all endpoints.
+pub fn routes(context: &Context) -> Router<Arc<Context>> {
+    let dm1 = &context.config.dm1;
+    let endpoints = dm1.endpoints.iter().filter(|_| dm1.enabled);
+    endpoints.fold(Router::new(), |router, endpoint| {
+        let own = endpoint.clone();
+        let handler = async move |State(context): State<Arc<Context>>,
+                                  Extension(caller): Extension<Arc<Caller>>,
+                                  request: Request| {
+            match serve(&context, &caller, &own, request).await {
+                Ok(reply) => reply.into_response(),
+                Err(refusal) => refuse(&context, &refusal),
+            }
+        };
+        router.route(&endpoint.path, any(handler))
+    })
+}
+
+/// A reply as it is kept for a message that comes again.
+struct Reply {
+    head: ReplyHead,
+    body: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReplyHead {
+    content_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hmac: Option<String>,
+}
+
+impl Reply {
+    fn of(reply: engine::Reply) -> Self {
+        let head = ReplyHead { content_type: reply.content_type.to_owned(), hmac: reply.hmac };
+        Self { head, body: reply.body }
+    }
+
+    /// The stored form: a line of JSON, then the body.
+    fn write(&self) -> Vec<u8> {
+        let mut stored = json!(self.head).to_string().into_bytes();
+        stored.push(b'\n');
+        stored.extend_from_slice(&self.body);
+        stored
+    }
+
+    fn read(stored: &[u8]) -> Option<Self> {
+        let end = stored.iter().position(|octet| *octet == b'\n')?;
+        let (head, body) = stored.split_at_checked(end)?;
+        Some(Self { head: serde_json::from_slice(head).ok()?, body: body.get(1..)?.to_vec() })
+    }
+
+    fn into_response(self) -> Response {
+        let content_type = HeaderValue::from_str(&self.head.content_type);
+        let mut response = Body::from(self.body).into_response();
+        let headers = response.headers_mut();
+        headers.extend(content_type.ok().map(|value| (CONTENT_TYPE, value)));
+        // Some gateways know but the second.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
+        let hmac = self.head.hmac.and_then(|value| HeaderValue::from_str(&value).ok());
+        headers.extend(hmac.map(|value| (HMAC, value)));
+        response
+    }
+}
+
+/// What the engine refuses, as the listener answers it.
+fn refused(refusal: engine::Refusal) -> Refusal {
+    let engine::Refusal { http_status, reason, allow } = refusal;
+    Refusal { http_status, reason, allow, omadm_accept: false }
+}
+
+/// The head of a request in words of the engine.
+struct Head {
+    method: String,
+    content_type: Option<String>,
+    accept: Option<String>,
+    content_encoding: Option<String>,
+    hmac: Option<String>,
+    user_agent: Option<String>,
+}
+
+impl Head {
+    fn of(head: &request::Parts) -> Self {
+        let headers = &head.headers;
+        let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let accept: Vec<&str> =
+            headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        Self {
+            method: head.method.as_str().to_owned(),
+            content_type: text(CONTENT_TYPE),
+            accept: Some(accept.join(", ")).filter(|list| !list.is_empty()),
+            content_encoding: text(CONTENT_ENCODING),
+            hmac: text(HMAC),
+            user_agent: text(USER_AGENT),
+        }
+    }
+
+    fn as_engine(&self) -> engine::RequestHead<'_> {
+        engine::RequestHead {
+            method: &self.method,
+            content_type: self.content_type.as_deref(),
+            accept: self.accept.as_deref(),
+            content_encoding: self.content_encoding.as_deref(),
+            hmac: self.hmac.as_deref(),
+            user_agent: self.user_agent.as_deref(),
+        }
+    }
+}
+
+async fn serve(
+    context: &Context,
+    caller: &Caller,
+    endpoint: &Endpoint,
+    request: Request,
+) -> Result<Reply, Refusal> {
+    let (parts, body) = request.into_parts();
+    let head = Head::of(&parts);
+    engine::admit(&context.dm1, &head.as_engine()).map_err(refused)?;
+    let device = &context.config.device;
+    let body =
+        read_body(&parts.headers, body, context.config.dm1.max_message.0, device.body_timeout.0).await?;
+    let incoming =
+        engine::decode(&context.dm1, &head.as_engine(), &body).map_err(refused).inspect_err(|refusal| {
+            let (status, peer) = (refusal.http_status, caller.sender.source);
+            tracing::warn!(status, %peer, reason = refusal.reason, "refused what is no message");
+        })?;
+    let content_type = head.content_type.as_deref().unwrap_or_default();
+    let message = Message { incoming, content_type, body: &body };
+    let sender = known::find(context, caller, &message.incoming.sender(), commands_read(context)).await?;
+    let reply = take(context, caller, endpoint, &message, sender).await?;
+    caller.connection.note_answer(*message.incoming.digest());
+    Ok(reply)
+}
+
+/// A message that could be read.
+struct Message<'m> {
+    incoming: engine::Incoming<'m>,
+    content_type: &'m str,
+    body: &'m Bytes,
+}
+
+impl Message<'_> {
+    fn summary(&self) -> String {
+        format!("message {} of session {}", self.incoming.number(), self.incoming.session_id())
+    }
+
+    /// The message as it goes into the trace.
+    fn trace(&self, context: &Context, now: Time) -> TraceMessage {
+        let Shown { body, notes } = trace::show(self.body);
+        let shown = traces::received(context, &self.summary(), self.content_type, &body, now);
+        TraceMessage { length: traces::length(self.body), notes, ..shown }
+    }
+
+    /// Its answer in the trace.
+    fn answer(&self, context: &Context, reply: &engine::Reply, now: Time) -> TraceMessage {
+        let Shown { body, notes } = trace::show(&reply.body);
+        let summary = format!("answer to {}", self.summary());
+        let shown = traces::reply(context, &summary, reply.content_type, 200, &body, now);
+        TraceMessage { length: traces::length(&reply.body), notes, ..shown }
+    }
+}
+
+/// Takes a message: gives the reply once everything the message says is durable.
+async fn take(
+    context: &Context,
+    caller: &Caller,
+    endpoint: &Endpoint,
+    message: &Message<'_>,
+    sender: Sender,
+) -> Result<Reply, Refusal> {
+    let Sender { name, device } = sender;
+    let Some(mut found) = device else {
+        let fresh = fresh()?;
+        let incoming = message.incoming.clone();
+        return match engine::step(&context.dm1, None, None, incoming, &[], &fresh) {
+            engine::Outcome::TurnedAway(away) => {
+                Ok(turned_away(context, caller, message, &name, None, away).await)
+            }
+            engine::Outcome::Taken(_) => Err(refusal(401, GONE)),
+        };
+    };
+    for _ in 0..MAX_CONFLICTS {
+        let row = found.check.session.as_ref();
+        let state = row.and_then(read_state);
+        if let Some(reply) = repeated(context, caller, message, &found.check, state.as_ref()) {
+            tracing::debug!(device = %found.check.device.id, "{} repeated, the same reply again", message.summary());
+            return Ok(reply);
+        }
+        let goes_on = state
+            .as_ref()
+            .is_some_and(|state| !state.has_ended() && state.session_id() == message.incoming.session_id());
+        // Held until the answer: so many new sessions at a time and no more.
+        let _admission = if goes_on { None } else { Some(admit(context)?) };
+        match work(context, caller, endpoint, message, &found, state.as_ref()).await? {
+            Worked::Stored { reply, after } => {
+                context.guard.succeeded(&name);
+                if let (Some(after), Some((user, credential))) = (after, found.login) {
+                    context.memory.keep(user, credential, *after);
+                }
+                return Ok(reply);
+            }
+            Worked::TurnedAway(away) => {
+                let device = Some(&found.check.device.id);
+                return Ok(turned_away(context, caller, message, &name, device, away).await);
+            }
+            Worked::Conflict => found.read_again(context, commands_read(context)).await?,
+        }
+    }
+    Err(refusal(503, "other messages of this device are in work; try again later"))
+}
+
+fn admit(context: &Context) -> Result<SemaphorePermit<'_>, Refusal> {
+    let full = |_| refusal(503, "the server takes no new session at the moment; try again later");
+    context.new_sessions.try_acquire().map_err(full)
+}
+
+fn fresh() -> Result<engine::Fresh, Refusal> {
+    let nonce = random::octets().map_err(|error| {
+        tracing::error!(%error, "a device could not be served");
+        refusal(503, "the server cannot work at the moment; try again later")
+    })?;
+    Ok(engine::Fresh { now: clock::now(), nonce })
+}
+
+/// The engine's state; one that cannot be read, as that of another protocol, is as good as none: the device begins anew.
+fn read_state(row: &SessionRow) -> Option<engine::State> {
+    serde_json::from_slice(&row.state).ok()
+}
+
+/// The stored reply, if the message is the one that was answered last. A first message with the same octets is a session of its own once
+/// the one before is over, and the device has read its end on this connection or there is work.
+fn repeated(
+    context: &Context,
+    caller: &Caller,
+    message: &Message<'_>,
+    check: &CheckIn,
+    state: Option<&engine::State>,
+) -> Option<Reply> {
+    let (row, state) = (check.session.as_ref()?, state?);
+    let digest = message.incoming.digest();
+    let was_read = caller.connection.answered() == Some(*digest);
+    let is_over = row.ended && message.incoming.number() == 1;
+    let is_new = is_over && (was_read || !check.commands.is_empty());
+    let repeats = !is_new && engine::repeats(&context.dm1, state, &message.incoming, clock::now());
+    repeats.then(|| Reply::read(&row.reply)).flatten()
+}
+
+enum Worked {
+    /// With the reply, and what the next message has to know if the session goes on.
+    Stored {
+        reply: Reply,
+        after: Option<Box<CheckIn>>,
+    },
+    TurnedAway(engine::TurnedAway),
+    Conflict,
+}
+
+async fn work(
+    context: &Context,
+    caller: &Caller,
+    endpoint: &Endpoint,
+    message: &Message<'_>,
+    found: &Found,
+    state: Option<&engine::State>,
+) -> Result<Worked, Refusal> {
+    let check = &found.check;
+    let fresh = fresh()?;
+    let now = fresh.now;
+    let version = message.incoming.version();
+    let known = context.dm1_models.of(context, check).await?;
+    let kept = found.kept();
+    let account = engine::Account { capabilities: known, ..found.account(kept.as_ref(), context, endpoint) };
+    let mut queue = Queue::read(context, check, version, known).await?;
+    let (outcome, hopeless) = step(context, message, state, &account, &mut queue, &fresh);
+    let mut step = match outcome {
+        engine::Outcome::Taken(step) => *step,
+        engine::Outcome::TurnedAway(away) => return Ok(Worked::TurnedAway(away)),
+    };
+    let device = &check.device.id;
+    let named = message.incoming.sender().device;
+    if named != device.as_str() {
+        return Err(auth::tell_apart(context, device, &named, &caller.connection).await);
+    }
+    let answers = notifier::answered_by_session(context, device, step.began.as_ref()).await;
+    let trace = [message.trace(context, now), message.answer(context, &step.reply, now)];
+    let reply = Reply::of(step.reply.clone());
+    let (left, learnt) = (step.kept.take(), step.capabilities.take());
+    let exchange = Exchange {
+        digest: *message.incoming.digest(),
+        reply: reply.write(),
+        trace,
+        answers: answers.map_err(|error| store_failed(&error))?,
+        version,
+        now,
+    };
+    let most_alerts = context.config.device.max_alerts;
+    let batch = session_step(check, &mut queue, step, &hopeless, most_alerts, exchange);
+    let dm1 = left.zip(kept).map(|(left, kept)| kept.with(left).write());
+    let facts = batch.facts.as_deref().unwrap_or(&check.device.facts);
+    let model = learnt.and_then(|learnt| context.dm1_models.learn(facts, learnt));
+    let batch = SessionStep { dm1, model, expected_last_seq: Some(check.last_seq), ..batch };
+    let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);
+    let after = goes_on.then(|| Box::new(check.clone().after(&batch)));
+    let changes_commands = !batch.transitions.is_empty();
+    match context.store.apply(batch).await {
+        Ok(()) => {
+            if changes_commands {
+                context.wakers.wake(device);
+            }
+            Ok(Worked::Stored { reply, after })
+        }
+        Err(StoreError::Conflict(what)) => {
+            tracing::debug!(%device, what, "read again");
+            Ok(Worked::Conflict)
+        }
+        Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// The step of the engine. What the device was asked where its management objects are is answered by the same message in which the
+/// commands that waited for that go out: the step is pure, and so it is made again with what it has found out.
+fn step(
+    context: &Context,
+    message: &Message<'_>,
+    state: Option<&engine::State>,
+    account: &engine::Account,
+    queue: &mut Queue<'_>,
+    fresh: &engine::Fresh,
+) -> (engine::Outcome, Vec<Hopeless>) {
+    let sent = state.and_then(|state| Scout::sent(state.sent()));
+    let first = Scout::first(message.incoming.version(), &account.capabilities);
+    let (pending, hopeless) = queue.pending(sent.unwrap_or(first), sent, fresh.now);
+    let make = |pending: &[engine::Pending]| {
+        engine::step(&context.dm1, state, Some(account), message.incoming.clone(), pending, fresh)
+    };
+    let outcome = make(&pending);
+    let found = match (&outcome, sent) {
+        (engine::Outcome::Taken(step), Some(sent)) => sent.result(&step.results),
+        (engine::Outcome::Taken(_) | engine::Outcome::TurnedAway(_), _) => None,
+    };
+    let Some((result, next)) = found else { return (outcome, hopeless) };
+    queue.learn(result);
+    let (pending, hopeless) = queue.pending(next, sent, fresh.now);
+    (make(&pending), hopeless)
+}
+
+/// Tells the log, the guard and operators of a message that was not taken, and gives the answer that the protocol has for it. Of the
+/// device nothing is written: nobody has proved to be it.
+async fn turned_away(
+    context: &Context,
+    caller: &Caller,
+    message: &Message<'_>,
+    name: &str,
+    device: Option<&DeviceId>,
+    away: engine::TurnedAway,
+) -> Reply {
+    let engine::TurnedAway { reply, reason, bad_credentials } = away;
+    tracing::info!(sender = name, reason, "turned away {}", message.summary());
+    let now = clock::now();
+    if bad_credentials {
+        context.guard.note(Some(name), caller.sender.source, now).await;
+    }
+    if let Some(device) = device.filter(|device| bad_credentials && context.remarks.take(device, now)) {
+        let peer = caller.sender.source.to_string();
+        let body =
+            json!({ "what": "turned away", "message": message.summary(), "reason": reason, "peer": peer });
+        let event =
+            NewEvent { device: Some(device.clone()), kind: "security".into(), body: body.to_string() };
+        if let Err(error) = context.store.add_events(vec![event], now).await {
+            tracing::error!(%error, "a security event could not be stored");
+        }
+    }
+    Reply::of(reply)
+}

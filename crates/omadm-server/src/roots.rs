@@ -1,0 +1,433 @@
+//! Where the management objects of a DM 1.x device are: between what operators write, what the device is told, and the last known tree.
+//!
+//! A node below the root of a management object that is known has the MOID, the name of the root node as MIID, and its path from there; so
+//! it has the same address as on a device of DM 2.0. Every other node has the MOID and MIID [`ELSEWHERE`], and its path from the root of
+//! the tree.
+
+use omadm_codec::dm1::Version;
+use omadm_mo::dm1::{Dm1Uri, Part, UriLimits};
+use omadm_mo::{ClientUri, Format, MoInst, Moid, NodeName, Segment};
+use omadm_session::dm1::server::Node;
+use omadm_store::TreeAddress;
+use percent_encoding::percent_decode_str;
+
+use crate::address::{Inventory, SupportedMo, encode};
+
+/// What stands for MOID and MIID of nodes outside of management objects that are known.
+pub const ELSEWHERE: &str = ".";
+/// Objects that every device has in the same place (`DM 1.3 STDOBJ §5`), without the version of their MOID.
+const FIXED: [(&str, &str); 2] =
+    [("DevInfo", "urn:oma:mo:oma-dm-devinfo"), ("DevDetail", "urn:oma:mo:oma-dm-devdetail")];
+/// MOID without version, and leaf, that DM 2.0 names otherwise, and how DM 1.x does.
+const RENAMED: (&str, &str, &str) = ("urn:oma:mo:oma-dm-devinfo", "DevID", "DevId");
+/// Leaves of DM accounts that hold secrets, in every version of DM 1.x.
+pub const SECRETS: [&str; 6] =
+    ["AAuthSecret", "AAuthData", "ClientPW", "ServerPW", "ClientNonce", "ServerNonce"];
+
+/// The root of a management object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Root {
+    moid: String,
+    miid: String,
+    path: Vec<String>,
+}
+
+/// The roots that are known of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    known: Vec<Root>,
+    version: Version,
+}
+
+/// Why an address says nothing to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// It is not known where the management object is.
+    UnknownMo(String),
+    /// It cannot be said to a device of DM 1.x: one sentence.
+    Unsaid(String),
+}
+
+impl Roots {
+    /// Those in the inventory, and those that every device has.
+    pub fn of(inventory: &Inventory, version: Version) -> Self {
+        let roots = inventory.0.iter().flat_map(|mo| {
+            let instances = mo.miids.iter().zip(&mo.roots);
+            instances.filter_map(|(miid, path)| {
+                Some(Root { moid: mo.moid.clone(), miid: miid.clone(), path: names(path)? })
+            })
+        });
+        Self { known: roots.collect(), version }
+    }
+
+    /// As an inventory, with what the one before has beside roots.
+    pub fn inventory(&self, before: &Inventory) -> Inventory {
+        let has_root = |mo: &SupportedMo| self.known.iter().any(|root| root.moid == mo.moid);
+        let beside = before.0.iter().filter(|mo| mo.roots.is_empty() && !has_root(mo));
+        let mut mos: Vec<SupportedMo> = beside.cloned().collect();
+        for root in &self.known {
+            let uri = uri_of(&root.path);
+            match mos.iter_mut().find(|mo| mo.moid == root.moid) {
+                Some(mo) => {
+                    mo.miids.push(root.miid.clone());
+                    mo.roots.push(uri);
+                }
+                None => mos.push(SupportedMo {
+                    moid: root.moid.clone(),
+                    miids: vec![root.miid.clone()],
+                    ddf: None,
+                    roots: vec![uri],
+                }),
+            }
+        }
+        Inventory(mos)
+    }
+
+    /// What a device is told for an address as an operator wrote it: a path (`./A/B`, also of a property), or a ClientURI.
+    ///
+    /// # Errors
+    /// [`Unresolved`]
+    pub fn resolve(&self, address: &str) -> Result<String, Unresolved> {
+        if is_path(address) {
+            return path(address).map_err(Unresolved::Unsaid);
+        }
+        let uri = self.parse(address).map_err(Unresolved::Unsaid)?;
+        let unsaid = |what: &str| {
+            Err(Unresolved::Unsaid(format!(
+                "{address:?} has {what}, which cannot be said to a device of DM 1.x"
+            )))
+        };
+        if uri.query.has_standard_field() {
+            return unsaid("a query");
+        }
+        let root = self.root(&uri.moid, &uri.inst, address)?;
+        let mut path = root.path.clone();
+        for (depth, segment) in uri.path.iter().enumerate() {
+            let Segment::Name(name) = segment else { return unsaid("a wildcard or an x-name") };
+            path.push(here(&root.moid, depth, name.as_str()).to_owned());
+        }
+        Ok(uri_of(&path))
+    }
+
+    /// Parses a ClientURI.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn parse(&self, address: &str) -> Result<ClientUri, String> {
+        let known = |moid: &str| self.known.iter().any(|root| root.moid == moid);
+        ClientUri::parse_with(address, &known)
+            .map_err(|error| format!("the address {address:?} is not legal: {error}"))
+    }
+
+    fn root(&self, moid: &Moid, inst: &MoInst, address: &str) -> Result<Root, Unresolved> {
+        let all = self.with_fixed();
+        let exact: Vec<&Root> = all.iter().filter(|root| root.moid == moid.as_str()).collect();
+        let candidates = if exact.is_empty() {
+            let named: Vec<&Root> =
+                all.iter().filter(|root| name(&root.moid) == name(moid.as_str())).collect();
+            let versions = named.iter().any(|root| named.iter().any(|other| other.moid != root.moid));
+            if versions {
+                let sentence =
+                    format!("the device has several versions of {}; name one of them", name(moid.as_str()));
+                return Err(Unresolved::Unsaid(sentence));
+            }
+            named
+        } else {
+            exact
+        };
+        let unsaid = |sentence: String| Err(Unresolved::Unsaid(sentence));
+        match (inst, candidates.as_slice()) {
+            (_, []) => Err(Unresolved::UnknownMo(moid.as_str().to_owned())),
+            (MoInst::Only, [one]) => Ok((*one).clone()),
+            (MoInst::Only, several) => {
+                let miids: Vec<&str> = several.iter().map(|root| root.miid.as_str()).collect();
+                unsaid(format!("{address:?} may mean several instances; name one: {}", miids.join(", ")))
+            }
+            (MoInst::Miid(miid), some) => match some.iter().find(|root| root.miid == miid.as_str()) {
+                Some(root) => Ok((*root).clone()),
+                None => Err(Unresolved::UnknownMo(format!("{}/{miid}", moid.as_str()))),
+            },
+            (MoInst::All | MoInst::XName(_), _) => unsaid(format!(
+                "{address:?} has a wildcard or an x-name, which cannot be said to a device of DM 1.x"
+            )),
+        }
+    }
+
+    /// The place of a node in the last known tree; `None` for what is no address of a node.
+    pub fn place(&self, uri: &str) -> Option<TreeAddress> {
+        Some(self.place_of(&names(uri)?))
+    }
+
+    fn place_of(&self, path: &[String]) -> TreeAddress {
+        let known = self.with_fixed();
+        let above = known.iter().filter(|root| path.starts_with(&root.path));
+        let (moid, miid, below) = match above.max_by_key(|root| root.path.len()) {
+            Some(root) => (root.moid.as_str(), root.miid.as_str(), path.get(root.path.len()..)),
+            None => (ELSEWHERE, ELSEWHERE, Some(path)),
+        };
+        let below =
+            below.unwrap_or_default().iter().fold(String::new(), |path, name| path + "/" + &encode(name));
+        TreeAddress { moid: moid.to_owned(), miid: miid.to_owned(), path: below }
+    }
+
+    /// Learns from what a device told; of what is at and below `whole`, it told all. Gives the places of roots that are none any more.
+    pub fn learn(&mut self, nodes: &[Node], whole: Option<&str>) -> Vec<TreeAddress> {
+        let mut gone = Vec::new();
+        let whole = whole.and_then(names);
+        let told: Vec<(Vec<String>, Option<&str>)> =
+            nodes.iter().filter_map(|node| Some((names(&node.uri)?, moid_of(node)))).collect();
+        self.known.retain(|root| {
+            let typed = told.iter().find(|(path, _)| *path == root.path);
+            let is_gone = match typed {
+                Some((_, moid)) => moid.is_some_and(|moid| moid != root.moid),
+                None => whole.as_ref().is_some_and(|whole| root.path.starts_with(whole)),
+            };
+            if is_gone {
+                gone.push(TreeAddress {
+                    moid: root.moid.clone(),
+                    miid: root.miid.clone(),
+                    path: String::new(),
+                });
+            }
+            !is_gone
+        });
+        for (path, moid) in &told {
+            if let Some(moid) = moid {
+                self.add(moid, path);
+            }
+        }
+        for (fixed, moid) in self.missing_fixed() {
+            if told.iter().any(|(path, _)| path.first().is_some_and(|first| *first == fixed)) {
+                self.add(&moid, &[fixed]);
+            }
+        }
+        gone
+    }
+
+    fn add(&mut self, moid: &str, path: &[String]) {
+        let Some(last) = path.last() else { return };
+        if Moid::parse(moid).is_err() || self.known.iter().any(|root| root.path == path) {
+            return;
+        }
+        let taken = |miid: &str| self.known.iter().any(|root| root.moid == moid && root.miid == miid);
+        // Names of nodes may repeat in different places, identifiers of instances may not.
+        let miid = if taken(last) { path.join(":") } else { last.clone() };
+        self.known.push(Root { moid: moid.to_owned(), miid, path: path.to_vec() });
+    }
+
+    fn with_fixed(&self) -> Vec<Root> {
+        let fixed = self.missing_fixed().into_iter();
+        let fixed = fixed.map(|(name, moid)| Root { moid, miid: name.clone(), path: vec![name] });
+        self.known.iter().cloned().chain(fixed).collect()
+    }
+
+    /// Objects that every device has and this one has not told of, in the version that belongs to that of the protocol.
+    fn missing_fixed(&self) -> Vec<(String, String)> {
+        let version = if self.version == Version::Dm13 { "1.1" } else { "1.0" };
+        let missing = FIXED.iter().filter(|(name, _)| {
+            !self.known.iter().any(|root| matches!(root.path.as_slice(), [only] if only == name))
+        });
+        missing.map(|(name, moid)| ((*name).to_owned(), format!("{moid}:{version}"))).collect()
+    }
+}
+
+/// Whether an operator wrote a path, and not a ClientURI.
+pub fn is_path(address: &str) -> bool {
+    address == "." || address.starts_with("./") || address.starts_with(".?")
+}
+
+/// A path as it is told to a device.
+fn path(address: &str) -> Result<String, String> {
+    let illegal = |error: &dyn std::fmt::Display| format!("the address {address:?} is not legal: {error}");
+    let uri = Dm1Uri::parse(address, &UriLimits::default(), true).map_err(|error| illegal(&error))?;
+    match uri.part() {
+        Part::Node | Part::Property(_) => Ok(address.to_owned()),
+        Part::List(_) => Err(illegal(&"what is below a node is read without ?list=")),
+    }
+}
+
+/// The names of a path from the root of the tree, decoded; `None` if it is none, or that of a property.
+fn names(uri: &str) -> Option<Vec<String>> {
+    let path = uri.strip_prefix("./").or_else(|| uri.strip_prefix('/')).unwrap_or(uri);
+    if path == "." {
+        return Some(Vec::new());
+    }
+    if path.contains('?') {
+        return None;
+    }
+    let name = |segment: &str| {
+        let name = percent_decode_str(segment).decode_utf8().ok()?;
+        NodeName::parse(&name).ok().map(|name| name.as_str().to_owned())
+    };
+    path.split('/').map(name).collect()
+}
+
+/// The address of a path.
+fn uri_of(path: &[String]) -> String {
+    path.iter().fold(String::from("."), |uri, name| uri + "/" + &encode(name))
+}
+
+/// The address of a place outside of management objects; `None` for others.
+pub fn elsewhere(at: &TreeAddress) -> Option<String> {
+    (at.moid == ELSEWHERE).then(|| format!(".{}", at.path))
+}
+
+/// The inverse of [`elsewhere`].
+pub fn at_elsewhere(address: &str) -> Option<TreeAddress> {
+    let names = names(address).filter(|_| is_path(address))?;
+    let path = names.iter().fold(String::new(), |path, name| path + "/" + &encode(name));
+    Some(TreeAddress { moid: ELSEWHERE.into(), miid: ELSEWHERE.into(), path })
+}
+
+/// Whether the leaf at an address holds a secret of an account.
+pub fn is_secret(uri: &str) -> bool {
+    let node = uri.split('?').next().unwrap_or_default();
+    let last = node.rsplit('/').next().unwrap_or_default();
+    SECRETS.iter().any(|secret| last.eq_ignore_ascii_case(secret))
+}
+
+/// The MOID that a node is the root of.
+fn moid_of(node: &Node) -> Option<&str> {
+    let moid = node.media_type.as_deref().map(str::trim).filter(|_| node.format == Format::Node)?;
+    let is_media = moid.starts_with("text/") || moid.contains("vnd.syncml");
+    (!is_media && !moid.is_empty()).then_some(moid)
+}
+
+/// A MOID without its version.
+fn name(moid: &str) -> &str {
+    moid.rsplit_once(':').map_or(moid, |(name, _)| name)
+}
+
+/// How a leaf of an object is named in DM 1.x.
+fn here<'n>(moid: &str, depth: usize, leaf: &'n str) -> &'n str {
+    let (object, theirs, ours) = RENAMED;
+    if depth == 0 && leaf == theirs && name(moid) == object { ours } else { leaf }
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_session::dm1::server::NodeContent;
+
+    use super::*;
+
+    fn node(uri: &str, moid: Option<&str>) -> Node {
+        let format = if moid.is_some() { Format::Node } else { Format::Chr };
+        Node {
+            uri: uri.to_owned(),
+            format,
+            media_type: moid.map(str::to_owned),
+            content: NodeContent::Untold,
+        }
+    }
+
+    fn roots(version: Version) -> Roots {
+        Roots::of(&Inventory::default(), version)
+    }
+
+    fn place(roots: &Roots, uri: &str) -> String {
+        let at = roots.place(uri).unwrap();
+        format!("{} {} {}", at.moid, at.miid, at.path)
+    }
+
+    #[test]
+    fn a_node_has_the_address_of_its_management_object() {
+        let mut roots = roots(Version::Dm12);
+        roots.learn(
+            &[
+                node("./DevInfo/Man", None),
+                node("./A", Some("")),
+                node("./A/x y", Some("urn:x:mo:1.0")),
+                node("./A/x y/in", Some("urn:y:1.0")),
+            ],
+            None,
+        );
+        for (uri, expected) in [
+            ("./DevInfo/Man", "urn:oma:mo:oma-dm-devinfo:1.0 DevInfo /Man"),
+            ("DevInfo", "urn:oma:mo:oma-dm-devinfo:1.0 DevInfo "),
+            ("./DevDetail/FwV", "urn:oma:mo:oma-dm-devdetail:1.0 DevDetail /FwV"),
+            ("./A", ". . /A"),
+            ("./A/x%20y/Leaf", "urn:x:mo:1.0 x y /Leaf"),
+            ("./A/x y/in/B", "urn:y:1.0 in /B"),
+            ("./Vendor/MSFT/%7e", ". . /Vendor/MSFT/~"),
+            (".", ". . "),
+        ] {
+            assert_eq!(place(&roots, uri), expected, "{uri}");
+        }
+        for bad in ["./A//B", "./A/..", "./A?prop=ACL", "", "./A/"] {
+            assert_eq!(roots.place(bad), None, "{bad}");
+        }
+        let again = Roots::of(&roots.inventory(&Inventory::default()), Version::Dm12);
+        assert_eq!(again, roots);
+    }
+
+    #[test]
+    fn operators_write_the_same_as_for_dm_2() {
+        let mut roots = roots(Version::Dm13);
+        let resolve = |roots: &Roots, address: &str| roots.resolve(address);
+        let ok = |uri: &str| Ok(uri.to_owned());
+        assert_eq!(
+            resolve(&roots, "urn:oma:mo:oma-dm-devinfo:1.2//Man"),
+            ok("./DevInfo/Man"),
+            "another version"
+        );
+        assert_eq!(resolve(&roots, "urn:oma:mo:oma-dm-devinfo:1.1/DevInfo/DevID"), ok("./DevInfo/DevId"));
+        assert_eq!(
+            resolve(&roots, "urn:oma:mo:oma-dm-devdetail:1.1//URI/MaxDepth"),
+            ok("./DevDetail/URI/MaxDepth")
+        );
+        assert_eq!(resolve(&roots, "urn:x:mo:1.0//L"), Err(Unresolved::UnknownMo("urn:x:mo:1.0".into())));
+        roots.learn(&[node("./A/x", Some("urn:x:mo:1.0"))], None);
+        assert_eq!(resolve(&roots, "urn:x:mo:1.0//n%20m"), ok("./A/x/n%20m"));
+        assert_eq!(resolve(&roots, "urn:x:mo:1.0/x/"), ok("./A/x"));
+        roots.learn(&[node("./B/x", Some("urn:x:mo:1.0")), node("./C", Some("urn:x:mo:2.0"))], None);
+        assert!(
+            matches!(resolve(&roots, "urn:x:mo:1.0//L"), Err(Unresolved::Unsaid(why)) if why.contains("x, B:x"))
+        );
+        assert_eq!(resolve(&roots, "urn:x:mo:1.0/B:x/L"), ok("./B/x/L"));
+        assert!(
+            matches!(resolve(&roots, "urn:x:mo:3.0//L"), Err(Unresolved::Unsaid(why)) if why.contains("several versions"))
+        );
+    }
+
+    #[test]
+    fn what_dm_1_cannot_say_is_refused() {
+        let roots = roots(Version::Dm12);
+        for address in [
+            "urn:oma:mo:oma-dm-devinfo:1.0//?lv=1",
+            "urn:oma:mo:oma-dm-devinfo:1.0/*/Man",
+            "urn:oma:mo:oma-dm-devinfo:1.0//Ext/*",
+            "./A/../B",
+            "./A//B",
+            "./A?list=TNDS",
+        ] {
+            assert!(matches!(roots.resolve(address), Err(Unresolved::Unsaid(_))), "{address}");
+        }
+        for address in [".", "./A/B", "./A?prop=ACL", "./Vendor/MSFT/x%20y"] {
+            assert_eq!(roots.resolve(address), Ok(address.to_owned()));
+        }
+    }
+
+    #[test]
+    fn roots_move_and_go() {
+        let mut roots = roots(Version::Dm12);
+        roots.learn(&[node("./DevInfo/Man", None), node("./A/x", Some("urn:x:mo:1.0"))], None);
+        let gone = roots.learn(&[node("./DevInfo", Some("urn:oma:mo:oma-dm-devinfo:1.1"))], None);
+        assert_eq!(gone.len(), 1, "the version was a guess");
+        assert_eq!(place(&roots, "./DevInfo/Man"), "urn:oma:mo:oma-dm-devinfo:1.1 DevInfo /Man");
+        let gone = roots.learn(&[node("./A", Some(""))], Some("./A"));
+        assert_eq!(gone.first().map(|at| at.moid.as_str()), Some("urn:x:mo:1.0"));
+        assert_eq!(place(&roots, "./A/x/L"), ". . /A/x/L");
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        for uri in [
+            "./DMAcc/x/AppAuth/c/AAuthSecret",
+            "./SyncML/DMAcc/x/clientpw",
+            "./DMAcc/x/AppAuth/c/AAuthData?prop=Size",
+        ] {
+            assert!(is_secret(uri), "{uri}");
+        }
+        assert!(!is_secret("./DMAcc/x/AppAuth/c/AAuthName"));
+    }
+}
