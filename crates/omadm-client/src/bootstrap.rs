@@ -14,7 +14,7 @@ use omadm_session::dm2::client::Body;
 use crate::account::{Peer, is_https};
 use crate::client::Client;
 use crate::error::{ClientError, TransportError};
-use crate::exchange::{self, Answering, Exchange, Identify, Outgoing, Redirects};
+use crate::exchange::{self, Exchange, Identify, Outgoing, Redirects};
 use crate::keys;
 use crate::plugin::Refusal;
 use crate::transport::Transport;
@@ -220,13 +220,7 @@ impl<T: Transport> Client<T> {
         let mut accounts = self.device.tree().accounts();
         let peer =
             peer.identified_by(accounts.find_map(|(_, account)| keys::for_bootstrap(account, &parsed)));
-        let mut exchange = Exchange {
-            transport: &self.transport,
-            config: &self.config,
-            peer: &peer,
-            device_id: &device_id,
-            answering: Answering::default(),
-        };
+        let mut exchange = Exchange::new(&self.transport, &self.config, &peer, &device_id);
         let reply = exchange
             .send(Outgoing {
                 method: Method::GET,

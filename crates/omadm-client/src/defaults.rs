@@ -12,7 +12,7 @@ use crate::device::Device;
 use crate::effects::{Host, settled};
 use crate::entry;
 use crate::error::ClientError;
-use crate::exchange::{Answering, Exchange};
+use crate::exchange::Exchange;
 use crate::host::not_kept;
 use crate::persistence::Batch;
 use crate::session::engine_config;
@@ -77,13 +77,7 @@ impl<T: Transport> Client<T> {
         let device_id = device.tree().device_id().ok_or(ClientError::NoDeviceId)?;
         let engine_config = engine_config(config, device, &device_id);
         let account = Account::read(device.tree(), &server, &engine_config.parameters)?;
-        let exchange = Exchange {
-            transport,
-            config,
-            peer: &account.peer,
-            device_id: &device_id,
-            answering: Answering::default(),
-        };
+        let exchange = Exchange::new(transport, config, &account.peer, &device_id);
         let mut host = Host { device, server: &server, exchange, browser: None };
         fetch(&mut host, engine_config, &uri, moid).await?;
         self.device.tidy();

@@ -79,10 +79,8 @@ pub(crate) struct Outgoing {
 }
 
 /// What the server was found to ask for in this session.
-#[derive(Default)]
-pub(crate) enum Answering {
+enum Answering {
     /// Nothing yet.
-    #[default]
     Unasked,
     /// HTTP Basic.
     Basic,
@@ -99,15 +97,25 @@ enum Scheme {
 
 /// The exchanges of one session.
 pub(crate) struct Exchange<'a, T> {
-    pub(crate) transport: &'a T,
+    transport: &'a T,
     pub(crate) config: &'a ClientConfig,
-    pub(crate) peer: &'a Peer,
-    pub(crate) device_id: &'a DeviceId,
+    peer: &'a Peer,
+    device_id: &'a DeviceId,
     /// What the server has asked for in this session.
-    pub(crate) answering: Answering,
+    answering: Answering,
 }
 
-impl<T: Transport> Exchange<'_, T> {
+impl<'a, T: Transport> Exchange<'a, T> {
+    /// With a peer that has asked for nothing yet.
+    pub(crate) fn new(
+        transport: &'a T,
+        config: &'a ClientConfig,
+        peer: &'a Peer,
+        device_id: &'a DeviceId,
+    ) -> Self {
+        Self { transport, config, peer, device_id, answering: Answering::Unasked }
+    }
+
     /// Sends and gives the last answer, whatever its status.
     #[cfg(feature = "dm2")]
     pub(crate) async fn send(&mut self, outgoing: Outgoing) -> Result<HttpReply, TransportError> {

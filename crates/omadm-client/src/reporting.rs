@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::device::Device;
 use crate::effects::Host;
 use crate::error::{ClientError, PersistError};
-use crate::exchange::{Answering, Exchange};
+use crate::exchange::Exchange;
 use crate::session::engine_config;
 use crate::subscriptions::{Reported, Subscription};
 use crate::transport::Transport;
@@ -149,13 +149,7 @@ impl<T: Transport> Client<T> {
             Ok(uri) => uri,
             Err(reason) => return failed(reason),
         };
-        let exchange = Exchange {
-            transport,
-            config,
-            peer: &account.peer,
-            device_id: &device_id,
-            answering: Answering::default(),
-        };
+        let exchange = Exchange::new(transport, config, &account.peer, &device_id);
         let mut host = Host { device, server: &server, exchange, browser: None };
         Ok(put(&mut host, &uri, subscription.accept.clone(), observed).await)
     }

@@ -10,7 +10,7 @@ use crate::client::{Client, ClientConfig};
 use crate::device::Device;
 use crate::effects::Host;
 use crate::error::ClientError;
-use crate::exchange::{Answering, Exchange};
+use crate::exchange::Exchange;
 use crate::running::Running;
 use crate::transport::Transport;
 
@@ -83,13 +83,7 @@ impl<T: Transport> Client<T> {
         let send_mos = send_mos || config.always_send_mos;
         let start = Start { server: server.clone(), uri, trigger, send_mos, alerts };
         let engine = Session::start(engine_config, start, device.tree());
-        let exchange = Exchange {
-            transport,
-            config,
-            peer: &account.peer,
-            device_id: &device_id,
-            answering: Answering::default(),
-        };
+        let exchange = Exchange::new(transport, config, &account.peer, &device_id);
         let host = Host { device, server, exchange, browser: browser.as_mut() };
         let (outcome, packages, notes) = Running::new(host, engine, offered).finish().await?;
         self.device.after_session(server, at, &outcome)?;

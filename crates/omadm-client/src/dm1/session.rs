@@ -15,7 +15,7 @@ use super::user::{self, UserInterface};
 use crate::client::Client;
 use crate::device::Device;
 use crate::error::{ClientError, PersistError};
-use crate::exchange::{Answering, Exchange};
+use crate::exchange::Exchange;
 use crate::peer::leaf;
 use crate::persistence::Batch;
 use crate::transport::Transport;
@@ -158,8 +158,7 @@ impl<T: Transport> Client<T> {
         let fresh = fresh(device)?;
         let engine = Session::start(engine_config, start, device.tree(), fresh);
         let answer_limit = limit(config.dm1.max_message);
-        let exchange =
-            Exchange { transport, config, peer: &peer, device_id, answering: Answering::default() };
+        let exchange = Exchange::new(transport, config, &peer, device_id);
         let mut running = Running {
             device,
             server,

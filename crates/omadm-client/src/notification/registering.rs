@@ -8,7 +8,7 @@ use omadm_mo::{ServerId, ServerUri, Value};
 use crate::account::Account;
 use crate::client::Client;
 use crate::error::{ClientError, TransportError};
-use crate::exchange::{Answering, Exchange, Identify, Outgoing, Redirects};
+use crate::exchange::{Exchange, Identify, Outgoing, Redirects};
 use crate::transport::Transport;
 
 /// Most octets of an answer, which says nothing beside its status.
@@ -66,13 +66,7 @@ impl<T: Transport> Client<T> {
             reg_id: reg_id.to_owned(),
             parameters: self.push_node(server, "RegParams").unwrap_or_default(),
         };
-        let mut exchange = Exchange {
-            transport: &self.transport,
-            config: &self.config,
-            peer: &account.peer,
-            device_id: &device_id,
-            answering: Answering::default(),
-        };
+        let mut exchange = Exchange::new(&self.transport, &self.config, &account.peer, &device_id);
         let outgoing = Outgoing {
             method: Method::POST,
             uri: place.expand(&parameters),
