@@ -84,8 +84,8 @@ pub(crate) fn from_generic(tree: &Tree, alert: GenericAlert) -> Alert {
 
 #[cfg(feature = "dm1")]
 fn in_object(tree: &Tree, address: &str) -> Option<String> {
-    let names = address.trim_start_matches("./").split('/');
-    let node = names.fold(Some(tree.root()), |node, name| node?.child(name))?;
+    let mut names = address.trim_start_matches("./").split('/');
+    let node = names.try_fold(tree.root(), |node, name| node.child(name))?;
     tree.address_of(node.id()).map(|address| address.to_string())
 }
 

@@ -74,8 +74,8 @@ pub fn run(setup: &Setup, address: Option<&str>, format: Output) -> Result<ExitC
 
 /// The node at a path such as `./DevInfo/DevId`; names stand as they are.
 fn at_path(tree: &Tree, path: &str) -> Result<NodeId, AgentError> {
-    let names = path.trim_start_matches('.').split('/').filter(|name| !name.is_empty());
-    let found = names.fold(Some(tree.root()), |node, name| node?.child(name));
+    let mut names = path.trim_start_matches('.').split('/').filter(|name| !name.is_empty());
+    let found = names.try_fold(tree.root(), |node, name| node.child(name));
     found.map(|node| node.id()).ok_or_else(|| AgentError::Refused(format!("{path}: there is no such node")))
 }
 

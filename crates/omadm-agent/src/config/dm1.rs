@@ -25,6 +25,8 @@ pub struct Dm1Section {
     pub large_objects: bool,
     /// Most messages of the server in one session, 1 or more.
     pub max_rounds: u32,
+    /// Longest pause before a message is sent again that got no answer, three times at most.
+    pub retry_pause: Span,
     /// Most segments of an address (`DevDetail/URI/MaxDepth`); 0 is as many as the tree has room for.
     pub uri_depth: u16,
     /// Most characters of an address (`DevDetail/URI/MaxTotLen`); 0 is no limit of its own.
@@ -60,6 +62,7 @@ impl Default for Dm1Section {
             schemes,
             lenient_nonce,
             patience,
+            longest_pause,
         } = SessionConfig::default();
         Self {
             accounts: Vec::new(),
@@ -69,6 +72,7 @@ impl Default for Dm1Section {
             max_object: size(max_object),
             large_objects,
             max_rounds,
+            retry_pause: Span(longest_pause),
             uri_depth: 32,
             uri_length: 1_024,
             uri_segment: 255,
@@ -91,6 +95,7 @@ impl Dm1Section {
             schemes: self.schemes.clone(),
             lenient_nonce: self.lenient_nonce,
             patience: self.user_timeout.0,
+            longest_pause: self.retry_pause.0,
         }
     }
 }

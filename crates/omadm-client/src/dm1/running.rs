@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use omadm_codec::StatusCode;
 use omadm_mo::ServerId;
-use omadm_session::dm1::client::{Effect, EffectResult, Fresh, Input, Note, Outcome, Output, Post, Session};
+use omadm_session::dm1::client::{
+    Cause, Effect, EffectResult, Fresh, Input, Note, Outcome, Output, Post, Session,
+};
 
 use super::alerts;
 use super::binding::Binding;
 use super::user::{self, UserInterface};
 use crate::device::Device;
-use crate::error::ClientError;
+use crate::error::{ClientError, TransportError};
 use crate::plugin::Refusal;
 use crate::transport::Transport;
 
@@ -26,6 +28,8 @@ pub(super) struct Running<'a, T> {
     pub(super) user: Option<&'a mut Box<dyn UserInterface>>,
     /// Longest wait for an answer of the user.
     pub(super) patience: Duration,
+    /// Longest pause before a message is sent again.
+    pub(super) longest_pause: Duration,
     pub(super) messages: u32,
     pub(super) notes: VecDeque<Note>,
 }
@@ -40,7 +44,10 @@ impl<T: Transport> Running<'_, T> {
                     self.note(note);
                     continue;
                 }
-                Output::Post(post) => self.post(post).await,
+                Output::Post(post) => match self.post(post).await {
+                    Ok(input) => input,
+                    Err(outcome) => return Ok(outcome),
+                },
                 Output::Effect { id, effect } => {
                     let result = self.carry_out(effect).await;
                     for alert in self.device.dm1_news(self.server) {
@@ -55,14 +62,18 @@ impl<T: Transport> Running<'_, T> {
         }
     }
 
-    async fn post(&mut self, post: Post) -> Input {
+    /// Sends a message. Where it is of no use to try again, the session ends: what was carried out is durable.
+    async fn post(&mut self, post: Post) -> Result<Input, Outcome> {
         if !post.wait.is_zero() {
-            tokio::time::sleep(post.wait).await;
+            tokio::time::sleep(post.wait.min(self.longest_pause)).await;
         }
         self.messages += 1;
         match self.binding.post(post).await {
-            Ok(reply) => Input::Reply(reply),
-            Err(error) => Input::NoReply { reason: error.to_string() },
+            Ok(reply) => Ok(Input::Reply(reply)),
+            Err(error @ (TransportError::Failed { .. } | TransportError::Timeout { .. })) => {
+                Ok(Input::NoReply { reason: error.to_string() })
+            }
+            Err(error) => Err(Outcome::Aborted { cause: Cause::NoReply, reason: error.to_string() }),
         }
     }
 

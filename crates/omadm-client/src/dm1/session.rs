@@ -42,6 +42,8 @@ pub struct SessionConfig {
     pub lenient_nonce: bool,
     /// Longest wait for an answer of the user, whatever the server allows. Default two minutes.
     pub patience: Duration,
+    /// Longest pause before a message is sent again that got no answer, three times at most. Default 32 s.
+    pub longest_pause: Duration,
 }
 
 impl Default for SessionConfig {
@@ -54,6 +56,7 @@ impl Default for SessionConfig {
             schemes: vec![Scheme::Sha256, Scheme::MacSha256],
             lenient_nonce: false,
             patience: Duration::from_secs(120),
+            longest_pause: Duration::from_secs(32),
         }
     }
 }
@@ -165,6 +168,7 @@ impl<T: Transport> Client<T> {
             binding: Binding::new(exchange, answer_limit),
             user: user.as_mut(),
             patience: config.dm1.patience,
+            longest_pause: config.dm1.longest_pause,
             messages: 0,
             notes: std::collections::VecDeque::new(),
         };

@@ -115,7 +115,8 @@ impl Dm1 {
 }
 
 impl Desk {
-    fn answer(&mut self, seen: &Seen) -> Answer {
+    /// The answer to a message.
+    pub fn answer(&mut self, seen: &Seen) -> Answer {
         self.messages += 1;
         let answer = self.think(seen);
         if self.lose.contains(&self.messages) { Answer::HangUp } else { answer }
@@ -229,13 +230,14 @@ pub fn client(authority: &Authority, settings: &AccountSettings) -> (Client, Han
     let hands = Hands::default();
     let mut device = open(Volatile::new(), &hands);
     device.install_dm1_account(settings).unwrap();
-    (with(authority, device, Vec::new()), hands)
+    (with(authority, device), hands)
 }
 
-/// A device on the network that also uses these schemes.
-pub fn with(authority: &Authority, device: Device, schemes: Vec<Scheme>) -> Client {
+/// A device on the network that uses any scheme.
+pub fn with(authority: &Authority, device: Device) -> Client {
     let mut config = ClientConfig::default();
-    config.dm1.schemes.extend(schemes);
+    config.dm1.schemes = Scheme::ALL.to_vec();
+    config.dm1.longest_pause = std::time::Duration::ZERO;
     Client::new(device, transport(authority, std::time::Duration::from_secs(30)), config)
 }
 
