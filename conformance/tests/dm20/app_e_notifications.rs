@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use omadm_client::Outcome;
 use omadm_client::notification::{
-    Choice, Connection, Ignored, NotificationConfig, Notifications, Wake, choose,
+    Choice, Connection, Ignored, NotificationConfig, Notifications, Pushed, Wake, choose,
 };
 use omadm_conformance::{Account, DeviceSetup, Pair, TestServer, proves};
 use openssl::sha::sha256;
@@ -181,7 +181,14 @@ async fn the_server_says_which_connections_it_prefers() {
 
 /// What the device makes of a push.
 fn take(pair: &mut Pair, push: &[u8]) -> Result<Wake, Ignored> {
-    Notifications::new(NotificationConfig::default()).push(pair.device.client.device_mut(), push)
+    Notifications::new(NotificationConfig::default()).push(pair.device.client.device_mut(), push).map(wake)
+}
+
+fn wake(pushed: Pushed) -> Wake {
+    match pushed {
+        Pushed::Wake(wake) => wake,
+        Pushed::Bootstrap(received) => panic!("{received:?}"),
+    }
 }
 
 #[tokio::test]
@@ -319,8 +326,8 @@ async fn short_messages_bring_notifications_too() {
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
         .collect();
     let mut notifications = Notifications::new(NotificationConfig::default());
-    let wake = notifications.short_message(pair.device.client.device_mut(), &octets).unwrap().unwrap();
-    assert_eq!(wake.id.map(u64::from), notified["id"].as_u64());
+    let whole = notifications.short_message(pair.device.client.device_mut(), &octets).unwrap().unwrap();
+    assert_eq!(wake(whole).id.map(u64::from), notified["id"].as_u64());
 }
 
 /// Serves one HTTP request and gives its head and body.
@@ -503,7 +510,7 @@ async fn an_account_without_secret_takes_what_has_no_digest() {
     let account = Account::new("s1", "https://localhost:1/dm");
     let mut device = DeviceSetup::new([account], None).open();
     let notifications = Notifications::new(NotificationConfig::default());
-    let mut take = |push: &[u8]| notifications.push(device.client.device_mut(), push);
+    let mut take = |push: &[u8]| notifications.push(device.client.device_mut(), push).map(wake);
     let named: (u16, &[u8]) = (1, b"s1");
     let wake = take(&push_of(2, 4, &[named, (2, &[2, 1]), (3, &[1, 2]), (6, &[])])).unwrap();
     assert_eq!((wake.server.as_str(), wake.id, wake.send_mos), ("s1", Some(258), true));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use omadm_client::notification::{Choice, Connection, choose};
-use omadm_client::{Client, Ignored, NotificationConfig, Notifications, Wake};
+use omadm_client::{Client, Ignored, Notifications, Pushed, Received, Wake};
 use tokio::time::Instant;
 
 use crate::bearer::{Bearer, Networks};
@@ -22,19 +22,14 @@ pub struct Calls {
     waiting: Vec<(Wake, Instant)>,
     /// When to look next.
     due: Option<Instant>,
+    /// A bootstrap that came in a push.
+    bootstrap: Option<Received>,
 }
 
 impl Calls {
     /// Listens if the configuration says so. An address that cannot be listened on is told: there are other ways to a session.
     pub async fn start(settings: &NotificationSection, networks: Networks) -> Self {
-        let mut notifications = Notifications::new(NotificationConfig {
-            require_digest: settings.require_digest,
-            max_age: settings.max_age.0,
-            per_source: settings.per_source,
-            in_all: settings.in_all,
-            remembered: settings.remembered,
-            ..NotificationConfig::default()
-        });
+        let mut notifications = Notifications::new(settings.to_notifications());
         if settings.enabled {
             match notifications.listen(settings.listen).await {
                 Ok(address) => tracing::info!(%address, "listening for notifications"),
@@ -44,7 +39,7 @@ impl Calls {
                 }
             }
         }
-        Self { notifications, networks, waiting: Vec::new(), due: None }
+        Self { notifications, networks, waiting: Vec::new(), due: None, bootstrap: None }
     }
 
     /// Waits for a datagram.
@@ -66,13 +61,27 @@ impl Calls {
 
     /// Takes the data of a cloud message.
     pub fn cloud_message(&mut self, client: &mut Client, data: &[u8]) -> Result<(), Ignored> {
-        let outcome = self.notifications.cloud_message(client.device_mut(), data).map(Some);
-        self.take(outcome)
+        let outcome = self.notifications.cloud_message(client.device_mut(), data);
+        self.take(outcome.map(|wake| Some(Pushed::Wake(wake))))
     }
 
-    fn take(&mut self, outcome: Result<Option<Wake>, Ignored>) -> Result<(), Ignored> {
+    /// Takes out the bootstrap that came last.
+    pub fn bootstrap(&mut self) -> Option<Received> {
+        self.bootstrap.take()
+    }
+
+    /// Tells that a bootstrap was not installed, as often as is bearable: anybody can send one that is none.
+    pub fn tell(&mut self, why: &Ignored) {
+        self.notifications.tell(why);
+    }
+
+    fn take(&mut self, outcome: Result<Option<Pushed>, Ignored>) -> Result<(), Ignored> {
         match outcome {
-            Ok(Some(wake)) => {
+            Ok(Some(Pushed::Bootstrap(received))) => {
+                self.bootstrap = Some(received);
+                Ok(())
+            }
+            Ok(Some(Pushed::Wake(wake))) => {
                 tracing::info!(server = %wake.server, id = wake.id, "notified");
                 // One session serves all calls of a server.
                 self.waiting.retain(|(waiting, _)| waiting.server != wake.server);

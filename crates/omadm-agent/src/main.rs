@@ -4,6 +4,7 @@
 //! Never here: protocol logic (it lives in `omadm-session`), or anything another program would want to call (`omadm-client`).
 
 mod bearer;
+mod bootstrap_listener;
 mod browser;
 mod calls;
 mod cli;
@@ -13,6 +14,7 @@ mod consent;
 mod controls;
 mod device_id;
 mod error;
+mod gba;
 mod local;
 mod logging;
 mod machine;

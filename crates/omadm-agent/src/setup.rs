@@ -14,6 +14,7 @@ use crate::config::{Config, GrantEntry};
 use crate::controls::Controls;
 use crate::device_id;
 use crate::error::AgentError;
+use crate::gba::GbaFile;
 use crate::logging::Logging;
 use crate::machine::Machine;
 use crate::mo::{self, agent, facts};
@@ -99,6 +100,9 @@ impl Setup {
         let mut client = Client::new(device, transport, config);
         if let Some(user) = user::interface(&self.config.dm1) {
             client = client.with_user(user);
+        }
+        if let Some(file) = &self.config.bootstrap.gba_file {
+            client = client.with_gba(Box::new(GbaFile(file.clone())));
         }
         let show = &self.config.show;
         Ok(match CommandBrowser::new(&show.command, show.pages_per_minute) {

@@ -74,7 +74,7 @@ pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
 pub use journal::{Journal, JournalView};
 #[cfg(feature = "dm2")]
-pub use notification::{Ignored, NotificationConfig, Notifications, Wake};
+pub use notification::{Ignored, NotificationConfig, Notifications, Pushed, Wake};
 pub use omadm_auth::digest::Hash;
 pub use omadm_auth::gba::{GbaError, GbaPush, NafId, NafKey, Place};
 pub use omadm_auth::suite::{SUITES, Suite};

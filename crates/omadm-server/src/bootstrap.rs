@@ -1,26 +1,30 @@
 //! What a bootstrap of this server says (`DM 2.0 §8.5, §12.2`), and sending one to a device (`§8.4`).
 
-use std::path::Path;
-use std::time::Duration;
+use std::fmt;
+use std::str::FromStr;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, Uri};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use omadm_auth::{Secret, StoredCredential};
+use omadm_auth::{Secret, StoredCredential, gba};
 use omadm_codec::dm2::{MoItem, mo_data};
+use omadm_codec::media_type::DMMO_JSON;
+use omadm_codec::wsp::{Media, Token};
 use omadm_mo::{AddressError, Content, NodeName, Value, well_known};
 
+use crate::config::BootstrapSection;
 use crate::context::Context;
 use crate::ddfs::DMACC_FILE;
 use crate::device;
+use crate::notifier::address::PushAddress;
 use crate::outgoing::{self, causes};
 use crate::tls::KeyPair;
 
-/// Longest time for handing a bootstrap to a device.
-const TIME: Duration = Duration::from_secs(30);
+/// Octets of what a device says to a bootstrap that it does not take.
+const MAX_SAID: usize = 1 << 10;
 /// SecMode of pre-shared keys (`DM 2.0 §12.2.1`).
 const PRE_SHARED_KEY: u8 = 0;
 
@@ -142,37 +146,112 @@ fn interior<'a>(children: impl IntoIterator<Item = (&'a str, Content)>) -> Resul
     Ok(Content::Interior(children.collect::<Result<_, AddressError>>()?))
 }
 
-/// Where a device takes bootstraps; there is none but over TLS (`DM 2.0 §9.3.1.1`).
-///
-/// # Errors
-/// A sentence that says why it is none.
-pub fn target(uri: &str) -> Result<Uri, String> {
-    let target: Uri = uri.parse().map_err(|error| format!("{uri:?} is no URL: {error}"))?;
-    let secured = target.scheme() == Some(&http::uri::Scheme::HTTPS) && target.host().is_some();
-    if secured { Ok(target) } else { Err(format!("{uri:?} is not https: a bootstrap goes over TLS only")) }
+/// Where a device takes bootstraps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Over TLS, which protects them (`DM 2.0 §9.3.1.1`).
+    Tls(Uri),
+    /// In a WAP push, which does not: only those under the keys of GBA Push can go that way (`DM 2.0 §9.3.1.3`).
+    Push(PushAddress),
 }
 
-/// Sends a bootstrap to a device: HTTPS POST, both sides with their certificates (`DM 2.0 §8.4, §9.3.2`). The files are read for each,
-/// so that new certificates are used without a restart.
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("udp:") || text.starts_with("sms:") {
+            return text.parse().map(Self::Push);
+        }
+        let target: Uri = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
+        let secured = target.scheme() == Some(&http::uri::Scheme::HTTPS) && target.host().is_some();
+        let refused = || {
+            format!("{text:?} is not https: a bootstrap goes over TLS only, or protected by gba in a push")
+        };
+        secured.then_some(Self::Tls(target)).ok_or_else(refused)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(uri) => uri.fmt(f),
+            Self::Push(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A bootstrap as it goes to the device.
+pub struct Outgoing {
+    /// The bootstrap itself, or what it is under the keys of GBA Push.
+    pub body: Secret,
+    /// Whether it is protected so.
+    pub protected: bool,
+}
+
+/// Hands a bootstrap to a device.
 ///
 /// # Errors
-/// A sentence that says why the device did not take it.
-pub async fn send(
+/// A sentence that says why the device did not take it, or why it could not be sent. Of a push nobody hears what became of it.
+pub async fn send(context: &Context, to: &Target, bootstrap: &Outgoing) -> Result<(), String> {
+    let settings = &context.config.bootstrap;
+    let sending = async {
+        match (to, &context.identity) {
+            (Target::Tls(uri), Some(own)) => post(uri, settings, own, bootstrap).await,
+            (Target::Tls(_), None) => Err(NO_CERTIFICATE.to_owned()),
+            (Target::Push(_), _) if !bootstrap.protected => Err(UNPROTECTED.to_owned()),
+            (Target::Push(address), _) => {
+                let media = protected_media().ok_or("the media type cannot be written")?;
+                context.notifier.push_bootstrap(address, media, bootstrap.body.expose()).await
+            }
+        }
+    };
+    let time = settings.send_timeout.0;
+    let late = |_| format!("it did not answer within {} s (bootstrap.send_timeout)", time.as_secs());
+    tokio::time::timeout(time, sending).await.map_err(late)?
+}
+
+/// Why a server that speaks no TLS cannot send over it.
+pub const NO_CERTIFICATE: &str =
+    "this server has no certificate to show to a device, since device.plain_http is on";
+/// Why a bootstrap does not go in a push as it is.
+pub const UNPROTECTED: &str = "a push protects nothing; give the keys of GBA Push (gba)";
+
+fn protected_media() -> Option<Media> {
+    let parameter = (Token::new("SEC")?, Token::new(gba::SEC)?);
+    Some(Media::text(Token::new(DMMO_JSON)?, &[parameter]))
+}
+
+/// HTTPS POST, both sides with their certificates (`DM 2.0 §8.4, §9.3.2`). The files are read for each, so that new certificates are
+/// used without a restart.
+async fn post(
     to: &Uri,
-    ca_file: Option<&Path>,
+    settings: &BootstrapSection,
     own: &KeyPair,
-    content_type: &str,
-    bootstrap: &Secret,
+    bootstrap: &Outgoing,
 ) -> Result<(), String> {
-    let connector = outgoing::mutual(ca_file, "bootstrap.ca_file", own).map_err(|error| error.to_string())?;
+    let connector = outgoing::mutual(settings.ca_file.as_deref(), "bootstrap.ca_file", own);
+    let connector = connector.map_err(|error| error.to_string())?;
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-    let body = Full::new(Bytes::copy_from_slice(bootstrap.expose()));
+    let content_type = match bootstrap.protected {
+        true => format!("{DMMO_JSON}; SEC={}", gba::SEC),
+        false => DMMO_JSON.to_owned(),
+    };
+    let body = Full::new(Bytes::copy_from_slice(bootstrap.body.expose()));
     let request = Request::post(to).header(CONTENT_TYPE, content_type).body(body);
     let request = request.map_err(|error| error.to_string())?;
-    let response = tokio::time::timeout(TIME, client.request(request)).await;
-    let late = |_| format!("it did not answer within {} s", TIME.as_secs());
-    let status = response.map_err(late)?.map_err(|error| causes(&error))?.status();
-    if status.is_success() { Ok(()) } else { Err(format!("it answered {status}")) }
+    let response = client.request(request).await.map_err(|error| causes(&error))?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let said = Limited::new(response.into_body(), MAX_SAID).collect().await;
+    let said = said.map(|said| said.to_bytes()).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said).trim().replace(char::is_control, " ");
+    Err(if said.is_empty() {
+        format!("it answered {status}")
+    } else {
+        format!("it answered {status}: {said}")
+    })
 }
 
 #[cfg(test)]
@@ -180,9 +259,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bootstrap_is_sent_over_tls_only() {
-        assert!(target("https://device.example:9443/bootstrap").is_ok());
-        for bad in ["http://device.example/", "HTTPS:", "device.example", "/bootstrap", "udp:10.0.0.1", ""] {
+    fn a_bootstrap_is_sent_over_tls_or_in_a_push() {
+        let target = |text: &str| text.parse::<Target>();
+        for good in ["https://device.example:9443/bootstrap", "udp:10.0.0.1:2948", "sms:+46701"] {
+            assert_eq!(target(good).map(|target| target.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["http://device.example/", "HTTPS:", "device.example", "/bootstrap", "cloud:x", "udp:", ""]
+        {
             assert!(target(bad).is_err(), "{bad:?}");
         }
     }

@@ -18,8 +18,8 @@ use omadm_mo::{ServerId, ServerUri, Value};
 use crate::controls::Controls;
 use crate::error::AgentError;
 
-/// Longest bootstrap file in octets.
-const MAX_BOOTSTRAP: usize = 1 << 20;
+/// Longest bootstrap in octets.
+pub const MAX_BOOTSTRAP: usize = 1 << 20;
 
 /// Longest look-up of a server's address before a session. The transport looks it up for itself, within its own limits.
 const LOOK_UP: Duration = Duration::from_secs(5);

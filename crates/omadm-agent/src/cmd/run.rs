@@ -3,14 +3,18 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use omadm_client::{Client, ClientError, Outcome, PersistError, SessionReport, Trigger};
+use omadm_client::{
+    Client, ClientError, Ignored, Outcome, PersistError, Received, SessionReport, Trigger,
+};
 use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::{answer, dm1, read_bootstrap, runtime, session, upkeep};
 use crate::bearer::Networks;
+use crate::bootstrap_listener::BootstrapListener;
 use crate::calls::Calls;
+use crate::consent::Asking;
 use crate::controls::Controls;
 use crate::error::AgentError;
 use crate::local::{self, Door};
@@ -44,9 +48,11 @@ pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
 /// A damaged file is told and the device goes on without it: somebody may bootstrap it in another way.
 fn factory_bootstrap(setup: &Setup, client: &mut Client) {
     let Some(file) = &setup.config.bootstrap.file else {
-        if setup.config.bootstrap.url.is_none() && client.device().tree().accounts().next().is_none() {
+        let bootstrap = &setup.config.bootstrap;
+        let comes = bootstrap.url.is_some() || bootstrap.listen.is_some();
+        if !comes && client.device().tree().accounts().next().is_none() {
             tracing::warn!(
-                "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file or bootstrap.url"
+                "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file, bootstrap.url or bootstrap.listen"
             );
         }
         return;
@@ -87,7 +93,12 @@ async fn serve(
     let mut extra = Instant::now();
     let mut failures = 0;
     let mut provisioning = Provisioning::new(setup, client);
+    let mut bootstraps = BootstrapListener::start(&setup.config).await;
     loop {
+        if let Some(received) = calls.bootstrap() {
+            let servers = pushed_bootstrap(client, setup, &mut calls, received).await?;
+            sessions(client, controls, servers, &Trigger::Bootstrap).await?;
+        }
         let rest = if upkeep::report(client).await? { BREATH } else { REST };
         let report = due(client.next_report().map(|wait| wait.max(rest)));
         let end = due(client.next_session()).map(|end| end.max(extra));
@@ -123,6 +134,11 @@ async fn serve(
                 sessions(client, controls, servers, &Trigger::Bootstrap).await?;
                 continue;
             }
+            delivery = bootstraps.delivery() => {
+                let servers = delivery.install(client, &setup.config).await?;
+                sessions(client, controls, servers, &Trigger::Bootstrap).await?;
+                continue;
+            }
             () = at(Some(extra)), if controls.is_session_asked_for() => {
                 // Only with those who asked, so that none of them drives the device against the others.
                 let has_account = |server: &ServerId| client.device().tree().account(server).is_some();
@@ -146,6 +162,27 @@ async fn serve(
         ended &= dm1::sessions(client, controls, servers).await?;
         failures = if ended { 0 } else { failures.saturating_add(1) };
         poll = due(next(controls, failures));
+    }
+}
+
+/// Installs a bootstrap that came in a push, and gives its servers. One that is not good is told and no more.
+async fn pushed_bootstrap(
+    client: &mut Client,
+    setup: &Setup,
+    calls: &mut Calls,
+    received: Received,
+) -> Result<Vec<ServerId>, AgentError> {
+    match client.install_received(received, &mut Asking::new(&setup.config.bootstrap)).await {
+        Ok(servers) => {
+            let names: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
+            tracing::info!(servers = names.join(", "), "bootstrap of a push installed");
+            Ok(servers)
+        }
+        Err(ClientError::Persist(error)) if !matches!(error, PersistError::Full { .. }) => Err(error.into()),
+        Err(error) => {
+            calls.tell(&Ignored::NotInstalled(Box::new(error)));
+            Ok(Vec::new())
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use omadm_client::notification::Bounds;
 use omadm_client::{NotificationConfig, ReportConfig};
 use omadm_config::Span;
 use omadm_mo::ParameterValues;
@@ -70,11 +71,15 @@ pub struct NotificationSection {
     pub per_source: u32,
     /// Most datagrams in ten seconds, 1 or more.
     pub in_all: u32,
+    /// Short messages that wait for their other parts, some 34 KiB each at most; one more drops the oldest. 0 to 1000.
+    pub sms_messages: usize,
+    /// How long after its first part one is dropped, in whole seconds.
+    pub sms_age: Span,
 }
 
 impl Default for NotificationSection {
     fn default() -> Self {
-        let NotificationConfig { require_digest, max_age, remembered, per_source, in_all, .. } =
+        let NotificationConfig { require_digest, max_age, remembered, per_source, in_all, parts, .. } =
             NotificationConfig::default();
         Self {
             enabled: false,
@@ -84,6 +89,23 @@ impl Default for NotificationSection {
             remembered,
             per_source,
             in_all,
+            sms_messages: parts.messages,
+            sms_age: Span::secs(parts.age),
+        }
+    }
+}
+
+impl NotificationSection {
+    /// As the library has it.
+    pub fn to_notifications(&self) -> NotificationConfig {
+        NotificationConfig {
+            require_digest: self.require_digest,
+            max_age: self.max_age.0,
+            per_source: self.per_source,
+            in_all: self.in_all,
+            remembered: self.remembered,
+            parts: Bounds { messages: self.sms_messages, age: self.sms_age.0.as_secs() },
+            ..NotificationConfig::default()
         }
     }
 }

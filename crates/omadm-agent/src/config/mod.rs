@@ -7,6 +7,7 @@ mod tests;
 mod validate;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use omadm_client::{Hash, Suite, TlsPolicy, TlsVersion};
@@ -88,6 +89,21 @@ pub struct BootstrapSection {
     pub user: Option<String>,
     /// File with the password for `user`, 4096 octets at most; white space at its end does not count.
     pub password_file: Option<PathBuf>,
+    /// Address and port at which servers may send a bootstrap (`DM 2.0 §8.4`): HTTPS POST to `/bootstrap`. Default: nowhere. It needs
+    /// `senders_ca_file`, `senders` and a certificate.
+    pub listen: Option<SocketAddr>,
+    /// Certificate with its chain (PEM) that senders see. Default: `tls.certificate`.
+    pub listen_certificate: Option<PathBuf>,
+    /// Private key of `listen_certificate` (PEM). Default: `tls.key`.
+    pub listen_key: Option<PathBuf>,
+    /// Authorities (PEM) of the servers that may send a bootstrap; no others are trusted for that, those of the system neither.
+    pub senders_ca_file: Option<PathBuf>,
+    /// Host names of the servers that may: a sender's certificate has to have one of them, as it stands here, among its DNS names.
+    pub senders: Vec<String>,
+    /// File in which the program that looks after the SIM writes the keys of GBA Push (`DM 2.0 §9.3.1.3`), a line for each run: B-TID, a
+    /// blank, and `Ks_(ext/int)_NAF` in 64 hexadecimal digits. With it, bootstraps are taken that are protected so, also in a WAP push
+    /// (`notification.enabled`).
+    pub gba_file: Option<PathBuf>,
     /// Who has to agree before a bootstrap is installed (`DM 2.0 §12.2`): `none` (default), the person at the `terminal` of the
     /// agent, or a `command`. The factory bootstrap is installed without asking.
     pub consent: ConsentMode,
@@ -104,6 +120,12 @@ impl Default for BootstrapSection {
             url: None,
             user: None,
             password_file: None,
+            listen: None,
+            listen_certificate: None,
+            listen_key: None,
+            senders_ca_file: None,
+            senders: Vec::new(),
+            gba_file: None,
             consent: ConsentMode::default(),
             consent_command: Vec::new(),
             consent_timeout: Span::secs(120),

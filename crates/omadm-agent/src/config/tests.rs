@@ -34,6 +34,12 @@ fn every_section_is_read() {
         url = "https://bs.example/bootstrap?dev=[DevID]"
         user = "device"
         password_file = "/etc/omadm/password"
+        listen = "[::]:9443"
+        listen_certificate = "/etc/omadm/device.pem"
+        listen_key = "/etc/omadm/device.key"
+        senders_ca_file = "/etc/omadm/senders.pem"
+        senders = ["dm.example.org"]
+        gba_file = "/run/gba"
         consent = "command"
         consent_command = ["/usr/bin/ask", "--quietly"]
         consent_timeout = "1 s"
@@ -59,6 +65,9 @@ fn every_section_is_read() {
         roaming_file = "/run/roaming"
         mcc = "262"
         sp_name = "Operator"
+        [notification]
+        sms_messages = 1000
+        sms_age = "1 h"
         [report]
         window = "500 ms"
         retry = 1
@@ -88,6 +97,8 @@ fn every_section_is_read() {
     assert_eq!(config.network.parameters().mcc.as_deref(), Some("262"));
     assert_eq!(config.network.parameters().mnc, None);
     assert_eq!(config.network.interfaces[0].kind, Bearer::Mobile);
+    let parts = config.notification.to_notifications().parts;
+    assert_eq!((parts.messages, parts.age), (1_000, 3_600));
     let reports = config.report.to_reports();
     assert_eq!((reports.window.as_millis(), reports.retry.as_secs(), reports.attempts), (500, 1, 8));
     assert!(config.show.command.is_empty() && config.show.pages_per_minute == 0);
@@ -147,12 +158,28 @@ fn a_wrong_value_is_refused_with_its_place() {
             "[bootstrap]\nconsent_timeout = \"999 ms\"",
             "line 2: bootstrap.consent_timeout: has to be one second or more",
         ),
+        (
+            "[bootstrap]\nlisten = \"[::]:1\"",
+            "line 2: bootstrap.listen: needs bootstrap.senders_ca_file and bootstrap.senders",
+        ),
+        (
+            "[bootstrap]\nsenders_ca_file = \"/ca\"\nlisten = \"[::]:1\"",
+            "line 3: bootstrap.listen: needs bootstrap.senders_ca_file and bootstrap.senders",
+        ),
+        (
+            "[bootstrap]\nsenders_ca_file = \"/ca\"\nsenders = [\"s\"]\nlisten = \"[::]:1\"",
+            "line 4: bootstrap.listen: needs bootstrap.listen_certificate or tls.certificate",
+        ),
+        ("[bootstrap]\nlisten_key = \"/k\"", "line 2: bootstrap.listen_key: needs bootstrap.listen_certificate"),
+        ("[bootstrap]\nlisten_certificate = \"/c\"", "line 2: bootstrap.listen_certificate: needs bootstrap.listen_key"),
         ("[tls]\nmin_version = \"1.1\"", "line 2: tls.min_version: before 1.2 needs tls.policy"),
         ("[tls]\nmax_version = \"1.1\"", "line 2: tls.max_version: is older than tls.min_version"),
         ("[tls]\nsuites = [\"RC4\"]", "line 2: tls.suites: there is no suite \"RC4\" here"),
         ("[session]\ndigest = [\"SHA\"]", "line 2: session.digest: unknown variant `SHA`"),
         ("[notification]\nremembered = 0", "line 2: notification.remembered: has to be 1 to 1000"),
         ("[notification]\nremembered = 1001", "line 2: notification.remembered: has to be 1 to 1000"),
+        ("[notification]\nsms_messages = 1001", "line 2: notification.sms_messages: has to be 0 to 1000"),
+        ("[notification]\nsms_age = \"1500 ms\"", "line 2: notification.sms_age: has to be in whole seconds"),
         ("[notification]\nin_all = 0", "line 2: notification.in_all: has to be 1 or more"),
         ("[notification]\nper_source = 0", "line 2: notification.per_source: has to be 1 or more"),
         ("[notification]\nmax_age = \"9ms\"", "line 2: notification.max_age: has to be one second or more"),

@@ -14,6 +14,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         return Err(Fault::new("device.id", problem));
     }
     check_bootstrap(&config.bootstrap)?;
+    check_listener(config)?;
     tls(&config.tls)?;
     let session = &config.session;
     if session.poll_interval.0.subsec_nanos() != 0 {
@@ -41,6 +42,12 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     let notification = &config.notification;
     if !(1..=1_000).contains(&notification.remembered) {
         return Err(Fault::new("notification.remembered", "has to be 1 to 1000"));
+    }
+    if notification.sms_messages > 1_000 {
+        return Err(Fault::new("notification.sms_messages", "has to be 0 to 1000"));
+    }
+    if notification.sms_age.0.subsec_nanos() != 0 {
+        return Err(Fault::new("notification.sms_age", "has to be in whole seconds"));
     }
     let bounds =
         [("notification.per_source", notification.per_source), ("notification.in_all", notification.in_all)];
@@ -97,6 +104,30 @@ fn check_bootstrap(bootstrap: &BootstrapSection) -> Result<(), Fault> {
     }
     if bootstrap.consent_timeout < Span::secs(1) {
         return Err(Fault::new("bootstrap.consent_timeout", "has to be one second or more"));
+    }
+    Ok(())
+}
+
+/// Settings of `bootstrap.listen`: both sides have to know each other.
+fn check_listener(config: &Config) -> Result<(), Fault> {
+    let bootstrap = &config.bootstrap;
+    match (&bootstrap.listen_certificate, &bootstrap.listen_key) {
+        (Some(_), None) => {
+            return Err(Fault::new("bootstrap.listen_certificate", "needs bootstrap.listen_key"));
+        }
+        (None, Some(_)) => {
+            return Err(Fault::new("bootstrap.listen_key", "needs bootstrap.listen_certificate"));
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    if bootstrap.listen.is_none() {
+        return Ok(());
+    }
+    if bootstrap.senders_ca_file.is_none() || bootstrap.senders.is_empty() {
+        return Err(Fault::new("bootstrap.listen", "needs bootstrap.senders_ca_file and bootstrap.senders"));
+    }
+    if bootstrap.listen_certificate.is_none() && config.tls.certificate.is_none() {
+        return Err(Fault::new("bootstrap.listen", "needs bootstrap.listen_certificate or tls.certificate"));
     }
     Ok(())
 }

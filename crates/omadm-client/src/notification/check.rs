@@ -7,7 +7,7 @@ use omadm_codec::Leniency;
 use omadm_codec::dm2::notification::Received;
 use omadm_mo::{NodeRef, ServerId, Tree, Value};
 
-use super::{Ignored, NotificationConfig, Wake, limits};
+use super::{Ignored, MAX_NOTIFICATION, NotificationConfig, Wake, limits};
 use crate::device::Device;
 use crate::persistence::{Batch, Entries};
 
@@ -27,7 +27,7 @@ impl Device {
     /// Checks Package#0, and remembers its number, durably.
     pub(super) fn notified(&mut self, package: &[u8], config: &NotificationConfig) -> Result<Wake, Ignored> {
         let mut leniency = if self.config.strict { Leniency::strict() } else { Leniency::lenient() };
-        let received = Received::decode(package, &limits(), &mut leniency)?;
+        let received = Received::decode(package, &limits(MAX_NOTIFICATION), &mut leniency)?;
         let server = sender(&self.tree, &received, config)?;
         self.check_time(received.notification.timestamp, config)?;
         if let Some(id) = received.notification.id {

@@ -15,13 +15,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use omadm_codec::dm2::cloud;
-use omadm_codec::sms::{Bounds, Reassembly, Tpdu};
-use omadm_codec::wsp::{PUSH_PORT, Push};
+use omadm_codec::media_type::MediaType;
+pub use omadm_codec::sms::Bounds;
+use omadm_codec::sms::{Reassembly, Tpdu};
+use omadm_codec::wsp::{MAX_PUSH, PUSH_PORT, Push};
 use omadm_codec::{DecodeError, Leniency, Limits, Problem};
 use omadm_mo::{ServerId, Time};
 use omadm_session::dm2::client::Trigger;
 use tokio::net::UdpSocket;
 
+use crate::bootstrap::{Origin, Received};
 use crate::client::Client;
 use crate::device::Device;
 use crate::error::{ClientError, PersistError};
@@ -33,8 +36,10 @@ pub use connection::{Choice, choose};
 use flood::Floods;
 pub use omadm_codec::dm2::notification::{Connection, Preference};
 
-/// Longest push in octets; a notification with a server identifier of 255 octets has some 400.
-const MAX_PUSH: usize = 1_024;
+/// Longest notification in octets; one with a server identifier of 255 octets has some 400.
+const MAX_NOTIFICATION: usize = 1_024;
+/// By whom a pushed bootstrap is said to be: nobody knows until its protection is off.
+const PUSHED_BY: &str = "a WAP push";
 
 /// Settings of notifications.
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ pub struct NotificationConfig {
     pub per_source: u32,
     /// Most datagrams in ten seconds. Default 200.
     pub in_all: u32,
+    /// What is kept of short messages of several parts.
+    pub parts: Bounds,
 }
 
 impl Default for NotificationConfig {
@@ -63,6 +70,7 @@ impl Default for NotificationConfig {
             remembered: 64,
             per_source: 20,
             in_all: 200,
+            parts: Bounds::default(),
         }
     }
 }
@@ -80,6 +88,15 @@ pub struct Wake {
     pub connections: Preference,
 }
 
+/// What a push brings.
+#[derive(Clone, Debug)]
+pub enum Pushed {
+    /// A server asks for a session.
+    Wake(Wake),
+    /// A bootstrap, for [`Client::install_received`]: the push protects nothing, so it has to be protected itself (`DM 2.0 §9.3.1.3`).
+    Bootstrap(Received),
+}
+
 /// Why a notification is ignored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -90,6 +107,12 @@ pub enum Ignored {
     /// The push is for another application.
     #[error("the push is not for device management")]
     NotForDm,
+    /// The bootstrap in it is not installed.
+    #[error("the bootstrap in it is not installed: {0}")]
+    NotInstalled(Box<ClientError>),
+    /// The bootstrap in it is not protected, so that anybody can have made it.
+    #[error("the bootstrap in it is not protected")]
+    Unprotected,
     /// The short message is not for the port of pushes.
     #[error("the short message is not for port {PUSH_PORT}")]
     Port,
@@ -146,7 +169,8 @@ impl Notifications {
     #[must_use]
     pub fn new(config: NotificationConfig) -> Self {
         let floods = Floods::new(config.per_source, config.in_all);
-        Self { config, socket: None, floods, parts: Reassembly::new(Bounds::default()), ignored: None }
+        let parts = Reassembly::new(config.parts);
+        Self { config, socket: None, floods, parts, ignored: None }
     }
 
     /// Listens for connectionless WAP push over UDP, which is port 2948 unless it is a test (`DM 2.0 §E.1`). Gives the address.
@@ -164,11 +188,12 @@ impl Notifications {
     /// dropped.
     pub async fn datagram(&mut self) -> Vec<u8> {
         let Some(socket) = &self.socket else { return std::future::pending().await };
-        let mut buffer = [0; MAX_PUSH + 1];
+        let mut buffer = vec![0; MAX_PUSH + 1];
         loop {
             match socket.recv_from(&mut buffer).await {
                 Ok((length, source)) if self.floods.allows(source.ip(), Instant::now()) => {
-                    return buffer.get(..length).unwrap_or_default().to_vec();
+                    buffer.truncate(length);
+                    return buffer;
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -183,20 +208,28 @@ impl Notifications {
     ///
     /// # Errors
     /// Why it is ignored.
-    pub fn push(&self, device: &mut Device, octets: &[u8]) -> Result<Wake, Ignored> {
-        let push = Push::decode(octets, &limits())?;
+    pub fn push(&self, device: &mut Device, octets: &[u8]) -> Result<Pushed, Ignored> {
+        let push = Push::decode(octets, &limits(MAX_PUSH))?;
+        if let Some(content_type) = push.bootstrap_type() {
+            // All but those is refused when it is opened; this is to be refused before anybody is bothered with it.
+            if !MediaType::parse(&content_type).is_ok_and(|media| media.parameter("sec").is_some()) {
+                return Err(Ignored::Unprotected);
+            }
+            let origin = Origin::Pushed { by: PUSHED_BY.to_owned(), secured: false };
+            return Ok(Pushed::Bootstrap(Received { origin, content_type, body: push.body.to_vec().into() }));
+        }
         if !push.is_dm_notification() {
             return Err(Ignored::NotForDm);
         }
-        self.notification(device, push.body)
+        self.notification(device, push.body).map(Pushed::Wake)
     }
 
     /// Takes a short message: SMS-DELIVER of 8-bit data. `None` when parts of the push are still missing.
     ///
     /// # Errors
     /// Why it is ignored.
-    pub fn short_message(&mut self, device: &mut Device, tpdu: &[u8]) -> Result<Option<Wake>, Ignored> {
-        let Tpdu::Deliver(message) = Tpdu::decode(tpdu, &limits())? else {
+    pub fn short_message(&mut self, device: &mut Device, tpdu: &[u8]) -> Result<Option<Pushed>, Ignored> {
+        let Tpdu::Deliver(message) = Tpdu::decode(tpdu, &limits(MAX_NOTIFICATION))? else {
             let problem = Problem::Schema("not SMS-DELIVER".into());
             return Err(DecodeError { at: 0, field: "TP-MTI", problem }.into());
         };
@@ -215,7 +248,8 @@ impl Notifications {
     /// # Errors
     /// Why it is ignored.
     pub fn cloud_message(&self, device: &mut Device, data: &[u8]) -> Result<Wake, Ignored> {
-        let octets = cloud::notification(data, cloud::KEY, &limits(), &mut Leniency::lenient())?;
+        let bounds = limits(MAX_NOTIFICATION);
+        let octets = cloud::notification(data, cloud::KEY, &bounds, &mut Leniency::lenient())?;
         self.notification(device, &octets)
     }
 
@@ -246,9 +280,9 @@ impl fmt::Debug for Notifications {
     }
 }
 
-/// Bounds of what a push may be.
-fn limits() -> Limits {
-    Limits { bytes: MAX_PUSH, items: 64, ..Limits::default() }
+/// Bounds of what may come.
+fn limits(bytes: usize) -> Limits {
+    Limits { bytes, items: 64, ..Limits::default() }
 }
 
 impl<T: Transport> Client<T> {

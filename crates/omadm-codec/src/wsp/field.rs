@@ -275,6 +275,17 @@ impl Media {
         Self { name: MediaName::Code(code), parameters: Vec::new() }
     }
 
+    /// A media type by its name, with parameters that have no codes; name and value stand there as texts.
+    #[must_use]
+    pub fn text(name: Token, parameters: &[(Token, Token)]) -> Self {
+        let mut octets = Vec::new();
+        for word in parameters.iter().flat_map(|(name, value)| [name, value]) {
+            octets.extend(word.0.bytes());
+            octets.push(0);
+        }
+        Self { name: MediaName::Text(Text(name.0)), parameters: octets }
+    }
+
     /// Whether it is this code, or this name in any letter case.
     #[must_use]
     pub fn is(&self, code: u32, name: &str) -> bool {
@@ -282,6 +293,22 @@ impl Media {
             MediaName::Code(found) => *found == code,
             MediaName::Text(found) => found.0.eq_ignore_ascii_case(name),
         }
+    }
+
+    /// The media type as HTTP writes it. `None` if it is a code, or a parameter has another form than that of [`Media::text`].
+    #[must_use]
+    pub fn as_http(&self) -> Option<String> {
+        let MediaName::Text(name) = &self.name else { return None };
+        let Some(parameters) = self.parameters.strip_suffix(&[0]) else {
+            return self.parameters.is_empty().then(|| name.0.clone());
+        };
+        let words = parameters.split(|octet| *octet == 0).map(|word| std::str::from_utf8(word).ok());
+        let words: Vec<Token> = words.map(|word| word.and_then(Token::new)).collect::<Option<_>>()?;
+        let pairs = words.chunks(2).map(|pair| match pair {
+            [name, value] => Some(format!(";{}={}", name.0, value.0)),
+            _ => None,
+        });
+        Some(name.0.clone() + &pairs.collect::<Option<String>>()?)
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {

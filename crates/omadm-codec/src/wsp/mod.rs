@@ -6,6 +6,7 @@
 
 mod field;
 
+use crate::media_type::DMMO_JSON;
 use crate::reader::Reader;
 use crate::{DecodeError, Limits, Problem};
 pub use field::{Header, HeaderName, Media, MediaName, ShortInteger, Text, Token, Value};
@@ -20,6 +21,8 @@ pub const NOTIFICATION_TYPE: &str = "application/vnd.syncml.dm.notification";
 pub const DM_APPLICATION_CODE: u32 = 0x07;
 /// The same as text.
 pub const DM_APPLICATION: &str = "x-wap-application:syncml.dm";
+/// Most octets of a push that a device takes [choice]: a bootstrap with certificates fits in.
+pub const MAX_PUSH: usize = 16 << 10;
 /// Most octets before the notification in a push PDU (`DM 2.0 §E.1`).
 pub const MAX_PUSH_HEADER: usize = 48;
 
@@ -65,6 +68,21 @@ impl<'a> Push<'a> {
             length if length > MAX_PUSH_HEADER => Err(HeaderTooLong { length }),
             _ => Ok(push),
         }
+    }
+
+    /// The push of a bootstrap of this media type for the DM application (`DM 2.0 §8.4, §9.3.1.3`). The standard leaves the headers
+    /// open; they are those of a notification but for the content type.
+    #[must_use]
+    pub fn dm_bootstrap(transaction: u8, media: Media, bootstrap: &'a [u8]) -> Self {
+        let headers = vec![Header::application(DM_APPLICATION_CODE)];
+        Self { transaction, media, headers, body: bootstrap }
+    }
+
+    /// The content type as HTTP writes it, if it is a bootstrap for the DM application.
+    #[must_use]
+    pub fn bootstrap_type(&self) -> Option<String> {
+        let is_bootstrap = matches!(&self.media.name, MediaName::Text(name) if name.as_str().eq_ignore_ascii_case(DMMO_JSON));
+        if is_bootstrap && self.is_for_dm() { self.media.as_http() } else { None }
     }
 
     /// Appends the PDU.

@@ -290,6 +290,30 @@ fn headers() -> impl Strategy<Value = Header> {
     (name, values()).prop_map(|(name, value)| Header { name, value })
 }
 
+#[test]
+fn a_media_type_with_parameters_as_texts_is_that_of_http() {
+    let token = |text: &str| Token::new(text).unwrap();
+    let media = |parameters: &[u8]| {
+        let name = wsp::MediaName::Text(Text::new("application/dmmo+json").unwrap());
+        wsp::Media { name, parameters: parameters.to_vec() }
+    };
+    let written = wsp::Media::text(token("application/dmmo+json"), &[(token("SEC"), token("3GPP_GBA"))]);
+    assert_eq!(written, media(b"SEC\x003GPP_GBA\0"));
+    assert_eq!(written.as_http().as_deref(), Some("application/dmmo+json;SEC=3GPP_GBA"));
+    assert_eq!(media(b"").as_http().as_deref(), Some("application/dmmo+json"));
+    let other_forms: [&[u8]; 6] = [b"\x81\xea", b"SEC", b"SEC\0", b"SEC\0a\0b\0", b"\0", b"SEC\0a b\0"];
+    for parameters in other_forms {
+        assert_eq!(media(parameters).as_http(), None, "{parameters:?}");
+    }
+    assert_eq!(wsp::Media::code(7).as_http(), None);
+    let body = [1, 2, 3];
+    let push = Push::dm_bootstrap(9, written.clone(), &body);
+    assert_eq!(Push::decode(&pdu(&push), &Limits::default()), Ok(push.clone()));
+    assert_eq!(push.bootstrap_type().as_deref(), Some("application/dmmo+json;SEC=3GPP_GBA"));
+    assert_eq!(Push { headers: Vec::new(), ..push }.bootstrap_type(), None, "it is for nobody");
+    assert_eq!(Push::dm_notification(9, &[], &body).unwrap().bootstrap_type(), None);
+}
+
 fn media() -> impl Strategy<Value = wsp::Media> {
     let name = prop_oneof![
         any::<u32>().prop_map(wsp::MediaName::Code),

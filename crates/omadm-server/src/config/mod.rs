@@ -210,7 +210,7 @@ pub struct DdfSection {
 }
 
 /// `[bootstrap]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BootstrapSection {
     /// MOIDs that bootstraps ask for which devices fetch at `/bootstrap`, `*` for all; those of operators, too, if they name none. 1000
@@ -219,6 +219,14 @@ pub struct BootstrapSection {
     /// PEM file with trust anchors for devices that bootstraps are sent to, beside those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// How long a device may take until it has answered a bootstrap that is sent to it, one second or more. Default 30 s.
+    pub send_timeout: Span,
+}
+
+impl Default for BootstrapSection {
+    fn default() -> Self {
+        Self { moids: Vec::new(), ca_file: None, send_timeout: Span::secs(30) }
+    }
 }
 
 impl BootstrapSection {

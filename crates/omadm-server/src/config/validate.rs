@@ -36,7 +36,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     }
     security(config)?;
     notifier(config)?;
-    let spans: [(&'static str, Span); 13] = [
+    let spans: [(&'static str, Span); 14] = [
         ("device.idle_timeout", config.device.idle_timeout),
         ("device.header_timeout", config.device.header_timeout),
         ("device.body_timeout", config.device.body_timeout),
@@ -45,6 +45,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         ("dm1.session_timeout", config.dm1.session_timeout),
         ("auth.nonce_lifetime", config.auth.nonce_lifetime),
         ("auth.max_delay", config.auth.max_delay),
+        ("bootstrap.send_timeout", config.bootstrap.send_timeout),
         ("operator.body_timeout", config.operator.body_timeout),
         ("queue.default_expiry", config.queue.default_expiry),
         ("notifier.retry_after", config.notifier.retry_after),

@@ -168,11 +168,40 @@ impl Notifier {
         if let (PushAddress::Cloud(registration), Some(cloud)) = (to, &self.cloud) {
             return cloud.send(&self.http, registration, notification).await;
         }
-        let transaction = self.transaction.fetch_add(1, Ordering::Relaxed);
-        let push = wsp::Push::dm_notification(transaction, &[], notification)
+        let push = wsp::Push::dm_notification(self.next_transaction(), &[], notification)
             .map_err(|error| Failed::with(error.to_string()))?;
+        self.carry(to, &push).await
+    }
+
+    /// Pushes a bootstrap that is protected by itself.
+    ///
+    /// # Errors
+    /// A sentence that says why it was not handed over.
+    pub async fn push_bootstrap(
+        &self,
+        to: &PushAddress,
+        media: wsp::Media,
+        bootstrap: &[u8],
+    ) -> Result<(), String> {
+        self.supports(to)?;
+        let push = wsp::Push::dm_bootstrap(self.next_transaction(), media, bootstrap);
+        self.carry(to, &push).await.map(drop).map_err(|failed| failed.reason)
+    }
+
+    fn next_transaction(&self) -> u8 {
+        self.transaction.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn carry(&self, to: &PushAddress, push: &wsp::Push<'_>) -> Result<String, Failed> {
         let mut octets = Vec::new();
         push.encode(&mut octets);
+        if octets.len() > wsp::MAX_PUSH {
+            let length = octets.len();
+            return Err(Failed::with(format!(
+                "{length} octets are more than a push has ({})",
+                wsp::MAX_PUSH
+            )));
+        }
         match (to, &self.sms) {
             (PushAddress::Udp { host, port }, _) => udp::send(host, *port, &octets).await,
             (PushAddress::Sms(number), Some(sms)) => sms.send(&self.http, number, &octets).await,

@@ -8,8 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use omadm_auth::Secret;
-use omadm_auth::gba::{self, NafKey};
-use omadm_codec::media_type::DMMO_JSON;
+use omadm_auth::gba::NafKey;
 use omadm_store::NewEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,7 +19,7 @@ use super::known_device;
 use super::problem::{Body, Path, Problem};
 use super::tokens::Operator;
 use super::views::Device;
-use crate::bootstrap::{self, Holder};
+use crate::bootstrap::{self, Holder, NO_CERTIFICATE, Outgoing, Target as Way, UNPROTECTED};
 use crate::clock;
 use crate::config::BootstrapSection;
 use crate::context::Context;
@@ -36,8 +35,8 @@ pub struct NewBootstrap {
     moids: Option<Vec<String>>,
     /// Name of the server for the device's user. Default: the configured one.
     name: Option<String>,
-    /// Where the device takes bootstraps, an https URL: it is sent there (HTTPS POST, both sides with their certificates), and is not in
-    /// the answer.
+    /// Where the device takes bootstraps: it is sent there, and is not in the answer. An https URL (HTTPS POST, both sides with their
+    /// certificates), or, with `gba`, a push address such as `udp:HOST:PORT` or `sms:NUMBER`.
     to: Option<String>,
     /// Keys of GBA Push to protect what is sent with, for devices in networks that have it.
     gba: Option<Gba>,
@@ -109,25 +108,21 @@ pub async fn create(
     operator: axum::Extension<Operator>,
     Body(new): Body<NewBootstrap>,
 ) -> Result<(StatusCode, Json<Bootstrap>), Problem> {
-    let to = new.to.as_deref().map(bootstrap::target).transpose().map_err(Problem::bad)?;
-    if to.is_none() && new.gba.is_some() {
-        return Err(Problem::bad("gba is for bootstraps that are sent; say to where"));
-    }
+    let to = new.to.as_deref().map(str::parse::<Way>).transpose().map_err(Problem::bad)?;
+    check_way(&context, to.as_ref(), new.gba.is_some())?;
     let prepared = [new.device.prepare(&context)?];
     let [one] = &prepared;
     let terms = Terms::new(&context, new.moids, new.name)?;
     let made = terms.bootstrap(&context, one)?;
-    let (content_type, sent) = match &new.gba {
-        Some(gba) => (format!("{DMMO_JSON}; SEC={}", gba::SEC), gba.protect(&made)?),
-        None => (DMMO_JSON.to_owned(), made.clone()),
+    let outgoing = match &new.gba {
+        Some(gba) => Outgoing { body: gba.protect(&made)?, protected: true },
+        None => Outgoing { body: made.clone(), protected: false },
     };
-    let own = to.as_ref().map(|_| context.identity.as_ref().ok_or_else(no_certificate)).transpose()?;
     enrol_all(&context, &prepared, &operator).await?;
     let device = &one.enrolment.device;
-    let bootstrap = match (to, own) {
-        (Some(to), Some(own)) => {
-            let ca_file = context.config.bootstrap.ca_file.as_deref();
-            let outcome = bootstrap::send(&to, ca_file, own, &content_type, &sent).await;
+    let bootstrap = match to {
+        Some(to) => {
+            let outcome = bootstrap::send(&context, &to, &outgoing).await;
             let (what, reason) = match &outcome {
                 Ok(()) => ("bootstrap sent", None),
                 Err(reason) => ("bootstrap not sent", Some(reason)),
@@ -139,18 +134,25 @@ pub async fn create(
             outcome.map_err(|reason| not_sent(device.as_str(), &to, &reason))?;
             None
         }
-        _ => Some(as_json(&made)?),
+        None => Some(as_json(&made)?),
     };
     let device = Device::full(known_device(&context, device.as_str()).await?, None);
     let made = Bootstrap { device, bootstrap, ca_pem: context.authority.clone() };
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-fn no_certificate() -> Problem {
-    Problem::conflict("this server has no certificate to show to a device, since device.plain_http is on")
+/// Whether a bootstrap can go that way.
+fn check_way(context: &Context, to: Option<&Way>, protected: bool) -> Result<(), Problem> {
+    match to {
+        None if protected => Err(Problem::bad("gba is for bootstraps that are sent; say to where")),
+        Some(Way::Tls(_)) if context.identity.is_none() => Err(Problem::conflict(NO_CERTIFICATE)),
+        Some(Way::Push(_)) if !protected => Err(Problem::bad(UNPROTECTED)),
+        Some(Way::Push(address)) => context.notifier.supports(address).map_err(Problem::conflict),
+        Some(Way::Tls(_)) | None => Ok(()),
+    }
 }
 
-fn not_sent(device: &str, to: &http::Uri, reason: &str) -> Problem {
+fn not_sent(device: &str, to: &Way, reason: &str) -> Problem {
     let detail = format!(
         "the bootstrap was not taken at {to}: {reason}. {device} is enrolled; to try again, send the bootstrap anew with replace"
     );
@@ -211,7 +213,6 @@ pub async fn create_batch(
     Ok((StatusCode::CREATED, Json(Bootstraps { items, ca_pem: context.authority.clone() })))
 }
 
-/// What a bootstrap says of the server.
 /// Takes back the bootstrap of a device, whichever way the device got it: its credentials stop working at once, and so do its
 /// certificates. What was asked of it and what is known of it stay, for a new bootstrap.
 #[utoipa::path(delete, path = "/bootstrap/{id}", params(("id" = String, Path)), tag = "bootstrap",
@@ -231,6 +232,7 @@ pub async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What a bootstrap says of the server.
 struct Terms {
     moids: Vec<String>,
     name: String,
