@@ -217,6 +217,15 @@ async fn enrol(api: &Api, output: Format, add: &Add) -> Result<(), Failure> {
     ] {
         screen::line(&format!("{name:<18} {}", screen::clean(&text(member))))?;
     }
+    let servers = answer.get("dm1").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for server in servers {
+        let text = |name: &str| screen::clean(server.get(name).and_then(Value::as_str).unwrap_or_default());
+        let (id, uri, secret) = (text("server_id"), text("server_uri"), text("server_secret"));
+        screen::line(&format!(
+            "{:<18} {uri}, server identifier {id}, secret of the server {secret}",
+            "For DM 1.x"
+        ))?;
+    }
     Ok(())
 }
 

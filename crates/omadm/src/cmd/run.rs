@@ -15,6 +15,9 @@ use crate::cmd::{command, device};
 use crate::failure::Failure;
 use crate::screen::{self, Format};
 
+mod ask;
+use ask::Ask;
+
 /// Longest time that the server holds one request, in seconds.
 const LONG_POLL: u64 = 60;
 /// Largest file that is sent as a value, in octets.
@@ -46,7 +49,7 @@ pub struct Run {
 enum Verb {
     /// Read a node with all that is below it.
     Get {
-        /// ClientURI such as urn:oma:mo:oma-dm-devinfo:1.2//DevID.
+        /// ClientURI such as urn:oma:mo:oma-dm-devinfo:1.2//DevID; for devices of DM 1.x also a path such as ./DevInfo/DevId.
         address: String,
     },
     /// Write a node.
@@ -98,9 +101,11 @@ enum Verb {
         /// ClientURI of the node to store it at; MO data names its own place.
         address: Option<String>,
     },
-    /// Send a protocol command as it is, such as `raw GET urn:oma:mo:oma-dm-devinfo:1.2//`.
+    Ask(Ask),
+    /// Send a protocol command as it is, such as `raw GET urn:oma:mo:oma-dm-devinfo:1.2//`, or, to a device of DM 1.x,
+    /// `raw '<Get><Item><Target><LocURI>./DevInfo</LocURI></Target></Item></Get>'`.
     Raw {
-        /// Name of the command, then its parameters.
+        /// Name of the command, then its parameters; or the command in XML.
         #[arg(required = true)]
         words: Vec<String>,
     },
@@ -267,7 +272,13 @@ impl Verb {
                 members.extend(address.as_deref().map(|address| ("address", address.into())));
                 members
             }
-            Self::Raw { words } => vec![("verb", "raw".into()), ("words", words.clone().into())],
+            Self::Ask(ask) => ask.to_json(),
+            Self::Raw { words } => match words.as_slice() {
+                [xml] if xml.trim_start().starts_with('<') => {
+                    vec![("verb", "raw".into()), ("xml", xml.as_str().into())]
+                }
+                words => vec![("verb", "raw".into()), ("words", words.to_vec().into())],
+            },
         };
         Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
