@@ -45,12 +45,19 @@ impl Answer {
     }
 }
 
+/// Addresses of an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct About {
+    pub(super) target: Option<String>,
+    pub(super) source: Option<String>,
+}
+
 /// The answers to one command: to it as a whole, or to each of its items.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Answered {
     pub(super) command: CommandRef,
-    /// Target and source of the item, where the answer is to an item.
-    pub(super) answers: Vec<(Option<(Option<String>, Option<String>)>, Answer)>,
+    /// Each with the item that it is about, if it is about one.
+    pub(super) answers: Vec<(Option<About>, Answer)>,
 }
 
 impl Answered {
@@ -60,7 +67,9 @@ impl Answered {
 
     /// Answers in the order of the items.
     pub(super) fn items(command: CommandRef, requests: &[Request], answers: Vec<Answer>) -> Self {
-        let about = requests.iter().map(|request| Some((request.target.clone(), request.source.clone())));
+        let about = requests
+            .iter()
+            .map(|request| Some(About { target: request.target.clone(), source: request.source.clone() }));
         Self { command, answers: about.zip(answers).collect() }
     }
 
@@ -92,7 +101,7 @@ impl Answered {
             return first.map(|code| Status { items, ..status(code) }).into_iter().collect();
         }
         let each = answers.into_iter().map(|(about, answer)| {
-            let (target, source) = about.unwrap_or_default();
+            let About { target, source } = about.unwrap_or_default();
             Status {
                 target_refs: target.into_iter().map(Cow::Owned).collect(),
                 source_refs: source.into_iter().map(Cow::Owned).collect(),

@@ -62,13 +62,16 @@ impl Fault {
     pub(super) fn status(&self) -> u16 {
         match self {
             Self::Tree(error) => error.status(),
-            Self::NoId | Self::RepeatedId(_) | Self::Empty | Self::NoAddress(_) | Self::MisplacedChunk => {
-                code::BAD_REQUEST
-            }
+            Self::NoId
+            | Self::RepeatedId(_)
+            | Self::Empty
+            | Self::NoAddress(_)
+            | Self::MisplacedChunk
+            | Self::Tnds(_) => code::BAD_REQUEST,
             Self::UnknownCommand(_) => code::NOT_IMPLEMENTED,
             Self::NotForDevices(_) => code::NOT_ALLOWED,
             Self::UnknownFormat(_) => code::UNSUPPORTED_TYPE,
-            Self::Tnds(_) | Self::Misplaced(_) | Self::NoBase64 | Self::Argument(_) => code::COMMAND_FAILED,
+            Self::Misplaced(_) | Self::NoBase64 | Self::Argument(_) => code::COMMAND_FAILED,
             Self::UnknownAlert(_) | Self::NoUser => code::UNSUPPORTED_FEATURE,
             Self::IncompleteAlert(_) => code::INCOMPLETE,
             Self::TooManyChoices { .. } | Self::NotDisplayable => code::NOT_DISPLAYABLE,

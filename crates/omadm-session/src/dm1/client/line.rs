@@ -23,6 +23,10 @@ pub(super) struct Line {
     pub(super) said: u32,
     /// `MsgID` of the server's message that was answered last.
     pub(super) heard: Option<u64>,
+    /// The package of the device goes on in its next message.
+    pub(super) midway: bool,
+    /// The server's package is complete, so that of the device may be.
+    pub(super) answerable: bool,
     /// The server accepted the header of a message.
     pub(super) accepted: bool,
     max_message: Option<u64>,
@@ -41,6 +45,8 @@ impl Line {
             uri: uri.to_owned(),
             said: 0,
             heard: None,
+            midway: false,
+            answerable: true,
             accepted: false,
             max_message: None,
             max_object: None,
@@ -58,6 +64,14 @@ impl Line {
 
     pub(super) fn dialect(&self) -> Dialect {
         Dialect { version: self.version, form: self.form }
+    }
+
+    /// Takes in whether a message of the server has Final. One that only asks for the rest of the device's package has none, and
+    /// is no part of a package of the server.
+    pub(super) fn hear_final(&mut self, is_final: bool) {
+        if !self.midway {
+            self.answerable = is_final;
+        }
     }
 
     /// Takes the sizes that a message of the server names; they hold until the next ones.

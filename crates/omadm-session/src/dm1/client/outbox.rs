@@ -9,7 +9,10 @@ use super::config::AlertId;
 use super::content::size;
 
 /// Least octets of data in a chunk, also where the limit of the server leaves less.
-const LEAST_CHUNK: usize = 256;
+const LEAST_CHUNK: usize = 32;
+
+/// `CmdID` up to which a message holds no more than any other has to: two statuses.
+const FEW: u32 = 3;
 
 /// What waits to be sent: Statuses first, in their order, then the rest.
 #[derive(Debug, Default)]
@@ -101,6 +104,7 @@ impl Outbox {
             }
             *next_id += 1;
         }
+        let begun = *next_id;
         while let Some(mut entry) = self.rest.pop_front() {
             if self.in_chunks {
                 self.chunk(entry, encoder, next_id, room, &mut filled);
@@ -139,27 +143,24 @@ impl Outbox {
             self.in_chunks = false;
             return entry.sent(next_id, filled);
         }
-        let Some(item) = entry.item() else { return };
-        let base64 = item.meta.format.as_deref() == Some("b64");
-        let Some(whole) = item.data.take() else { return };
-        item.data = Some(empty(&whole));
-        item.more = true;
+        let Some(whole) = entry.put(Data::Text(Cow::Borrowed("")), true) else { return };
+        entry.put(empty(&whole), true);
         let place = encoder.place();
         encoder.push(&entry.command);
         let left = room.message.saturating_sub(encoder.length(false));
         encoder.rewind(place);
-        let length = room.form.fitting(&whole, left).max(LEAST_CHUNK);
-        let (chunk, rest) = cut(&whole, length, base64);
-        if let Some(item) = entry.item() {
-            item.data = Some(chunk);
+        let length = room.form.fitting(&whole, left);
+        if length < LEAST_CHUNK && *next_id > FEW {
+            // The next message has more room.
+            entry.put(whole, false);
+            return self.rest.push_front(entry);
         }
+        let (chunk, rest) = cut(&whole, length.max(LEAST_CHUNK), entry.is_base64());
+        entry.put(chunk, true);
         encoder.push(&entry.command);
         *next_id += 1;
-        if let Some(item) = entry.item() {
-            item.data = Some(rest);
-            item.more = false;
-            item.meta.size = None;
-        }
+        entry.put(rest, false);
+        entry.forget_size();
         self.rest.push_front(entry);
     }
 }
@@ -190,6 +191,24 @@ impl Entry {
         let Some(data) = &item.data else { return false };
         item.meta.size = u64::try_from(size(data)).ok();
         true
+    }
+
+    /// Puts other data into the one item, for what was there.
+    fn put(&mut self, data: Data<'static>, more: bool) -> Option<Data<'static>> {
+        let item = self.item()?;
+        item.more = more;
+        item.data.replace(data)
+    }
+
+    fn is_base64(&mut self) -> bool {
+        self.item().is_some_and(|item| item.meta.format.as_deref() == Some("b64"))
+    }
+
+    /// Only the first chunk says the size.
+    fn forget_size(&mut self) {
+        if let Some(item) = self.item() {
+            item.meta.size = None;
+        }
     }
 
     /// The item, if there is exactly one.

@@ -58,7 +58,8 @@ impl Session {
         }
         let evidence = Evidence { header: &header, hmac: reply.hmac.as_deref(), body: &reply.body };
         let proven = self.server.check(&evidence, &self.config, &mut leniency);
-        let answer = Answer::to(&header, is_final, proven);
+        self.line.hear_final(is_final);
+        let answer = Answer::to(&header, proven);
         let judged = self.judge(&commands, proven, &mut leniency);
         let verdict = match judged {
             Ok(verdict) => verdict,
@@ -79,7 +80,8 @@ impl Session {
             let refused = self.outbox.take_statuses();
             self.package_one(tree);
             self.outbox.answer(refused);
-            return self.send(fresh, answer.anew());
+            self.line.answerable = true;
+            return self.send(fresh, answer);
         }
         if !trusted {
             return self.send(fresh, answer);
@@ -236,7 +238,7 @@ impl Session {
         }
         steps.extend(plan.steps);
         self.note_tolerated(leniency);
-        let answer = if self.incoming.is_open() { answer.unfinished() } else { answer };
+        self.line.answerable &= !self.incoming.is_open();
         let cancelled = self.abort.is_some();
         self.run(tree, fresh, Working::new(answer, steps, cancelled));
     }
@@ -250,12 +252,12 @@ impl Session {
                 .alerts_sent
                 .iter()
                 .position(|(said, id, _)| message == Some(*said) && command == Some(*id));
-            let (Some(place), Some(code)) = (place, number(status)) else { continue };
+            let (Some(place), Some(status)) = (place, number(status)) else { continue };
             // Credentials are a matter of the header; the alert goes again with them.
-            if is_challenge(code) || code < 200 {
+            if is_challenge(status) || status < 200 || status == code::CHUNK_ACCEPTED {
                 continue;
             }
-            delivered.push((self.alerts_sent.remove(place).2, code));
+            delivered.push((self.alerts_sent.remove(place).2, status));
         }
         delivered.extend(self.undeliverable.drain(..).map(|id| (id, code::TOO_LARGE)));
         self.alerts.retain(|alert| !delivered.iter().any(|(id, _)| *id == alert.id));

@@ -20,8 +20,6 @@ const ACCEPT: &str = "application/vnd.syncml.dm+wbxml, application/vnd.syncml.dm
 pub(super) struct Answer {
     /// To the header of the server's message; none in the first message.
     header: Option<HeaderAnswer>,
-    /// The server's package is complete, so that of the device may be.
-    is_final: bool,
     /// The session is over after it: with Alert 1223, unless the server sent that.
     closing: Option<(Cause, String)>,
 }
@@ -38,7 +36,7 @@ struct HeaderAnswer {
 /// What comes after nonces are kept.
 #[derive(Debug)]
 pub(super) enum Next {
-    Send(Answer),
+    Send(Box<Answer>),
     End,
     Finish(Cause, String),
 }
@@ -46,10 +44,10 @@ pub(super) enum Next {
 impl Answer {
     /// To nothing: the first message.
     pub(super) fn none() -> Self {
-        Self { header: None, is_final: true, closing: None }
+        Self { header: None, closing: None }
     }
 
-    pub(super) fn to(header: &Header<'_>, is_final: bool, proven: Proven) -> Self {
+    pub(super) fn to(header: &Header<'_>, proven: Proven) -> Self {
         let header = HeaderAnswer {
             msg_ref: header.message_id.clone().into_owned(),
             target: header.target.uri.clone().into_owned(),
@@ -57,17 +55,7 @@ impl Answer {
             proven,
             challenge: None,
         };
-        Self { header: Some(header), is_final, closing: None }
-    }
-
-    /// The package begins anew, whatever the server's message was.
-    pub(super) fn anew(self) -> Self {
-        Self { is_final: true, ..self }
-    }
-
-    /// The server has more to send, whatever it says.
-    pub(super) fn unfinished(self) -> Self {
-        Self { is_final: false, ..self }
+        Self { header: Some(header), closing: None }
     }
 
     pub(super) fn closing(self, cause: Cause, reason: impl Into<String>) -> Self {
@@ -93,7 +81,7 @@ impl Session {
         if let Some(reason) = self.abort.clone() {
             return self.send(fresh, answer.closing(Cause::Host, reason));
         }
-        if self.outbox.is_empty() && answer.is_final {
+        if self.outbox.is_empty() && self.line.answerable {
             return self.keep_nonces(Next::End);
         }
         self.send(fresh, answer);
@@ -110,7 +98,7 @@ impl Session {
             self.nonces.server = challenge.next_nonce.as_deref().map(<[u8]>::to_vec);
             header.challenge = Some(challenge);
         }
-        self.keep_nonces(Next::Send(answer));
+        self.keep_nonces(Next::Send(Box::new(answer)));
     }
 
     fn keep_nonces(&mut self, next: Next) {
@@ -136,14 +124,14 @@ impl Session {
 
     fn go_on(&mut self, next: Next) {
         match next {
-            Next::Send(answer) => self.compose(answer),
+            Next::Send(answer) => self.compose(*answer),
             Next::End => self.end(),
             Next::Finish(cause, reason) => self.finish(cause, reason),
         }
     }
 
     fn compose(&mut self, answer: Answer) {
-        let Answer { header, is_final, closing } = answer;
+        let Answer { header, closing } = answer;
         self.line.said += 1;
         let form = self.line.dialect().form;
         let mut encoder = Encoder::new(&self.header(), form);
@@ -152,7 +140,7 @@ impl Session {
             encoder.push(&Command::Status(header.status(next_id)));
             next_id += 1;
         }
-        let last = match (&closing, is_final) {
+        let last = match (&closing, self.line.answerable) {
             (Some(_), _) => Some(plain_alert(AlertCode::SessionAbort)),
             (None, false) => Some(plain_alert(AlertCode::NextMessage)),
             (None, true) => None,
@@ -165,10 +153,11 @@ impl Session {
         self.undeliverable.extend(filled.too_large);
         // An unfinished package of ours asks for more by itself.
         let complete = closing.is_some() || self.outbox.is_empty();
+        self.line.midway = !complete;
         if let Some(last) = last.filter(|_| complete) {
             encoder.push(&numbered(last, next_id));
         }
-        let body = encoder.finish(closing.is_some() || (complete && is_final));
+        let body = encoder.finish(closing.is_some() || (complete && self.line.answerable));
         let post = Post {
             uri: self.line.uri.clone(),
             content_type: match form.encoding() {

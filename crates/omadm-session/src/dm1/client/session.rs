@@ -74,7 +74,7 @@ enum State {
     /// A step of the server's message waits for an effect.
     Working(EffectId, Box<Working>),
     /// Nonces are being kept; then this.
-    Keeping(EffectId, Box<send::Next>),
+    Keeping(EffectId, send::Next),
     /// Nothing more happens.
     Over,
 }
@@ -153,7 +153,7 @@ impl Session {
                 self.resume(tree, fresh, *working, result);
             }
             (Input::EffectDone { id, result }, State::Keeping(awaited, next)) if id == awaited => {
-                self.kept(*next, result);
+                self.kept(next, result);
             }
             (input, state) => {
                 self.state = state;
@@ -236,7 +236,7 @@ impl Session {
 
     pub(super) fn keep(&mut self, effect: Effect, next: send::Next) {
         let id = self.effect(effect);
-        self.state = State::Keeping(id, Box::new(next));
+        self.state = State::Keeping(id, next);
     }
 
     fn effect(&mut self, effect: Effect) -> EffectId {

@@ -54,7 +54,7 @@ impl Session {
                 }
             };
             match progress {
-                Progress::Done(done) => self.record(&mut working, sequence, done),
+                Progress::Done(done) => self.record(&mut working, sequence, *done),
                 Progress::Waiting(waiting) => {
                     let (effect, wait) = *waiting;
                     working.wait = Some((sequence, wait));
@@ -80,7 +80,7 @@ impl Session {
             self.with_context(tree, fresh, &mut working, |context| commands::resume(context, wait, result));
         match resumed {
             Progress::Done(done) => {
-                self.record(&mut working, sequence, done);
+                self.record(&mut working, sequence, *done);
                 self.run(tree, fresh, working);
             }
             Progress::Waiting(waiting) => {
@@ -113,7 +113,7 @@ impl Session {
         for (about, answer) in &answered.answers {
             self.note(Note::Answered {
                 command: answered.command.name.clone().into_owned(),
-                uri: about.as_ref().and_then(|(target, _)| target.clone()),
+                uri: about.as_ref().and_then(|about| about.target.clone()),
                 status: answer.status,
                 reason: answer.reason.clone(),
             });

@@ -69,7 +69,7 @@ impl From<Answered> for Done {
 /// Where a step stands.
 #[derive(Debug)]
 pub(super) enum Progress {
-    Done(Done),
+    Done(Box<Done>),
     Waiting(Box<(Effect, Wait)>),
 }
 
@@ -81,7 +81,7 @@ impl Progress {
 
 impl<T: Into<Done>> From<T> for Progress {
     fn from(done: T) -> Self {
-        Self::Done(done.into())
+        Self::Done(Box::new(done.into()))
     }
 }
 
