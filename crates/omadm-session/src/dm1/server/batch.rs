@@ -1,9 +1,9 @@
 //! Which commands go into the next message, and how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use omadm_codec::dm1::{
-    Command, Container, ContainerKind, Data, Encoder, Item, Meta, Operation, OperationKind,
+    Command, Container, ContainerKind, Data, Encoder, Form, Item, Meta, Operation, OperationKind,
 };
 
 use super::compile::{Ids, Speech, about, carried, command, get, name};
@@ -18,7 +18,10 @@ use crate::dm1::status::code;
 const DEVICE_INFO: [&str; 5] =
     ["./DevInfo/DevId", "./DevInfo/Man", "./DevInfo/Mod", "./DevInfo/DmV", "./DevInfo/Lang"];
 /// Least octets of an object that make a chunk worth its message.
-const LEAST_CHUNK: usize = 64;
+const LEAST_CHUNK: u64 = 64;
+
+/// Octets that such a chunk takes beside the command, with `Data`, `Size` and `MoreData`.
+const LEAST_PART: usize = 192;
 
 /// A command that is to be sent.
 pub(super) struct Candidate<'q> {
@@ -140,6 +143,7 @@ pub(super) struct Packed {
 pub(super) struct Packer<'p> {
     pub(super) config: &'p Config,
     pub(super) capabilities: &'p Capabilities,
+    pub(super) form: Form,
     pub(super) speech: Speech,
     pub(super) peer: Bounds,
     /// `MsgID` of the message.
@@ -148,25 +152,28 @@ pub(super) struct Packer<'p> {
     pub(super) limit: usize,
     pub(super) encoder: &'p mut Encoder,
     pub(super) ids: &'p mut Ids,
-    /// Nothing but the status of the header stands in the message.
-    pub(super) is_bare: bool,
+    /// Octets of a message with as little in it as there can be.
+    pub(super) least: usize,
 }
 
 impl Packer<'_> {
     /// Takes as many commands from the first on as belong together and fit.
     pub(super) fn pack(&mut self, candidates: Vec<Candidate<'_>>) -> Packed {
         let mut packed = Packed::default();
-        let mut rest = candidates.into_iter().peekable();
+        let mut rest = VecDeque::from(candidates);
+        // Each turn takes at least one away, as sent or as failed.
         while packed.flights.is_empty() && !packed.is_unfinished {
-            let Some(first) = rest.next() else { break };
+            let Some(first) = rest.pop_front() else { break };
             let mut group = vec![first];
-            while let Some(next) = rest.next_if(|next| self.may_follow(&group, next)) {
-                group.push(next);
+            while rest.front().is_some_and(|next| self.may_follow(&group, next)) {
+                group.extend(rest.pop_front());
             }
-            let left = self.put(group, &mut packed);
-            packed.open.extend(left.into_iter().filter(|left| !left.is_new).map(|left| left.progress));
+            for left in self.put(group, &mut packed).into_iter().rev() {
+                rest.push_front(left);
+            }
         }
-        packed.open.extend(rest.filter(|left| !left.is_new).map(|left| left.progress));
+        let left = rest.into_iter().filter(|left| !left.is_new);
+        packed.open.extend(left.map(|left| left.progress));
         packed
     }
 
@@ -198,7 +205,10 @@ impl Packer<'_> {
                 | Task::Raw { .. },
             ) => false,
         };
-        last_attempt || answered_first || (candidate.pending.is_some() && !candidate.is_new)
+        last_attempt
+            || answered_first
+            || candidate.progress.stage == Stage::Other
+            || candidate.progress.sent > 0
     }
 
     /// Puts commands into the message; gives back those that found no room.
@@ -230,7 +240,7 @@ impl Packer<'_> {
         };
         let too_large = self.beyond_object(&said);
         if !too_large && first.progress.sent == 0 && self.encoder.push_within(&said, self.limit) {
-            let flight = self.flight(first, &said, 0, None);
+            let flight = self.flight(first, numbers(&said));
             packed.sends.extend(first.progress.seq.filter(|_| first.is_new));
             packed.flights.push(flight);
             group.remove(0);
@@ -250,31 +260,18 @@ impl Packer<'_> {
         }
     }
 
-    fn flight(
-        &self,
-        candidate: &Candidate<'_>,
-        said: &Command<'_>,
-        start: u64,
-        chunk: Option<u64>,
-    ) -> Flight {
-        let (id, parts) = match said {
-            Command::Container(container) => (&container.id, container.commands.len()),
-            Command::Operation(operation) => (&operation.id, 0),
-            Command::Alert(alert) => (&alert.id, 0),
-            Command::Status(status) => (&status.id, 0),
-            Command::Results(results) => (&results.id, 0),
-            Command::Unknown(unknown) => (&unknown.id, 0),
-        };
+    /// A command that is out: its `CmdID`, and how many commands are in it.
+    fn flight(&self, candidate: &Candidate<'_>, (command, parts): (u32, u32)) -> Flight {
         let progress = &candidate.progress;
         Flight {
             seq: progress.seq,
             message: self.message,
-            command: id.parse().unwrap_or_default(),
-            parts: u32::try_from(parts).unwrap_or(u32::MAX),
+            command,
+            parts,
             stage: progress.stage,
             heard: Heard::default(),
-            start,
-            chunk,
+            start: 0,
+            chunk: None,
             walk: (progress.nodes.clone(), progress.ahead.clone()),
         }
     }
@@ -307,7 +304,7 @@ impl Packer<'_> {
             return;
         }
         for (candidate, said) in group.iter().zip(&inside) {
-            packed.flights.push(self.flight(candidate, said, 0, None));
+            packed.flights.push(self.flight(candidate, numbers(said)));
             packed.sends.extend(candidate.progress.seq.filter(|_| candidate.is_new));
         }
         packed.wrapper = Some(wrapper);
@@ -334,16 +331,16 @@ impl Packer<'_> {
         let (task, is_new) = (task_of(first), first.is_new);
         let content = task.and_then(single).filter(|_| !too_large && self.takes_chunks());
         if let Some((task, content)) = task.zip(content)
-            && let Some((said, start, chunk)) = self.chunk(task, &first.progress, content)
+            && let Some((id, start, chunk)) = self.chunk(task, &first.progress, content)
         {
-            packed.flights.push(self.flight(first, &said, start, chunk));
+            packed.flights.push(Flight { start, chunk, ..self.flight(first, (id, 0)) });
             packed.sends.extend(first.progress.seq.filter(|_| is_new));
             packed.is_unfinished = chunk.is_some();
             group.remove(0);
             return false;
         }
-        if !self.is_bare && !too_large {
-            // Statuses took the room. What is left may go into the next message.
+        if !too_large && self.would_fit(first, content.is_some()) {
+            // Statuses took the room. What is left goes into the next message.
             packed.is_unfinished = true;
             return false;
         }
@@ -355,40 +352,69 @@ impl Packer<'_> {
         true
     }
 
+    /// Whether a command, or a part of it if that can be, has room in a message with nothing else.
+    fn would_fit(&mut self, candidate: &Candidate<'_>, in_parts: bool) -> bool {
+        let (before, place) = (self.ids.clone(), self.encoder.place());
+        let length = self.encoder.length(true);
+        let Ok(mut said) = self.say(candidate) else { return false };
+        let mut least = self.least;
+        if let Command::Operation(Operation { items, .. }) = &mut said
+            && in_parts
+        {
+            items.iter_mut().for_each(|item| item.data = None);
+            least += LEAST_PART;
+        }
+        self.encoder.push(&said);
+        let cost = self.encoder.length(true) - length;
+        self.encoder.rewind(place);
+        *self.ids = before;
+        least + cost <= self.limit
+    }
+
     fn takes_chunks(&self) -> bool {
         self.capabilities.large_objects != Some(false) && !self.capabilities.windows
     }
 
-    /// Puts the next part of an object into the message: the command, where the part begins, and where it ends unless that is the end
-    /// of the object.
-    fn chunk<'q>(
+    /// Puts the next part of an object into the message: its `CmdID`, where the part begins, and where it ends unless that is the end of
+    /// the object.
+    fn chunk(
         &mut self,
-        task: &'q Task,
+        task: &Task,
         progress: &Progress,
-        content: &'q Content,
-    ) -> Option<(Command<'q>, u64, Option<u64>)> {
+        content: &Content,
+    ) -> Option<(u32, u64, Option<u64>)> {
         let (_, data) = carried(content, self.speech);
         let (data, start) = (data?, usize::try_from(progress.sent).ok()?);
-        let empty = self.encoder.length(false);
-        let mut room = self.limit.checked_sub(empty)?;
+        let total = length(&data);
+        let before = self.ids.clone();
+        let mut said = command(task, progress, self.speech, self.ids).ok()?;
+        let Command::Operation(Operation { id, items, .. }) = &mut said else { return None };
+        let (id, item) = (id.parse().ok()?, items.first_mut()?);
+        item.meta.size = (start == 0).then_some(total);
+        item.data = Some(part(&data, start, 0)?);
+        item.more = true;
+        let place = self.encoder.place();
+        self.encoder.push(&said);
+        let room = self.limit.saturating_sub(self.encoder.length(true));
+        self.encoder.rewind(place);
+        let rest = part(&data, start, usize::MAX)?;
+        let mut most = self.form.fitting(&rest, room);
         loop {
-            let before = self.ids.clone();
-            let mut said = command(task, progress, self.speech, self.ids).ok()?;
-            let (part, end) = part(&data, start, room)?;
-            let total = length(&data);
-            let is_last = u64::try_from(end).ok()? >= total;
+            let piece = part(&data, start, most)?;
+            let end = progress.sent + length(&piece);
+            let is_last = end >= total;
+            if length(&piece) < LEAST_CHUNK && !is_last {
+                *self.ids = before;
+                return None;
+            }
             let Command::Operation(Operation { items, .. }) = &mut said else { return None };
             let item = items.first_mut()?;
-            item.data = Some(part);
-            item.more = !is_last;
-            item.meta.size = (start == 0).then_some(total);
+            (item.data, item.more) = (Some(piece), !is_last);
             if self.encoder.push_within(&said, self.limit) {
-                let chunk = if is_last { None } else { u64::try_from(end).ok() };
-                return Some((said, progress.sent, chunk));
+                return Some((id, progress.sent, (!is_last).then_some(end)));
             }
-            *self.ids = before;
-            // Less by the octets around it, or by what has to be escaped.
-            room = room.checked_sub((room / 8).max(16)).filter(|room| *room >= LEAST_CHUNK)?;
+            // The last part of a document may be written in another way, which takes more.
+            most = most.saturating_sub(16);
         }
     }
 }
@@ -431,6 +457,19 @@ fn single(task: &Task) -> Option<&Content> {
     }
 }
 
+/// The `CmdID` of a command, and how many commands are in it.
+fn numbers(said: &Command<'_>) -> (u32, u32) {
+    let (id, parts) = match said {
+        Command::Container(container) => (&container.id, container.commands.len()),
+        Command::Operation(operation) => (&operation.id, 0),
+        Command::Alert(alert) => (&alert.id, 0),
+        Command::Status(status) => (&status.id, 0),
+        Command::Results(results) => (&results.id, 0),
+        Command::Unknown(unknown) => (&unknown.id, 0),
+    };
+    (id.parse().unwrap_or_default(), u32::try_from(parts).unwrap_or(u32::MAX))
+}
+
 fn sequence(id: u32, commands: Vec<Command<'_>>) -> Command<'_> {
     let (kind, id) = (ContainerKind::Sequence, id.to_string().into());
     Command::Container(Container { kind, id, meta: Meta::default(), commands })
@@ -444,9 +483,9 @@ fn length(data: &Data<'_>) -> u64 {
     u64::try_from(octets).unwrap_or(u64::MAX)
 }
 
-/// A part of data from an octet on, at most so long, and where it ends. Text is cut between characters, and after whole groups of four
-/// so that base64 can be read by itself.
-fn part<'d>(data: &Data<'d>, start: usize, most: usize) -> Option<(Data<'d>, usize)> {
+/// A part of data from an octet on, at most so long. Text is cut between characters, and after whole groups of four so that base64 can be
+/// read by itself.
+fn part<'d>(data: &'d Data<'_>, start: usize, most: usize) -> Option<Data<'d>> {
     match data {
         Data::Text(text) => {
             let rest = text.get(start..)?;
@@ -457,14 +496,11 @@ fn part<'d>(data: &Data<'d>, start: usize, most: usize) -> Option<(Data<'d>, usi
                     end -= 1;
                 }
             }
-            let part = rest.get(..end).filter(|part| !part.is_empty() || rest.is_empty())?;
-            Some((Data::Text(part.to_owned().into()), start + end))
+            rest.get(..end).map(|part| Data::Text(part.into()))
         }
         Data::Opaque(octets) => {
             let rest = octets.get(start..)?;
-            let end = rest.len().min(most);
-            let part = rest.get(..end).filter(|part| !part.is_empty() || rest.is_empty())?;
-            Some((Data::Opaque(part.to_vec().into()), start + end))
+            rest.get(..rest.len().min(most)).map(|part| Data::Opaque(part.into()))
         }
     }
 }

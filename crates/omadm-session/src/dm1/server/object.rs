@@ -45,40 +45,40 @@ impl Hearing<'_> {
             }
             None => None,
         };
-        match (open, object.item.more) {
-            (None, false) => Taken::Whole(whole(object)),
-            (None, true) => {
+        let mut open = match open {
+            None if !object.item.more => return Taken::Whole(whole(object)),
+            None => {
                 self.continued = true;
-                self.keep(begin(object))
+                begin(object)
             }
-            (Some(mut open), more) => {
-                if let Some(data) = &object.item.data
-                    && !append(&mut open.data, Carried::of(data))
-                {
-                    return Taken::Faulty(
-                        code::SIZE_MISMATCH,
-                        "its parts are text and octets by turns".into(),
-                    );
-                }
-                if more { self.keep(open) } else { complete(open, self.config.max_object) }
+            Some(open) => added(open, object),
+        };
+        self.check(&mut open);
+        match (&open.refused, object.item.more) {
+            (refused, true) => {
+                let answer = refused.clone();
+                self.state.incoming = Some(open);
+                answer.map_or(Taken::Buffered, |(code, reason)| Taken::Faulty(code, reason))
             }
+            (Some((code, reason)), false) => Taken::Faulty(*code, reason.clone()),
+            (None, false) => complete(open),
         }
     }
 
-    /// Keeps what came, unless it is too much.
-    fn keep(&mut self, open: Incomplete) -> Taken {
-        let most = self.config.max_object;
-        if open.size.unwrap_or_default() > most || length(&open.data) > open.size.unwrap_or(most).min(most) {
-            let reason = format!("it is larger than it said, or than {most} octets");
-            return Taken::Faulty(code::TOO_LARGE, reason);
+    /// Refuses what is too much.
+    fn check(&mut self, open: &mut Incomplete) {
+        let (most, came) = (self.config.max_object, length(&open.data));
+        if open.refused.is_none() && open.size.unwrap_or(came).max(came) > most {
+            open.refused = Some((code::TOO_LARGE, format!("it is larger than {most} octets")));
         }
-        self.state.incoming = Some(open);
-        Taken::Buffered
+        if open.refused.is_some() {
+            open.data = Carried::Text(String::new());
+        }
     }
 
     /// Gives up the object that is open: another came before its end.
     pub(super) fn break_off(&mut self) {
-        if let Some(open) = self.state.incoming.take() {
+        if let Some(open) = self.state.incoming.take().filter(|open| open.refused.is_none()) {
             let about = open.source.as_deref().or(open.target.as_deref()).unwrap_or_default();
             self.notes.push(format!("an object of {} {about} broke off", open.command));
             self.said.broken.push((open.source, open.target));
@@ -113,17 +113,26 @@ fn begin(object: &Object<'_>) -> Incomplete {
         media_type,
         size: object.item.meta.size.or(object.meta.size),
         data: data.unwrap_or_else(|| Carried::Text(String::new())),
+        refused: None,
     }
 }
 
-/// Joins parts; says no for two that do not belong together.
-fn append(data: &mut Carried, more: Carried) -> bool {
-    match (data, more) {
-        (Carried::Text(text), Carried::Text(more)) => text.push_str(&more),
-        (Carried::Octets(octets), Carried::Octets(more)) => octets.extend_from_slice(&more),
-        _ => return false,
+/// An object with another part of it. One that was refused may begin anew, which its size tells.
+fn added(mut open: Incomplete, object: &Object<'_>) -> Incomplete {
+    if open.refused.is_some() && object.item.meta.size.is_some() && object.item.more {
+        return begin(object);
     }
-    true
+    let more = object.item.data.as_ref().map(Carried::of);
+    match (&mut open.data, more) {
+        (Carried::Text(text), Some(Carried::Text(more))) => text.push_str(&more),
+        (Carried::Octets(octets), Some(Carried::Octets(more))) => octets.extend_from_slice(&more),
+        (_, None) => {}
+        (Carried::Text(_), Some(Carried::Octets(_))) | (Carried::Octets(_), Some(Carried::Text(_))) => {
+            let reason = "its parts are text and octets by turns".to_owned();
+            open.refused = open.refused.or(Some((code::SIZE_MISMATCH, reason)));
+        }
+    }
+    open
 }
 
 fn length(data: &Carried) -> u64 {
@@ -131,11 +140,8 @@ fn length(data: &Carried) -> u64 {
 }
 
 /// Checks the size: that of the text, or that of the octets that base64 stands for; the standard does not say which is meant.
-fn complete(open: Incomplete, most: u64) -> Taken {
+fn complete(open: Incomplete) -> Taken {
     let Incomplete { source, target, format, media_type, size, data, .. } = open;
-    if length(&data) > most {
-        return Taken::Faulty(code::TOO_LARGE, format!("it is larger than {most} octets"));
-    }
     let decoded = || match &data {
         Carried::Text(text) => match Value::from_text(Format::Bin, text) {
             Ok(Value::Bytes(ref octets)) => u64::try_from(octets.len()).ok(),

@@ -15,6 +15,11 @@ use super::{Account, Config, Reply};
 /// Least `MaxMsgSize` that is believed (our choice: no device works with less).
 const LEAST_MESSAGE: u64 = 1024;
 
+/// Octets that an Alert 1222 takes at most, or the status of one.
+pub(super) const ALERT: usize = 160;
+/// Below this many octets nothing is said that can be left out.
+const SMALL: usize = 2048;
+
 /// A message that is being written.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
@@ -22,6 +27,8 @@ pub(super) struct Draft<'a> {
     pub(super) ids: Ids,
     /// Most octets.
     pub(super) limit: usize,
+    /// Octets with nothing but the status of the header and that of an Alert 1222.
+    pub(super) least: usize,
     form: Form,
     own: Own<'a>,
     user: String,
@@ -50,6 +57,9 @@ impl<'a> Draft<'a> {
         status: (u16, Option<Meta<'static>>),
     ) -> Self {
         let theirs = &incoming.message.header;
+        let most = address.most.map_or(u64::MAX, |most| most.max(LEAST_MESSAGE));
+        let limit = usize::try_from(most.min(config.max_reply.into())).unwrap_or(usize::MAX);
+        let is_small = limit < SMALL;
         let user = account.map(|account| account.server_user.clone()).unwrap_or_default();
         let name = match &own {
             Own::Not => None,
@@ -68,24 +78,18 @@ impl<'a> Draft<'a> {
             source: Location { uri: theirs.target.uri.as_ref().into(), name },
             resp_uri: address.resp_uri.map(Cow::Borrowed),
             credentials,
-            meta: Meta {
-                max_message_size: Some(config.max_message.into()),
-                max_object_size: Some(config.max_object),
-                ..Meta::default()
-            },
+            meta: if is_small && address.number > 1 { Meta::default() } else { bounds(config) },
         };
-        let most = address.most.map_or(u64::MAX, |most| most.max(LEAST_MESSAGE));
-        let limit = usize::try_from(most.min(config.max_reply.into())).unwrap_or(usize::MAX);
         let (form, encoder) = (incoming.form, Encoder::new(&header, incoming.form));
-        let mut draft = Self { encoder, ids: Ids::default(), limit, form, own, user };
+        let mut draft = Self { encoder, ids: Ids::default(), limit, least: 0, form, own, user };
         let (code, challenge) = status;
         let status = Status {
             id: draft.ids.next_text(),
             msg_ref: theirs.message_id.as_ref().into(),
             cmd_ref: "0".into(),
             cmd: "SyncHdr".into(),
-            target_refs: vec![theirs.target.uri.as_ref().into()],
-            source_refs: vec![theirs.source.uri.as_ref().into()],
+            target_refs: Vec::from_iter((!is_small).then(|| theirs.target.uri.as_ref().into())),
+            source_refs: Vec::from_iter((!is_small).then(|| theirs.source.uri.as_ref().into())),
             credentials: None,
             challenge: challenge.map(Box::new),
             code: code.to_string().into(),
@@ -94,6 +98,7 @@ impl<'a> Draft<'a> {
         };
         // The status of the header goes out whatever the limit.
         draft.encoder.push(&Command::Status(status));
+        draft.least = draft.encoder.length(true) + ALERT;
         draft
     }
 
@@ -142,6 +147,15 @@ impl<'a> Draft<'a> {
             Encoding::Wbxml => DM_WBXML,
         };
         Reply { body, content_type, hmac }
+    }
+}
+
+/// What this server takes.
+fn bounds(config: &Config) -> Meta<'static> {
+    Meta {
+        max_message_size: Some(config.max_message.into()),
+        max_object_size: Some(config.max_object),
+        ..Meta::default()
     }
 }
 

@@ -251,8 +251,10 @@ pub(super) struct Incomplete {
     pub(super) media_type: Option<String>,
     /// `Size` as announced.
     pub(super) size: Option<u64>,
-    /// What came so far; of a text its octets.
+    /// What came so far.
     pub(super) data: Carried,
+    /// It is not taken, for this reason; what is still to come of it is passed over.
+    pub(super) refused: Option<(u16, String)>,
 }
 
 /// A status that is to be sent.

@@ -11,7 +11,7 @@ use super::batch::{Packed, Packer, candidates};
 use super::compile::Speech;
 use super::hear::{Said, hear};
 use super::message::Incoming;
-use super::reply::{Address, Draft, turned_away};
+use super::reply::{ALERT, Address, Draft, turned_away};
 use super::settle::{Court, Settled, unanswered};
 use super::state::{Bounds, Flight, Phase, Progress, Proof, State};
 use super::{
@@ -19,9 +19,6 @@ use super::{
     Step, TurnedAway, Verdict, later,
 };
 use crate::dm1::status::code;
-
-/// Octets that an Alert 1222 takes at most.
-const ALERT: usize = 128;
 
 /// Whether a message is the one that was answered last, come again: then the stored reply is its answer. The octets of a first message
 /// may be those of another session: they count as repeated for [`Config::repeat_window`].
@@ -287,10 +284,9 @@ impl<'t> Turn<'t> {
         for broken in &said.broken {
             draft.alert(AlertCode::NoEndOfData, Some(broken));
         }
-        let is_bare = self.state.due.is_empty() && said.broken.is_empty();
         self.state.due = draft.statuses(std::mem::take(&mut self.state.due));
         let packed = match (self.state.due.is_empty(), busy) {
-            (true, false) => self.pack(&mut draft, open, is_bare),
+            (true, false) => self.pack(&mut draft, open),
             (true, true) => Packed::default(),
             (false, _) => Packed { open, is_unfinished: true, ..Packed::default() },
         };
@@ -314,7 +310,8 @@ impl<'t> Turn<'t> {
         let mut open = std::mem::take(&mut self.state.open);
         let flights = std::mem::take(&mut self.state.flights);
         let wrapped = self.state.wrapper.take().is_some();
-        let unwrapped = wrapped && said.wrapper.is_some_and(|code| code >= 400);
+        let unwrapped =
+            reception == Reception::Taken && wrapped && said.wrapper.is_some_and(|code| code >= 400);
         if unwrapped {
             self.capabilities.sequence = Some(false);
         } else if wrapped && said.wrapper.is_some() {
@@ -351,11 +348,12 @@ impl<'t> Turn<'t> {
         open
     }
 
-    fn pack(&mut self, draft: &mut Draft<'_>, open: Vec<Progress>, is_bare: bool) -> Packed {
+    fn pack(&mut self, draft: &mut Draft<'_>, open: Vec<Progress>) -> Packed {
         let chosen = candidates(self.config, &self.capabilities, open, self.queue, &mut self.results);
         let mut packer = Packer {
             config: self.config,
             capabilities: &self.capabilities,
+            form: self.incoming.form,
             speech: Speech {
                 version: self.state.version(),
                 wbxml: self.incoming.form.encoding() == Encoding::Wbxml,
@@ -364,9 +362,9 @@ impl<'t> Turn<'t> {
             peer: self.state.peer,
             message: self.state.said,
             limit: draft.limit,
+            least: draft.least,
             encoder: &mut draft.encoder,
             ids: &mut draft.ids,
-            is_bare,
         };
         packer.pack(chosen)
     }
