@@ -89,6 +89,8 @@ pub enum Tolerance {
     AbsoluteTndsPath,
     /// An element of DDF that has no place in TNDS, such as `DFProperties`, `Name` or `Size`.
     StrayTndsElement,
+    /// A TNDS document in XML whose media type says WBXML (libwbxml rewrites the type, and leaves CDATA as it is).
+    XmlAsWbxml,
     /// A DM 1.x message under a media type that is not of DM, or not of its encoding.
     LooseMediaType,
 }
@@ -136,6 +138,7 @@ impl Tolerance {
         Self::LooseWhiteSpace,
         Self::AbsoluteTndsPath,
         Self::StrayTndsElement,
+        Self::XmlAsWbxml,
         Self::LooseMediaType,
     ];
 
@@ -183,6 +186,7 @@ impl Tolerance {
             Self::LooseWhiteSpace => "loose-white-space",
             Self::AbsoluteTndsPath => "absolute-tnds-path",
             Self::StrayTndsElement => "stray-tnds-element",
+            Self::XmlAsWbxml => "xml-as-wbxml",
             Self::LooseMediaType => "loose-media-type",
         }
     }

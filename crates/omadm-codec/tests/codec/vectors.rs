@@ -130,7 +130,7 @@ fn show_part(part: &multipart::Part) -> String {
 }
 
 /// What the decoders of messages ask for themselves. The other tolerances are asked for by those who use what was decoded.
-const OF_DECODERS: [Tolerance; 27] = [
+const OF_DECODERS: [Tolerance; 28] = [
     Tolerance::BareStatus,
     Tolerance::StatusUriAfterEntry,
     Tolerance::BareMoObject,
@@ -158,6 +158,7 @@ const OF_DECODERS: [Tolerance; 27] = [
     Tolerance::LooseWhiteSpace,
     Tolerance::AbsoluteTndsPath,
     Tolerance::StrayTndsElement,
+    Tolerance::XmlAsWbxml,
 ];
 
 #[test]

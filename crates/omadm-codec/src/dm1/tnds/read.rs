@@ -22,7 +22,12 @@ pub fn read(
     limits: &Limits,
     leniency: &mut Leniency,
 ) -> Result<Snapshot, DecodeError> {
+    // No WBXML begins like XML, so there is no doubt what it is.
+    let mislabelled = encoding == Encoding::Wbxml && Encoding::sniff(input) == Some(Encoding::Xml);
     match encoding {
+        Encoding::Wbxml if mislabelled && leniency.allow(Tolerance::XmlAsWbxml) => {
+            tree(&mut XmlReader::new(input, limits, leniency)?)
+        }
         Encoding::Xml => tree(&mut XmlReader::new(input, limits, leniency)?),
         Encoding::Wbxml => tree(&mut WbxmlReader::new(input, limits, leniency, Page::Ddf)?),
     }
