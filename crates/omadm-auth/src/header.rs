@@ -1,5 +1,7 @@
 //! The headers of HTTP authentication: challenges, credentials and parameters (`RFC 9110 §11`), read from anybody.
 
+use std::fmt;
+
 /// Longest value in octets that is looked into.
 pub const MAX_HEADER: usize = 4096;
 /// Most challenges in one value, and most parameters of one of them.
@@ -56,6 +58,18 @@ impl Challenge {
     }
 }
 
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.scheme)?;
+        for (at, (name, text)) in self.parameters.0.iter().enumerate() {
+            let mut quoted = String::new();
+            quote(text, &mut quoted);
+            write!(f, "{} {name}={quoted}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
 /// Names with values, such as `Authentication-Info` has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parameters(Vec<(String, String)>);
@@ -94,7 +108,7 @@ impl Parameters {
 /// Writes a quoted string. Characters that no header can hold are left out; callers refuse them before.
 pub(crate) fn quote(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars().filter(|c| !c.is_control()) {
+    for c in text.chars().filter(|c| !c.is_control() || *c == '\t') {
         if matches!(c, '"' | '\\') {
             out.push('\\');
         }
@@ -220,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_quoted_is_read_as_it_was() {
-        for text in ["", "plain", "with \"quotes\" and \\", "ünï, code"] {
+        for text in ["", "plain", "with \"quotes\" and \\", "ünï, code", "a\ttab"] {
             let mut value = "a=".to_owned();
             quote(text, &mut value);
             assert_eq!(Parameters::read(&value).unwrap().get("a"), Some(text));

@@ -5,6 +5,7 @@
 //! Never here: I/O, clocks, randomness of its own, or the choice of which scheme is acceptable (that is policy).
 
 pub mod basic;
+pub mod check;
 pub mod credential;
 pub mod digest;
 pub mod dm1;

@@ -71,6 +71,8 @@ fn every_target_has_its_function_and_every_corpus_its_target() {
     }
     for entry in fs::read_dir(common::folder("fuzz/corpus")).unwrap() {
         let name = entry.unwrap().file_name();
-        assert!(TARGETS.iter().any(|(target, _, _)| name == *target), "{name:?}");
+        // That of headers is replayed by omadm-auth.
+        let known = name == "authorization" || TARGETS.iter().any(|(target, _, _)| name == *target);
+        assert!(known, "{name:?}");
     }
 }
