@@ -40,9 +40,7 @@ impl Change<'_> {
         for node in planned {
             made.push((self.add_node(node, &mut new, limits)?, node));
         }
-        self.set_planned_acls(&made)?;
-        let ids: Vec<NodeId> = made.into_iter().map(|(id, _)| id).collect();
-        self.check_accounts(&ids)
+        self.set_planned_acls(&made)
     }
 
     /// Makes one node that is planned, and the interior nodes above it that are missing.

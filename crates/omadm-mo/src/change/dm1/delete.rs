@@ -30,7 +30,6 @@ impl Change<'_> {
             return Err(Dm1Error::NotAllowed { address: uri.to_string(), operation, reason });
         }
         self.check_deletable(id)?;
-        let parent = self.tree.arena.get(id).map_or(ROOT, |node| node.parent);
         let servers = self.servers_below(id);
         self.take_away(id);
         for server in servers {
@@ -38,7 +37,7 @@ impl Change<'_> {
                 self.forget_server(&server)?;
             }
         }
-        self.check_accounts(&[parent])
+        Ok(())
     }
 
     /// The server may delete the node, and the definition lets it. What is below a node goes with it, whatever its own access types
@@ -80,7 +79,7 @@ impl Change<'_> {
     }
 
     /// The server that an account is for.
-    fn server_of(&self, account: NodeId) -> Option<ServerId> {
+    pub(super) fn server_of(&self, account: NodeId) -> Option<ServerId> {
         let account = self.tree.node(account)?;
         let leaf = SERVER_IDS.iter().find_map(|name| account.child(name))?;
         match leaf.value()? {

@@ -16,12 +16,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Change;
+use super::edit::Mark;
 use crate::access::{Actor, Judge, Operation};
 use crate::client_uri::{ClientUri, Segment};
 use crate::dm1::uri::{Place, address_of};
 use crate::dm1::{Dm1Error, Dm1Uri, NewNode, Part, Snapshot};
 use crate::error::OperationError;
-use crate::name::{NodeName, ServerId};
+use crate::name::{Miid, Moid, NodeName, ServerId};
 use crate::node::NodeId;
 use crate::well_known;
 
@@ -111,7 +112,12 @@ impl Change<'_> {
     /// Runs one command: all of it or nothing, TStamp and VerNo of each node counted once.
     fn command<T>(&mut self, command: impl FnOnce(&mut Self) -> Result<T, Dm1Error>) -> Result<T, Dm1Error> {
         self.stamped = Some(BTreeSet::new());
-        let outcome = self.attempt(command);
+        let mark = self.mark();
+        let outcome = self.attempt(|change| {
+            let done = command(change)?;
+            change.check_accounts(mark)?;
+            Ok(done)
+        });
         self.stamped = None;
         outcome
     }
@@ -167,15 +173,36 @@ impl Change<'_> {
         self.moid_of(root) == Some(well_known::DMACC) && self.tree.is_guarded(root, id)
     }
 
-    /// What has to hold of a DM Account of DM 2.0 after a command of DM 1.x changed it.
-    fn check_accounts(&self, touched: &[NodeId]) -> Result<(), Dm1Error> {
-        for id in touched {
-            let root = self.tree.instance_root(*id);
-            if let Some(root) = root.filter(|root| self.moid_of(*root) == Some(well_known::DMACC)) {
-                self.tree.check_account(root).map_err(|error| refused(error, &self.tree.dm1_address(*id)))?;
+    /// What has to hold of the accounts that a command changed. Rights go by server identifier, so that a server must not make a
+    /// second account with that of another.
+    fn check_accounts(&self, since: Mark) -> Result<(), Dm1Error> {
+        let changed = self.changes.entries.iter().skip(since.entries);
+        let accounts: BTreeSet<&(Moid, Miid)> = changed
+            .filter_map(|(_, instance, _)| instance.as_ref())
+            .filter(|(moid, _)| moid.as_str().starts_with(well_known::DMACC_ANY))
+            .collect();
+        for (moid, miid) in accounts {
+            let Some(root) = self.tree.instance(moid, miid).map(|account| account.root) else { continue };
+            let address = self.tree.dm1_address(root);
+            if moid.as_str() == well_known::DMACC {
+                self.tree.check_account(root).map_err(|error| refused(error, &address))?;
+            }
+            let server = self.server_of(root).filter(|_| self.bound().is_some());
+            if server.is_some_and(|server| self.has_other_account(&server, root)) {
+                return Err(Dm1Error::Forbidden {
+                    address,
+                    reason: "another account is for the same server",
+                });
             }
         }
         Ok(())
+    }
+
+    fn has_other_account(&self, server: &ServerId, than: NodeId) -> bool {
+        let accounts =
+            self.tree.instances().filter(|other| other.moid.as_str().starts_with(well_known::DMACC_ANY));
+        let mut others = accounts.filter(|other| other.root != than);
+        others.any(|other| self.server_of(other.root).as_ref() == Some(server))
     }
 }
 

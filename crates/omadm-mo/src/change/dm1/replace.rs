@@ -19,8 +19,7 @@ impl Change<'_> {
         }
         let id = self.tree.dm1_find_one(&self.actor, uri, Operation::Replace)?;
         self.check_replaceable(id)?;
-        self.put_value(id, &new)?;
-        self.check_accounts(&[id])
+        self.put_value(id, &new)
     }
 
     /// Gives a leaf what a command has for it; rights have been looked at.

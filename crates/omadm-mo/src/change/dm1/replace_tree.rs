@@ -32,8 +32,7 @@ impl Change<'_> {
         }
         let planned = of_document(&target, document, First::ByName)?;
         self.drop_unplanned(top, &planned)?;
-        self.merge_planned(&planned, uri.limits())?;
-        self.check_accounts(&[top])
+        self.merge_planned(&planned, uri.limits())
     }
 
     /// Changes what is there to what is planned, and makes what is not.

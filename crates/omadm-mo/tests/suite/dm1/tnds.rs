@@ -244,26 +244,28 @@ fn what_was_read_as_a_document_can_be_put_back() {
 #[test]
 fn an_account_is_placed_by_the_inbox() {
     let mut tree = device();
-    let account = |reference: &str| {
+    let account = |server: &str, reference: &str| {
         let secret = inner("1", [leaf_node("AAuthLevel", "CLCRED"), leaf_node("AAuthSecret", "s")]);
         let children = [
             leaf_node("AppID", "w7"),
-            leaf_node("ServerID", "S1"),
+            leaf_node("ServerID", server),
             leaf_node("PrefConRef", reference),
             inner("AppAuth", [secret]),
         ];
         object("acc", ACC, children)
     };
     let net = || object("net", CONN, [leaf_node("Addr", "apn")]);
-    assert_eq!(add_tree(&mut tree, "S1", "./Inbox", [account("./Inbox/net"), net()]), 200);
+    assert_eq!(add_tree(&mut tree, "S1", "./Inbox", [account("S1", "./Inbox/net"), net()]), 200);
     assert_eq!(shown(&tree, "S1", "./DMAcc/acc/PrefConRef").unwrap(), "./Conn/net");
     assert_eq!(shown(&tree, "S1", "./Conn/net/Addr").unwrap(), "apn");
     assert_eq!(shown(&tree, "S1", "./DMAcc/acc?prop=Type").unwrap(), ACC);
     assert_eq!(status_of_get(&tree, "S1", "./DMAcc/acc/AppAuth/1/AAuthSecret"), 405);
     assert_eq!(get(&tree, "device", "./Inbox?list=Struct").unwrap().len(), 1);
+    // Rights go by the identifier: no server gets those of another by an account of its own.
+    assert_eq!(add_tree(&mut tree, "S2", "./Inbox", [account("S1", "")]), 403);
     // A name that is taken gets another, and what refers to it follows.
-    assert_eq!(add_tree(&mut tree, "S1", "./Inbox", [account("./Inbox/net/"), net(), net()]), 418);
-    assert_eq!(add_tree(&mut tree, "S2", "./Inbox", [account("./Inbox/net"), net()]), 200);
+    assert_eq!(add_tree(&mut tree, "S1", "./Inbox", [account("S2", "./Inbox/net/"), net(), net()]), 418);
+    assert_eq!(add_tree(&mut tree, "S2", "./Inbox", [account("S2", "./Inbox/net"), net()]), 200);
     let names = shown(&tree, "S1", "./Conn").unwrap();
     let other = names.split('/').find(|name| *name != "net").unwrap();
     let account = shown(&tree, "S1", "./DMAcc").unwrap();
