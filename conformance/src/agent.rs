@@ -51,6 +51,40 @@ impl AgentProcess {
         agent
     }
 
+    /// Builds the agent if need be, enrols it under `device_id` and gives it a DM 1.x account, whose first session it runs; `more` are
+    /// further members of the account, `settings` further lines of its configuration.
+    pub async fn with_dm1(server: &TestServer, device_id: &str, more: &Value, settings: &str) -> Self {
+        let agent = Self::new(&server.ca_file(), device_id, settings).await;
+        let account = agent.dm1_account(server, more).await;
+        agent.run(&["bootstrap", &account.display().to_string()]).await;
+        agent
+    }
+
+    /// Enrols it and writes a file with a DM 1.x account of the server; gives its path.
+    pub async fn dm1_account(&self, server: &TestServer, more: &Value) -> PathBuf {
+        let request = json!({ "id": self.device_id });
+        let reply = server.rest(Method::POST, "/devices", Some(&request)).await;
+        assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+        let (enrolled, file) = (reply.json(), self.directory.path().join("account.json"));
+        let of = &enrolled["dm1"][0];
+        let credentials = |user: &Value, password: &Value| json!({ "type": "HMAC-SHA256", "user": user, "password": password });
+        let mut account = json!({
+            "server_id": of["server_id"],
+            "addresses": [of["server_uri"]],
+            "client": credentials(&enrolled["user"], &enrolled["secret"]),
+            "server": credentials(&of["server_id"], &of["server_secret"]),
+        });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            // An object changes members; anything else takes the place.
+            match (account.get_mut(name).and_then(Value::as_object_mut), value.as_object()) {
+                (Some(members), Some(changed)) => members.extend(changed.clone()),
+                _ => account[name] = value.clone(),
+            }
+        }
+        std::fs::write(&file, json!({ "dm1": account }).to_string()).expect("a writable directory");
+        file
+    }
+
     /// Waits until it takes what local applications say.
     pub async fn ready(&self) {
         while tokio::net::UnixStream::connect(self.socket()).await.is_err() {

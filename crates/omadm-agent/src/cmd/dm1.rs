@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use omadm_client::dm1::{AccountSettings, Accounts as _, Note, Outcome, SessionReport, Start};
+use omadm_client::dm1::{
+    AccountSettings, Accounts as _, AuthType, CredentialSettings, Encoding, Note, Outcome, SessionReport,
+    Start,
+};
 use omadm_client::{
     BootstrapRequest, Client, ClientError, Consent as _, Origin, PersistError, RequestedAccount,
 };
-use omadm_mo::ServerId;
+use omadm_mo::{DeviceId, ServerId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,6 +26,54 @@ struct AccountFile {
     dm1: AccountSettings,
 }
 
+/// What `omadm serve` answers who enrols a device (`POST /api/v1/devices`), which can stand in the file as it is.
+#[derive(Deserialize)]
+struct Enrolled {
+    device: EnrolledDevice,
+    user: String,
+    secret: String,
+    dm1: Vec<Dm1Server>,
+}
+
+#[derive(Deserialize)]
+struct EnrolledDevice {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Dm1Server {
+    server_id: String,
+    server_uri: String,
+    server_secret: String,
+}
+
+impl Enrolled {
+    /// The account of its first server, by the strongest scheme of DM 1.3.
+    fn account(self, device_id: Option<&str>) -> Result<AccountSettings, String> {
+        if device_id.is_some_and(|id| id != self.device.id) {
+            return Err(format!("it is for the device {}, which is another one", self.device.id));
+        }
+        let server = self.dm1.into_iter().next().ok_or("its server does not speak DM 1.x")?;
+        let credentials = |user: String, password: String| CredentialSettings {
+            auth_type: AuthType::HmacSha256,
+            user,
+            password,
+            nonce: String::new(),
+        };
+        Ok(AccountSettings {
+            name: String::new(),
+            addresses: vec![server.server_uri],
+            preferred: None,
+            client: Some(credentials(self.user, self.secret)),
+            server: Some(credentials(server.server_id.clone(), server.server_secret)),
+            http: None,
+            version: None,
+            encoding: Encoding::default(),
+            server_id: server.server_id,
+        })
+    }
+}
+
 /// Whether a bootstrap file holds a DM 1.x account: an object, where that of DM 2.0 is an array.
 pub fn is_account(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"{")
@@ -30,7 +81,7 @@ pub fn is_account(body: &[u8]) -> bool {
 
 /// Installs the DM 1.x account in a bootstrap file, if it is wanted; the answer is its server.
 pub async fn install(setup: &Setup, client: &mut Client, body: &[u8]) -> Result<ServerId, AgentError> {
-    let settings = read(body).map_err(AgentError::Refused)?;
+    let settings = read(client, body)?;
     let request = request(client, &settings)?;
     let mut consent = Asking::new(&setup.config.bootstrap);
     consent.decide(&request).await.map_err(ClientError::BootstrapRejected)?;
@@ -52,11 +103,19 @@ pub fn install_configured(setup: &Setup, client: &mut Client) {
 
 fn install_once(client: &mut Client, path: &Path) -> Result<Option<ServerId>, AgentError> {
     let body = read_bootstrap(path)?;
-    let settings = read(&body).map_err(AgentError::Refused)?;
+    let settings = read(client, &body)?;
     Ok(client.device_mut().install_dm1_account_once(&settings, &body)?)
 }
 
-fn read(body: &[u8]) -> Result<AccountSettings, String> {
+fn read(client: &Client, body: &[u8]) -> Result<AccountSettings, AgentError> {
+    let device_id = client.device().dm1_device_id();
+    parse(body, device_id.as_ref().map(DeviceId::as_str)).map_err(AgentError::Refused)
+}
+
+fn parse(body: &[u8], device_id: Option<&str>) -> Result<AccountSettings, String> {
+    if let Ok(enrolled) = serde_json::from_slice::<Enrolled>(body) {
+        return enrolled.account(device_id);
+    }
     let file: Result<AccountFile, _> = serde_json::from_slice(body);
     file.map(|file| file.dm1).map_err(|error| format!("it is no DM 1.x account: {error}"))
 }
@@ -193,15 +252,31 @@ mod tests {
             br#" {"dm1": {"server_id": "s", "addresses": ["https://s.example/dm"], "version": "1.2",
             "encoding": "xml", "client": {"type": "DIGEST", "user": "u", "password": "p"}}}"#;
         assert!(is_account(account) && !is_account(b"[]"));
-        let settings = read(account).unwrap();
+        let settings = parse(account, None).unwrap();
         assert_eq!((settings.server_id.as_str(), settings.addresses.len()), ("s", 1));
         for (broken, reason) in [
             (&br#"{"dm1": {"server_id": "s"}}"#[..], "missing field `addresses`"),
             (br#"{"dm1": {"server_id": "s", "addresses": [], "version": "2.0"}}"#, "unknown variant `2.0`"),
             (br#"{"dm1": {"server_id": "s", "addresses": [], "user": "u"}}"#, "unknown field `user`"),
         ] {
-            let error = read(broken).unwrap_err();
+            let error = parse(broken, None).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
+    }
+
+    #[test]
+    fn the_answer_to_an_enrolment_is_an_account() {
+        let enrolled =
+            br#"{"device": {"id": "IMEI:1", "label": "x"}, "user": "u", "secret": "p", "server_id": "omadm",
+            "dm1": [{"server_id": "omadm", "server_uri": "https://s.example/dm", "server_secret": "q"}]}"#;
+        let settings = parse(enrolled, Some("IMEI:1")).unwrap();
+        assert_eq!(
+            (settings.server_id.as_str(), settings.addresses[0].as_str()),
+            ("omadm", "https://s.example/dm")
+        );
+        let (client, server) = (settings.client.unwrap(), settings.server.unwrap());
+        assert_eq!((client.user.as_str(), client.password.as_str()), ("u", "p"));
+        assert_eq!((server.user.as_str(), server.password.as_str()), ("omadm", "q"));
+        assert!(parse(enrolled, Some("IMEI:2")).unwrap_err().contains("another one"));
     }
 }

@@ -3,9 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use omadm_client::{
-    Client, ClientError, Ignored, Outcome, PersistError, Received, SessionReport, Trigger,
-};
+use omadm_client::{Client, ClientError, Ignored, Outcome, PersistError, Received, SessionReport, Trigger};
 use omadm_mo::ServerId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;

@@ -170,8 +170,14 @@ fn a_wrong_value_is_refused_with_its_place() {
             "[bootstrap]\nsenders_ca_file = \"/ca\"\nsenders = [\"s\"]\nlisten = \"[::]:1\"",
             "line 4: bootstrap.listen: needs bootstrap.listen_certificate or tls.certificate",
         ),
-        ("[bootstrap]\nlisten_key = \"/k\"", "line 2: bootstrap.listen_key: needs bootstrap.listen_certificate"),
-        ("[bootstrap]\nlisten_certificate = \"/c\"", "line 2: bootstrap.listen_certificate: needs bootstrap.listen_key"),
+        (
+            "[bootstrap]\nlisten_key = \"/k\"",
+            "line 2: bootstrap.listen_key: needs bootstrap.listen_certificate",
+        ),
+        (
+            "[bootstrap]\nlisten_certificate = \"/c\"",
+            "line 2: bootstrap.listen_certificate: needs bootstrap.listen_key",
+        ),
         ("[tls]\nmin_version = \"1.1\"", "line 2: tls.min_version: before 1.2 needs tls.policy"),
         ("[tls]\nmax_version = \"1.1\"", "line 2: tls.max_version: is older than tls.min_version"),
         ("[tls]\nsuites = [\"RC4\"]", "line 2: tls.suites: there is no suite \"RC4\" here"),

@@ -1,0 +1,10 @@
+//! Rows of DM 1.3, a module a document or a subject; one binary, so that the product is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy knows test functions as such, and not the helpers beside them"
+)]
+
+mod processes;
