@@ -1,5 +1,38 @@
 //! Who may do what: rights of the Delegation Access Control MO, of the bootstrap, and of the DDF, in one decision
 //! (`DM 2.0 §6.3.1.1, §10, §12.3`).
+//!
+//! # One thing seen twice
+//!
+//! The ACL property of DM 1.x and the entries of the Delegation Access Control MO (DAC) are two views of one statement
+//! (`DM 2.0 §13.2`). On a device that has the DAC, for a node of an MO instance:
+//!
+//! | ACL of the node | DAC entry with the Path of the node |
+//! |---|---|
+//! | server, or `*` | MAID `serverid:…`, or `*` |
+//! | Get | Read |
+//! | Add, Replace, Delete | Write |
+//! | Exec | Execute |
+//! | Replace on an interior node, which lets its holder change the ACL | Delegate |
+//!
+//! Both are evaluated alike: the nearest node with a statement decides alone, and in it what `*` has and what the server has by its
+//! name add up.
+//!
+//! - A new ACL writes the entries of its node. An empty one removes them. Entries of applications, which an ACL cannot name, stay
+//!   as long as there is an ACL.
+//! - The DAC says what holds. The property only remembers how Write is split, and both protocols ask
+//!   for them. What entries give no more is taken out of the property; where an entry gives Write and the property splits nothing for
+//!   its holder, Write is all three commands. `?prop=ACL` is read from both together.
+//! - DM 1.x lets who may replace a parent change the ACL of a child; DM 2.0 lets nobody reach past entries that are
+//!   overwritten further down. So the parent counts for a statement that DM 1.x made (there is a property), for both protocols, and
+//!   not for one that DM 2.0 made. Thus what a creator owns alone by DM 2.0 is closed to DM 1.x too.
+//! - To delete a node of an instance takes Delete on all below it that has a statement, for both.
+//! - Entries that stand for ACLs go with their nodes; renaming a node moves all entries below its Path.
+//!
+//! Where an instance has no statement at or above a node, DM 2.0 gives nothing (`DM 2.0 §10`), and DM 1.x goes on to the ACLs above
+//! the instance, in the end to that of the root, `Add=*&Get=*` from the factory: a device with accounts of DM 1.x only follows the
+//! plain rules. Outside of instances, and on a device without the DAC, DM 1.x has the ACLs alone; there DM 2.0 gives every
+//! bootstrapped server everything (`DM 2.0 §10`). The nodes of the DAC itself are read by DM 1.x as far as DM 2.0 lets the server
+//! read them, and changed through ACLs only.
 
 mod account;
 pub(crate) mod acl;
