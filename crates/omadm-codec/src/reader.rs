@@ -1,5 +1,7 @@
 //! The cursor of the binary formats: it alone touches the octets.
 
+use std::ffi::CStr;
+
 use crate::{DecodeError, Limits, Problem};
 
 /// Field of errors that concern the input as a whole.
@@ -39,7 +41,8 @@ impl<'a> Reader<'a> {
 
     /// The next `count` octets.
     pub(crate) fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or(self.error(field, Problem::Short))?;
+        let (taken, rest) =
+            self.rest.split_at_checked(count).ok_or_else(|| self.error(field, Problem::Short))?;
         self.rest = rest;
         self.at += count;
         Ok(taken)
@@ -47,7 +50,7 @@ impl<'a> Reader<'a> {
 
     /// The next `N` octets.
     pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
-        let (taken, rest) = self.rest.split_first_chunk().ok_or(self.error(field, Problem::Short))?;
+        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(|| self.error(field, Problem::Short))?;
         self.rest = rest;
         self.at += N;
         Ok(*taken)
@@ -71,10 +74,10 @@ impl<'a> Reader<'a> {
 
     /// The octets up to the next zero octet, which is passed over.
     pub(crate) fn until_zero(&mut self, field: &'static str) -> Result<&'a [u8], DecodeError> {
-        let length = self.rest.iter().position(|octet| *octet == 0);
-        let text = self.take(length.ok_or(self.error(field, Problem::Short))?, field)?;
+        let text = CStr::from_bytes_until_nul(self.rest).map_err(|_| self.error(field, Problem::Short))?;
+        let octets = self.take(text.count_bytes(), field)?;
         self.byte(field)?;
-        Ok(text)
+        Ok(octets)
     }
 
     /// Refuses what is left.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use omadm_mo::{Format, Value};
 
 use super::element::{Element, MetInf, Page, SyncMl};
-use super::event::{Event, Pull, Tag, WbxmlReader, XmlReader, trim};
+use super::event::{Event, Pull, Tag, WbxmlReader, XmlReader, skipped, trim};
 use super::form::{Encoding, Form};
 use super::message::{
     Alert, Command, Container, ContainerKind, Credentials, Data, Header, Item, Location, Message, Operation,
@@ -238,7 +238,7 @@ fn operation<'a, S: Pull<'a>>(source: &mut S, kind: OperationKind) -> Result<Ope
             SyncMl::CmdId => once(source, &mut id, element, S::value)?,
             SyncMl::Meta => once(source, &mut description, element, meta)?,
             SyncMl::Correlator => once(source, &mut correlator, element, S::value)?,
-            SyncMl::Item => items.push(item(source)?),
+            SyncMl::Item => add_item(source, &mut items)?,
             _ => source.skip()?,
         }
     }
@@ -294,7 +294,7 @@ fn status<'a, S: Pull<'a>>(source: &mut S) -> Result<Status<'a>> {
                 code_attributes = source.attributes()?;
                 once(source, &mut code, element, S::value)?;
             }
-            SyncMl::Item => items.push(item(source)?),
+            SyncMl::Item => add_item(source, &mut items)?,
             _ => source.skip()?,
         }
     }
@@ -332,7 +332,7 @@ fn reference<'a, S: Pull<'a>>(source: &mut S) -> Result<Cow<'a, str>> {
             tolerate(source, Tolerance::NestedReference, "LocURI", "a reference holds its address itself")?;
             source.text()
         }
-        _ => source.skip().map(|()| Cow::Borrowed("")),
+        other => skipped(source, other),
     })?;
     Ok(trim(address))
 }
@@ -348,7 +348,7 @@ fn results<'a, S: Pull<'a>>(source: &mut S) -> Result<Results<'a>> {
             SyncMl::Meta => once(source, &mut description, element, meta)?,
             SyncMl::TargetRef => once(source, &mut target_ref, element, reference)?,
             SyncMl::SourceRef => once(source, &mut source_ref, element, reference)?,
-            SyncMl::Item => items.push(item(source)?),
+            SyncMl::Item => add_item(source, &mut items)?,
             _ => source.skip()?,
         }
     }
@@ -372,7 +372,7 @@ fn alert<'a, S: Pull<'a>>(source: &mut S) -> Result<Alert<'a>> {
             SyncMl::CmdId => once(source, &mut id, element, S::value)?,
             SyncMl::Data => once(source, &mut code, element, S::value)?,
             SyncMl::Correlator => once(source, &mut correlator, element, S::value)?,
-            SyncMl::Item => items.push(item(source)?),
+            SyncMl::Item => add_item(source, &mut items)?,
             _ => source.skip()?,
         }
     }
@@ -385,7 +385,8 @@ fn settle(items: &mut [Item<'_>], inherited: &Meta<'_>) {
     for item in items {
         let format = item.meta.format.as_deref().or(inherited.format.as_deref());
         let media_type = item.meta.media_type.as_deref().or(inherited.media_type.as_deref());
-        if format != Some("bin") && !media_type.is_some_and(|name| name.ends_with("+wbxml")) {
+        let is_opaque = matches!(item.data, Some(Data::Opaque(_)));
+        if is_opaque && format != Some("bin") && !media_type.is_some_and(|name| name.ends_with("+wbxml")) {
             item.data = item.data.take().map(into_text);
         }
     }
@@ -401,6 +402,15 @@ fn into_text(data: Data<'_>) -> Data<'_> {
         }
         Data::Text(text) => Data::Text(text),
     }
+}
+
+/// Reads an item to those that are there. Most commands have one, and an `Item` is too large to reserve places for more.
+fn add_item<'a, S: Pull<'a>>(source: &mut S, items: &mut Vec<Item<'a>>) -> Result<()> {
+    if items.is_empty() {
+        items.reserve_exact(1);
+    }
+    items.push(item(source)?);
+    Ok(())
 }
 
 fn item<'a, S: Pull<'a>>(source: &mut S) -> Result<Item<'a>> {

@@ -145,7 +145,7 @@ pub trait Pull<'a> {
     /// # Errors
     /// As [`Pull::next`], and when an OPAQUE is not UTF-8.
     fn text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        self.text_with(|source, _| source.skip().map(|()| Cow::Borrowed("")))
+        self.text_with(skipped)
     }
 
     /// As [`Pull::text`], with what `inner` makes of the elements in it.
@@ -204,6 +204,14 @@ pub trait Pull<'a> {
     fn schema(&self, field: &'static str, text: impl Into<Cow<'static, str>>) -> DecodeError {
         self.error(field, Problem::Schema(text.into()))
     }
+}
+
+/// No text, for [`Pull::text_with`].
+pub(crate) fn skipped<'a, S: Pull<'a> + ?Sized>(
+    source: &mut S,
+    _: Tag<'a>,
+) -> Result<Cow<'a, str>, DecodeError> {
+    source.skip().map(|()| Cow::Borrowed(""))
 }
 
 /// Adds a piece of text, without a copy as long as there is only one.

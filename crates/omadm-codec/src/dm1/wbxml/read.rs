@@ -1,10 +1,11 @@
 //! The reader of WBXML.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
 
 use super::{PublicId, WbxmlVersion};
 use crate::dm1::element::{Element, Page};
-use crate::dm1::event::{DEEPEST, Event, Pull, Push, Tag, append, transcribe};
+use crate::dm1::event::{DEEPEST, Event, Pull, Push, Tag, append, skipped, transcribe};
 use crate::dm1::message::Data;
 use crate::dm1::xml::XmlWriter;
 use crate::reader::Reader;
@@ -15,6 +16,7 @@ use crate::wbxml::global::{
 use crate::wbxml::{
     DOCUMENT, DocumentType, HAS_ATTRIBUTES, HAS_CONTENT, Strings, document_type, entity, length, schema,
 };
+use crate::xml::is_xml_char;
 use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
 
 /// Field of errors in the version.
@@ -147,13 +149,25 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
             page.and_then(|page| Element::parse(page, &name)).map_or(Tag::Unknown(name), Tag::Known)
         } else {
             let known = page.and_then(|page| Element::from_token(page, identity));
-            let unknown = || Tag::Unknown(format!("token {identity:#04x} of page {}", self.page).into());
-            known.map_or_else(unknown, Tag::Known)
+            known.map_or_else(|| unknown(identity, self.page), Tag::Known)
         };
         if token & HAS_ATTRIBUTES != 0 {
             self.skip_attributes()?;
         }
         Ok(tag)
+    }
+
+    /// Passes over a string and the END after it, if these are all that the element begun last has.
+    fn lone_string(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
+        let [STR_I, rest @ ..] = self.reader.rest() else { return Ok(None) };
+        let octets = CStr::from_bytes_until_nul(rest).map_or(rest, CStr::to_bytes);
+        if self.ends || rest.get(octets.len() + 1) != Some(&END) {
+            return Ok(None);
+        }
+        self.at = self.reader.at();
+        self.reader.take(octets.len() + 3, DOCUMENT)?;
+        self.depth -= 1;
+        self.strings.characters(octets, self.at + 1).map(Some)
     }
 
     /// Passes over a list of attributes up to its end. Attributes have a current page of their own, which means nothing here.
@@ -231,8 +245,12 @@ impl<'a> Pull<'a> for WbxmlReader<'a, '_> {
                     return self.table_string(index).map(Event::Text);
                 }
                 ENTITY => {
-                    let character = entity(&mut self.reader)?;
-                    return Ok(Event::Text(Cow::Owned(character.to_string())));
+                    return match entity(&mut self.reader)? {
+                        character if is_xml_char(character) => {
+                            Ok(Event::Text(Cow::Owned(character.to_string())))
+                        }
+                        _ => Err(self.schema(DOCUMENT, "an entity of a character that XML does not allow")),
+                    };
                 }
                 OPAQUE => {
                     let length = self.length()?;
@@ -251,7 +269,18 @@ impl<'a> Pull<'a> for WbxmlReader<'a, '_> {
         self.leniency
     }
 
+    fn text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        // As almost every value is; the way through events takes twice as long.
+        match self.lone_string()? {
+            Some(text) => Ok(text),
+            None => self.text_with(skipped),
+        }
+    }
+
     fn data(&mut self) -> Result<Data<'a>, DecodeError> {
+        if let Some(text) = self.lone_string()? {
+            return Ok(Data::Text(text));
+        }
         let mut text = Cow::Borrowed("");
         let mut opaque: Option<Cow<'a, [u8]>> = None;
         loop {
@@ -308,6 +337,11 @@ impl<'a> WbxmlReader<'a, '_> {
         transcribe(self, &mut sink)?;
         Ok(sink.into_text())
     }
+}
+
+#[cold]
+fn unknown(identity: u8, page: u8) -> Tag<'static> {
+    Tag::Unknown(format!("token {identity:#04x} of page {page}").into())
 }
 
 /// Adds octets after others.

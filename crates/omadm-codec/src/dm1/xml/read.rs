@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attributes as RawAttributes;
-use quick_xml::events::{BytesRef, BytesStart, Event as XmlEvent};
+use quick_xml::events::{BytesCData, BytesRef, BytesStart, BytesText, Event as XmlEvent};
 use quick_xml::reader::Reader;
 
 use super::Namespace;
@@ -16,6 +16,9 @@ use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
 
 /// Field of errors in the syntax of the document.
 const DOCUMENT: &str = "document";
+
+/// The only attribute of most elements that have one.
+const METINF_ALONE: &str = " xmlns=\"syncml:metinf\"";
 
 /// Attributes that an element may have.
 const ATTRIBUTES: usize = 16;
@@ -116,9 +119,13 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         if !self.attributes.is_empty() {
             self.declarations(&mut default)?;
         }
-        let (namespace, local) = match name.split_once(':') {
+        let (namespace, local) = match name.bytes().position(|octet| octet == b':') {
             None => (default, name),
-            Some((prefix, local)) => (self.prefix(prefix), local),
+            Some(at) => {
+                let (prefix, local) =
+                    (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default());
+                (self.prefix(prefix), local)
+            }
         };
         let element = self.resolve(namespace, local)?;
         let page = match element {
@@ -132,6 +139,11 @@ impl<'a, 'l> XmlReader<'a, 'l> {
 
     /// Notes the namespaces that the attributes declare.
     fn declarations(&mut self, default: &mut Namespace) -> Result<(), DecodeError> {
+        // Every peer writes this on every child of Meta, and the way through the parser of attributes is long.
+        if self.attributes == METINF_ALONE {
+            *default = Namespace::Of(Page::MetInf);
+            return Ok(());
+        }
         for (count, attribute) in RawAttributes::new(self.attributes, 0).enumerate() {
             if count >= ATTRIBUTES {
                 return Err(self.error(DOCUMENT, Problem::TooMany { limit: ATTRIBUTES }));
@@ -186,9 +198,22 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         Ok(())
     }
 
-    /// Characters as they stand there: line ends normalised, and nothing that XML does not allow.
-    fn characters(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, DecodeError> {
-        if self.plain { Ok(text) } else { self.allowed(text) }
+    /// Characters as they stand there, with their line ends normalised; none that XML does not allow.
+    fn characters(&self, text: BytesText<'a>) -> Result<Cow<'a, str>, DecodeError> {
+        if self.plain {
+            Ok(text.into_inner())
+        } else {
+            self.allowed(text.xml_content(XmlVersion::Explicit1_0))
+        }
+    }
+
+    /// As [`Self::characters`].
+    fn cdata(&self, text: BytesCData<'a>) -> Result<Cow<'a, str>, DecodeError> {
+        if self.plain {
+            Ok(text.into_inner())
+        } else {
+            self.allowed(text.xml_content(XmlVersion::Explicit1_0))
+        }
     }
 
     fn allowed(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, DecodeError> {
@@ -203,17 +228,6 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         let text = resolve_reference(reference).map_err(|problem| self.error(DOCUMENT, problem))?;
         self.allowed(text)
     }
-
-    /// The characters that an event holds, if it is one that holds some.
-    fn piece(&self, event: &XmlEvent<'a>) -> Result<Option<Cow<'a, str>>, DecodeError> {
-        let text = match event {
-            XmlEvent::Text(text) => text.xml_content(XmlVersion::Explicit1_0),
-            XmlEvent::CData(text) => text.xml_content(XmlVersion::Explicit1_0),
-            XmlEvent::GeneralRef(reference) => return self.reference(reference).map(Some),
-            _ => return Ok(None),
-        };
-        self.characters(text).map(Some)
-    }
 }
 
 impl<'a> Pull<'a> for XmlReader<'a, '_> {
@@ -223,25 +237,24 @@ impl<'a> Pull<'a> for XmlReader<'a, '_> {
             return Ok(Event::End);
         }
         loop {
-            let event = self.read()?;
-            if let Some(text) = self.piece(&event)? {
-                if !self.open.is_empty() {
-                    return Ok(Event::Text(text));
-                }
-                if text.trim_ascii().is_empty() {
-                    continue;
-                }
-                return Err(self.error(DOCUMENT, Problem::Syntax("text outside of the root element".into())));
-            }
-            match event {
+            let text = match self.read()? {
                 XmlEvent::Start(tag) => return self.start(&tag).map(Event::Start),
+                XmlEvent::End(_) => return self.end().map(|()| Event::End),
                 XmlEvent::Empty(tag) => {
                     self.ends = true;
                     return self.start(&tag).map(Event::Start);
                 }
-                XmlEvent::End(_) => return self.end().map(|()| Event::End),
+                XmlEvent::Text(text) => self.characters(text)?,
+                XmlEvent::CData(text) => self.cdata(text)?,
+                XmlEvent::GeneralRef(reference) => self.reference(&reference)?,
                 XmlEvent::Eof => return Err(self.error(DOCUMENT, Problem::Short)),
-                _ => {}
+                XmlEvent::Decl(_) | XmlEvent::PI(_) | XmlEvent::DocType(_) | XmlEvent::Comment(_) => continue,
+            };
+            if !self.open.is_empty() {
+                return Ok(Event::Text(text));
+            }
+            if !text.trim_ascii().is_empty() {
+                return Err(self.error(DOCUMENT, Problem::Syntax("text outside of the root element".into())));
             }
         }
     }
@@ -277,26 +290,30 @@ impl<'a> Pull<'a> for XmlReader<'a, '_> {
         }
         let (mut depth, mut markup) = (self.open.len(), false);
         loop {
-            let event = self.read()?;
-            if let Some(piece) = self.piece(&event)? {
-                if !markup {
-                    append(&mut text, piece);
-                }
-                continue;
-            }
-            match event {
+            let piece = match self.read()? {
+                XmlEvent::Text(piece) => self.characters(piece)?,
+                XmlEvent::CData(piece) => self.cdata(piece)?,
+                XmlEvent::GeneralRef(reference) => self.reference(&reference)?,
                 XmlEvent::Start(_) => {
                     self.count(depth)?;
                     (depth, markup) = (depth + 1, true);
+                    continue;
                 }
                 XmlEvent::Empty(_) => {
                     self.count(depth)?;
                     markup = true;
+                    continue;
                 }
                 XmlEvent::End(_) if depth == self.open.len() => break,
-                XmlEvent::End(_) => depth -= 1,
+                XmlEvent::End(_) => {
+                    depth -= 1;
+                    continue;
+                }
                 XmlEvent::Eof => return Err(self.error(DOCUMENT, Problem::Short)),
-                _ => {}
+                XmlEvent::Decl(_) | XmlEvent::PI(_) | XmlEvent::DocType(_) | XmlEvent::Comment(_) => continue,
+            };
+            if !markup {
+                append(&mut text, piece);
             }
         }
         if markup {
