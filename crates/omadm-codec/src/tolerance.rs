@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use omadm_mo::Departure;
+use omadm_mo::dm1::UriDeparture;
 
 /// One way of being liberal towards a peer. Off in strict mode, visible in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +94,12 @@ pub enum Tolerance {
     XmlAsWbxml,
     /// A DM 1.x message under a media type that is not of DM, or not of its encoding.
     LooseMediaType,
+    /// A DM 1.x address that begins with `/` where `./` or nothing has to be.
+    LeadingSlash,
+    /// `?prop=` or `?list=` with a keyword in other letter case (`DM 1.3 TND §7.4, §9.1`).
+    KeywordCase,
+    /// A character in a DM 1.x address that has to be percent-encoded and is not.
+    RawUriCharacter,
 }
 
 impl Tolerance {
@@ -140,6 +147,9 @@ impl Tolerance {
         Self::StrayTndsElement,
         Self::XmlAsWbxml,
         Self::LooseMediaType,
+        Self::LeadingSlash,
+        Self::KeywordCase,
+        Self::RawUriCharacter,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -188,6 +198,9 @@ impl Tolerance {
             Self::StrayTndsElement => "stray-tnds-element",
             Self::XmlAsWbxml => "xml-as-wbxml",
             Self::LooseMediaType => "loose-media-type",
+            Self::LeadingSlash => "leading-slash",
+            Self::KeywordCase => "keyword-case",
+            Self::RawUriCharacter => "raw-uri-character",
         }
     }
 }
@@ -206,6 +219,16 @@ impl From<Departure> for Tolerance {
             Departure::TextForTyped => Self::TextForTyped,
             Departure::LooseBase64 => Self::LooseBase64,
             Departure::LooseText => Self::LooseText,
+        }
+    }
+}
+
+impl From<UriDeparture> for Tolerance {
+    fn from(departure: UriDeparture) -> Self {
+        match departure {
+            UriDeparture::LeadingSlash => Self::LeadingSlash,
+            UriDeparture::KeywordCase => Self::KeywordCase,
+            UriDeparture::RawCharacter => Self::RawUriCharacter,
         }
     }
 }

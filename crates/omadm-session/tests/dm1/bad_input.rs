@@ -1,6 +1,6 @@
 //! What a server must not send.
 
-use omadm_codec::dm1::{Command, Form, Status};
+use omadm_codec::dm1::{Command, Form, OperationKind, Status};
 use omadm_codec::{Limits, Tolerance};
 use omadm_mo::Value;
 use omadm_session::dm1::client::{Cause, Config, HttpReply, Note, Outcome};
@@ -178,7 +178,7 @@ fn alerts_without_a_code_are_incomplete() {
 
 #[test]
 fn commands_without_items_or_addresses_are_malformed() {
-    use omadm_codec::dm1::{Item, OperationKind};
+    use omadm_codec::dm1::Item;
     let (mut device, mut server) = begun();
     let said = device.exchange(
         &mut server,
@@ -263,8 +263,31 @@ fn a_tnds_document_that_cannot_be_read_changes_nothing() {
     let (mut device, mut server) = begun();
     let mut document = with_data("./box/one/Items", "xml", "<MgmtTree><Node></MgmtTree>");
     document.meta.media_type = Some("application/vnd.syncml.dmtnds+xml".into());
-    let said = device
-        .exchange(&mut server, vec![operation(omadm_codec::dm1::OperationKind::Add, "1", vec![document])]);
+    let said = device.exchange(&mut server, vec![operation(OperationKind::Add, "1", vec![document])]);
     assert_eq!(said.code("1"), "400");
     assert_eq!(device.committed, 0);
+}
+
+#[test]
+fn loose_addresses_are_tolerated() {
+    for (uri, tolerance) in
+        [("/box/one/Count", Tolerance::LeadingSlash), ("./box/one/Count?prop=format", Tolerance::KeywordCase)]
+    {
+        let (mut device, mut server) = begun();
+        assert_eq!(device.exchange(&mut server, vec![get("1", uri)]).code("1"), "200", "{uri}");
+        assert!(device.notes.contains(&Note::Tolerated(vec![tolerance])));
+        let (mut device, mut server) = begun_with(strict(), start());
+        assert_eq!(device.exchange(&mut server, vec![get("1", uri)]).code("1"), "404", "{uri}");
+    }
+}
+
+#[test]
+fn what_is_as_it_should_be_needs_no_tolerance() {
+    let (mut device, mut server) = begun();
+    let count = operation(OperationKind::Replace, "2", vec![with_data("./box/one/Count", "int", "2")]);
+    let blob = operation(OperationKind::Replace, "3", vec![with_data("./box/one/Blob", "b64", "AQID")]);
+    let said =
+        device.exchange(&mut server, vec![get("1", "./box/one"), count, blob, exec("4", "./box/one/Run")]);
+    assert_eq!(said.codes(), codes(&[("0", 212), ("1", 200), ("2", 200), ("3", 200), ("4", 200)]));
+    assert!(!device.notes.iter().any(|note| matches!(note, Note::Tolerated(_))), "{:?}", device.notes);
 }

@@ -65,8 +65,6 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// Alert 1225: the object that the device sends is broken.
     pub(super) no_end_of_data: bool,
-    /// Commands that would have an effect, or are about the user.
-    pub(super) commands: u32,
 }
 
 /// Where a command stands.
@@ -132,7 +130,6 @@ impl<'a> Planner<'a> {
 
     /// `CmdID` and name, if the former is as it has to be.
     fn admit(&mut self, id: &str, name: &'static str) -> Result<CommandRef, (CommandRef, Fault)> {
-        self.plan.commands = self.plan.commands.saturating_add(1);
         let command = reference(id, name);
         if id.is_empty() || id == "0" {
             return Err((command, Fault::NoId));
@@ -162,7 +159,6 @@ impl<'a> Planner<'a> {
         match which {
             // Part of the session itself: there is nothing to do but to say that it came.
             AlertCode::NextMessage | AlertCode::SessionAbort | AlertCode::NoEndOfData => {
-                self.plan.commands = self.plan.commands.saturating_sub(1);
                 self.plan.no_end_of_data |= which == AlertCode::NoEndOfData;
                 step(place, Work::Answer(Answered::whole(command, Answer::ok())))
             }

@@ -72,6 +72,13 @@ impl Session {
             return self.finish(Cause::Message, reason);
         }
         let trusted = matches!(proven, Proven::Yes(_));
+        if let Some(reason) = self.abort.clone().filter(|_| !trusted || verdict == Go::BeginAnew) {
+            // Who does not know the other yet is told nothing.
+            return self.finish(Cause::Host, reason);
+        }
+        if verdict == Go::BeginAnew {
+            self.outbox.clear();
+        }
         if !trusted && let Err((cause, reason)) = self.distrust(&commands, proven, verdict, answer.msg_ref())
         {
             return self.finish(cause, reason);

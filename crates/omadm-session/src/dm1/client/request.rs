@@ -1,6 +1,7 @@
 //! An item of a command as the engine works with it: owned, with the Meta that holds for it, and its data as a value.
 
 use omadm_codec::dm1::{Data, Item, Meta};
+use omadm_codec::{Leniency, Tolerance};
 use omadm_mo::dm1::{Dm1Uri, NewNode};
 use omadm_mo::{Format, Value};
 
@@ -51,15 +52,13 @@ impl Request {
     }
 
     /// The address that the command is about.
-    pub(super) fn target(&self, config: &Config) -> Result<Dm1Uri, Fault> {
-        let text = self.target.as_deref().ok_or(Fault::NoAddress("Target"))?;
-        Ok(Dm1Uri::parse(text, &config.uri_limits, config.strict)?)
+    pub(super) fn target(&self, config: &Config, leniency: &mut Leniency) -> Result<Dm1Uri, Fault> {
+        address(self.target.as_deref().ok_or(Fault::NoAddress("Target"))?, config, leniency)
     }
 
     /// The address that a Copy takes from.
-    pub(super) fn source(&self, config: &Config) -> Result<Dm1Uri, Fault> {
-        let text = self.source.as_deref().ok_or(Fault::NoAddress("Source"))?;
-        Ok(Dm1Uri::parse(text, &config.uri_limits, config.strict)?)
+    pub(super) fn source(&self, config: &Config, leniency: &mut Leniency) -> Result<Dm1Uri, Fault> {
+        address(self.source.as_deref().ok_or(Fault::NoAddress("Source"))?, config, leniency)
     }
 
     pub(super) fn format(&self) -> Result<Option<Format>, Fault> {
@@ -71,6 +70,12 @@ impl Request {
     pub(super) fn node(&self) -> Result<NewNode, Fault> {
         Ok(NewNode { format: self.format()?, media_type: self.media_type.clone(), value: self.value.clone() })
     }
+}
+
+fn address(text: &str, config: &Config, leniency: &mut Leniency) -> Result<Dm1Uri, Fault> {
+    let uri = Dm1Uri::parse(text, &config.uri_limits, config.strict)?;
+    leniency.used.extend(uri.departures().iter().copied().map(Tolerance::from));
+    Ok(uri)
 }
 
 /// Data as carried.

@@ -207,7 +207,10 @@ impl Session {
         if let Some((cause, reason)) = sent.closing {
             return self.finish(cause, reason);
         }
-        let Some(seconds) = RETRIES.get(sent.tries).filter(|_| self.abort.is_none()) else {
+        if let Some(reason) = self.abort.take() {
+            return self.finish(Cause::Host, reason);
+        }
+        let Some(seconds) = RETRIES.get(sent.tries) else {
             return self.finish(Cause::NoReply, format!("no answer from {}: {reason}", sent.post.uri));
         };
         let wait = core::time::Duration::from_secs(*seconds);

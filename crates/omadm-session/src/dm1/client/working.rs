@@ -50,6 +50,7 @@ impl Session {
                     not_executed(&work).into()
                 }
                 work => {
+                    self.count(&work);
                     self.with_context(tree, fresh, &mut working, |context| commands::start(context, work))
                 }
             };
@@ -108,8 +109,16 @@ impl Session {
         }
     }
 
+    /// Counts what is carried out.
+    fn count(&mut self, work: &Work) {
+        let commands = match work {
+            Work::Operate(_) | Work::Ask(_) | Work::Atomic { .. } => work.commands().len(),
+            Work::Answer(_) | Work::Interrupted(_) | Work::Delivered { .. } => 0,
+        };
+        self.commands = self.commands.saturating_add(u32::try_from(commands).unwrap_or(u32::MAX));
+    }
+
     fn note_answers(&mut self, answered: &Answered) {
-        self.commands = self.commands.saturating_add(1);
         for (about, answer) in &answered.answers {
             self.note(Note::Answered {
                 command: answered.command.name.clone().into_owned(),

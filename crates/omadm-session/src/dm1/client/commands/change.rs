@@ -2,7 +2,7 @@
 
 use omadm_codec::dm1::tnds::{self, TNDS_WBXML, TNDS_XML};
 use omadm_codec::dm1::{Encoding, OperationKind};
-use omadm_codec::{Leniency, Limits};
+use omadm_codec::{Leniency, Limits, Tolerance};
 use omadm_mo::dm1::{Part, Snapshot};
 use omadm_mo::{Change, Format, Prepared, Value};
 
@@ -62,7 +62,9 @@ pub(super) fn apply_all(
         Ok(()) => Answer::ok(),
         Err(fault) => fault.answer(request.target.as_deref()),
     };
-    operate.items.iter().map(answer).collect()
+    let answers = operate.items.iter().map(answer).collect();
+    leniency.used.extend(change.departures().iter().copied().map(Tolerance::from));
+    answers
 }
 
 fn apply(
@@ -72,7 +74,7 @@ fn apply(
     config: &Config,
     leniency: &mut Leniency,
 ) -> Result<(), Fault> {
-    let target = request.target(config)?;
+    let target = request.target(config, leniency)?;
     match kind {
         OperationKind::Add => match document(request, config, leniency)? {
             Some(snapshot) => change.dm1_add_tree(&target, &snapshot)?,
@@ -89,7 +91,7 @@ fn apply(
             },
         },
         OperationKind::Delete => change.dm1_delete(&target)?,
-        OperationKind::Copy => change.dm1_copy(&request.source(config)?, &target)?,
+        OperationKind::Copy => change.dm1_copy(&request.source(config, leniency)?, &target)?,
         OperationKind::Get | OperationKind::Exec => return Err(Fault::Misplaced(kind.as_str())),
     }
     Ok(())

@@ -29,7 +29,7 @@ impl Executing {
     }
 
     /// The next item that can be executed.
-    pub(super) fn go_on(mut self, context: &Context<'_>) -> Progress {
+    pub(super) fn go_on(mut self, context: &mut Context<'_>) -> Progress {
         while let Some(request) = self.left.pop_front() {
             match self.order(context, &request) {
                 Ok(execution) => {
@@ -41,7 +41,7 @@ impl Executing {
         Answered::items(self.operate.command, &self.operate.items, self.answers).into()
     }
 
-    pub(super) fn finish(mut self, context: &Context<'_>, result: EffectResult) -> Progress {
+    pub(super) fn finish(mut self, context: &mut Context<'_>, result: EffectResult) -> Progress {
         self.answers.push(match result {
             EffectResult::Done => Answer::ok(),
             EffectResult::Accepted => Answer::of(code::ACCEPTED),
@@ -50,8 +50,8 @@ impl Executing {
         self.go_on(context)
     }
 
-    fn order(&self, context: &Context<'_>, request: &Request) -> Result<Execution, Fault> {
-        let target = request.target(context.config)?;
+    fn order(&self, context: &mut Context<'_>, request: &Request) -> Result<Execution, Fault> {
+        let target = request.target(context.config, context.leniency)?;
         let Executable { uri, address, instance } = context.tree.dm1_executable(context.actor, &target)?;
         let argument = request.value.clone().map(|value| argument(request, value)).transpose()?;
         Ok(Execution { uri, address, instance, correlator: self.operate.correlator.clone(), argument })

@@ -40,7 +40,7 @@ pub(super) fn perform(context: &mut Context<'_>, operate: Operate) -> Done {
 }
 
 fn read(context: &mut Context<'_>, request: &Request) -> Result<Vec<Item<'static>>, Fault> {
-    let target = request.target(context.config)?;
+    let target = request.target(context.config, context.leniency)?;
     let read = context.tree.dm1_get(context.actor, &target)?;
     let items: Vec<_> = read.into_iter().map(|read| context.dialect.item(read)).collect();
     let mut octets = *context.octets;

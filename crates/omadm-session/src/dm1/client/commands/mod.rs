@@ -179,14 +179,16 @@ fn unexpected(result: EffectResult) -> Fault {
 
 /// Management objects whose values the items of a command read.
 fn stale(context: &Context<'_>, items: &[Request], kind: OperationKind) -> Vec<(Moid, Miid)> {
-    let read = |request: &Request| -> Option<Dm1Uri> {
+    // What is tolerated is noted when the command is carried out.
+    let mut leniency = Leniency::default();
+    let mut read = |request: &Request| -> Option<Dm1Uri> {
         match kind {
-            OperationKind::Get => request.target(context.config).ok(),
-            OperationKind::Copy => request.source(context.config).ok(),
+            OperationKind::Get => request.target(context.config, &mut leniency).ok(),
+            OperationKind::Copy => request.source(context.config, &mut leniency).ok(),
             OperationKind::Add | OperationKind::Replace | OperationKind::Delete | OperationKind::Exec => None,
         }
     };
-    let uris = items.iter().filter_map(read);
+    let uris = items.iter().filter_map(&mut read);
     let instances: BTreeSet<_> = uris.flat_map(|uri| context.tree.dm1_instances(&uri)).collect();
     instances.into_iter().collect()
 }
