@@ -29,21 +29,21 @@ macro_rules! seed {
 pub(super) use seed;
 
 /// An [`Object`] as a table: its members, their types, their names, and the seeds that read them. The type says by a method `build`
-/// what they make.
+/// what they make; if it borrows from the input, its lifetime is `'de`.
 macro_rules! object {
     (
         $(#[$doc:meta])*
-        $name:ident as $what:literal => $output:ty {
+        $name:ident $(<$borrowed:lifetime>)? as $what:literal => $output:ty {
             $($field:ident: $type:ty = $key:literal, |$context:pat_param| $seed:expr;)+
         }
     ) => {
         $(#[$doc])*
         #[derive(Default)]
-        struct $name {
+        struct $name $(<$borrowed>)? {
             $($field: Option<$type>,)+
         }
 
-        impl<'de> Object<'de> for $name {
+        impl<'de> Object<'de> for $name $(<$borrowed>)? {
             type Output = $output;
             const WHAT: &'static str = $what;
             fn member<A: MapAccess<'de>>(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::{self, MapAccess};
 
-use crate::dm2::json::{self, Array, Context, MaybeArray, MaybeText, Object, ObjectSeed};
+use crate::dm2::json::{self, Array, Context, MaybeArray, MaybeText, Object, ObjectSeed, object};
 use crate::dm2::{Command, CommandEntry};
 use crate::{DecodeError, Leniency, Limits};
 
@@ -47,28 +47,16 @@ struct Wire {
 /// One element of `CMD`: `None` if it is no array; in it `None` for what is no string.
 type Row<'de> = Option<Vec<Option<Cow<'de, str>>>>;
 
-#[derive(Default)]
-struct Members<'de>(Option<Vec<Row<'de>>>);
-
-impl<'de> Object<'de> for Members<'de> {
-    type Output = Vec<Row<'de>>;
-    const WHAT: &'static str = "Package#2";
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        context: &Context<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "CMD" => {
-                let rows = Array(context, MaybeArray(context, MaybeText(context)));
-                context.member(map, "CMD", &mut self.0, rows)
-            }
-            _ => context.skip(map),
-        }
+object! {
+    /// The members of a package.
+    Members<'de> as "Package#2" => Vec<Row<'de>> {
+        commands: Vec<Row<'de>> = "CMD", |context| Array(context, MaybeArray(context, MaybeText(context)));
     }
-    fn finish<E: de::Error>(self, context: &Context<'_>) -> Result<Self::Output, E> {
-        context.required("CMD", self.0)
+}
+
+impl<'de> Members<'de> {
+    fn build<E: de::Error>(self, context: &Context<'_>) -> Result<Vec<Row<'de>>, E> {
+        context.required("CMD", self.commands)
     }
 }
 
