@@ -9,6 +9,7 @@
 
 mod app_c_status;
 mod app_e_notifications;
+mod app_e_kannel;
 mod app_e_push;
 mod app_e_sessions;
 mod app_f_multipart;
