@@ -8,7 +8,7 @@
 )]
 
 mod app_c_status;
-mod app_e_notifications;
+mod app_e_cloud;
 mod app_e_kannel;
 mod app_e_push;
 mod app_e_sessions;

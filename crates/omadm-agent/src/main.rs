@@ -8,6 +8,7 @@ mod bootstrap_listener;
 mod browser;
 mod calls;
 mod cli;
+mod cloud;
 mod cmd;
 mod config;
 mod consent;

@@ -12,6 +12,7 @@ use super::{answer, dm1, read_bootstrap, runtime, session, upkeep};
 use crate::bearer::Networks;
 use crate::bootstrap_listener::BootstrapListener;
 use crate::calls::Calls;
+use crate::cloud::Registrations;
 use crate::consent::Asking;
 use crate::controls::Controls;
 use crate::error::AgentError;
@@ -92,11 +93,13 @@ async fn serve(
     let mut failures = 0;
     let mut provisioning = Provisioning::new(setup, client);
     let mut bootstraps = BootstrapListener::start(&setup.config).await;
+    let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
     loop {
         if let Some(received) = calls.bootstrap() {
             let servers = pushed_bootstrap(client, setup, &mut calls, received).await?;
             sessions(client, controls, servers, &Trigger::Bootstrap).await?;
         }
+        registrations.complete(client).await;
         let rest = if upkeep::report(client).await? { BREATH } else { REST };
         let report = due(client.next_report().map(|wait| wait.max(rest)));
         let end = due(client.next_session()).map(|end| end.max(extra));

@@ -75,6 +75,9 @@ pub struct NotificationSection {
     pub sms_messages: usize,
     /// How long after its first part one is dropped, in whole seconds.
     pub sms_age: Span,
+    /// Command that registers with the cloud messaging service of this machine: it gets the SenderID of a server as its last argument and
+    /// prints the registration, which the server is told (`DM 2.0 §E.2.2`). Empty: there is no such service.
+    pub cloud_command: Vec<String>,
 }
 
 impl Default for NotificationSection {
@@ -91,6 +94,7 @@ impl Default for NotificationSection {
             in_all,
             sms_messages: parts.messages,
             sms_age: Span::secs(parts.age),
+            cloud_command: Vec::new(),
         }
     }
 }

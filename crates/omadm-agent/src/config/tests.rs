@@ -68,6 +68,7 @@ fn every_section_is_read() {
         [notification]
         sms_messages = 1000
         sms_age = "1 h"
+        cloud_command = ["/usr/bin/register", "--once"]
         [report]
         window = "500 ms"
         retry = 1
@@ -99,6 +100,7 @@ fn every_section_is_read() {
     assert_eq!(config.network.interfaces[0].kind, Bearer::Mobile);
     let parts = config.notification.to_notifications().parts;
     assert_eq!((parts.messages, parts.age), (1_000, 3_600));
+    assert_eq!(config.notification.cloud_command[1], "--once");
     let reports = config.report.to_reports();
     assert_eq!((reports.window.as_millis(), reports.retry.as_secs(), reports.attempts), (500, 1, 8));
     assert!(config.show.command.is_empty() && config.show.pages_per_minute == 0);

@@ -34,6 +34,7 @@ use crate::transport::Transport;
 pub(crate) use check::{SEEN, forget};
 pub use connection::{Choice, choose};
 use flood::Floods;
+pub use registering::CloudService;
 pub use omadm_codec::dm2::notification::{Connection, Preference};
 
 /// Longest notification in octets; one with a server identifier of 255 octets has some 400.

@@ -9,12 +9,41 @@ use crate::account::Account;
 use crate::client::Client;
 use crate::error::{ClientError, TransportError};
 use crate::exchange::{Exchange, Identify, Outgoing, Redirects};
+use crate::plugin::Refusal;
 use crate::transport::Transport;
 
 /// Most octets of an answer, which says nothing beside its status.
 const MAX_ANSWER: usize = 64 << 10;
 
+/// The cloud messaging service of the device's platform.
+pub trait CloudService: Send {
+    /// Registers with the service for what `sender`, a SenderID, sends; gives the registration (RegId).
+    ///
+    /// # Errors
+    /// [`Refusal`] says why there is none.
+    fn register(&mut self, sender: &str) -> impl Future<Output = Result<String, Refusal>> + Send;
+}
+
 impl<T: Transport> Client<T> {
+    /// Registers with the cloud service for what a server sends, and tells the server where it reaches this device (`DM 2.0 §E.2.2`,
+    /// steps 2 to 4). `None` when the server does not offer cloud messaging.
+    ///
+    /// # Errors
+    /// [`ClientError::Registration`] when the service gives no registration, and as [`Client::register_push`].
+    pub async fn register_with_cloud(
+        &mut self,
+        server: &ServerId,
+        service: &mut impl CloudService,
+    ) -> Result<Option<String>, ClientError> {
+        let Some(sender) = self.sender_id(server) else { return Ok(None) };
+        let reg_id = service.register(&sender).await.map_err(|refusal| ClientError::Registration {
+            server: server.clone(),
+            reason: format!("the cloud service gives none: {}", refusal.reason),
+        })?;
+        self.register_push(server, &reg_id).await?;
+        Ok(Some(reg_id))
+    }
+
     /// `Push/GCM/SenderID` of an account: what the application registers with at the cloud service. `None` when the server does not
     /// offer cloud messaging.
     #[must_use]
