@@ -47,7 +47,7 @@ pub struct Bare {
     runtime: Runtime,
     clients: Vec<HttpsTransport>,
     /// What a device sends in a session.
-    requests: Vec<(Uri, HeaderMap, Bytes)>,
+    requests: Vec<HttpRequest>,
     _server: Running,
     _dir: TempDir,
 }
@@ -61,7 +61,7 @@ impl Bare {
         let uri: Uri = server.first_line()?.trim().parse()?;
         let requests: Vec<_> = in_process::exchanges()?
             .into_iter()
-            .map(|exchange| Ok((uri.clone(), headers(&exchange)?, exchange.body)))
+            .map(|exchange| request(uri.clone(), exchange))
             .collect::<Result<_>>()?;
         let runtime = Runtime::new()?;
         let clients = runtime.block_on(connect(&requests, &dir.path().join(CERTIFICATE)))?;
@@ -112,7 +112,7 @@ async fn converse(acceptor: &SslAcceptor, stream: tokio::net::TcpStream, router:
 }
 
 /// One transport, and so one connection, for each client; each has had an answer already.
-async fn connect(requests: &[(Uri, HeaderMap, Bytes)], authority: &Path) -> Result<Vec<HttpsTransport>> {
+async fn connect(requests: &[HttpRequest], authority: &Path) -> Result<Vec<HttpsTransport>> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         let config = HttpsConfig { ca_file: Some(authority.to_owned()), ..HttpsConfig::default() };
@@ -124,17 +124,9 @@ async fn connect(requests: &[(Uri, HeaderMap, Bytes)], authority: &Path) -> Resu
 }
 
 /// Sends what a device sends in a session.
-async fn session(client: &HttpsTransport, requests: &[(Uri, HeaderMap, Bytes)]) -> Result<()> {
-    for (uri, headers, body) in requests {
-        let request = HttpRequest {
-            method: Method::POST,
-            uri: uri.clone(),
-            headers: headers.clone(),
-            body: body.clone(),
-            answer_limit: 1 << 20,
-            identity: None,
-        };
-        let answer = client.send(request).await?;
+async fn session(client: &HttpsTransport, requests: &[HttpRequest]) -> Result<()> {
+    for request in requests {
+        let answer = client.send(request.clone()).await?;
         if answer.body.is_empty() {
             return Err(format!("the bare server answers {}", answer.status).into());
         }
@@ -143,11 +135,7 @@ async fn session(client: &HttpsTransport, requests: &[(Uri, HeaderMap, Bytes)]) 
 }
 
 /// Requests per second of all clients together.
-async fn load(
-    clients: &[HttpsTransport],
-    requests: &[(Uri, HeaderMap, Bytes)],
-    length: Duration,
-) -> Result<f64> {
+async fn load(clients: &[HttpsTransport], requests: &[HttpRequest], length: Duration) -> Result<f64> {
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for client in clients {
@@ -168,7 +156,18 @@ async fn load(
     Ok(answers / started.elapsed().as_secs_f64())
 }
 
-/// The headers of a device's message.
+/// A device's message.
+fn request(uri: Uri, exchange: Exchange) -> Result<HttpRequest> {
+    Ok(HttpRequest {
+        method: Method::POST,
+        uri,
+        headers: headers(&exchange)?,
+        body: exchange.body,
+        answer_limit: 1 << 20,
+        identity: None,
+    })
+}
+
 fn headers(exchange: &Exchange) -> Result<HeaderMap> {
     let mut authorization =
         HeaderValue::from_static("Basic U0lNLWJlbmNoOjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm");
