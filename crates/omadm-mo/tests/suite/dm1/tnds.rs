@@ -300,3 +300,21 @@ fn the_inbox_refuses_what_has_no_place() {
     assert_eq!(add(&mut tree, "S1", "./Inbox/wan", interior(Some(CONN))), 425);
     assert_eq!(add(&mut tree, "S2", "./Inbox/wan", interior(Some(CONN))), 200);
 }
+
+#[test]
+fn a_document_fills_the_device_and_no_more() {
+    let mut tree = Tree::new(Arc::new(objects()), Quota { nodes: 1000, bytes: 1 << 20, depth: 8 });
+    let many = |count: usize| inner("M", (0..count).map(|at| leaf_node(&at.to_string(), "v")));
+    assert_eq!(add_tree(&mut tree, "S1", ".", [many(999)]), 420);
+    assert_eq!(add_tree(&mut tree, "S1", ".", [many(998)]), 200);
+    assert_eq!(tree.node_count(), 1000);
+    assert_eq!(replace_tree(&mut tree, "S1", "./M", [many(999)]), 420);
+    let deep = |depth: usize| (0..depth).fold(leaf_node("v", ""), |below, _| inner("n", [below]));
+    assert_eq!(delete(&mut tree, "S1", "./M"), 200);
+    assert_eq!(add_tree(&mut tree, "S1", ".", [deep(8)]), 420);
+    assert_eq!(add_tree(&mut tree, "S1", ".", [deep(7)]), 200);
+    assert_eq!(add_tree(&mut tree, "S1", ".", [deep(200)]), 420);
+    let far = format!("{}x", "n/".repeat(200));
+    assert_eq!(add_tree(&mut tree, "S1", ".", [with_path(&far, leaf_node("v", ""))]), 420);
+    assert_eq!(add_text(&mut tree, "S1", &far, ""), 420);
+}

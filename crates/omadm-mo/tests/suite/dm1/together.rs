@@ -185,6 +185,45 @@ fn entries_go_and_move_with_the_nodes_of_their_acls() {
     assert!(at(&tree, &format!("{DACMO}//{BENCH}")).is_none());
 }
 
+#[test]
+fn what_only_a_bootstrap_writes_is_closed_to_commands() {
+    let mut tree = both();
+    let keys = node_of([("ServerURI", text("https://b.example")), ("ClientSecretKey", text("AAEC"))]);
+    let auth = node_of([("Bootstrap", keys)]);
+    let content = match account("S4", ["*"]) {
+        Content::Interior(mut children) => {
+            children.push((name("Auth"), auth));
+            Content::Interior(children)
+        }
+        leaf => leaf,
+    };
+    write(&mut tree, Actor::Bootstrap(server("S4")), |change| {
+        change.store_item(&uri(&format!("{DMACC}//")), "s4", content)
+    })
+    .unwrap();
+    let below = |path: &str| format!("./DMAcc/s4/{path}");
+    assert_eq!(status_of_get(&tree, "S4", &below("SrvID")), 200);
+    for path in ["Perm", "Perm/1/MOID", "Auth/Bootstrap/ClientSecretKey"] {
+        assert_eq!(status_of_get(&tree, "S4", &below(path)), 405, "{path}");
+    }
+    let listed = get(&tree, "S4", "./DMAcc/s4?list=StructData").unwrap();
+    assert!(!listed.iter().any(|item| item.uri.contains("Perm") || item.uri.contains("Key")), "{listed:?}");
+    assert_eq!(
+        replace(&mut tree, "S4", &below("Auth/Bootstrap/ClientSecretKey"), of(Format::B64, "AA==")),
+        425
+    );
+    assert_eq!(replace_text(&mut tree, "S4", &below("SrvID"), "S1"), 405);
+    assert_eq!(add_text(&mut tree, "S4", &below("Perm/2/MOID"), "*"), 425);
+    assert_eq!(
+        (delete(&mut tree, "S4", &below("Perm")), delete(&mut tree, "S4", &below("Auth"))),
+        (425, 425)
+    );
+    // An object of DM 2.0 is not made by a server of DM 1.x, whatever the way.
+    for (at, moid) in [("./DMAcc/x", DMACC), ("./x", DACMO), ("./Inbox/x", DMACC)] {
+        assert_eq!(add(&mut tree, "S3", at, interior(Some(moid))), 425, "{at}");
+    }
+}
+
 /// One thing that happens to the rights on the bench.
 #[derive(Clone, Debug)]
 enum Step {

@@ -2,6 +2,8 @@
 
 use omadm_mo::dm1::{List, Part, Property, UriDeparture};
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn parse(text: &str, limits: &UriLimits) -> Result<Dm1Uri, u16> {
@@ -190,4 +192,19 @@ fn moids_without_urn_are_virtual_if_they_are_known() {
     assert_eq!(read("com.example/1.0/Cam/one/Zoom"), Ok(true));
     assert_eq!(read("./com.example/1.0/Cam"), Ok(false));
     assert!(read("com.other/1.0/Cam//Zoom").is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_and_what_is_read_reads_back(
+        text in prop_oneof!["\\PC{0,40}", "[./%?=&+A-Za-z0-9:()*-]{0,40}", "(\\./)?([a-z%2F.~]{0,4}/){0,4}[a-z]{0,3}(\\?(prop|list)=[A-Za-z+-]{0,12})?"],
+        max_depth in 0u16..4, max_total in 0u16..24, max_segment in 0u16..8,
+    ) {
+        let limits = UriLimits { max_depth, max_total, max_segment };
+        let Ok(uri) = Dm1Uri::parse(&text, &limits, false) else { return Ok(()) };
+        let normal = uri.to_string();
+        let again = Dm1Uri::parse(&normal, &UriLimits::default(), true).unwrap();
+        prop_assert_eq!(again.to_string(), normal);
+        prop_assert_eq!(again.part(), uri.part());
+    }
 }
