@@ -27,6 +27,7 @@ mod script_server;
 mod server;
 mod test_mo;
 mod tls;
+pub mod tnds;
 mod tshark;
 mod wire;
 
@@ -35,6 +36,7 @@ pub use bench::Bench;
 pub use browser::TestBrowser;
 pub use chromium::Chromium;
 pub use device::{Account, DDF_FILES, DEVICE_ID, DeviceSetup, SECRET, TestDevice, USER};
+pub use dm1::Dm1Bench;
 pub use log::logged;
 pub use kannel::Kannel;
 pub use package::{Package1, Package3, Part, Schema, dmmo};

@@ -1,4 +1,4 @@
-//! Rows of DM 1.3, a module a document or a subject; one binary, so that the product is linked once.
+//! Rows of DM 1.3, a module a document; one binary, so that the product is linked once.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,4 +7,6 @@
     reason = "clippy knows test functions as such, and not the helpers beside them"
 )]
 
+mod ddf;
 mod processes;
+mod tnds;
