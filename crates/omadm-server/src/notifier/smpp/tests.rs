@@ -51,6 +51,21 @@ impl Peer {
             Pdu { command: pdu.command | ANSWER, status, sequence: pdu.sequence, body: b"id\0".to_vec() };
         self.send(answer).await;
     }
+
+    /// Takes the next message with this status, and gives it.
+    async fn take(&mut self, status: u32) -> Pdu {
+        let submit = self.next().await;
+        assert_eq!(submit.command, pdu::SUBMIT_SM);
+        self.answer(&submit, status).await;
+        submit
+    }
+}
+
+/// Hands over one message after the other.
+async fn submit_two(smpp: &Smpp) {
+    for _ in 0..2 {
+        smpp.submit(message()).await.unwrap();
+    }
 }
 
 fn message() -> Message {
@@ -63,18 +78,12 @@ async fn messages_go_over_one_connection() {
     let serve = async {
         let mut peer = centre.accept(0).await;
         for _ in 0..2 {
-            let submit = peer.next().await;
             let expected = b"\0\0\x001234\0\x01\x014670\0\x40\0\0\0\0\0\0\x04\0\x03\x01\x02\x03";
-            assert_eq!((submit.command, submit.body.as_slice()), (pdu::SUBMIT_SM, &expected[..]));
-            peer.answer(&submit, 0).await;
+            assert_eq!(peer.take(0).await.body, expected);
         }
         peer
     };
-    let work = async {
-        smpp.submit(message()).await.unwrap();
-        smpp.submit(message()).await.unwrap();
-    };
-    tokio::join!(serve, work);
+    tokio::join!(serve, submit_two(&smpp));
 }
 
 #[tokio::test]
@@ -82,21 +91,15 @@ async fn a_connection_that_died_is_made_anew() {
     let (centre, smpp) = Centre::start().await;
     let serve = async {
         let mut peer = centre.accept(0).await;
-        let submit = peer.next().await;
-        peer.answer(&submit, 0).await;
+        peer.take(0).await;
         // It goes away in the middle of the next message.
         peer.next().await;
         drop(peer);
         let mut peer = centre.accept(0).await;
-        let submit = peer.next().await;
-        peer.answer(&submit, 0).await;
+        peer.take(0).await;
         peer
     };
-    let work = async {
-        smpp.submit(message()).await.unwrap();
-        smpp.submit(message()).await.unwrap();
-    };
-    tokio::join!(serve, work);
+    tokio::join!(serve, submit_two(&smpp));
 }
 
 #[tokio::test]
@@ -105,8 +108,7 @@ async fn refusals_say_what_to_do() {
     let serve = async {
         drop(centre.accept(0x0e).await);
         let mut peer = centre.accept(0).await;
-        let submit = peer.next().await;
-        peer.answer(&submit, 0x0b).await;
+        peer.take(0x0b).await;
         peer
     };
     let work = async {
@@ -126,8 +128,7 @@ async fn requests_of_the_service_centre_are_answered() {
     let (centre, smpp) = Centre::start().await;
     let serve = async {
         let mut peer = centre.accept(0).await;
-        let submit = peer.next().await;
-        peer.answer(&submit, 0).await;
+        peer.take(0).await;
         for (command, answer, status) in [
             (pdu::ENQUIRE_LINK, pdu::ENQUIRE_LINK | ANSWER, 0),
             (0x0000_0005, pdu::GENERIC_NACK, pdu::INVALID_COMMAND),
