@@ -7,7 +7,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use omadm_auth::digest::{self, Given, Hash, Nonces, Qop};
 use omadm_auth::{BasicCredentials, Secret, StoredCredential};
 use omadm_mo::{DeviceId, Time};
@@ -72,7 +73,7 @@ pub struct Caller {
     /// Who is on the other side.
     pub sender: Sender,
     method: Method,
-    target: String,
+    uri: Uri,
     authorization: Option<HeaderValue>,
     says: OnceLock<Says>,
 }
@@ -88,6 +89,11 @@ enum Says {
 }
 
 impl Caller {
+    /// Path and query of the request.
+    fn target(&self) -> &str {
+        self.uri.path_and_query().map_or("", PathAndQuery::as_str)
+    }
+
     /// Whether transport or HTTP say who sends it, in a way that could be taken here.
     pub fn has_credentials(&self) -> bool {
         let scheme = self.authorization.as_ref().and_then(|value| value.to_str().ok());
@@ -104,12 +110,11 @@ pub async fn layer(State(context): State<Arc<Context>>, mut request: Request, ne
     let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
         return next.run(request).await;
     };
-    let target = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
     let caller = Arc::new(Caller {
         sender: context.proxies.sender(&connection, request.headers()),
         connection,
         method: request.method().clone(),
-        target,
+        uri: request.uri().clone(),
         authorization: request.headers().get(AUTHORIZATION).cloned(),
         says: OnceLock::new(),
     });
@@ -326,7 +331,7 @@ fn by_header(schemes: &Schemes, caller: &Caller, value: &str) -> Option<Claim> {
     }
     let given = Given::from_header(value)?;
     let allowed = schemes.digests.contains(&given.algorithm.hash) && given.qop == Qop::Auth;
-    (allowed && given.realm == REALM && given.is_for(&caller.target)).then_some(Claim::Digest(given))
+    (allowed && given.realm == REALM && given.is_for(caller.target())).then_some(Claim::Digest(given))
 }
 
 /// Settles a claim: `kept` is the credential that proves it, if there is one.
