@@ -76,7 +76,7 @@ pub(crate) fn from_generic(tree: &Tree, alert: GenericAlert) -> Alert {
     Alert {
         source: source.and_then(|address| in_object(tree, &address)),
         target: target.and_then(|address| in_object(tree, &address)),
-        mark: omadm_codec::dm2::Mark::parse(mark.as_str()).unwrap_or_default(),
+        mark,
         data: Some(dm1x_data(&data.to_text(), data_type)),
         ..Alert::new(&alert_type)
     }

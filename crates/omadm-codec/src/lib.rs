@@ -11,6 +11,7 @@ pub mod dm1;
 pub mod dm2;
 pub mod error;
 pub mod limits;
+pub mod mark;
 pub mod media_type;
 pub mod multipart;
 pub mod obex;

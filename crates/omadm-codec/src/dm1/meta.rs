@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+pub use crate::mark::Mark;
+
 /// Children of `Meta` that DM uses; others are skipped when decoding and never sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta<'a> {
@@ -26,50 +28,5 @@ impl Meta<'_> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-/// Importance of a Generic Alert (`DM 1.3 PROTO §6.7`), the highest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are those of the standard")]
-pub enum Mark {
-    Fatal,
-    Critical,
-    Minor,
-    Warning,
-    #[default]
-    Informational,
-    Harmless,
-    Indeterminate,
-}
-
-impl Mark {
-    const ALL: [Self; 7] = [
-        Self::Fatal,
-        Self::Critical,
-        Self::Minor,
-        Self::Warning,
-        Self::Informational,
-        Self::Harmless,
-        Self::Indeterminate,
-    ];
-
-    /// The word on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fatal => "fatal",
-            Self::Critical => "critical",
-            Self::Minor => "minor",
-            Self::Warning => "warning",
-            Self::Informational => "informational",
-            Self::Harmless => "harmless",
-            Self::Indeterminate => "indeterminate",
-        }
-    }
-    /// The mark of a word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mark| mark.as_str() == text)
     }
 }

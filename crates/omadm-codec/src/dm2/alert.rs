@@ -8,6 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use crate::dm2::json::{self, Anything, Array, Context, Object, ObjectSeed, Text, object, seed};
+pub use crate::mark::Mark;
 use crate::{MediaType, Problem, Tolerance};
 
 /// `urn:oma:at:dm:2.0:ServerInitiatedMgmt`.
@@ -16,20 +17,6 @@ pub const SERVER_INITIATED: &str = "urn:oma:at:dm:2.0:ServerInitiatedMgmt";
 pub const CLIENT_INITIATED: &str = "urn:oma:at:dm:2.0:ClientInitiatedMgmt";
 /// `urn:oma:at:dm:2.0:BootstrapComplete`.
 pub const BOOTSTRAP_COMPLETE: &str = "urn:oma:at:dm:2.0:BootstrapComplete";
-
-/// Importance of an alert; absent on the wire means informational.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are those of the standard")]
-pub enum Mark {
-    Fatal,
-    Critical,
-    Minor,
-    Warning,
-    #[default]
-    Informational,
-    Harmless,
-    Indeterminate,
-}
 
 /// One Generic Alert. `source` and `target` are text on this level: a server keeps what a device sends, a client builds them from
 /// [`ClientUri`] by [`Alert::about`].
@@ -79,37 +66,6 @@ impl Alert {
     pub fn about(mut self, source: &ClientUri) -> Self {
         self.source = Some(source.to_string());
         self
-    }
-}
-
-impl Mark {
-    const ALL: [Self; 7] = [
-        Self::Fatal,
-        Self::Critical,
-        Self::Minor,
-        Self::Warning,
-        Self::Informational,
-        Self::Harmless,
-        Self::Indeterminate,
-    ];
-
-    /// The word on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Fatal => "fatal",
-            Self::Critical => "critical",
-            Self::Minor => "minor",
-            Self::Warning => "warning",
-            Self::Informational => "informational",
-            Self::Harmless => "harmless",
-            Self::Indeterminate => "indeterminate",
-        }
-    }
-    /// Reads the word on the wire, letter case as the standard has it.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mark| mark.as_str() == text)
     }
 }
 
