@@ -150,6 +150,17 @@ impl AgentProcess {
         command.spawn().expect("the agent starts")
     }
 
+    /// As [`AgentProcess::start`], such that a limit on the size of its files (`prlimit`) is an error and no signal that ends it.
+    #[must_use]
+    pub fn start_with_file_limits(&self) -> Child {
+        let mut command = Command::new("sh");
+        // What is ignored stays so over exec.
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(&self.program);
+        command.arg("--config").arg(self.directory.path().join("agent.toml")).arg("run");
+        command.stderr(Stdio::piped()).kill_on_drop(true);
+        command.spawn().expect("sh and the agent start")
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.directory.path().join("agent.toml")).args(words);

@@ -7,6 +7,7 @@
     reason = "clippy knows test functions as such, and not the helpers beside them"
 )]
 
+mod app_c_faults;
 mod app_c_status;
 mod app_e_cloud;
 mod app_e_kannel;

@@ -9,7 +9,8 @@ use crate::error::PersistError;
 /// The error of a file operation; no space and exceeded quota are told apart from the rest.
 pub(super) fn error(action: &'static str, path: &Path, source: io::Error) -> PersistError {
     match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+        // A limit on the size of files is a quota as well.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             PersistError::Full { path: path.to_owned() }
         }
         _ => PersistError::Io { action, path: path.to_owned(), source },

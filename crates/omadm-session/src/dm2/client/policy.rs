@@ -35,9 +35,26 @@ pub(super) fn authority(uri: &str) -> String {
     rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase()
 }
 
+/// Whether something in the host is percent-encoded, such as a blank: no name can be looked up by that.
+pub(super) fn has_encoded_host(uri: &str) -> bool {
+    authority(uri).rsplit('@').next().is_some_and(|host| host.contains('%'))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::authority;
+    use super::{authority, has_encoded_host};
+
+    #[test]
+    fn only_what_is_encoded_in_the_host_is_in_the_way() {
+        for (uri, encoded) in [
+            ("https://My%20Net.example/", true),
+            ("https://u@x%3A1.example/a", true),
+            ("https://u%20v@host/a%20b?c%20d", false),
+            ("https://[2001:db8::1]:8443/", false),
+        ] {
+            assert_eq!(has_encoded_host(uri), encoded, "{uri}");
+        }
+    }
 
     #[test]
     fn the_authority_ends_at_path_query_or_fragment() {
