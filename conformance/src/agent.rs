@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
+use crate::relay::Relay;
 use crate::server::TestServer;
 
 /// `omadm-agent` on this machine, bootstrapped for a server under test.
@@ -39,6 +40,12 @@ impl AgentProcess {
         std::fs::write(self.directory.path().join("agent.toml"), settings).expect("a writable directory");
     }
 
+    /// Changes the settings of TLS beside the trust, from the next command on.
+    pub fn configure_tls(&self, tls: &str, more: &str) {
+        // Its section is the last one of what is always there.
+        self.configure(&format!("{tls}\n\n{more}"));
+    }
+
     /// Builds the agent if need be, enrols it under `device_id` and installs its bootstrap, which ends with a session.
     pub async fn bootstrapped(server: &TestServer, device_id: &str) -> Self {
         let agent = Self::new(&server.ca_file(), device_id, "").await;
@@ -60,9 +67,29 @@ impl AgentProcess {
         agent
     }
 
+    /// The same behind a relay. The account is not installed: gives the file for `bootstrap` beside.
+    pub async fn behind(
+        relay: &Relay,
+        server: &TestServer,
+        device_id: &str,
+        more: &Value,
+        settings: &str,
+    ) -> (Self, String) {
+        let agent = Self::new(&relay.ca_file(), device_id, settings).await;
+        let mut more = more.clone();
+        more["addresses"] = json!([relay.uri("/dm")]);
+        let account = agent.dm1_account(server, &more).await;
+        (agent, account.display().to_string())
+    }
+
     /// Enrols it and writes a file with a DM 1.x account of the server; gives its path.
     pub async fn dm1_account(&self, server: &TestServer, more: &Value) -> PathBuf {
-        let request = json!({ "id": self.device_id });
+        self.dm1_account_of(server, &self.device_id, more).await
+    }
+
+    /// The same where another device is enrolled.
+    pub async fn dm1_account_of(&self, server: &TestServer, device_id: &str, more: &Value) -> PathBuf {
+        let request = json!({ "id": device_id });
         let reply = server.rest(Method::POST, "/devices", Some(&request)).await;
         assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
         let (enrolled, file) = (reply.json(), self.directory.path().join("account.json"));
@@ -128,16 +155,21 @@ impl AgentProcess {
         serde_json::from_slice(&output.stdout).expect("JSON on standard output")
     }
 
+    /// Runs a command of the agent, however it ends.
+    pub async fn output(&self, words: &[&str]) -> Output {
+        self.command(words).output().await.expect("the agent starts")
+    }
+
     /// Runs a command of the agent that has to succeed.
     pub async fn run(&self, words: &[&str]) -> Output {
-        let output = self.command(words).output().await.expect("the agent starts");
+        let output = self.output(words).await;
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
 
     /// Runs a command of the agent that has to fail, and gives what it says.
     pub async fn refusal(&self, words: &[&str]) -> String {
-        let output = self.command(words).output().await.expect("the agent starts");
+        let output = self.output(words).await;
         assert!(!output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stdout));
         String::from_utf8_lossy(&output.stderr).into_owned()
     }

@@ -8,5 +8,6 @@
 )]
 
 mod ddf;
+mod http_binding;
 mod processes;
 mod tnds;

@@ -185,7 +185,7 @@ impl<'a, T: Transport> Exchange<'a, T> {
         let Some(credentials) = self.peer.credentials.as_ref().filter(|_| self.peer.is_home(uri)) else {
             return Ok(None);
         };
-        let unasked = self.config.preemptive_basic && !self.config.psk && is_https(uri);
+        let unasked = self.config.preemptive_basic && !self.config.psk && self.peer.basic && is_https(uri);
         let may_send_basic = self.may_send_basic(uri);
         let (scheme, text) = match &mut self.answering {
             Answering::Digest(answers) => {
@@ -204,7 +204,7 @@ impl<'a, T: Transport> Exchange<'a, T> {
     }
 
     fn may_send_basic(&self, uri: &Uri) -> bool {
-        is_https(uri) || self.config.basic_without_tls
+        self.peer.basic && (is_https(uri) || self.config.basic_without_tls)
     }
 
     /// Whether a challenge is worth another try, which [`Exchange::authorization`] then answers. `sent` is what was refused.

@@ -12,6 +12,8 @@ use crate::transport::TlsIdentity;
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) credentials: Option<BasicCredentials>,
+    /// Whether the credentials may go as they are (HTTP Basic).
+    pub(crate) basic: bool,
     /// Who the device is there in TLS, if it has keys of its own for that.
     identity: Option<Arc<TlsIdentity>>,
     host: String,
@@ -23,7 +25,13 @@ impl Peer {
     /// The peer at an absolute address; `None` when it names no host.
     pub(crate) fn at(uri: &Uri, credentials: Option<BasicCredentials>) -> Option<Self> {
         let host = uri.host()?.to_ascii_lowercase();
-        Some(Self { credentials, identity: None, host, port: port(uri), https: is_https(uri) })
+        Some(Self { credentials, basic: true, identity: None, host, port: port(uri), https: is_https(uri) })
+    }
+
+    /// The same where the credentials never go as they are: for HTTP Digest only.
+    #[cfg(feature = "dm1")]
+    pub(crate) fn by_digest(self, only: bool) -> Self {
+        Self { basic: self.basic && !only, ..self }
     }
 
     /// The same with keys for TLS.

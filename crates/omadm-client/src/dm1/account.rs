@@ -15,7 +15,7 @@ use omadm_mo::{
 use omadm_session::dm1::client::{self as engine, Credentials};
 
 use super::link::Link;
-use super::settings::{AccountSettings, AuthType, CredentialSettings, HttpSettings};
+use super::settings::{AccountSettings, AuthType, CredentialSettings, HttpScheme, HttpSettings};
 use crate::device::Device;
 use crate::error::{ClientError, PersistError, PluginError};
 use crate::peer::{Peer, leaf};
@@ -50,8 +50,8 @@ pub(super) struct Account {
     pub(super) engine: engine::Account,
     /// All addresses, the best first; not empty.
     pub(super) addresses: Vec<String>,
-    /// Credentials of HTTP.
-    http: Option<BasicCredentials>,
+    /// Credentials of HTTP, and whether they are for HTTP Digest only.
+    http: Option<(BasicCredentials, bool)>,
 }
 
 /// The accounts of a tree.
@@ -90,7 +90,8 @@ impl Account {
         let preferred = preferred.map_or_else(|| client.as_ref().map(|of| of.scheme), AuthType::scheme);
         let http = level(account, "HTTP").and_then(|of| {
             let user = text(of, &["AAuthName"]).unwrap_or_default().to_owned();
-            Some(BasicCredentials { user, password: octets(of, "AAuthSecret")? })
+            let is_digest = text(of, &["AAuthType"]) == Some(HttpScheme::Digest.as_str());
+            Some((BasicCredentials { user, password: octets(of, "AAuthSecret")? }, is_digest))
         });
         let engine = engine::Account {
             server: server.clone(),
@@ -105,7 +106,9 @@ impl Account {
 
     /// Who is at an address of the account.
     pub(super) fn peer(&self, uri: &str) -> Option<Peer> {
-        Peer::at(&uri.parse::<Uri>().ok()?, self.http.clone())
+        let (credentials, digest_only) = self.http.clone().unzip();
+        let peer = Peer::at(&uri.parse::<Uri>().ok()?, credentials)?;
+        Some(peer.by_digest(digest_only.unwrap_or_default()))
     }
 }
 

@@ -69,12 +69,13 @@ pub struct HttpSettings {
     pub password: String,
 }
 
-/// `AAuthType` at the level `HTTP`. Which of them is used is up to the challenge of the HTTP server.
+/// `AAuthType` at the level `HTTP`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[allow(missing_docs, reason = "they speak for themselves")]
 pub enum HttpScheme {
+    /// By what the challenge of the HTTP server asks for; within TLS the password also goes as it is.
     #[serde(rename = "HTTP-BASIC")]
     Basic,
+    /// By HTTP Digest and nothing weaker.
     #[serde(rename = "HTTP-DIGEST")]
     Digest,
 }
