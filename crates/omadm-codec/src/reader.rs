@@ -25,21 +25,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Offset of the next octet.
+    #[inline]
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// The next octet, which stays.
+    #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
     /// What was not read yet.
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
     /// The next `count` octets.
+    #[inline]
     pub(crate) fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], DecodeError> {
         let (taken, rest) =
             self.rest.split_at_checked(count).ok_or_else(|| self.error(field, Problem::Short))?;
@@ -49,6 +53,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `N` octets.
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or_else(|| self.error(field, Problem::Short))?;
         self.rest = rest;
@@ -57,6 +62,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next octet.
+    #[inline]
     pub(crate) fn byte(&mut self, field: &'static str) -> Result<u8, DecodeError> {
         self.array(field).map(u8::from_be_bytes)
     }

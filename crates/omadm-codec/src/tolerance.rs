@@ -70,7 +70,7 @@ pub enum Tolerance {
     NestedReference,
     /// WBXML 1.0.
     OldWbxml,
-    /// Public ids 0x0F21 and 0x0F2D, which are not those of SyncML 1.1 and DevInf 1.1.
+    /// Public id 0x0F21, which is not that of SyncML 1.1.
     OldPublicId,
     /// A WBXML document that leaves its charset open: UTF-8, or ISO-8859-1 where it is not that.
     MissingCharset,

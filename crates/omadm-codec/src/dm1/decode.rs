@@ -92,6 +92,7 @@ fn message<'a, S: Pull<'a>>(source: &mut S) -> Result<Message<'a>> {
 }
 
 /// The next child that is an element of SyncML; all others are passed over.
+#[inline]
 fn child<'a, S: Pull<'a>>(source: &mut S) -> Result<Option<SyncMl>> {
     loop {
         match source.child()? {
@@ -103,6 +104,7 @@ fn child<'a, S: Pull<'a>>(source: &mut S) -> Result<Option<SyncMl>> {
 }
 
 /// Reads an element that may be there once into its slot.
+#[inline]
 fn once<'a, S: Pull<'a>, T>(
     source: &mut S,
     slot: &mut Option<T>,

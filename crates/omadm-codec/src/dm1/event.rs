@@ -127,6 +127,7 @@ pub trait Pull<'a> {
     ///
     /// # Errors
     /// As [`Pull::next`], and on characters other than white space.
+    #[inline]
     fn child(&mut self) -> Result<Option<Tag<'a>>, DecodeError> {
         loop {
             match self.next()? {
@@ -175,6 +176,7 @@ pub trait Pull<'a> {
     ///
     /// # Errors
     /// As [`Pull::text`].
+    #[inline]
     fn value(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         self.text().map(trim)
     }
@@ -215,6 +217,7 @@ pub(crate) fn skipped<'a, S: Pull<'a> + ?Sized>(
 }
 
 /// Adds a piece of text, without a copy as long as there is only one.
+#[inline]
 pub(crate) fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
     if text.is_empty() {
         *text = piece;
@@ -224,6 +227,7 @@ pub(crate) fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
 }
 
 /// Text without the white space around it.
+#[inline]
 pub(crate) fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use omadm_codec::dm1::{Form, WbxmlVersion, tnds};
+use omadm_codec::dm1::{self, Command, Form, WbxmlVersion, tnds};
 use omadm_codec::{DecodeError, Leniency, ddf};
 
 use super::decode::{self, hex, kind};
@@ -41,6 +41,8 @@ enum Kind {
     Tnds,
     /// A device description file.
     Ddf,
+    /// A SyncML message.
+    Syncml,
 }
 
 /// What a document can be written in.
@@ -91,6 +93,7 @@ impl Kind {
         match self {
             Self::Tnds => kind::Kind::Tnds.title(),
             Self::Ddf => kind::Kind::Ddf.title(),
+            Self::Syncml => kind::Kind::Syncml.title(),
         }
     }
 
@@ -100,12 +103,14 @@ impl Kind {
             Self::Tnds => {
                 let mut leniency = Leniency::lenient();
                 let snapshot = tnds::read(input, kind::encoding(input), &decode::limits(), &mut leniency)?;
-                let form = match to {
-                    Target::Wbxml => Form::Wbxml(WbxmlVersion::V1_3),
-                    Target::Xml => Form::Xml,
-                };
-                let warning = |tolerance| format!("not as the standard has it: {tolerance}");
-                Ok((tnds::write(&snapshot, form), leniency.used.into_iter().map(warning).collect()))
+                Ok((tnds::write(&snapshot, to.form()), warnings(leniency)))
+            }
+            Self::Syncml => {
+                let mut leniency = Leniency::lenient();
+                let decoded = dm1::decode(input, kind::encoding(input), &decode::limits(), &mut leniency)?;
+                let mut warnings = warnings(leniency);
+                push_unknown(&decoded.message.commands, &mut warnings);
+                Ok((dm1::encode(&decoded.message, to.form()), warnings))
             }
             Self::Ddf => {
                 let decoded = ddf::decode(input, &decode::limits())?;
@@ -116,6 +121,33 @@ impl Kind {
                 }
                 Ok((out, decoded.warnings))
             }
+        }
+    }
+}
+
+impl Target {
+    fn form(self) -> Form {
+        match self {
+            Self::Wbxml => Form::Wbxml(WbxmlVersion::V1_3),
+            Self::Xml => Form::Xml,
+        }
+    }
+}
+
+fn warnings(leniency: Leniency) -> Vec<String> {
+    let warning = |tolerance| format!("not as the standard has it: {tolerance}");
+    leniency.used.into_iter().map(warning).collect()
+}
+
+/// Tells of commands that no encoder writes. The decoder bounds the depth, so recursion is bounded too.
+fn push_unknown(commands: &[Command<'_>], warnings: &mut Vec<String>) {
+    for command in commands {
+        match command {
+            Command::Unknown(unknown) => {
+                warnings.push(format!("{} was left out: DM does not know it", unknown.name));
+            }
+            Command::Container(container) => push_unknown(&container.commands, warnings),
+            _ => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{repository, run, run_with_input};
 
 /// Folder of vectors, and what its messages are.
-const KINDS: [(&str, &str); 11] = [
+const KINDS: [(&str, &str); 12] = [
     ("dm2/notification", "notification"),
     ("dm2/wsp", "wsp"),
     ("dm2/sms", "sms"),
@@ -16,6 +16,7 @@ const KINDS: [(&str, &str); 11] = [
     ("dm2/mo_data", "dmmo"),
     ("dm2/multipart", "multipart"),
     ("dm1/tnds", "tnds"),
+    ("dm1/message", "syncml"),
     ("ddf", "ddf"),
 ];
 
@@ -83,6 +84,11 @@ fn kinds_are_guessed() {
         ("dm2/cloud/fcm.json", "cloud"),
         ("dm1/tnds/account.xml", "tnds"),
         ("dm1/tnds/camera.hex", "tnds"),
+        ("dm1/message/package-1.xml", "syncml"),
+        ("dm1/message/doctype-and-prefixes.xml", "syncml"),
+        ("dm1/message/tnds-opaque.hex", "syncml"),
+        ("dm1/message/fpi-in-table.hex", "syncml"),
+        ("dm1/message/unknown-tokens.hex", "syncml"),
         ("ddf/windows-v2.ddf", "ddf"),
         ("ddf/every-element-libwbxml.hex", "ddf"),
     ] {
@@ -153,6 +159,37 @@ fn a_tree_is_told_node_by_node() {
     assert_eq!(json["content"]["nodes"][0]["path"], "A/B", "{json}");
     assert_eq!(json["content"]["nodes"][0]["children"][1]["value"], "AAH/", "{json}");
     assert_eq!(json["media_type"], "application/vnd.syncml.dmtnds+xml", "{json}");
+}
+
+#[test]
+fn a_message_is_told_command_by_command() {
+    let ran = run(&["decode", text(&repository("vectors/dm1/message/tnds-opaque.hex"))]);
+    assert_eq!(
+        ran.stdout,
+        "SyncML message (application/vnd.syncml.dm+wbxml), 249 bytes\n\
+         in WBXML 1.2\n\
+         DM/1.2 (VerDTD 1.2), session 1, message 1\n  Target IMEI:490000000000001\n  Source https://dm.ex/dm\n\
+         Add 1\n  .  bin  application/vnd.syncml.dmtnds+wbxml\n    Cam/  node  com.example/1.0/Cam\n\
+         \x20     Zoom = \"4\"  int  text/plain\n\
+         Final\n",
+        "{ran:?}"
+    );
+    let ran = run(&["decode", text(&repository("vectors/dm1/message/every-command.xml"))]);
+    let facts = [
+        "Atomic 7\n  chr\n  Add 8\n    ./X\n  Sequence 9\n    Alert 10 1101 (ConfirmOrReject)\n",
+        "Exec 6, Correlator job-0042\n",
+        "  ./A/E -> ./A/D\n",
+        "  ./A/B?prop=ACL = \"Get=*&Replace=a+b\"\n",
+    ];
+    for fact in facts {
+        assert!(ran.stdout.contains(fact), "{fact}: {ran:?}");
+    }
+    let windows = repository("vectors/dm1/message/windows-results.xml");
+    let json = run(&["decode", "--output", "json", text(&windows)]).json();
+    assert_eq!(json["content"]["commands"][0]["attributes"][0][1], "0x86000002", "{json}");
+    assert_eq!(json["tolerances"], serde_json::json!(["missing-namespace", "nested-reference"]), "{json}");
+    let ran = run(&["decode", "--as", "syncml", text(&repository("vectors/dm1/message/cmdid-twice.xml"))]);
+    assert!(ran.stderr.contains("cmdid-twice.xml:6:23 (byte 319): CmdID of SyncML message"), "{ran:?}");
 }
 
 #[test]

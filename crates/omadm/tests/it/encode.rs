@@ -17,7 +17,7 @@ fn content(kind: &str, document: &[u8]) -> serde_json::Value {
 /// Whatever a document is in, it says the same in WBXML and in XML; `decode` finds nothing to tolerate in either.
 #[test]
 fn documents_keep_what_they_say_in_either_encoding() {
-    for (folder, kind) in [("dm1/tnds", "tnds"), ("ddf", "ddf")] {
+    for (folder, kind) in [("dm1/tnds", "tnds"), ("dm1/message", "syncml"), ("ddf", "ddf")] {
         for document in messages(folder, "expected") {
             // There is a type for each node when it was written, and octets are base64 in XML.
             let xml = run(&["encode", "--as", kind, "--to", "xml", text(&document)]);
@@ -55,6 +55,20 @@ fn what_was_put_right_is_told() {
     assert!(ran.stderr.contains("loose-white-space"), "{ran:?}");
     let ran = run(&["encode", "--as", "ddf", "--hex", text(&repository("vectors/ddf/windows-v2.ddf"))]);
     assert!(ran.stderr.contains("line 27: Applicability is no element of DDF"), "{ran:?}");
+}
+
+#[test]
+fn commands_that_no_encoder_writes_are_told() {
+    let ran = run(&[
+        "encode",
+        "--as",
+        "syncml",
+        "--hex",
+        text(&repository("vectors/dm1/message/unknown-elements.xml")),
+    ]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.starts_with("03a4016a006d"), "{ran:?}");
+    assert!(ran.stderr.contains("Put was left out"), "{ran:?}");
 }
 
 #[test]

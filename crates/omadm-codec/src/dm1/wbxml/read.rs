@@ -27,6 +27,9 @@ const PUBLIC_ID: &str = "publicid";
 /// Public ids that some stacks use instead of those assigned.
 const OLD_SYNCML_11: u32 = 0x0F21;
 
+/// What is left of a tag without its two bits.
+const IDENTITY: u8 = !(HAS_ATTRIBUTES | HAS_CONTENT);
+
 /// Reads a document in WBXML 1.1 to 1.3. Attributes and processing instructions are passed over, extension tokens refused.
 #[derive(Debug)]
 pub struct WbxmlReader<'a, 'l> {
@@ -130,6 +133,35 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
         length(&mut self.reader, DOCUMENT)
     }
 
+    /// What a token stands for that begins no element and ends none.
+    fn characters(&mut self, token: u8) -> Result<Event<'a>, DecodeError> {
+        match token {
+            EXT_I_0..=EXT_I_2 | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => {
+                Err(self.schema(DOCUMENT, format!("extension token {token:#04x}, which DM does not have")))
+            }
+            _ if self.depth == 0 => {
+                Err(self.schema(DOCUMENT, format!("token {token:#04x} outside of the root element")))
+            }
+            STR_I => {
+                let at = self.reader.at();
+                let octets = self.reader.until_zero(DOCUMENT)?;
+                self.strings.characters(octets, at).map(Event::Text)
+            }
+            STR_T => {
+                let index = self.length()?;
+                self.table_string(index).map(Event::Text)
+            }
+            ENTITY => match entity(&mut self.reader)? {
+                character if is_xml_char(character) => Ok(Event::Text(Cow::Owned(character.to_string()))),
+                _ => Err(self.schema(DOCUMENT, "an entity of a character that XML does not allow")),
+            },
+            _ => {
+                let length = self.length()?;
+                self.reader.take(length, DOCUMENT).map(Event::Opaque)
+            }
+        }
+    }
+
     /// An element begins whose token was read.
     fn tag(&mut self, token: u8) -> Result<Tag<'a>, DecodeError> {
         if self.items >= self.limits.items {
@@ -141,7 +173,7 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
         self.items += 1;
         self.depth += 1;
         self.ends = token & HAS_CONTENT == 0;
-        let identity = token & !(HAS_ATTRIBUTES | HAS_CONTENT);
+        let identity = token & IDENTITY;
         let page = Page::from_number(self.page);
         let tag = if identity == LITERAL {
             let index = self.length()?;
@@ -211,6 +243,7 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
 }
 
 impl<'a> Pull<'a> for WbxmlReader<'a, '_> {
+    #[inline]
     fn next(&mut self) -> Result<Event<'a>, DecodeError> {
         if std::mem::take(&mut self.ends) {
             self.depth -= 1;
@@ -221,42 +254,14 @@ impl<'a> Pull<'a> for WbxmlReader<'a, '_> {
             let token = self.reader.byte(DOCUMENT)?;
             match token {
                 SWITCH_PAGE => self.page = self.reader.byte(DOCUMENT)?,
-                PI => self.skip_attributes()?,
-                EXT_I_0..=EXT_I_2 | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => {
-                    return Err(self
-                        .schema(DOCUMENT, format!("extension token {token:#04x}, which DM does not have")));
-                }
-                END | ENTITY | STR_I | STR_T | OPAQUE if self.depth == 0 => {
-                    return Err(
-                        self.schema(DOCUMENT, format!("token {token:#04x} outside of the root element"))
-                    );
-                }
-                END => {
+                END if self.depth > 0 => {
                     self.depth -= 1;
                     return Ok(Event::End);
                 }
-                STR_I => {
-                    let at = self.reader.at();
-                    let octets = self.reader.until_zero(DOCUMENT)?;
-                    return self.strings.characters(octets, at).map(Event::Text);
-                }
-                STR_T => {
-                    let index = self.length()?;
-                    return self.table_string(index).map(Event::Text);
-                }
-                ENTITY => {
-                    return match entity(&mut self.reader)? {
-                        character if is_xml_char(character) => {
-                            Ok(Event::Text(Cow::Owned(character.to_string())))
-                        }
-                        _ => Err(self.schema(DOCUMENT, "an entity of a character that XML does not allow")),
-                    };
-                }
-                OPAQUE => {
-                    let length = self.length()?;
-                    return self.reader.take(length, DOCUMENT).map(Event::Opaque);
-                }
-                _ => return self.tag(token).map(Event::Start),
+                PI => self.skip_attributes()?,
+                LITERAL | LITERAL_A | LITERAL_C | LITERAL_AC => return self.tag(token).map(Event::Start),
+                _ if token & IDENTITY > LITERAL => return self.tag(token).map(Event::Start),
+                _ => return self.characters(token),
             }
         }
     }

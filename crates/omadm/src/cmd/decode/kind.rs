@@ -1,9 +1,9 @@
 //! What a message can be, and how to tell without being told.
 
 use clap::ValueEnum;
-use omadm_codec::dm1::{Encoding, tnds};
+use omadm_codec::dm1::{self, Encoding, tnds};
 use omadm_codec::sms::Tpdu;
-use omadm_codec::{ddf, media_type, wsp};
+use omadm_codec::{Leniency, ddf, media_type, wsp};
 use serde_json::Value;
 
 use super::{hex, limits};
@@ -38,6 +38,8 @@ pub enum Kind {
     Ddf,
     /// A part of a DM 1.x tree as TNDS, in XML or WBXML.
     Tnds,
+    /// A SyncML message of DM 1.x, in XML or WBXML.
+    Syncml,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
             Self::Dmmo => "dmmo",
             Self::Ddf => "ddf",
             Self::Tnds => "tnds",
+            Self::Syncml => "syncml",
         }
     }
 
@@ -72,18 +75,19 @@ impl Kind {
             Self::Dmmo => "MO data",
             Self::Ddf => "DDF file",
             Self::Tnds => "TNDS document",
+            Self::Syncml => "SyncML message",
         }
     }
 
     /// Whether it can consist of octets rather than of text.
     pub fn may_be_binary(self) -> bool {
-        matches!(self, Self::Notification | Self::Wsp | Self::Sms | Self::Ddf | Self::Tnds)
+        matches!(self, Self::Notification | Self::Wsp | Self::Sms | Self::Ddf | Self::Tnds | Self::Syncml)
     }
 
     /// Whether this input does.
     pub fn is_binary(self, input: &[u8]) -> bool {
         match self {
-            Self::Ddf | Self::Tnds => encoding(input) == Encoding::Wbxml,
+            Self::Ddf | Self::Tnds | Self::Syncml => encoding(input) == Encoding::Wbxml,
             other => other.may_be_binary(),
         }
     }
@@ -107,6 +111,10 @@ impl Kind {
                 Encoding::Xml => tnds::TNDS_XML,
                 Encoding::Wbxml => tnds::TNDS_WBXML,
             },
+            Self::Syncml => match encoding(input) {
+                Encoding::Xml => media_type::SYNCML_DM_XML,
+                Encoding::Wbxml => media_type::SYNCML_DM_WBXML,
+            },
         };
         Some(media_type)
     }
@@ -126,6 +134,7 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
     let text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input).trim_ascii_start();
     match text {
         [] => Err("it is empty".to_owned()),
+        [b'<', ..] if is_syncml(text) => Ok(Kind::Syncml),
         [b'<', ..] => Ok(of_tree(contains(text, b"DFProperties"))),
         [b'-', b'-', ..] => Ok(Kind::Multipart),
         [b'{' | b'[', ..] => guess_json(text),
@@ -133,6 +142,16 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
         _ => guess_binary(input)
             .ok_or("it is neither JSON, nor XML, nor a multipart body, nor a notification".to_owned()),
     }
+}
+
+/// Whether the root element is `SyncML`, with or without a prefix.
+fn is_syncml(text: &[u8]) -> bool {
+    let mut tags =
+        text.split(|octet| *octet == b'<').filter(|tag| tag.first().is_some_and(u8::is_ascii_alphabetic));
+    let name = tags
+        .next()
+        .and_then(|tag| tag.split(|octet| !octet.is_ascii_alphanumeric() && *octet != b':').next());
+    name.and_then(|name| name.rsplit(|octet| *octet == b':').next()) == Some(b"SyncML")
 }
 
 /// The kind of a document with the root element `MgmtTree`.
@@ -147,7 +166,9 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 fn guess_binary(input: &[u8]) -> Option<Kind> {
     let octets = hex::octets(input).ok()?;
     match *octets {
-        // WBXML without a number for its type, which has none.
+        // WBXML with the number of SyncML 1.0 to 1.2, or without a number.
+        [1..=3, 0xa4, 0x01, ..] | [1..=3, 0x9f, 0x51 | 0x53, ..] => Some(Kind::Syncml),
+        [1..=3, 0x00 | 0x01, ..] if is_syncml_wbxml(&octets) => Some(Kind::Syncml),
         [1..=3, 0x00 | 0x01, ..] => Some(of_tree(ddf::decode(&octets, &limits()).is_ok())),
         [0x20..=0x2f, ..] => Some(Kind::Notification),
         [_, 0x06, ..] => Some(Kind::Wsp),
@@ -157,6 +178,10 @@ fn guess_binary(input: &[u8]) -> Option<Kind> {
             sms.is_ok().then_some(Kind::Sms)
         }
     }
+}
+
+fn is_syncml_wbxml(octets: &[u8]) -> bool {
+    dm1::decode(octets, Encoding::Wbxml, &limits(), &mut Leniency::lenient()).is_ok()
 }
 
 fn guess_json(text: &[u8]) -> Result<Kind, String> {
@@ -206,7 +231,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 20] = [
+        let cases: [(&[u8], Kind); 24] = [
             (b" {}", Kind::Package1),
             (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
             (br#"{"CMD":[["END"]]}"#, Kind::Package2),
@@ -218,6 +243,10 @@ mod tests {
             (b"03016a00 000260 77 03312e3200 01 64 66036100 01 01 01", Kind::Tnds),
             (b"\x03\x00\x00\x6a", Kind::Tnds),
             (b"03016a00 000260 77 03312e3200 01 64 56 05 55 0b 01 01 01 01", Kind::Ddf),
+            (b"<!DOCTYPE SyncML><SyncML><SyncHdr/></SyncML>", Kind::Syncml),
+            (b"<?xml version=\"1.0\"?><s:SyncML xmlns:s='SYNCML:SYNCML1.2'/>", Kind::Syncml),
+            (b"02a4016a00", Kind::Syncml),
+            (b"\x03\x9f\x53\x6a\x00", Kind::Syncml),
             (b"--b\r\n\r\n--b--", Kind::Multipart),
             (b"preamble\r\n--b\r\n\r\n--b--", Kind::Multipart),
             (b"2080 6000\n", Kind::Notification),

@@ -8,6 +8,7 @@ mod outline;
 mod packages;
 mod parts;
 mod push;
+mod syncml;
 mod tnds;
 
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ pub use ddf::{name_of, outline_of};
 use kind::Kind;
 pub use outline::Outline;
 
-/// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files, TNDS.
+/// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files, TNDS, SyncML.
 ///
 /// A message that is wrong is answered with the place (line, column, byte) and what was expected there. Binary messages may
 /// be given in hexadecimal digits. What peers send beside the
@@ -123,6 +124,7 @@ fn decode(
         Kind::Dmmo => Ok(content::mo_data(input, leniency)?),
         Kind::Ddf => Ok(ddf::file(input)?),
         Kind::Tnds => Ok(tnds::document(input, leniency)?),
+        Kind::Syncml => Ok(syncml::message(input, leniency)?),
         Kind::Multipart => parts::multipart(input, boundary, leniency),
     }
 }
