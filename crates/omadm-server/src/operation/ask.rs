@@ -91,7 +91,7 @@ impl Question {
             }
         }
         let is_choice = matches!(self.kind, Kind::One | Kind::Many);
-        if is_choice != !self.choices.is_empty() || self.choices.len() > MAX_CHOICES {
+        if is_choice == self.choices.is_empty() || self.choices.len() > MAX_CHOICES {
             return Err(format!(
                 "the kinds \"one\" and \"many\", and no others, have 1 to {MAX_CHOICES} choices"
             ));

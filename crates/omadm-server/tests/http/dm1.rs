@@ -4,7 +4,7 @@ use http::{HeaderValue, Method};
 use serde_json::json;
 
 use crate::harness::TestServer;
-use crate::syncml::{DM_XML, Dm1Device, Proof, code_of, commands, results, status, statuses};
+use crate::syncml::{Dm1Device, Proof, code_of, commands, results, status, statuses};
 
 #[tokio::test]
 async fn an_operator_reads_a_node_of_a_device_of_either_protocol() {

@@ -37,6 +37,8 @@ pub struct Dm1Device {
     pub session: String,
     pub message: u32,
     pub nonce: Vec<u8>,
+    pub user_agent: Option<String>,
+    pub hash: Hash,
     keys: Keys,
 }
 
@@ -60,6 +62,8 @@ impl Dm1Device {
             session: "2A".to_owned(),
             message: 0,
             nonce: Vec::new(),
+            user_agent: None,
+            hash: Hash::Sha256,
         }
     }
 
@@ -78,9 +82,10 @@ impl Dm1Device {
     pub fn text(&self, body: &str) -> String {
         let credentials = match self.proof {
             Proof::Digest => format!(
-                "<Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format><Type xmlns=\"syncml:metinf\">syncml:auth-sha256</Type>\
+                "<Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format><Type xmlns=\"syncml:metinf\">syncml:auth-{}</Type>\
                  </Meta><Data>{}</Data></Cred>",
-                self.keys.digest(Hash::Sha256, &self.nonce)
+                if self.hash == Hash::Md5 { "md5" } else { "sha256" },
+                self.keys.digest(self.hash, &self.nonce)
             ),
             Proof::None | Proof::Mac => String::new(),
         };
@@ -90,7 +95,12 @@ impl Dm1Device {
              <SessionID>{}</SessionID><MsgID>{}</MsgID><Target><LocURI>https://localhost{}</LocURI></Target>\
              <Source><LocURI>{}</LocURI><LocName>{}</LocName></Source>{credentials}\
              <Meta><MaxMsgSize xmlns=\"syncml:metinf\">65536</MaxMsgSize></Meta></SyncHdr><SyncBody>{body}</SyncBody></SyncML>",
-            self.version, self.session, self.message, self.path, self.id, self.user
+            self.version,
+            self.session,
+            self.message,
+            self.path.replace('&', "&amp;"),
+            self.id,
+            self.user
         )
     }
 
@@ -102,9 +112,12 @@ impl Dm1Device {
             .uri(&self.path)
             .header("host", "localhost")
             .header("content-type", content_type);
+        if let Some(agent) = &self.user_agent {
+            request = request.header("user-agent", agent);
+        }
         if self.proof == Proof::Mac {
-            let mac = self.keys.mac(Hash::Sha256, &self.nonce, &octets);
-            let header = HmacHeader { hash: Hash::Sha256, user: self.user.clone(), mac };
+            let mac = self.keys.mac(self.hash, &self.nonce, &octets);
+            let header = HmacHeader { hash: self.hash, user: self.user.clone(), mac };
             request = request.header("x-syncml-hmac", header.to_string());
         }
         request.body(Full::new(octets.into())).unwrap()
@@ -134,7 +147,7 @@ impl Dm1Device {
         let message = read(&answer.body);
         assert_eq!(message.header.session_id, self.session);
         let nonces = statuses(&message).into_iter().filter_map(|status| status.challenge);
-        if let Some(nonce) = nonces.filter_map(|challenge| challenge.next_nonce).last() {
+        if let Some(nonce) = nonces.rev().find_map(|challenge| challenge.next_nonce) {
             self.nonce = nonce.into_owned();
         }
         message
@@ -142,13 +155,12 @@ impl Dm1Device {
 
     /// The commands of package 1, DevInfo among them.
     pub fn hello(&self, alert: &str) -> String {
-        let leaf = |number: usize, (name, value): (&str, &str)| {
-            let _ = number;
+        let leaf = |(name, value): (&str, &str)| {
             format!("<Item><Source><LocURI>./DevInfo/{name}</LocURI></Source><Data>{value}</Data></Item>")
         };
         let leaves =
             [("DevId", self.id.as_str()), ("Man", "Acme"), ("Mod", "Probe"), ("DmV", "0.4"), ("Lang", "en")];
-        let items: String = leaves.into_iter().enumerate().map(|(number, pair)| leaf(number, pair)).collect();
+        let items: String = leaves.into_iter().map(leaf).collect();
         format!(
             "<Alert><CmdID>1</CmdID><Data>{alert}</Data></Alert><Replace><CmdID>2</CmdID>{items}</Replace><Final/>"
         )
@@ -166,6 +178,56 @@ impl Dm1Device {
             status(1, self.message, "0", "SyncHdr", 200).replace("<CmdID>1<", "<CmdID>3<")
         );
         self.send(connection, &again).await
+    }
+}
+
+/// What a device says to the last message of the server: its statuses, and what comes with them.
+pub struct Said {
+    message: u32,
+    next: u32,
+    body: String,
+}
+
+impl Said {
+    pub fn to(answer: &Message<'_>) -> Self {
+        let message = answer.header.message_id.parse().unwrap();
+        Self { message, next: 2, body: status(1, message, "0", "SyncHdr", 200) }
+    }
+
+    /// A status for a command.
+    pub fn status(mut self, sent: &Sent, code: u16) -> Self {
+        let name = sent.name.split(' ').next().unwrap();
+        self.body += &status(self.next, self.message, &sent.id, name, code);
+        self.next += 1;
+        self
+    }
+
+    /// A status with what the user entered.
+    pub fn input(mut self, sent: &Sent, code: u16, entered: &[&str]) -> Self {
+        let items: String = entered.iter().map(|text| format!("<Item><Data>{text}</Data></Item>")).collect();
+        let status = status(self.next, self.message, &sent.id, "Alert", code);
+        self.body += &status.replace("</Status>", &format!("{items}</Status>"));
+        self.next += 1;
+        self
+    }
+
+    /// The status 200 and the results of a Get.
+    pub fn results(mut self, sent: &Sent, items: &[(&str, &str, Option<&str>)]) -> Self {
+        self = self.status(sent, 200);
+        self.body += &results(self.next, self.message, &sent.id, items);
+        self.next += 1;
+        self
+    }
+
+    /// Anything else.
+    pub fn and(mut self, xml: &str) -> Self {
+        self.body += &xml.replace("<CmdID/>", &format!("<CmdID>{}</CmdID>", self.next));
+        self.next += 1;
+        self
+    }
+
+    pub fn end(self) -> String {
+        self.body + "<Final/>"
     }
 }
 

@@ -31,7 +31,7 @@ use outcome::{Exchange, session_step};
 use scout::{Hopeless, Queue, Scout};
 use trace::Shown;
 
-use super::auth::{self, Caller, GONE};
+use super::auth::{Caller, GONE};
 use super::{commands_read, read_body, refusal, refuse, store_failed, traces};
 
 use crate::config::Endpoint;
@@ -234,7 +234,7 @@ async fn take(
             .is_some_and(|state| !state.has_ended() && state.session_id() == message.incoming.session_id());
         // Held until the answer: so many new sessions at a time and no more.
         let _admission = if goes_on { None } else { Some(admit(context)?) };
-        match work(context, caller, endpoint, message, &found, state.as_ref()).await? {
+        match work(context, endpoint, message, &found, state.as_ref()).await? {
             Worked::Stored { reply, after } => {
                 context.guard.succeeded(&name);
                 if let (Some(after), Some((user, credential))) = (after, found.login) {
@@ -300,7 +300,6 @@ enum Worked {
 
 async fn work(
     context: &Context,
-    caller: &Caller,
     endpoint: &Endpoint,
     message: &Message<'_>,
     found: &Found,
@@ -320,10 +319,6 @@ async fn work(
         engine::Outcome::TurnedAway(away) => return Ok(Worked::TurnedAway(away)),
     };
     let device = &check.device.id;
-    let named = message.incoming.sender().device;
-    if named != device.as_str() {
-        return Err(auth::tell_apart(context, device, &named, &caller.connection).await);
-    }
     let answers = notifier::answered_by_session(context, device, step.began.as_ref()).await;
     let trace = [message.trace(context, now), message.answer(context, &step.reply, now)];
     let reply = Reply::of(step.reply.clone());

@@ -34,6 +34,9 @@ pub struct Exchange {
     pub now: Time,
 }
 
+/// Nodes at their places in the last known tree, with their values in JSON.
+type Placed = Vec<(TreeAddress, Option<String>)>;
+
 /// Builds the batch of one message.
 pub struct Outcome<'q, 'c> {
     ledger: Ledger<'c>,
@@ -239,7 +242,7 @@ impl Outcome<'_, '_> {
     /// All that is at and below an address: what was known there and has not come is gone.
     fn whole(&mut self, uri: &str, nodes: &[Node]) {
         let Some(top) = self.queue.roots.place(uri) else { return };
-        let mut groups: BTreeMap<(String, String), Vec<(TreeAddress, Option<String>)>> = BTreeMap::new();
+        let mut groups: BTreeMap<(String, String), Placed> = BTreeMap::new();
         groups.entry((top.moid.clone(), top.miid.clone())).or_default();
         for (at, value) in self.placed(nodes) {
             groups.entry((at.moid.clone(), at.miid.clone())).or_default().push((at, value));
@@ -252,7 +255,7 @@ impl Outcome<'_, '_> {
     }
 
     /// Nodes at their places, but for secrets: the last known tree is for everyone who looks after devices.
-    fn placed(&self, nodes: &[Node]) -> Vec<(TreeAddress, Option<String>)> {
+    fn placed(&self, nodes: &[Node]) -> Placed {
         let kept = nodes.iter().filter(|node| !is_secret(&node.uri));
         let placed = kept.filter_map(|node| {
             let value = match &node.content {
