@@ -1,4 +1,4 @@
-//! Memory of the real server with many idle devices, and of the real agent.
+//! Memory of the real server with many idle devices, of the real agent, and of a client with the Client Profile 1.0 of DM 1.3 alone.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,6 +20,8 @@ const SCENARIO: &str = "memory";
 const SERVER_MOST: f64 = 60.0;
 /// Most memory of the agent, in MB.
 const AGENT_MOST: f64 = 12.0;
+/// DevId of the client of the profile.
+const CLIENT: &str = "urn:uuid:7f9d3e5c-0000-4000-8000-000000000001";
 /// Devices of the full scenario, ten requests.
 const DEVICES: usize = 10_000;
 /// Devices per request.
@@ -42,13 +44,48 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
         tokio::time::sleep(SETTLE).await;
         let resident = megabytes(server.process.resident()?);
         let agent = agent(&server, &operator).await?;
-        Ok(vec![
+        let client = client(&server, &operator).await?;
+        let mut figures = vec![
             Figure::new(SCENARIO, format!("server, {devices} devices enrolled and idle"), resident, "MB")
                 .with_target(Target::AtMost(SERVER_MOST)),
             Figure::new(SCENARIO, "agent (profile device), after its first session", agent, "MB")
                 .with_target(Target::AtMost(AGENT_MOST)),
-        ])
+        ];
+        figures.extend(client);
+        Ok(figures)
     })
+}
+
+/// Size and memory of a client that has had one session and is over.
+async fn client(server: &Server, operator: &Operator) -> Result<[Figure; 3]> {
+    let program = processes::client()?;
+    let size = std::fs::metadata(&program)?.len();
+    let (_, device) = operator.send(Method::POST, "/devices", &json!({ "id": CLIENT })).await?;
+    let text = |pointer: &str| {
+        let found = device.pointer(pointer).and_then(Value::as_str);
+        found.ok_or_else(|| format!("the server does not say {pointer} of a new device"))
+    };
+    let account = [text("/dm1/0/server_uri")?, text("/dm1/0/server_id")?, text("/user")?, text("/secret")?];
+    let output = Command::new(program).args(account).arg(&server.ca_file).output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("the client of the profile: {told}").into());
+    }
+    let kilobytes = |what: &str| -> Result<f64> {
+        let line = told.lines().find_map(|line| line.strip_prefix(what));
+        let number = line.and_then(|rest| rest.trim_start_matches(':').trim().strip_suffix(" kB"));
+        Ok(number.ok_or_else(|| format!("the client of the profile does not tell its {what}"))?.parse()?)
+    };
+    Ok([
+        Figure::new(
+            SCENARIO,
+            "client (Client Profile 1.0 alone), size of the program",
+            megabytes(size),
+            "MB",
+        ),
+        Figure::new(SCENARIO, "client, peak after one session", kilobytes("peak memory")? / 1e3, "MB"),
+        Figure::new(SCENARIO, "client, heap after one session", kilobytes("heap")?, "kB"),
+    ])
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -96,8 +96,14 @@ impl Server {
 /// Path of a program that was built when it was first asked for, or why it does not build.
 type Built = LazyLock<std::result::Result<PathBuf, String>>;
 
-static SERVER: Built = LazyLock::new(|| build("omadm", "release").map_err(|error| error.to_string()));
-static AGENT: Built = LazyLock::new(|| build("omadm-agent", "device").map_err(|error| error.to_string()));
+/// What builds the client of the Client Profile 1.0 alone: no DM 2.0, no JSON.
+const PROFILE: [&str; 5] = ["--no-default-features", "--features", "profile-1.0", "--example", "profile"];
+
+static SERVER: Built = LazyLock::new(|| build("omadm", "release", &[]).map_err(|error| error.to_string()));
+static AGENT: Built =
+    LazyLock::new(|| build("omadm-agent", "device", &[]).map_err(|error| error.to_string()));
+static CLIENT: Built =
+    LazyLock::new(|| build("omadm-client", "device", &PROFILE).map_err(|error| error.to_string()));
 
 /// Path of the server, built for release if it is not up to date.
 pub fn server() -> Result<PathBuf> {
@@ -109,17 +115,27 @@ pub fn agent() -> Result<PathBuf> {
     Ok((*AGENT).clone()?)
 }
 
-/// Builds a program of this workspace; gives its path.
-fn build(program: &str, profile: &str) -> Result<PathBuf> {
+/// Path of a client that runs one session, built as devices run it if it is not up to date.
+pub fn client() -> Result<PathBuf> {
+    Ok((*CLIENT).clone()?)
+}
+
+/// Builds the program of a package of this workspace; gives its path.
+fn build(package: &str, profile: &str, arguments: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--profile", profile, "--package", program])
+        .args(["build", "--quiet", "--profile", profile, "--package", package])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;
     if !status.success() {
-        return Err(format!("{program} does not build").into());
+        return Err(format!("{package} does not build").into());
     }
     let own = std::env::current_exe()?;
     let target = own.parent().and_then(Path::parent).ok_or("this program is in no target directory")?;
-    Ok(target.join(profile).join(program))
+    let directory = target.join(profile);
+    Ok(match arguments {
+        [.., "--example", example] => directory.join("examples").join(example),
+        _ => directory.join(package),
+    })
 }

@@ -4,7 +4,7 @@
 //! cargo run --profile device -p omadm-client --no-default-features --features profile-1.0 --example profile -- \
 //!     https://dm.example.org:8443/dm SERVER-ID USER PASSWORD CA.pem [DIRECTORY]
 //! ```
-//! With a directory its state is kept there, else nowhere. The peak of its memory is on standard error.
+//! With a directory its state is kept there, else nowhere. The peak of its memory and the size of its heap are on standard error.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -123,12 +123,22 @@ fn peak() -> Option<String> {
     status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(|peak| peak.trim().to_owned())
 }
 
+/// What is resident of the heap of this process. It hardly shrinks, so at the end it is about the most there was.
+fn heap() -> Option<String> {
+    let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+    let mut lines = maps.lines().skip_while(|line| !line.ends_with("[heap]"));
+    lines.find_map(|line| line.strip_prefix("Rss:")).map(|heap| heap.trim().to_owned())
+}
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(&words)));
     if let Some(peak) = peak() {
         eprintln!("peak memory: {peak}");
+    }
+    if let Some(heap) = heap() {
+        eprintln!("heap: {heap}");
     }
     match ended {
         Ok(true) => ExitCode::SUCCESS,
