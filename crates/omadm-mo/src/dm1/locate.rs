@@ -15,6 +15,9 @@ use crate::tree::Tree;
 use crate::tree::arena::ROOT;
 use crate::well_known;
 
+/// Why nothing is read in the Inbox (`DM 1.3 STDOBJ §5.3.4`).
+pub(super) const INBOX_IS_CLOSED: &str = "objects are put into the Inbox, and none is read there";
+
 /// A node as a server of DM 1.x meets it: with the rights and the definition that hold there.
 #[derive(Clone)]
 pub(crate) struct Spot<'t> {
@@ -70,7 +73,8 @@ impl Tree {
         }
     }
 
-    /// What to say of a node that is not there: to whom nothing is allowed where it would be, not even that.
+    /// What to say of a node that is not there: to whom nothing is allowed where it would be, not even that; of the Inbox that
+    /// nothing can be read there.
     pub(crate) fn dm1_missing(
         &self,
         judge: &Judge<'_>,
@@ -79,7 +83,9 @@ impl Tree {
         operation: Operation,
     ) -> Dm1Error {
         let address = uri.to_string();
-        if judge.at(deepest).powers.is_none() {
+        if operation == Operation::Get && judge.authority().is_some() && self.is_inbox(deepest) {
+            Dm1Error::NotAllowed { address, operation, reason: INBOX_IS_CLOSED }
+        } else if judge.at(deepest).powers.is_none() {
             Dm1Error::NoRight { address, operation }
         } else {
             Dm1Error::NotFound { address }

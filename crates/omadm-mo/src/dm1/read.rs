@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::locate::Spot;
+use super::locate::{INBOX_IS_CLOSED, Spot};
 use super::tstamp::tstamp;
 use super::uri::{Place, address_of, segment_of};
 use super::{Dm1Error, Dm1Uri, Executable, Part, Property, ReadContent, ReadItem};
@@ -90,13 +90,16 @@ impl Tree {
         let operation = Operation::Get;
         let address = self.dm1_address(id);
         let Some(spot) = self.dm1_spot(judge, id) else { return Err(Dm1Error::NotFound { address }) };
-        if !spot.seat.powers.contains(Powers::GET) {
-            return Err(Dm1Error::NoRight { address, operation });
-        }
-        let hidden = judge.authority().is_some() && (spot.access.is_empty() || self.is_inbox(id));
-        let unread = judge.authority().is_some() && !spot.access.get;
-        if hidden || (unread && !matches!(part, Part::Property(_))) {
-            return Err(Dm1Error::NotAllowed { address, operation, reason: "no access type Get" });
+        if judge.authority().is_some() {
+            let is_property = matches!(part, Part::Property(_));
+            let hidden = spot.access.is_empty() || (!spot.access.get && !is_property);
+            if self.is_inbox(id) {
+                return Err(Dm1Error::NotAllowed { address, operation, reason: INBOX_IS_CLOSED });
+            } else if !spot.seat.powers.contains(Powers::GET) {
+                return Err(Dm1Error::NoRight { address, operation });
+            } else if hidden {
+                return Err(Dm1Error::NotAllowed { address, operation, reason: "no access type Get" });
+            }
         }
         match part {
             Part::Node => Ok(alloc::vec![self.node_item(&spot, address)]),

@@ -35,6 +35,7 @@ fn statuses_of_get() {
         ("S1", "./Lab/one/Secret", 405),
         ("S1", "./Inbox", 405),
         ("S1", "./Inbox?prop=Name", 405),
+        ("S1", "./Inbox/none/below", 405),
         ("S1", "./Inbox?list=Struct", 405),
         ("S1", "./Lab/one/Secret?list=Struct", 405),
         ("S1", "./Lab/one/Secret?prop=Name", 200),

@@ -298,6 +298,7 @@ fn the_inbox_refuses_what_has_no_place() {
     assert_eq!(add_text(&mut tree, "S1", "./Inbox/x", "v"), 415);
     assert_eq!(set(&mut tree, "device", "./Inbox?prop=ACL", "Add=S2"), 200);
     assert_eq!(add(&mut tree, "S1", "./Inbox/wan", interior(Some(CONN))), 425);
+    assert_eq!(status_of_get(&tree, "S1", "./Inbox"), 405);
     assert_eq!(add(&mut tree, "S2", "./Inbox/wan", interior(Some(CONN))), 200);
 }
 
