@@ -51,7 +51,7 @@ pub(crate) fn run() -> Result {
 }
 
 /// `cargo test` and not a runner that may be missing: the same tests everywhere, documentation examples among them. The seed
-/// corpora of the fuzz targets are replayed by tests of the codec crate.
+/// corpora of the fuzz targets are replayed by tests of the crates that they are about.
 fn tests() -> Result<Verdict> {
     let mut tally = Tally::default();
     let ended_well = run_lines(cargo().args(["test", "--workspace", "--no-fail-fast"]), |line| {
