@@ -230,11 +230,16 @@ fn a_sender_is_found_by_name_or_address() {
     assert_eq!(decode(&config(), &head, &body).unwrap().sender().user, None);
     assert_eq!(decode(&config(), &signed, &body).unwrap().sender().user.as_deref(), Some("u"));
     host.account.as_mut().unwrap().device_id = "another".into();
-    let mut device = Device::new();
-    let package = device.package1();
-    let away = device.turned_away(&mut host, package);
-    assert!(away.bad_credentials && device.challenge().is_none());
-    assert_eq!(device.codes(), ["SyncHdr 401", "Alert 401", "Replace 401"]);
+    for proven in [true, false] {
+        host.account.as_mut().unwrap().transport_authenticated = proven;
+        let mut device = Device::new();
+        let package = device.package1();
+        let away = device.turned_away(&mut host, package);
+        assert_eq!((away.bad_credentials, device.challenge().is_none()), (proven, proven));
+        let code = if proven { 401 } else { 407 };
+        let expected = ["SyncHdr", "Alert", "Replace"].map(|cmd| format!("{cmd} {code}"));
+        assert_eq!(device.codes(), expected);
+    }
 }
 
 #[test]

@@ -81,17 +81,22 @@ pub(super) fn identify(
     open: Option<&State>,
     incoming: &Incoming<'_>,
 ) -> Identity {
-    if let Some(account) = account
-        && incoming.message.header.source.uri != account.device_id
-    {
-        let reason =
-            format!("the account is that of {:?}, and the message is from another", account.device_id);
-        let failure = Failure { code: code::INVALID_CREDENTIALS, reason, challenge: None, bad: true };
-        return Identity::Unknown(failure);
-    }
-    if account.is_some_and(|account| account.transport_authenticated) {
+    let is_device = |account: &&Account| incoming.message.header.source.uri == account.device_id;
+    let proven_by_transport = account.is_some_and(|account| account.transport_authenticated);
+    // Who names a user and is another device is answered like anybody who is unknown.
+    let account = match account {
+        Some(account) if proven_by_transport && !is_device(&account) => {
+            let reason =
+                format!("the transport proves {:?}, and the message is from another", account.device_id);
+            let failure = Failure { code: code::INVALID_CREDENTIALS, reason, challenge: None, bad: true };
+            return Identity::Unknown(failure);
+        }
+        account => account.filter(is_device),
+    };
+    if proven_by_transport {
         return Identity::Device(Identified::default());
     }
+    let open = open.filter(|_| account.is_some());
     let proven = open.and_then(|state| state.client.as_ref());
     if let Some(proven) = proven.filter(|proven| !proven.scheme.is_mac()) {
         return Identity::Device(Identified { client: Some(proven.clone()), ..Identified::default() });

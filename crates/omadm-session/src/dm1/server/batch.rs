@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use omadm_codec::dm1::{
-    Command, Container, ContainerKind, Data, Encoder, Form, Item, Meta, Operation, OperationKind,
+    Command, Container, ContainerKind, Data, Encoder, Form, Item, Meta, Operation, OperationKind, Version,
 };
 
 use super::compile::{Ids, Speech, about, carried, command, get, name};
@@ -36,6 +36,7 @@ pub(super) struct Candidate<'q> {
 pub(super) fn candidates<'q>(
     config: &Config,
     capabilities: &Capabilities,
+    speech: Speech,
     open: Vec<Progress>,
     queue: &'q [Pending],
     results: &mut Vec<CommandResult>,
@@ -65,7 +66,7 @@ pub(super) fn candidates<'q>(
         .collect();
     fresh.sort_by_key(|pending| pending.seq);
     for pending in fresh {
-        match sendable(config, capabilities, pending) {
+        match sendable(config, capabilities, speech, pending) {
             Ok(stage) => {
                 let progress = Progress { stage, ..Progress::first(Some(pending.seq)) };
                 chosen.push(Candidate { pending: Some(pending), progress, is_new: true });
@@ -80,6 +81,7 @@ pub(super) fn candidates<'q>(
 fn sendable(
     config: &Config,
     capabilities: &Capabilities,
+    speech: Speech,
     pending: &Pending,
 ) -> Result<Stage, Box<CommandResult>> {
     let task = match &pending.task {
@@ -95,12 +97,12 @@ fn sendable(
         let reason = format!("{name} {about} was sent {attempts} times without a final answer");
         return Err(Box::new(quarantined(pending.seq, &reason)));
     }
-    if capabilities.windows && matches!(task, Task::Copy { .. } | Task::Ask(_)) {
+    if speech.windows && matches!(task, Task::Copy { .. } | Task::Ask(_)) {
         let told = sentence(name, &about, code::UNSUPPORTED_FEATURE);
         return Err(Box::new(failed(pending.seq, code::UNSUPPORTED_FEATURE, told)));
     }
     Ok(match task {
-        Task::List { how, .. } => first_way(*how, capabilities),
+        Task::List { how, .. } => first_way(*how, capabilities, speech),
         _ => Stage::First,
     })
 }
@@ -111,10 +113,11 @@ fn failed(seq: i64, code: u16, sentence: String) -> CommandResult {
 }
 
 /// The first way to list that the device is not known to lack.
-fn first_way(how: Listing, capabilities: &Capabilities) -> Stage {
-    let lacks_data = capabilities.windows || capabilities.struct_data == Some(false);
+fn first_way(how: Listing, capabilities: &Capabilities, speech: Speech) -> Stage {
+    let lacks_lists = speech.windows || speech.version == Version::Dm11;
+    let lacks_data = lacks_lists || capabilities.struct_data == Some(false);
     match how {
-        Listing::Tnds if !capabilities.windows && capabilities.tnds != Some(false) => Stage::Tnds,
+        Listing::Tnds if !lacks_lists && capabilities.tnds != Some(false) => Stage::Tnds,
         Listing::Tnds | Listing::StructData if !lacks_data => Stage::StructData,
         Listing::Struct if !lacks_data => Stage::Struct,
         Listing::MoRoot => Stage::MoRoot,
@@ -315,7 +318,8 @@ impl Packer<'_> {
     /// Whether a command carries an object beyond what the device takes.
     fn beyond_object(&self, said: &Command<'_>) -> bool {
         let Some(most) = self.peer.object else { return false };
-        let larger = |item: &Item<'_>| item.data.as_ref().is_some_and(|data| length(data) > most);
+        let larger =
+            |item: &Item<'_>| item.data.as_ref().is_some_and(|data| carried_length(self.form, data) > most);
         match said {
             Command::Operation(operation) => operation.items.iter().any(larger),
             Command::Container(container) => {
@@ -385,12 +389,12 @@ impl Packer<'_> {
     ) -> Option<(u32, u64, Option<u64>)> {
         let (_, data) = carried(content, self.speech);
         let (data, start) = (data?, usize::try_from(progress.sent).ok()?);
-        let total = length(&data);
+        let (size, total) = (carried_length(self.form, &data), length(&data));
         let before = self.ids.clone();
         let mut said = command(task, progress, self.speech, self.ids).ok()?;
         let Command::Operation(Operation { id, items, .. }) = &mut said else { return None };
         let (id, item) = (id.parse().ok()?, items.first_mut()?);
-        item.meta.size = (start == 0).then_some(total);
+        item.meta.size = (start == 0).then_some(size);
         item.data = Some(part(&data, start, 0)?);
         item.more = true;
         let place = self.encoder.place();
@@ -475,6 +479,14 @@ fn sequence(id: u32, commands: Vec<Command<'_>>) -> Command<'_> {
     Command::Container(Container { kind, id, meta: Meta::default(), commands })
 }
 
+/// Octets of data as they are carried, which `Size` and `MaxObjSize` count: octets go as base64 in XML.
+fn carried_length(form: Form, data: &Data<'_>) -> u64 {
+    match (form, data) {
+        (Form::Xml, Data::Opaque(_)) => length(data).div_ceil(3).saturating_mul(4),
+        _ => length(data),
+    }
+}
+
 fn length(data: &Data<'_>) -> u64 {
     let octets = match data {
         Data::Text(text) => text.len(),
@@ -483,8 +495,8 @@ fn length(data: &Data<'_>) -> u64 {
     u64::try_from(octets).unwrap_or(u64::MAX)
 }
 
-/// A part of data from an octet on, at most so long. Text is cut between characters, and after whole groups of four so that base64 can be
-/// read by itself.
+/// A part of data from an octet on, at most so long. Text is cut between characters, and where it may be base64 after a whole group; octets
+/// after those that make a whole group.
 fn part<'d>(data: &'d Data<'_>, start: usize, most: usize) -> Option<Data<'d>> {
     match data {
         Data::Text(text) => {
@@ -500,7 +512,8 @@ fn part<'d>(data: &'d Data<'_>, start: usize, most: usize) -> Option<Data<'d>> {
         }
         Data::Opaque(octets) => {
             let rest = octets.get(start..)?;
-            rest.get(..rest.len().min(most)).map(|part| Data::Opaque(part.into()))
+            let end = if most < rest.len() { most - most % 3 } else { rest.len() };
+            rest.get(..end).map(|part| Data::Opaque(part.into()))
         }
     }
 }

@@ -217,8 +217,10 @@ pub(super) fn carried(content: &Content, speech: Speech) -> (&'static str, Optio
     match (content.format, &content.value) {
         (Format::Node, _) => ("node", None),
         (Format::Null, _) => ("null", None),
-        (Format::Bin, Value::Bytes(octets)) if speech.wbxml => {
-            ("bin", Some(Data::Opaque(Cow::Borrowed(octets))))
+        // An encoder of XML makes base64 of octets.
+        (Format::Bin, Value::Bytes(octets)) => {
+            let format = if speech.wbxml { Format::Bin } else { Format::B64 };
+            (format.as_str(), Some(Data::Opaque(Cow::Borrowed(octets))))
         }
         (Format::Bin, value) => (Format::B64.as_str(), Some(text(value))),
         (Format::Date | Format::Time | Format::Float, value) if old => ("chr", Some(text(value))),
@@ -328,7 +330,7 @@ mod tests {
         let task = set("./A", Format::Bin, Value::Bytes(vec![0, 1, 2]));
         let item = only_item(say(&task, XML).unwrap());
         assert_eq!(item.meta.format.as_deref(), Some("b64"));
-        assert_eq!(item.data, Some(Data::Text("AAEC".into())));
+        assert_eq!(item.data, Some(Data::Opaque(vec![0, 1, 2].into())));
         let item = only_item(say(&task, Speech { wbxml: true, ..XML }).unwrap());
         assert_eq!(item.meta.format.as_deref(), Some("bin"));
         assert_eq!(item.data, Some(Data::Opaque(vec![0, 1, 2].into())));

@@ -15,6 +15,9 @@ use super::values::Reading;
 use super::{AlertItem, Config, Node, ReceivedAlert};
 use crate::dm1::status::code;
 
+/// Most statuses that are looked at for one command: it has one for itself, each item and each command in it.
+const MAX_STATUSES: usize = 4096;
+
 /// What a message says, besides what it says of commands that are out.
 #[derive(Debug, Default)]
 pub(super) struct Said {
@@ -177,6 +180,9 @@ impl Hearing<'_> {
             self.notes.push(format!("a second Status {code} for {message}/{command} was ignored"));
             return;
         }
+        if heard.statuses.len() >= MAX_STATUSES {
+            return;
+        }
         heard.statuses.retain(|(p, t, _)| *p != part || *t != target);
         heard.statuses.push((part, target, code));
         for item in &status.items {
@@ -240,11 +246,7 @@ impl Hearing<'_> {
             }
             Taken::Whole(told) => {
                 heard.fault = None;
-                if heard.nodes.iter().any(|known| known.uri == told.uri && known.data == told.data) {
-                    self.notes.push(format!("{} came twice", told.uri));
-                } else {
-                    heard.nodes.push(told);
-                }
+                heard.nodes.push(told);
             }
         }
     }

@@ -60,7 +60,8 @@ pub struct Config {
     /// Versions that are spoken. Default all.
     pub versions: Vec<Version>,
     /// Schemes that devices may use and that this server uses itself, the preferred first. Weak ones
-    /// ([`Scheme::is_weak`]) only if somebody asked for them. Default MACs, then digests, with SHA-256.
+    /// ([`Scheme::is_weak`]) only if somebody asked for them. Default MACs, then digests, with SHA-256. A digest proves the first message of
+    /// a session; those that follow are as safe as the transport is, and the `SessionID` hard to guess. A MAC proves each.
     pub schemes: Vec<Scheme>,
     /// Takes digests over the base64 text of a nonce ([`Tolerance::NonceText`]); never in strict mode. Default off.
     pub lenient_nonce: bool,

@@ -1,12 +1,14 @@
 //! From what a device said of a command to the verdict on it, or to the next way to try.
 
+use std::collections::BTreeSet;
+
 use omadm_codec::dm1::OperationKind;
 use omadm_codec::{Leniency, Tolerance};
 
 use super::compile::{WALK, about, kind, name};
 use super::state::{Flight, Heard, Progress, Stage, Told};
 use super::task::{Listing, QuestionKind, Task};
-use super::values::Reading;
+use super::values::{Reading, is_tnds};
 use super::{Answer, Capabilities, CommandResult, Config, Data, Node, Pending, Verdict};
 use crate::dm1::explain::sentence;
 use crate::dm1::status::{code, is_success};
@@ -133,6 +135,12 @@ impl Court<'_> {
             Task::Atomic(_) => &mut self.capabilities.atomic,
             Task::Sequence(_) => &mut self.capabilities.sequence,
             Task::Ask(_) => &mut self.capabilities.user_interaction,
+            Task::Set { content, .. } if content.media_type.as_deref().is_some_and(is_tnds) => {
+                if status == code::UNSUPPORTED_TYPE {
+                    self.capabilities.tnds = Some(false);
+                }
+                return;
+            }
             Task::List { .. }
             | Task::Get { .. }
             | Task::Set { .. }
@@ -225,6 +233,7 @@ impl Court<'_> {
     fn container(&mut self, said: &Said<'_>, heard: &Heard, status: u16, parts: u32) -> Settled {
         let of = |part| heard.statuses.iter().find(|(p, _, _)| *p == part).map_or(0, |(_, _, code)| *code);
         let codes: Vec<u16> = (1..=parts).map(of).collect();
+        let unrepaired = codes.contains(&code::ROLL_BACK_FAILED);
         let bad = codes.iter().copied().find(|code| !is_done(*code));
         let status = if is_success(status) { bad.unwrap_or(status) } else { status };
         let told: Vec<String> = codes.iter().map(u16::to_string).collect();
@@ -235,6 +244,9 @@ impl Court<'_> {
             self.judged(said, heard, status, data)
         };
         if let Settled::Result(result) = &mut settled {
+            if unrepaired {
+                result.sentence = Some(said.sentence(code::ROLL_BACK_FAILED));
+            }
             result.detail = result.detail.take().or_else(|| Some(format!("statuses {}", told.join(", "))));
         }
         settled
@@ -280,8 +292,13 @@ impl Court<'_> {
     fn read(&mut self, nodes: &[Told], plain: bool) -> Result<Vec<Node>, String> {
         let mut reading =
             Reading { limits: self.config.limits, leniency: &mut *self.leniency, notes: &mut *self.notes };
-        let mut read = Vec::new();
+        let (mut read, mut seen) = (Vec::new(), BTreeSet::new());
         for told in nodes {
+            // Of what comes twice the first counts.
+            if !seen.insert(told.uri.as_str()) {
+                reading.notes.push(format!("{} came twice", told.uri));
+                continue;
+            }
             read.extend(reading.nodes(told, plain)?);
             if read.len() > self.config.max_nodes {
                 return Err(format!("it brought more than {} nodes", self.config.max_nodes));

@@ -4,8 +4,9 @@ use std::fmt;
 
 use omadm_auth::dm1::Scheme;
 use omadm_codec::dm1::{Data, Version};
-use omadm_mo::Time;
-use serde::{Deserialize, Serialize};
+use omadm_mo::{Format, Time, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Engine state between two messages. A host stores it as it is; it may hold what a device told of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +214,21 @@ pub(super) struct Told {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Carried {
     Text(String),
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     Octets(Vec<u8>),
+}
+
+/// There may be many octets, and JSON would have each as a number.
+fn to_base64<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&Value::Bytes(octets.to_vec()).to_text())
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match &Value::from_text(Format::Bin, &text).map_err(D::Error::custom)? {
+        Value::Bytes(octets) => Ok(octets.clone()),
+        _ => Err(D::Error::custom("not base64")),
+    }
 }
 
 impl Carried {

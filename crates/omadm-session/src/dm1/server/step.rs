@@ -20,6 +20,9 @@ use super::{
 };
 use crate::dm1::status::code;
 
+/// Most remarks on one message.
+const MAX_NOTES: usize = 100;
+
 /// Whether a message is the one that was answered last, come again: then the stored reply is its answer. The octets of a first message
 /// may be those of another session: they count as repeated for [`Config::repeat_window`].
 #[must_use]
@@ -349,16 +352,17 @@ impl<'t> Turn<'t> {
     }
 
     fn pack(&mut self, draft: &mut Draft<'_>, open: Vec<Progress>) -> Packed {
-        let chosen = candidates(self.config, &self.capabilities, open, self.queue, &mut self.results);
+        let speech = Speech {
+            version: self.state.version(),
+            wbxml: self.incoming.form.encoding() == Encoding::Wbxml,
+            windows: self.capabilities.windows,
+        };
+        let chosen = candidates(self.config, &self.capabilities, speech, open, self.queue, &mut self.results);
         let mut packer = Packer {
             config: self.config,
             capabilities: &self.capabilities,
             form: self.incoming.form,
-            speech: Speech {
-                version: self.state.version(),
-                wbxml: self.incoming.form.encoding() == Encoding::Wbxml,
-                windows: self.capabilities.windows,
-            },
+            speech,
             peer: self.state.peer,
             message: self.state.said,
             limit: draft.limit,
@@ -437,6 +441,12 @@ impl<'t> Turn<'t> {
     }
 
     fn step(self, reply: Reply, said: Said, sends: Vec<i64>, ended: Option<End>, kept: Option<Kept>) -> Step {
+        let mut notes = self.notes;
+        if notes.len() > MAX_NOTES {
+            let beyond = notes.len() - MAX_NOTES;
+            notes.truncate(MAX_NOTES);
+            notes.push(format!("further remarks were left out: {beyond}"));
+        }
         let capabilities = (self.capabilities != self.account.capabilities).then_some(self.capabilities);
         Step {
             reply,
@@ -450,7 +460,7 @@ impl<'t> Turn<'t> {
             kept,
             capabilities,
             tolerated: self.leniency.used.into_iter().collect(),
-            notes: self.notes,
+            notes,
         }
     }
 }
