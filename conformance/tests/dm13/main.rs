@@ -10,4 +10,6 @@
 mod ddf;
 mod http_binding;
 mod processes;
+mod representation;
 mod tnds;
+mod tree;
