@@ -91,6 +91,7 @@ fn bad_values_name_their_origin() {
         ("[auth]\ndigest = [\"SHA\"]", "auth.digest: unknown variant `SHA`"),
         ("[auth]\nmax_delay = 0", "auth.max_delay: has to be one second or more"),
         ("[auth]\nnonce_lifetime = 0", "auth.nonce_lifetime: has to be one second or more"),
+        ("[bootstrap]\nsend_timeout = \"999ms\"", "bootstrap.send_timeout: has to be one second or more"),
         ("[bootstrap]\nmoids = [\"\"]", "bootstrap.moids: "),
     ] {
         let error = load(setting, &[]).unwrap_err();
