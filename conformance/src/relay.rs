@@ -38,6 +38,7 @@ pub enum Turn {
 struct Script {
     turns: VecDeque<Turn>,
     heard: Vec<Request>,
+    said: Vec<Reply>,
 }
 
 /// A server between, with TLS of its own.
@@ -114,6 +115,11 @@ impl Relay {
     pub fn heard(&self) -> Vec<Request> {
         std::mem::take(&mut self.script.lock().expect("no test panics with the lock").heard)
     }
+
+    /// What the server under test answered since the last call.
+    pub fn said(&self) -> Vec<Reply> {
+        std::mem::take(&mut self.script.lock().expect("no test panics with the lock").said)
+    }
 }
 
 async fn relay(
@@ -141,6 +147,7 @@ async fn relay(
         None => (Vec::new(), false),
     };
     let mut reply = pass_on(&request, behind, ca_file).await;
+    script.lock().expect("no test panics with the lock").said.push(reply.clone());
     if let Some(octet) = reply.body.last_mut().filter(|_| spoilt) {
         *octet ^= 1;
     }

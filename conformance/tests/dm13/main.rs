@@ -8,8 +8,10 @@
 )]
 
 mod ddf;
+mod dmsec;
 mod http_binding;
 mod processes;
 mod representation;
+mod stdobj;
 mod tnds;
 mod tree;

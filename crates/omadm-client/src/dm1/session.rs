@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use omadm_auth::dm1::Scheme;
 use omadm_codec::Limits;
+use omadm_mo::dm1::UriLimits;
 use omadm_mo::{DeviceId, ServerId, Value};
 use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, Trigger};
 
@@ -142,6 +143,7 @@ impl<T: Transport> Client<T> {
             lenient_nonce: config.dm1.lenient_nonce,
             allow_plain_http: config.plain_http,
             user_interaction: user::abilities(user.as_deref()),
+            uri_limits: device.uri_limits(),
             ..engine::Config::new(device_id.clone())
         };
         let session_id = match start {
@@ -193,6 +195,19 @@ impl Device {
         match leaf(self.tree.root(), &DEVICE_ID) {
             Some(Value::Text(id)) => DeviceId::parse(id).ok(),
             _ => self.tree.device_id(),
+        }
+    }
+
+    /// What `./DevDetail/URI` says of addresses.
+    fn uri_limits(&self) -> UriLimits {
+        let limit = |name| match leaf(self.tree.root(), &["DevDetail", "URI", name]) {
+            Some(Value::Text(limit)) => limit.parse().unwrap_or_default(),
+            _ => 0,
+        };
+        UriLimits {
+            max_depth: limit("MaxDepth"),
+            max_total: limit("MaxTotLen"),
+            max_segment: limit("MaxSegLen"),
         }
     }
 
