@@ -18,8 +18,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  demo [--keep]                        build, start a server and a real agent on this machine, run a session, say what happened
-                                       (--keep leaves both running until Ctrl-C)
+  demo [--keep]                        build, start a server and a real agent for each protocol on this machine, run sessions, say
+                                       what happened (--keep leaves them running until Ctrl-C)
   test                                 install what is missing, check the crate edges, run every test
   conformance [--output table|json]    run the conformance tests and say which rows of the matrix they prove
   install                              install what build and tests need from Debian, as the commands above do by themselves

@@ -1,7 +1,8 @@
-//! `cargo xtask demo`: a server and a real agent on this machine, and a management session between them.
+//! `cargo xtask demo`: a server and a real agent for each protocol on this machine, and management sessions between them.
 //!
 //! It uses nothing but the two built programs, the way a person would.
 
+mod dm1;
 mod operator;
 mod process;
 mod summary;
@@ -20,9 +21,9 @@ use process::{Background, wait_until};
 /// What happens after the summary.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Both programs are stopped.
+    /// All programs are stopped.
     Stop,
-    /// Both go on until Ctrl-C.
+    /// All go on until Ctrl-C.
     Keep,
 }
 
@@ -49,7 +50,7 @@ struct Place {
 /// Runs the demo.
 ///
 /// # Errors
-/// What did not work, and where its log is. Both programs are stopped then.
+/// What did not work, and where its log is. All programs are stopped then.
 pub(crate) fn run(ending: Ending) -> Result {
     install::for_demo()?;
     let place = Place::prepare()?;
@@ -73,10 +74,13 @@ pub(crate) fn run(ending: Ending) -> Result {
     say("telling the server where to call this machine; it polls once an hour only");
     operator.show(&["device", "push", &device, &place.push_address()])?;
     let seen = walk_through(&place, &operator, &device)?;
-    summary::print(&place, &device, &seen, ending);
+    let mut other_agent = place.start_dm1_agent(&operator)?;
+    let seen_by_dm1 = dm1::walk_through(&operator)?;
+    summary::print(&place, &device, &seen, &seen_by_dm1, ending);
     if ending == Ending::Keep {
-        return process::until_one_ends(&mut [&mut server, &mut agent]);
+        return process::until_one_ends(&mut [&mut server, &mut agent, &mut other_agent]);
     }
+    other_agent.stop()?;
     agent.stop()?;
     server.stop()
 }

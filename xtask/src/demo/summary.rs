@@ -1,6 +1,6 @@
 //! The last words of the demo: what happened, and where to look next.
 
-use super::{Ending, NOTE, Place, Seen};
+use super::{Ending, NOTE, Place, Seen, dm1};
 
 /// Values of DevInfo that say most about a machine.
 const SHOWN: [(&str, &str); 5] = [
@@ -11,10 +11,10 @@ const SHOWN: [(&str, &str); 5] = [
     ("Lang", "language"),
 ];
 
-pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
+pub(super) fn print(place: &Place, device: &str, seen: &Seen, by_dm1: &dm1::Seen, ending: Ending) {
     println!("\n════ What happened\n");
     println!(
-        "A DM server and a DM client ran on this machine and held management sessions over TLS (OMA DM 2.0)."
+        "A DM server and two DM clients ran on this machine and held management sessions over TLS, by OMA DM 2.0 and by OMA DM 1.3."
     );
     println!("  appeared     {device}");
     for (name, meaning) in SHOWN {
@@ -30,6 +30,12 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
     println!(
         "               (the agent opens pages with user.sh: curl, in the place of a browser and a person)"
     );
+    println!(
+        "  by DM 1.3    {}, with the same words: its manufacturer is {}",
+        dm1::DEVICE,
+        by_dm1.manufacturer
+    );
+    println!("               its user was asked; the operator sees: {}", by_dm1.answer);
     println!("\n════ Where to look next\n");
     let path = |name: &str| place.path(name).display().to_string();
     println!("  export PATH={}:$PATH", place.programs.display());
@@ -40,7 +46,7 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
     );
     if ending == Ending::Stop {
         println!(
-            "  omadm serve --config {} --data {} &       # both were stopped, and go on where",
+            "  omadm serve --config {} --data {} &       # all were stopped, and go on where",
             path("omadm.toml"),
             path("server")
         );
@@ -48,6 +54,7 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
             "  omadm-agent --config {} run &             # they were (cargo xtask demo --keep leaves them running)",
             path("agent.toml")
         );
+        println!("  omadm-agent --config {} run &", path("dm1-agent.toml"));
     }
     println!("  omadm device tree {device}    # what the server knows of this machine");
     println!("  omadm command ls {device}     # what was asked of it, and what came of it");
@@ -56,8 +63,8 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, ending: Ending) {
     println!();
     println!("  REST API      {}/api/v1, described by {0}/api/v1/openapi.json", place.operator_url());
     println!("  token         {}", place.token_file().display());
-    println!("  logs          {} and agent.log beside it", path("server.log"));
+    println!("  logs          {}, agent.log and dm1-agent.log beside it", path("server.log"));
     if ending == Ending::Keep {
-        println!("\nBoth programs are running; Ctrl-C ends them.");
+        println!("\nThe programs are running; Ctrl-C ends them.");
     }
 }
