@@ -292,6 +292,39 @@ fn a_nonce_of_a_server_that_is_not_proven_is_used_but_not_kept() {
     assert_eq!(device.nonces[1].0.as_deref(), Some(&b"another nonce..."[..]));
 }
 
+#[test]
+fn a_nonce_is_kept_as_soon_as_the_server_has_proven_who_it_is() {
+    let mut start = other_way(Scheme::Md5);
+    start.account.client = Some(credentials("dev-1", "s3cret", Scheme::Md5));
+    start.account.preferred = Some(Scheme::Md5);
+    let (mut device, mut server) = begun_with(config(), start);
+    server.challenge = Some(challenge(Scheme::Md5, NONCE));
+    server.credentials = server_cred(Scheme::Md5, b"stale");
+    let said = device.exchange(&mut server, vec![get("1", "./box/one/Setting")]);
+    assert_eq!(device.nonces[0].0, None);
+    let own = said.statuses()[0].challenge.clone().unwrap().next_nonce.clone().unwrap();
+    server.challenge = None;
+    server.credentials = server_cred(Scheme::Md5, &own);
+    device.exchange(&mut server, vec![get("1", "./box/one/Setting")]);
+    assert_eq!(device.nonces[1].0.as_deref(), Some(NONCE));
+}
+
+#[test]
+fn a_server_that_alerts_wait_for_is_asked_who_it_is() {
+    let start = Start { alerts: vec![alert(1, "urn:x-test:at:event:1.0", "")], ..other_way(Scheme::Md5) };
+    let (mut device, mut server) = begun_with(config(), start);
+    server.credentials = server_cred(Scheme::Md5, b"stale");
+    let said = device.exchange(&mut server, Vec::new());
+    assert_eq!(said.codes(), codes(&[("0", 401)]));
+    assert!(device.delivered.is_empty());
+    // Now it knows the nonce, and may say again what it thinks of the alert.
+    let own = said.statuses()[0].challenge.clone().unwrap().next_nonce.clone().unwrap();
+    server.credentials = server_cred(Scheme::Md5, &own);
+    device.reply(server.message(vec![status(1, "1", "3", "Alert", 200)]));
+    assert!(matches!(device.outcome(), Outcome::Ended { .. }));
+    assert_eq!(device.delivered, [(1, 200)]);
+}
+
 fn with_mac(reply: HttpReply, scheme: Scheme, nonce: &[u8]) -> HttpReply {
     let hash = scheme.hash().unwrap();
     let mac = server_keys().mac(hash, nonce, &reply.body);

@@ -40,6 +40,10 @@ static CATALOGUE: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
     Arc::new(catalogue)
 });
 
+pub fn catalogue() -> Arc<Catalogue> {
+    Arc::clone(&CATALOGUE)
+}
+
 fn interior(children: Vec<(&str, Content)>) -> Content {
     Content::Interior(
         children.into_iter().map(|(name, child)| (NodeName::parse(name).unwrap(), child)).collect(),
@@ -52,7 +56,7 @@ fn text(text: &str) -> Content {
 
 /// A tree with DevInfo and one box, `./box/one`, with which the server may do everything.
 pub fn tree() -> Tree {
-    let mut tree = Tree::new(Arc::clone(&CATALOGUE), Quota::default());
+    let mut tree = Tree::new(catalogue(), Quota::default());
     let mut change = tree.begin(Actor::Device, NOW);
     let moid = |text: &str| Moid::parse(text).unwrap();
     let names = ["DevType", "OEM", "FwV", "SwV", "HwV"];

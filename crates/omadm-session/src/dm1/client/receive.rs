@@ -60,7 +60,7 @@ impl Session {
         let proven = self.server.check(&evidence, &self.config, &mut leniency);
         self.line.hear_final(is_final);
         let answer = Answer::to(&header, proven);
-        let judged = self.judge(&commands, proven, &mut leniency);
+        let judged = self.judge(&commands, &mut leniency);
         let verdict = match judged {
             Ok(verdict) => verdict,
             Err((Cause::Version, reason)) => return self.fall_back(tree, fresh, Cause::Version, reason),
@@ -72,6 +72,9 @@ impl Session {
             return self.finish(Cause::Message, reason);
         }
         let trusted = matches!(proven, Proven::Yes(_));
+        if trusted {
+            self.nonces.client = self.unkept_nonce.take().or(self.nonces.client.take());
+        }
         if let Some(reason) = self.abort.clone().filter(|_| !trusted || verdict == Go::BeginAnew) {
             // Who does not know the other yet is told nothing.
             return self.finish(Cause::Host, reason);
@@ -132,12 +135,7 @@ impl Session {
     }
 
     /// What the server says to the header of the device's message decides whether the session goes on.
-    fn judge(
-        &mut self,
-        commands: &[Command<'_>],
-        proven: Proven,
-        leniency: &mut Leniency,
-    ) -> Result<Go, End> {
+    fn judge(&mut self, commands: &[Command<'_>], leniency: &mut Leniency) -> Result<Go, End> {
         let (status, challenge) = match self.header_status(commands, leniency)? {
             Said::Status(status, challenge) => (status, challenge),
             Said::Nothing => return Ok(Go::On),
@@ -154,16 +152,15 @@ impl Session {
         if !is_success(status) && !is_challenge(status) {
             return Err((Cause::Status(status), format!("the server answered the header with {status}")));
         }
-        let keeps = |nonce: Option<Vec<u8>>| nonce.filter(|_| matches!(proven, Proven::Yes(_)));
         match self.client.judge(status, challenge, &self.config) {
             Verdict::Accepted { nonce } => {
                 self.line.accepted = true;
-                self.nonces.client = keeps(nonce).or(self.nonces.client.take());
+                self.unkept_nonce = nonce.or(self.unkept_nonce.take());
                 Ok(Go::On)
             }
             Verdict::Challenged { nonce } => {
                 self.note(Note::Challenged { status });
-                self.nonces.client = keeps(nonce).or(self.nonces.client.take());
+                self.unkept_nonce = nonce.or(self.unkept_nonce.take());
                 Ok(Go::BeginAnew)
             }
             Verdict::Refused { reason } => Err((Cause::ClientCredentials, reason)),
@@ -208,7 +205,8 @@ impl Session {
         msg_ref: &str,
     ) -> Result<(), End> {
         let requests: Vec<CommandRef> = commands.iter().flat_map(requests).collect();
-        let nothing_due = requests.is_empty() && go == Go::On;
+        // With nothing to do and nothing to tell it is not worth a message to ask who the server is (`DM 1.3 PROTO §6.4`).
+        let nothing_due = requests.is_empty() && go == Go::On && self.alerts_sent.is_empty();
         if nothing_due || !self.server.may_challenge() {
             let reason = match proven {
                 Proven::Wrong => "the credentials of the server are wrong",

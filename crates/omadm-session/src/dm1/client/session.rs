@@ -41,7 +41,10 @@ pub struct Session {
     pub(super) incoming: Incoming,
     /// Alerts that are larger than any message to the server may be.
     pub(super) undeliverable: Vec<AlertId>,
-    /// Nonces that are not kept yet.
+    /// The nonce for the device that came last, from a server that has not proven yet who it is: it is used, and kept only when the
+    /// server has (`DM 1.3 SEC §5.4`).
+    pub(super) unkept_nonce: Option<Vec<u8>>,
+    /// Nonces that are to be kept before the next message.
     pub(super) nonces: Nonces,
     /// Why the host wants the session to end.
     pub(super) abort: Option<String>,
@@ -108,6 +111,7 @@ impl Session {
             outbox: Outbox::default(),
             incoming: Incoming::default(),
             undeliverable: Vec::new(),
+            unkept_nonce: None,
             nonces: Nonces::default(),
             abort: None,
             rounds: 0,
