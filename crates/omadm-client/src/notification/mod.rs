@@ -34,8 +34,8 @@ use crate::transport::Transport;
 pub(crate) use check::{SEEN, forget};
 pub use connection::{Choice, choose};
 use flood::Floods;
-pub use registering::CloudService;
 pub use omadm_codec::dm2::notification::{Connection, Preference};
+pub use registering::CloudService;
 
 /// Longest notification in octets; one with a server identifier of 255 octets has some 400.
 const MAX_NOTIFICATION: usize = 1_024;

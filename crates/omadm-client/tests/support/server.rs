@@ -155,6 +155,11 @@ impl Server {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
 
+    /// How much was heard since the last call of [`Server::seen`].
+    pub fn heard(&self) -> usize {
+        self.state.lock().unwrap().seen.len()
+    }
+
     /// The one thing that was heard.
     pub fn only(&self) -> Seen {
         let mut seen = self.seen();
