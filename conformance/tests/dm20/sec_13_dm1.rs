@@ -110,7 +110,7 @@ const PUBLIC_DDF: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 
 #[tokio::test]
 async fn ddf_files_of_dm_1_x_are_used_as_they_are() {
-    proves!("D2-13.3-01");
+    proves!("D2-13.3-01", "E20-4.3-01");
     let mut bench = Bench::with(|setup| setup.data_objects.push(PUBLIC_DDF.to_owned())).await;
     let fumo = "urn:oma:mo:oma-fumo:1.0";
     let data = json!([{ "ClientURI": format!("{fumo}//"), "MOData": { "p1": { "PkgName": "update" } } }]);

@@ -117,6 +117,7 @@ async fn users_may_be_quicker_than_devices_and_devices_may_not_show() {
 
 #[tokio::test]
 async fn a_real_browser_fills_in_a_form_without_scripts() {
+    proves!("E20-4.3-02");
     let (server, device) = TestServer::with_device().await;
     let page = json!({
         "kind": "form", "title": "About this machine", "language": "en",

@@ -1,0 +1,78 @@
+//! What the enabler release definition of DM 2.0 names: identifiers, supporting files and media types.
+
+use omadm_codec::{Limits, ddf};
+use omadm_conformance::{DDF_FILES, Pair, address, proves};
+use serde_json::{Value, json};
+
+/// The registered identifiers with the supporting files that describe them.
+const OBJECTS: [(&str, &str); 4] = [
+    ("urn:oma:mo:oma-dm-devinfo:1.2", "dm_devinfo-v1_2.ddf"),
+    ("urn:oma:mo:oma-dm-dmacc:1.2", "dm_dmacc-v1_2.ddf"),
+    ("urn:oma:mo:oma-dm-dacmo:1.0", "dm_delegation-v1_0.ddf"),
+    ("urn:oma:mo:oma-sessioninfomo:1.0", "dm_sessioninfo-v1_0.ddf"),
+];
+
+/// The media type of every message of a session, and the text of those that are text.
+async fn messages(pair: &Pair) -> Vec<(String, String)> {
+    let sessions = pair.server.items(&format!("/devices/{}/sessions", pair.name.device_id)).await;
+    let number = &sessions[0]["session"];
+    let session = pair.server.get(&format!("/devices/{}/sessions/{number}", pair.name.device_id)).await;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let messages = session["messages"].as_array().unwrap();
+    messages.iter().map(|message| (text(&message["content_type"]), text(&message["text"]))).collect()
+}
+
+#[tokio::test]
+async fn both_sides_have_the_standard_objects_by_their_identifiers_and_files() {
+    proves!(
+        "E20-OMNA-MO-dmacc",
+        "E20-OMNA-MO-devinfo",
+        "E20-OMNA-MO-dacmo",
+        "E20-OMNA-MO-sessioninfo",
+        "E20-DevInfoDDF",
+        "E20-DMAcctDDF",
+        "E20-DMDelegDDF",
+        "E20-DMSessDDF"
+    );
+    let mut pair = Pair::new().await;
+    pair.session().await;
+    let device = pair.server.get(&format!("/devices/{}", pair.name.device_id)).await;
+    let inventory = device["inventory"].as_array().unwrap();
+    for (moid, file) in OBJECTS {
+        let listed = inventory.iter().find(|listed| listed["moid"] == moid);
+        let listed = listed.unwrap_or_else(|| panic!("{moid} is not in {inventory:?}"));
+        let link = listed["ddf"].as_str().unwrap();
+        assert!(link.ends_with(&format!("/ddf/{file}")), "{link}");
+        let served = pair.server.fetch_ddf(file).await;
+        assert_eq!(served.status, 200, "{file}");
+        let described = ddf::decode(&served.body, &Limits::default()).unwrap().ddf;
+        let ours = DDF_FILES.iter().find(|(name, _)| *name == file).unwrap().1;
+        assert_eq!(served.body, ours.as_bytes(), "the server and the device have the same {file}");
+        let root = &described.nodes[0];
+        assert!(format!("{:?}", root.df_type).contains(moid), "{file} describes {moid}");
+    }
+    let other = pair.server.fetch_ddf("dm_devinfo-v9_9.ddf").await;
+    assert_eq!(other.status, 404);
+}
+
+#[tokio::test]
+async fn messages_have_the_registered_media_types() {
+    proves!("E20-MIME-initiation", "E20-MIME-request", "E20-MIME-response", "E20-MIME-dmmo");
+    let mut pair = Pair::new().await;
+    pair.run(&json!({ "verb": "exec", "address": address("Run") })).await;
+    let types: Vec<String> = messages(&pair).await.into_iter().map(|(media_type, _)| media_type).collect();
+    let wanted = [
+        "application/vnd.oma.dm.initiation+json",
+        "application/vnd.oma.dm.request+json",
+        "application/vnd.oma.dm.response+json",
+        "application/vnd.oma.dm.request+json",
+    ];
+    assert_eq!(types, wanted);
+    pair.run(&json!({ "verb": "get", "address": "urn:oma:mo:oma-dm-devinfo:1.2//" })).await;
+    let answered = messages(&pair).await.swap_remove(2);
+    assert!(answered.0.starts_with("multipart/form-data"), "{}", answered.0);
+    let parts = ["Content-Type: application/vnd.oma.dm.response+json", "Content-Type: application/dmmo+json"];
+    for part in parts {
+        assert!(answered.1.contains(part), "{part} in {}", answered.1);
+    }
+}
