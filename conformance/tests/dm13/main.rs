@@ -12,6 +12,7 @@ mod dmsec;
 mod http_binding;
 mod processes;
 mod representation;
+mod server;
 mod stdobj;
 mod tnds;
 mod tree;
