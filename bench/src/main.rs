@@ -15,6 +15,7 @@ mod memory;
 mod notification;
 mod processes;
 mod store;
+mod syncml;
 mod tls;
 mod trees;
 
@@ -60,6 +61,8 @@ enum Output {
 enum Scenario {
     /// Decoding and encoding packages, beside serde_json with untyped values.
     Codec,
+    /// Decoding and encoding SyncML messages of DM 1.x, beside libwbxml and quick-xml.
+    Syncml,
     /// Parsing and resolving addresses, reading sub-trees.
     Address,
     /// Deciding what a server may do.
@@ -82,6 +85,7 @@ impl Scenario {
     fn run(self, effort: &Effort) -> Result<Vec<Figure>> {
         match self {
             Self::Codec => codec::run(effort),
+            Self::Syncml => syncml::run(effort),
             Self::Address => address::run(effort),
             Self::Access => access::run(effort),
             Self::Notification => notification::run(effort),
@@ -96,6 +100,7 @@ impl Scenario {
     fn name(self) -> &'static str {
         match self {
             Self::Codec => "codec",
+            Self::Syncml => "syncml",
             Self::Address => "address",
             Self::Access => "access",
             Self::Notification => "notification",

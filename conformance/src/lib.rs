@@ -33,6 +33,7 @@ mod tls;
 pub mod tnds;
 mod tshark;
 mod wire;
+pub mod xmllint;
 
 pub use agent::{AgentProcess, omadm};
 pub use bench::Bench;

@@ -16,6 +16,22 @@ impl Dissection {
         dissect(datagrams, &["-u", "9200,2948"], &[])
     }
 
+    /// Messages of DM 1.x in WBXML, each in an HTTP request.
+    pub fn of_syncml(messages: &[&[u8]]) -> Vec<Self> {
+        let request = |message: &&[u8]| {
+            let head = format!(
+                "POST /dm HTTP/1.1\r\nHost: dm.example.net\r\nContent-Type: application/vnd.syncml.dm+wbxml\r\n\
+                 Content-Length: {}\r\n\r\n",
+                message.len()
+            );
+            [head.as_bytes(), message].concat()
+        };
+        let requests: Vec<Vec<u8>> = messages.iter().map(request).collect();
+        // A connection each: the frames of one would have to follow one another.
+        let one = |request: &Vec<u8>| dissect(&[request], &["-T", "40000,80"], &[]);
+        requests.iter().flat_map(one).collect()
+    }
+
     /// Short messages as a device gets them, with what they carry; parts are put together in the frame of the last.
     pub fn of_short_messages(messages: &[&[u8]]) -> Vec<Self> {
         // A link layer that says nothing itself.

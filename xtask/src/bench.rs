@@ -3,6 +3,6 @@
 use crate::workspace::{self, Result, cargo};
 
 pub(crate) fn run(arguments: &[&str]) -> Result {
-    crate::install::for_build()?;
+    crate::install::for_bench()?;
     workspace::run(cargo().args(["run", "--release", "--package", "omadm-bench", "--"]).args(arguments))
 }

@@ -34,8 +34,15 @@ const CURL: Need = Need {
     present: || runs("curl", &["--version"]),
 };
 
+/// A ceiling of the benchmarks.
+const LIBWBXML: Need = Need {
+    package: "libwbxml2-dev",
+    why: "does in benchmarks what our WBXML is measured against",
+    present: || runs("pkg-config", &["--exists", "libwbxml2"]),
+};
+
 /// Tools that judge us in tests.
-const JUDGES: [Need; 5] = [
+const JUDGES: [Need; 8] = [
     CURL,
     Need {
         package: "openssl",
@@ -46,6 +53,22 @@ const JUDGES: [Need; 5] = [
         package: "tshark",
         why: "judges the notifications that we push",
         present: || runs("tshark", &["--version"]) && runs("text2pcap", &["--version"]),
+    },
+    Need {
+        package: "kannel",
+        why: "carries our notifications as a push gateway",
+        present: || runs("bearerbox", &["--version"]) && runs("wapbox", &["--version"]),
+    },
+    Need {
+        package: "libxml2-utils",
+        why: "judges the schema of our XML",
+        present: || runs("xmllint", &["--version"]),
+    },
+    Need {
+        package: "libwbxml2-utils",
+        why: "judges our WBXML",
+        // It has no way to say its version, and ends well without an input.
+        present: || runs("wbxml2xml", &[]),
     },
     Need {
         package: "chromium",
@@ -74,6 +97,15 @@ pub(crate) fn for_build() -> Result {
 pub(crate) fn for_demo() -> Result {
     for_build()?;
     install(&[CURL])
+}
+
+/// Installs what the build and the benchmarks need.
+///
+/// # Errors
+/// As [`for_build`].
+pub(crate) fn for_bench() -> Result {
+    for_build()?;
+    install(&[LIBWBXML])
 }
 
 /// Installs what the build and the tests need.
