@@ -98,7 +98,13 @@ async fn a_disk_that_takes_no_more_is_told_command_by_command() {
     quota.set("0").await;
     let refused = run(&server, &commands).await;
     assert_eq!(refused.statuses(), [506, 200, 500, 200, 500, 200, 500, 200]);
-    while !log.next_line().await.unwrap().expect("the agent goes on").contains("session ended") {}
+    while !log
+        .next_line()
+        .await
+        .unwrap()
+        .expect("the agent goes on")
+        .contains("session ended server=DMS1 commands=8")
+    {}
 
     quota.set("unlimited").await;
     let taken = run(&server, &commands).await;
