@@ -34,6 +34,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b',');
 
 /// An address that parsed; whether there is such a node is another question.
+///
+/// It is a path (`./A/B`, `A/B`), or virtual: a ClientURI of DM 2.0 such as `urn:oma:mo:oma-dm-devinfo:1.1//Man`, with `prop=` and
+/// `list=` as fields of its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dm1Uri {
     pub(crate) place: Place,
