@@ -18,7 +18,7 @@ mod ask;
 mod dm1;
 mod request;
 pub use ask::Question;
-pub use dm1::{Known, Seen, Unsaid};
+pub use dm1::{Known, Seen, Unsaid, decode_items, told_by_items};
 pub use request::Request;
 use request::{Args, check_members};
 

@@ -101,12 +101,29 @@ impl Roots {
             return unsaid("a query");
         }
         let root = self.root(&uri.moid, &uri.inst, address)?;
-        let mut path = root.path.clone();
-        for (depth, segment) in uri.path.iter().enumerate() {
-            let Segment::Name(name) = segment else { return unsaid("a wildcard or an x-name") };
-            path.push(here(&root.moid, depth, name.as_str()).to_owned());
-        }
-        Ok(uri_of(&path))
+        below(root, &uri).map_or_else(|| unsaid("a wildcard or an x-name"), Ok)
+    }
+
+    /// What a device is told for a node of MO data. A new instance goes beside those that are there.
+    ///
+    /// # Errors
+    /// As [`Roots::resolve`].
+    pub fn instance(&self, uri: &ClientUri) -> Result<Instance, Unresolved> {
+        let address = uri.to_string();
+        let unknown = match self.resolve(&address) {
+            Ok(uri) => return Ok(Instance { uri, is_new: false }),
+            Err(Unresolved::UnknownMo(unknown)) => unknown,
+            Err(unsaid) => return Err(unsaid),
+        };
+        let MoInst::Miid(miid) = &uri.inst else { return Err(Unresolved::UnknownMo(unknown)) };
+        let beside = self.known.iter().find(|root| name(&root.moid) == name(uri.moid.as_str()));
+        let place = beside.and_then(|root| root.path.split_last()).map(|(_, above)| above);
+        let Some(above) = place else { return Err(Unresolved::UnknownMo(unknown)) };
+        let mut path = above.to_vec();
+        path.push(miid.as_str().to_owned());
+        let root = Root { moid: uri.moid.as_str().to_owned(), miid: miid.as_str().to_owned(), path };
+        let uri = below(root, uri).ok_or(Unresolved::UnknownMo(unknown))?;
+        Ok(Instance { uri, is_new: true })
     }
 
     /// Parses a ClientURI.
@@ -229,6 +246,25 @@ impl Roots {
         });
         missing.map(|(name, moid)| ((*name).to_owned(), format!("{moid}:{version}"))).collect()
     }
+}
+
+/// Where a node of MO data is, or goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its address.
+    pub uri: String,
+    /// Whether its instance is not known to be there.
+    pub is_new: bool,
+}
+
+/// The address of what a ClientURI means below a root; `None` if that has a wildcard or an x-name.
+fn below(root: Root, uri: &ClientUri) -> Option<String> {
+    let mut path = root.path;
+    for (depth, segment) in uri.path.iter().enumerate() {
+        let Segment::Name(name) = segment else { return None };
+        path.push(here(&root.moid, depth, name.as_str()).to_owned());
+    }
+    Some(uri_of(&path))
 }
 
 /// Whether an operator wrote a path, and not a ClientURI.

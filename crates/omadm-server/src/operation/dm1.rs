@@ -1,21 +1,26 @@
 //! The translation into tasks for DM 1.x (`DM 1.3 PROTO §5, REPPRO §7.6`).
 
-use omadm_codec::dm1::{Command, Encoding, Item, Meta, Version, decode};
+use std::collections::BTreeSet;
+
+use omadm_codec::dm1::{Command, Encoding, Form, Item, Meta, OperationKind, Version, decode, tnds};
+use omadm_codec::dm2::MoItem;
 use omadm_codec::{Leniency, Limits, media_type};
-use omadm_mo::{Format, Value};
-use omadm_session::dm1::server::{Capabilities, Content, Existence, Listing, RawItem, Task};
+use omadm_mo::dm1::{Snapshot, SnapshotNode, SnapshotType};
+use omadm_mo::{ClientUri, Content as Subtree, Format, Value};
+use omadm_session::dm1::server::{
+    Capabilities, Content, Existence, Listing, Node, NodeContent, RawItem, Task,
+};
 use omadm_session::dm2::server::flatten;
-use omadm_store::Payload;
+use omadm_store::{Payload, TreeAddress};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{Operation, Setting};
+use crate::address::encode;
 use crate::context::decode_mo_data;
 use crate::leaf::LeafValue;
 use crate::roots::{Roots, Unresolved};
 
-/// Media types of TNDS documents.
-const TNDS_XML: &str = "application/vnd.syncml.dmtnds+xml";
 /// What stands around a raw command, so that it can be read as a message.
 const HEAD: &str = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
      <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>.</LocURI></Target><Source><LocURI>.</LocURI></Source>\
@@ -47,6 +52,16 @@ pub enum Seen {
     /// Nothing.
     #[default]
     Nothing,
+    /// Of several nodes: where there are some.
+    Places(BTreeSet<TreeAddress>),
+}
+
+impl Known<'_> {
+    /// Whether a node of MO data is there, as far as is known: of an instance of which nothing was seen, all is.
+    fn is_there(&self, uri: &str, is_new: bool) -> bool {
+        let Seen::Places(places) = self.seen else { return !is_new };
+        !is_new && (places.is_empty() || self.roots.place(uri).is_some_and(|at| places.contains(&at)))
+    }
 }
 
 /// Why an operation cannot be said to a device.
@@ -148,7 +163,7 @@ fn set(uri: String, value: &Setting, known: Known<'_>, payload: Option<&Payload>
     };
     let existence = match known.seen {
         Seen::Leaf(_) | Seen::Interior => Existence::Present,
-        Seen::Described | Seen::Nothing => Existence::Unknown,
+        Seen::Described | Seen::Nothing | Seen::Places(_) => Existence::Unknown,
     };
     Ok(Task::Set { uri, content, existence })
 }
@@ -172,7 +187,7 @@ fn leaf(value: &LeafValue, seen: &Seen) -> Result<Content, String> {
     }
     let there = match seen {
         Seen::Leaf(there @ (Json::String(_) | Json::Number(_) | Json::Bool(_))) => there,
-        Seen::Leaf(_) | Seen::Interior | Seen::Described | Seen::Nothing => value.json(),
+        Seen::Leaf(_) | Seen::Interior | Seen::Described | Seen::Nothing | Seen::Places(_) => value.json(),
     };
     let format = match there {
         Json::Bool(_) => Format::Bool,
@@ -193,7 +208,7 @@ fn octets(payload: &Payload) -> Content {
     let media_type = Some(payload.content_type.clone());
     let essence = media_type::MediaType::parse(&payload.content_type).map(|parsed| parsed.essence);
     let essence = essence.unwrap_or_default();
-    let is_xml = essence == TNDS_XML || essence.ends_with("/xml") || essence.ends_with("+xml");
+    let is_xml = essence == tnds::TNDS_XML || essence.ends_with("/xml") || essence.ends_with("+xml");
     match std::str::from_utf8(&payload.body) {
         Ok(text) if is_xml => {
             Content { format: Format::Xml, media_type, value: Value::Text(text.to_owned()) }
@@ -208,34 +223,103 @@ fn octets(payload: &Payload) -> Content {
 /// MO data as writes of all its nodes, all or none.
 fn items(known: Known<'_>, payload: Option<&Payload>) -> Result<Task, Unsaid> {
     let payload = payload.ok_or_else(|| Unsaid::Never("its payload is gone".into()))?;
-    let items = decode_mo_data(&payload.body, payload.body.len(), &mut Leniency::lenient())
-        .map_err(|error| Unsaid::Never(format!("its items cannot be read: {error}")))?;
+    let items = decode_items(payload).map_err(Unsaid::Never)?;
     let mut writes = Vec::new();
     for item in &items {
         let whole = known.roots.parse(&item.client_uri).map_err(Unsaid::Never)?;
+        let instance = known.roots.instance(&whole)?;
+        let is_whole = instance.is_new && whole.path.is_empty();
+        if is_whole && known.capabilities.tnds == Some(true) {
+            writes.push(document(instance.uri, &whole, &item.content));
+            continue;
+        }
         for (uri, value) in flatten(&whole, &item.content) {
-            let uri = known.roots.resolve(&uri.to_string())?;
-            writes.push(Task::Set { uri, content: node(value), existence: Existence::Unknown });
+            let is_root = uri.path.is_empty();
+            let uri = known.roots.instance(&uri)?.uri;
+            let is_there = known.is_there(&uri, instance.is_new);
+            // An interior node that is there needs no write.
+            if !(is_there && value.is_none()) {
+                let moid = is_root.then(|| whole.moid.as_str().to_owned());
+                let existence = if is_there { Existence::Present } else { Existence::Absent };
+                writes.push(Task::Set { uri, content: node(value, moid), existence });
+            }
         }
     }
-    if known.capabilities.atomic == Some(false) {
-        return Ok(Task::Sequence(writes));
+    if writes.len() > 1 {
+        let all_or_none = known.capabilities.atomic != Some(false);
+        return Ok(if all_or_none { Task::Atomic(writes) } else { Task::Sequence(writes) });
     }
-    Ok(Task::Atomic(writes))
+    writes.pop().ok_or_else(|| Unsaid::Never("everything in its items is there already".into()))
+}
+
+/// The items of MO data that were queued.
+///
+/// # Errors
+/// One sentence on why they cannot be read.
+pub fn decode_items(payload: &Payload) -> Result<Vec<MoItem>, String> {
+    decode_mo_data(&payload.body, payload.body.len(), &mut Leniency::lenient())
+        .map_err(|error| format!("its items cannot be read: {error}"))
+}
+
+/// What MO data says is there, as a device would tell it.
+pub fn told_by_items(payload: &Payload, roots: &Roots) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for item in decode_items(payload).unwrap_or_default() {
+        let Ok(whole) = roots.parse(&item.client_uri) else { continue };
+        for (uri, value) in flatten(&whole, &item.content) {
+            let Ok(instance) = roots.instance(&uri) else { continue };
+            let moid = uri.path.is_empty().then(|| whole.moid.as_str().to_owned());
+            let Content { format, media_type, value } = node(value, moid);
+            let content =
+                if format == Format::Node { NodeContent::Untold } else { NodeContent::Value(value) };
+            nodes.push(Node { uri: instance.uri, format, media_type, content });
+        }
+    }
+    nodes
+}
+
+/// A whole instance as a TNDS document. It is added, never put in place of another.
+fn document(uri: String, whole: &ClientUri, content: &Subtree) -> Task {
+    let kind = SnapshotType::DdfName(whole.moid.as_str().to_owned());
+    let top = SnapshotNode { kind: Some(kind), ..snapshot(String::new(), content) };
+    let octets = tnds::write(&Snapshot { nodes: vec![top] }, Form::Xml);
+    let value = Value::Text(String::from_utf8_lossy(&octets).into_owned());
+    let content = Content { format: Format::Xml, media_type: Some(tnds::TNDS_XML.into()), value };
+    let item = RawItem { target: Some(uri), source: None, content: Some(content) };
+    Task::Raw { kind: OperationKind::Add, items: vec![item] }
+}
+
+/// Decoders bound how deep it goes.
+fn snapshot(name: String, content: &Subtree) -> SnapshotNode {
+    match content {
+        Subtree::Leaf(value) => {
+            let format = Some(format_of(value));
+            SnapshotNode { name: Some(name), format, value: Some(value.clone()), ..SnapshotNode::default() }
+        }
+        Subtree::Interior(children) => {
+            let children =
+                children.iter().map(|(name, child)| snapshot(encode(name.as_str()), child)).collect();
+            SnapshotNode { name: Some(name), format: Some(Format::Node), children, ..SnapshotNode::default() }
+        }
+    }
 }
 
 /// A node of MO data, interior if it has no value.
-fn node(value: Option<Value>) -> Content {
-    let format = match &value {
-        None => Format::Node,
-        Some(Value::Null) => Format::Null,
-        Some(Value::Bool(_)) => Format::Bool,
-        Some(Value::Int(_)) => Format::Int,
-        Some(Value::Float(_)) => Format::Float,
-        Some(Value::Text(_)) => Format::Chr,
-        Some(Value::Bytes(_)) => Format::Bin,
-    };
-    Content { format, media_type: None, value: value.unwrap_or(Value::Null) }
+fn node(value: Option<Value>, moid: Option<String>) -> Content {
+    let format = value.as_ref().map_or(Format::Node, format_of);
+    let media_type = moid.filter(|_| format == Format::Node);
+    Content { format, media_type, value: value.unwrap_or(Value::Null) }
+}
+
+fn format_of(value: &Value) -> Format {
+    match value {
+        Value::Null => Format::Null,
+        Value::Bool(_) => Format::Bool,
+        Value::Int(_) => Format::Int,
+        Value::Float(_) => Format::Float,
+        Value::Text(_) => Format::Chr,
+        Value::Bytes(_) => Format::Bin,
+    }
 }
 
 /// A command as an operator wrote it.
@@ -282,4 +366,141 @@ fn raw_item(item: &Item<'_>, all: &Meta<'_>) -> Result<RawItem, String> {
         source: item.source.as_deref().map(str::to_owned),
         content: value.map(|value| Content { format, media_type, value }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::address::Inventory;
+
+    const ID: Uuid = Uuid::from_u128(0x2a);
+
+    fn said(
+        operation: &Operation,
+        version: Version,
+        capabilities: Capabilities,
+        seen: &Seen,
+    ) -> Result<Task, Unsaid> {
+        let roots = Roots::of(&Inventory::default(), version);
+        operation.to_dm1(ID, Known { roots: &roots, version, capabilities, seen }, None)
+    }
+
+    fn get(address: &str) -> Operation {
+        Operation::Get { address: address.to_owned() }
+    }
+
+    #[test]
+    fn a_subtree_is_listed_and_a_leaf_is_read() {
+        let none = Capabilities::default();
+        let how = |version, capabilities, seen: &Seen| match said(&get("./A"), version, capabilities, seen) {
+            Ok(Task::List { how, .. }) => Some(how),
+            Ok(Task::Get { .. }) => None,
+            other => panic!("{other:?}"),
+        };
+        let lacks = |tnds, struct_data| Capabilities { tnds, struct_data, ..none };
+        for (version, capabilities, expected) in [
+            (Version::Dm11, none, Listing::Walk),
+            (Version::Dm12, none, Listing::Tnds),
+            (Version::Dm13, none, Listing::StructData),
+            (Version::Dm12, lacks(Some(false), None), Listing::StructData),
+            (Version::Dm12, lacks(Some(false), Some(false)), Listing::Walk),
+            (Version::Dm13, lacks(Some(true), Some(false)), Listing::Tnds),
+            (Version::Dm12, lacks(None, Some(true)), Listing::StructData),
+            (Version::Dm12, Capabilities { windows: true, ..none }, Listing::StructData),
+        ] {
+            for seen in [Seen::Nothing, Seen::Interior] {
+                assert_eq!(how(version, capabilities, &seen), Some(expected), "{version:?} {capabilities:?}");
+            }
+            for seen in [Seen::Leaf(json!(1)), Seen::Described] {
+                assert_eq!(how(version, capabilities, &seen), None);
+            }
+        }
+        let property = said(&get("./A?prop=ACL"), Version::Dm12, none, &Seen::Interior);
+        assert_eq!(property, Ok(Task::Get { uris: vec!["./A?prop=ACL".into()] }));
+    }
+
+    #[test]
+    fn a_value_has_the_format_of_what_is_there() {
+        let written = |value: Json, seen: &Seen| {
+            let value = Setting::Value(LeafValue::new(value, None).unwrap());
+            let operation = Operation::Set { address: "./A".into(), value };
+            match said(&operation, Version::Dm12, Capabilities::default(), seen) {
+                Ok(Task::Set { content, existence, .. }) => (content.format, content.value, existence),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (value, seen, format, expected, existence) in [
+            (json!(5), Seen::Nothing, Format::Int, Value::Int(5), Existence::Unknown),
+            (json!("5"), Seen::Nothing, Format::Chr, Value::Text("5".into()), Existence::Unknown),
+            (json!(true), Seen::Described, Format::Bool, Value::Bool(true), Existence::Unknown),
+            (json!(0.5), Seen::Nothing, Format::Float, Value::Float(0.5), Existence::Unknown),
+            (json!(5), Seen::Leaf(json!("4")), Format::Chr, Value::Text("5".into()), Existence::Present),
+            (json!("5"), Seen::Leaf(json!(4)), Format::Int, Value::Int(5), Existence::Present),
+            (json!("x"), Seen::Leaf(json!(4)), Format::Chr, Value::Text("x".into()), Existence::Present),
+        ] {
+            assert_eq!(written(value.clone(), &seen), (format, expected, existence), "{value} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn payloads_are_what_their_type_says() {
+        let written = |content_type: &str, body: &[u8]| {
+            let device = omadm_mo::DeviceId::parse("A:1").unwrap();
+            let payload = Payload { id: ID, device, content_type: content_type.into(), body: body.to_vec() };
+            let Content { format, media_type, value } = octets(&payload);
+            assert_eq!(media_type.as_deref(), Some(content_type));
+            (format, value)
+        };
+        assert_eq!(written("text/plain", b"x"), (Format::Chr, Value::Text("x".into())));
+        assert_eq!(written("text/xml", b"<a/>"), (Format::Xml, Value::Text("<a/>".into())));
+        assert_eq!(written(tnds::TNDS_XML, b"<a/>"), (Format::Xml, Value::Text("<a/>".into())));
+        assert_eq!(written(tnds::TNDS_WBXML, &[3, 0]), (Format::Bin, Value::Bytes(vec![3, 0])));
+        assert_eq!(written("text/plain", &[0xff]), (Format::Bin, Value::Bytes(vec![0xff])));
+    }
+
+    #[test]
+    fn executions_have_a_correlator_where_it_is_known() {
+        let exec = Operation::Exec { address: "./A".into(), later: false };
+        let correlator = |version, windows| {
+            let capabilities = Capabilities { windows, ..Capabilities::default() };
+            match said(&exec, version, capabilities, &Seen::Nothing) {
+                Ok(Task::Exec { correlator, .. }) => correlator,
+                other => panic!("{other:?}"),
+            }
+        };
+        let expected = "0000000000000000000000000000002a".to_owned();
+        assert_eq!(correlator(Version::Dm12, false), Some(expected.clone()));
+        assert_eq!(correlator(Version::Dm13, false), Some(expected));
+        assert_eq!(correlator(Version::Dm11, false), None);
+        assert_eq!(correlator(Version::Dm12, true), None);
+    }
+
+    #[test]
+    fn a_raw_command_is_one_command_with_its_items() {
+        let task = raw("<Add><CmdID>7</CmdID><Meta><Format xmlns=\"syncml:metinf\">int</Format></Meta>\
+             <Item><Target><LocURI>./A</LocURI></Target><Data>4</Data></Item>\
+             <Item><Target><LocURI>./B</LocURI></Target><Meta><Format xmlns=\"syncml:metinf\">node</Format></Meta></Item></Add>");
+        let Ok(Task::Raw { kind: OperationKind::Add, items }) = task else { panic!("{task:?}") };
+        let content = |item: &RawItem| item.content.clone().map(|content| (content.format, content.value));
+        assert_eq!(content(&items[0]), Some((Format::Int, Value::Int(4))));
+        assert_eq!(
+            (items[1].target.as_deref(), content(&items[1])),
+            (Some("./B"), Some((Format::Node, Value::Null)))
+        );
+        for bad in [
+            "<Get><CmdID>1</CmdID></Get>",
+            "<Status/>",
+            "<Alert><Data>1100</Data></Alert>",
+            "</SyncBody>",
+            "",
+        ] {
+            assert!(raw(bad).is_err(), "{bad}");
+        }
+        let fault = raw(
+            "<Add><Item><Meta><Format xmlns=\"syncml:metinf\">int</Format></Meta><Data>x</Data></Item></Add>",
+        );
+        assert!(fault.is_err_and(|why| why.contains("Data")), "what is no value of its Format");
+    }
 }

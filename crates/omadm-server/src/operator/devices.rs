@@ -265,7 +265,8 @@ pub async fn show(
         None => None,
         Some(text) => Some(known_objects(&context, Inventory::read(Some(text))).await?),
     };
-    Ok(Json(Device::full(device, inventory)))
+    let features = context.dm1_models.features(&context, &device.facts).await?;
+    Ok(Json(Device::full(device, inventory).with_features(features)))
 }
 
 /// The management objects of an inventory with what is known about their DDF.

@@ -1,5 +1,7 @@
 //! The documents of the REST API.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_mo::ddf::DdfNode;
@@ -64,6 +66,9 @@ pub struct Device {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<KnownMo>>)]
     inventory: Option<Option<Vec<KnownMo>>>,
+    /// What devices of its model can do in DM 1.x, as far as they have shown it (true) or said no (false); left out in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    features: Option<BTreeMap<String, bool>>,
 }
 
 /// A management object of a device, with what this server knows about its DDF.
@@ -100,7 +105,13 @@ impl Device {
             open_commands: device.open_commands,
             generation: device.generation,
             inventory: None,
+            features: None,
         }
+    }
+
+    /// With what its model can do.
+    pub fn with_features(self, features: BTreeMap<String, bool>) -> Self {
+        Self { features: Some(features).filter(|features| !features.is_empty()), ..self }
     }
 
     /// With its inventory, as far as it is known.

@@ -72,6 +72,9 @@ async fn a_subtree_is_read_in_the_best_way_that_the_model_has() {
     let known: Vec<_> = tree.iter().map(|node| (node["address"].as_str().unwrap(), &node["value"])).collect();
     assert_eq!(known, [("./Cam", &json!(null)), ("./Cam/L%20x", &json!("front")), ("./Cam/Zoom", &json!(4))]);
 
+    let features = server.get(&device.api("")).await["features"].clone();
+    assert_eq!((&features["tnds"], &features["struct_data"]), (&json!(false), &json!(false)), "{features}");
+
     // What is known of the tree saves asking, and what is known of the model as well.
     device.queue(&server, json!({ "verb": "get", "address": "./Cam/Zoom" })).await;
     assert_eq!(targets(&anew(&mut device, &mut connection).await), [("Get", "./Cam/Zoom")]);
@@ -276,5 +279,84 @@ async fn what_dm_1_does_not_have_is_refused_at_once() {
         let answer = server.api("POST", &device.api("/commands"), Some(command.clone())).await;
         assert_eq!(answer.status, 400, "{command}: {}", answer.text());
         assert!(answer.json()["detail"].as_str().unwrap().len() > 20);
+    }
+}
+
+/// Runs a session in which the device says where one instance is, and that it can read TNDS or not.
+async fn acquainted(tnds: bool) -> (TestServer, Dm1Device, Connection) {
+    let (server, mut device, mut connection) = started("IMEI:1").await;
+    device.queue(&server, json!({ "verb": "get", "address": "./Ext" })).await;
+    let answer = device.begin(&mut connection).await;
+    let sent = commands(&answer);
+    let document = "&lt;MgmtTree&gt;&lt;VerDTD&gt;1.2&lt;/VerDTD&gt;&lt;Node&gt;&lt;NodeName&gt;Ext&lt;/NodeName&gt;\
+         &lt;RTProperties&gt;&lt;Format&gt;&lt;node/&gt;&lt;/Format&gt;&lt;/RTProperties&gt;\
+         &lt;Node&gt;&lt;NodeName&gt;C1&lt;/NodeName&gt;&lt;RTProperties&gt;&lt;Format&gt;&lt;node/&gt;&lt;/Format&gt;\
+         &lt;Type&gt;&lt;DDFName&gt;urn:x:mo:cam:1.0&lt;/DDFName&gt;&lt;/Type&gt;&lt;/RTProperties&gt;&lt;Node&gt;&lt;NodeName&gt;Zoom&lt;/NodeName&gt;\
+         &lt;RTProperties&gt;&lt;Format&gt;&lt;int/&gt;&lt;/Format&gt;&lt;/RTProperties&gt;&lt;Value&gt;4&lt;/Value&gt;&lt;/Node&gt;&lt;/Node&gt;&lt;/Node&gt;&lt;/MgmtTree&gt;";
+    let end = if tnds {
+        let kind = "xml application/vnd.syncml.dmtnds+xml";
+        let body = Said::to(&answer).results(&sent[0], &[("./Ext", kind, Some(document))]).end();
+        device.send(&mut connection, &body).await
+    } else {
+        let answer = device.send(&mut connection, &Said::to(&answer).status(&sent[0], 406).end()).await;
+        let sent = commands(&answer);
+        let nodes = [
+            ("./Ext", "node", None),
+            ("./Ext/C1", "node urn:x:mo:cam:1.0", None),
+            ("./Ext/C1/Zoom", "int", Some("4")),
+        ];
+        device.send(&mut connection, &Said::to(&answer).results(&sent[0], &nodes).end()).await
+    };
+    assert_eq!(commands(&end), []);
+    let inventory = server.get(&device.api("")).await["inventory"].clone();
+    let cam =
+        inventory.as_array().unwrap().iter().find(|mo| mo["moid"] == "urn:x:mo:cam:1.0").unwrap().clone();
+    assert_eq!((&cam["miids"], &cam["roots"]), (&json!(["C1"]), &json!(["./Ext/C1"])));
+    (server, device, connection)
+}
+
+#[tokio::test]
+async fn items_are_written_all_or_none() {
+    for tnds in [false, true] {
+        let (server, mut device, mut connection) = acquainted(tnds).await;
+        let items = json!([
+            { "ClientURI": "urn:x:mo:cam:1.0/C1/", "MOData": { "C1": { "Zoom": 5, "Label": "a b" } } },
+            { "ClientURI": "urn:x:mo:cam:1.0/C2/", "MOData": { "C2": { "Zoom": 6 } } },
+        ]);
+        let command = device.queue(&server, json!({ "verb": "set", "items": items })).await;
+        device.message = 0;
+        device.session = "9".into();
+        let answer = device.begin(&mut connection).await;
+        let sent = commands(&answer);
+        let expected = [
+            ("Atomic", ""),
+            ("Add", "./Ext/C1/Label"),
+            ("Replace", "./Ext/C1/Zoom"),
+            ("Add", "./Ext/C2"),
+            ("Add", "./Ext/C2/Zoom"),
+        ];
+        assert_eq!(targets(&sent), expected[..if tnds { 4 } else { 5 }]);
+        if tnds {
+            let document = sent[3].items[0].1.as_ref().unwrap();
+            assert!(
+                document.contains("urn:x:mo:cam:1.0") && document.contains("<Value>6</Value>"),
+                "{document}"
+            );
+        }
+        let said = sent.iter().fold(Said::to(&answer), |said, sent| said.status(sent, 200));
+        device.send(&mut connection, &said.end()).await;
+        assert_eq!(server.command(&command).await["state"], "done");
+        let tree = server.items(&device.api("/tree?at=urn:x:mo:cam:1.0/*/")).await;
+        let leaves: Vec<_> = tree
+            .iter()
+            .filter(|node| node["interior"] == false)
+            .map(|node| (node["address"].as_str().unwrap(), &node["value"]))
+            .collect();
+        let of = |miid: &str, leaf: &str| format!("urn:x:mo:cam:1.0/{miid}/{leaf}");
+        for (address, value) in
+            [(of("C1", "Label"), json!("a b")), (of("C1", "Zoom"), json!(5)), (of("C2", "Zoom"), json!(6))]
+        {
+            assert!(leaves.contains(&(address.as_str(), &value)), "{address}: {leaves:?}");
+        }
     }
 }

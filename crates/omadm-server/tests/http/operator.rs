@@ -203,7 +203,7 @@ async fn ddf_files_are_checked_and_kept() {
     let stored = server.put_ddf("vendor.ddf", &text).await;
     assert_eq!(stored.status, 200, "{}", stored.text());
     assert!(stored.json()["moids"][0].as_str().unwrap().starts_with("urn:vendor:mo:"));
-    assert_eq!(server.items("/ddfs").await.len(), 5);
+    assert_eq!(server.items("/ddfs").await.len(), omadm_server::STANDARD_DDFS.len() + 1);
     let broken = server.put_ddf("vendor.ddf", "<MgmtTree>\n<Node></MgmtTree>").await;
     assert_eq!(broken.status, 400);
     assert!(broken.json()["detail"].as_str().unwrap().starts_with("line 2, column "), "{}", broken.text());

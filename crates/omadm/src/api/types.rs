@@ -51,6 +51,9 @@ pub struct SupportedMo {
     pub moid: String,
     pub miids: Vec<String>,
     pub ddf: Option<String>,
+    /// Where its instances are in the tree of a device of DM 1.x.
+    #[serde(default)]
+    pub roots: Vec<String>,
     /// DDF file of the server that describes it.
     #[serde(default)]
     pub model: Option<String>,

@@ -162,7 +162,10 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
     let problems: Vec<String> = inventory.iter().filter_map(ddf_problem).collect();
     let rows = inventory.into_iter().map(|mo| {
         let model = mo.model.unwrap_or_else(|| "none".to_owned());
-        vec![mo.moid, mo.miids.join(", "), model, mo.ddf.unwrap_or_default()]
+        let roots = mo.roots.iter().map(|root| format!(" ({root})")).chain(std::iter::repeat(String::new()));
+        let instances: Vec<String> =
+            mo.miids.iter().zip(roots).map(|(miid, root)| format!("{miid}{root}")).collect();
+        vec![mo.moid, instances.join(", "), model, mo.ddf.unwrap_or_default()]
     });
     screen::table(
         &["MANAGEMENT OBJECT", "INSTANCES", "DESCRIBED BY", "DDF"],

@@ -1,6 +1,6 @@
 //! Who sent a message, and what is known of the device: from its transport, or by the names in the message, which prove nothing yet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use omadm_codec::dm1::Version;
@@ -8,7 +8,7 @@ use omadm_mo::DeviceId;
 use omadm_session::dm1::server as engine;
 use omadm_session::dm1::server::Capabilities;
 use omadm_session::dm2::server::Refusal;
-use omadm_store::{CheckIn, Credential, Model};
+use omadm_store::{CheckIn, Credential, Model, StoreError};
 
 use super::account::{Kept, by_transport};
 use crate::config::Endpoint;
@@ -140,15 +140,31 @@ impl Models {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn of(&self, context: &Context, check: &CheckIn) -> Result<Capabilities, Refusal> {
-        let Some(name) = model(&check.device.facts) else { return Ok(Capabilities::default()) };
+    pub async fn of(&self, context: &Context, facts: &str) -> Result<Capabilities, StoreError> {
+        let Some(name) = model(facts) else { return Ok(Capabilities::default()) };
         if let Some(known) = self.known().get(&name) {
             return Ok(*known);
         }
-        let stored = context.store.model(&name).await.map_err(|error| store_failed(&error))?;
+        let stored = context.store.model(&name).await?;
         let known = stored.and_then(|model| serde_json::from_str(&model.text).ok()).unwrap_or_default();
         self.note(name, known);
         Ok(known)
+    }
+
+    /// What a device can do, for operators: only what is known.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn features(
+        &self,
+        context: &Context,
+        facts: &str,
+    ) -> Result<BTreeMap<String, bool>, StoreError> {
+        let known = serde_json::json!(self.of(context, facts).await?);
+        let members = known.as_object().into_iter().flatten();
+        let known = members.filter_map(|(name, known)| Some((name.clone(), known.as_bool()?)));
+        // All others are not Windows.
+        Ok(known.filter(|(name, known)| *known || name != "windows").collect())
     }
 
     /// Keeps what was learnt of the model of a device, if that is known; gives it for the store.

@@ -309,7 +309,8 @@ async fn work(
     let fresh = fresh()?;
     let now = fresh.now;
     let version = message.incoming.version();
-    let known = context.dm1_models.of(context, check).await?;
+    let known =
+        context.dm1_models.of(context, &check.device.facts).await.map_err(|error| store_failed(&error))?;
     let kept = found.kept();
     let account = engine::Account { capabilities: known, ..found.account(kept.as_ref(), context, endpoint) };
     let mut queue = Queue::read(context, check, version, known).await?;

@@ -65,16 +65,17 @@ pub fn session_step(
 /// Where management objects are has to be known before anything is put into the tree.
 fn learn(queue: &mut Queue<'_>, step: &Step) {
     queue.learn_of(&step.told, None);
-    for result in &step.results {
-        let (Verdict::Done(_), Some(Data::Nodes(nodes))) = (&result.verdict, &result.data) else { continue };
-        let whole =
-            queue.command(result.seq).and_then(|queued| queue.task(queued).ok()).and_then(
-                |task| match task {
-                    Task::List { uri, .. } => Some(uri),
-                    _ => None,
-                },
-            );
-        queue.learn_of(nodes, whole.as_deref());
+    for result in step.results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_))) {
+        let Some(queued) = queue.command(result.seq) else { continue };
+        let written = queue.written(queued);
+        let whole = match queue.task(queued) {
+            Ok(Task::List { uri, .. }) => Some(uri),
+            Ok(_) | Err(_) => None,
+        };
+        queue.learn_of(&written, None);
+        if let Some(Data::Nodes(nodes)) = &result.data {
+            queue.learn_of(nodes, whole.as_deref());
+        }
     }
 }
 
@@ -129,7 +130,7 @@ impl Outcome<'_, '_> {
         self.ledger.into_session_step(protocol(version), said, now)
     }
 
-    /// What the device told of itself unasked.
+    /// Some leaves of the device, beside which there may be others.
     fn told(&mut self, nodes: &[Node]) {
         let nodes = self.placed(nodes).into_iter().filter(|(_, value)| value.is_some()).collect::<Vec<_>>();
         if !nodes.is_empty() {
@@ -189,8 +190,11 @@ impl Outcome<'_, '_> {
         let nodes = match &result.data {
             Some(Data::Nodes(nodes)) => nodes.as_slice(),
             Some(Data::Answer(_) | Data::Parts(_) | Data::Reported(_)) | None => {
-                if let Some(task) = &task {
-                    self.done(task);
+                let written = self.queue.written(queued);
+                match &task {
+                    _ if !written.is_empty() => self.told(&written),
+                    Some(task) => self.done(task),
+                    None => {}
                 }
                 return self.reported(result);
             }

@@ -1,6 +1,8 @@
 //! What the queue of a device means in DM 1.x. Where an address names a management object that is not known yet, the device is asked
 //! where it is first, and that command waits with all behind it.
 
+use std::collections::BTreeSet;
+
 use omadm_codec::dm1::Version;
 use omadm_mo::Time;
 use omadm_session::dm1::server::{Capabilities, CommandResult, Data, Listing, Node, Pending, Task, Verdict};
@@ -10,7 +12,7 @@ use omadm_store::{CheckIn, Command, CommandState, Payload, TreeAddress, TreeNode
 use crate::address::{Inventory, client_uri};
 use crate::context::Context;
 use crate::device::store_failed;
-use crate::operation::{Known, Operation, Seen, Unsaid};
+use crate::operation::{Known, Operation, Seen, Unsaid, decode_items, told_by_items};
 use crate::roots::Roots;
 
 /// Versions of objects whose descriptions may do for others.
@@ -183,6 +185,14 @@ impl<'c> Queue<'c> {
         operation.to_dm1(queued.stored.id, known, queued.payload.as_ref())
     }
 
+    /// What a command that wrote several nodes says of them; nothing of another.
+    pub fn written(&self, queued: &Queued<'_>) -> Vec<Node> {
+        match (&queued.operation, &queued.payload) {
+            (Ok(Operation::SetItems), Some(payload)) => told_by_items(payload, &self.roots),
+            _ => Vec::new(),
+        }
+    }
+
     /// A command by its sequence number.
     pub fn command(&self, seq: i64) -> Option<&Queued<'c>> {
         self.commands.iter().find(|queued| queued.stored.seq == seq)
@@ -219,6 +229,10 @@ async fn about(
         Some(id) => context.store.payload(id).await.map_err(|error| store_failed(&error))?,
         None => None,
     };
+    if let (Operation::SetItems, Some(payload)) = (operation, &payload) {
+        let places = places(context, check, payload, roots).await?;
+        return Ok((Some(payload.clone()), Seen::Places(places)));
+    }
     let place = operation.depends_on_seen().and_then(|address| roots.place(&roots.resolve(address).ok()?));
     let Some(at) = place else { return Ok((payload, Seen::Nothing)) };
     let nodes =
@@ -229,6 +243,24 @@ async fn about(
         None => Seen::Nothing,
     };
     Ok((payload, seen))
+}
+
+/// Which nodes are known at and below the places of MO data.
+async fn places(
+    context: &Context,
+    check: &CheckIn,
+    payload: &Payload,
+    roots: &Roots,
+) -> Result<BTreeSet<TreeAddress>, Refusal> {
+    let most = u32::try_from(context.config.data.max_items).unwrap_or(u32::MAX);
+    let mut places = BTreeSet::new();
+    for item in decode_items(payload).unwrap_or_default() {
+        let uri = roots.parse(&item.client_uri).ok().and_then(|uri| roots.instance(&uri).ok());
+        let Some(at) = uri.and_then(|instance| roots.place(&instance.uri)) else { continue };
+        let nodes = context.store.tree(&check.device.id, &at, None, most).await;
+        places.extend(nodes.map_err(|error| store_failed(&error))?.into_iter().map(|node| node.at));
+    }
+    Ok(places)
 }
 
 /// Whether the DDF says that a node is a leaf, if it is there. That of another version of the object is better than none.
