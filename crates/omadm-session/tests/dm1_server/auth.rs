@@ -56,6 +56,13 @@ fn without_credentials_there_is_a_challenge_and_nothing_else() {
         let said = device.done(&[("Get", 404)]);
         device.say(&mut host, said);
         assert_eq!(host.verdict(1), &Verdict::Failed(404));
+        // Nobody else may begin a session under its identifier.
+        let mut other = Device::new();
+        let package = other.package1();
+        other.turned_away(&mut host, package.clone());
+        assert_eq!(other.codes()[0], "SyncHdr 407");
+        other.number = 6;
+        other.turned_away(&mut host, package);
         // The next session begins with the nonce of this one.
         let mut device = Device::new();
         device.session = "2B".into();
@@ -368,6 +375,20 @@ fn a_server_that_was_not_believed_says_everything_again() {
     let said = device.done(&[("./A", 404)]);
     device.say(&mut host, said);
     assert_eq!(host.verdict(2), &Verdict::Done(200));
+}
+
+#[test]
+fn a_server_that_was_not_believed_waits_for_the_end_of_the_package() {
+    let (mut host, mut device) = (proving(Scheme::Md5, vec![get("./A")]), Device::new());
+    device.begin(&mut host);
+    let said =
+        vec![challenged(device.header_status(401), Scheme::Md5, b"new"), device.status("4", "Get", 401)];
+    device.say_part(&mut host, said, false);
+    assert_eq!(told(&device.asked()), ["Alert 1222"]);
+    assert!(server_proof(&device, b"new"));
+    let said = vec![device.header_status(212)];
+    let step = device.say(&mut host, said);
+    assert_eq!((told(&device.asked()), step.results), (vec!["Get ./A".to_owned()], vec![]));
 }
 
 #[test]

@@ -89,6 +89,14 @@ fn numbers_that_are_left_out_are_noted() {
     assert_eq!(step.tolerated.iter().map(|t| t.as_str()).collect::<Vec<_>>(), ["skipped-msg-id"]);
     assert_eq!(device.heard.unwrap().header.message_id, "2", "our own count goes on");
     assert_eq!(host.verdict(1), &Verdict::Done(200));
+
+    let (mut host, mut device) = (Host::new(vec![delete("./A")]), Device::new());
+    host.config.strict = true;
+    device.begin(&mut host);
+    device.number += 1;
+    let said = device.done(&[]);
+    let step = device.say(&mut host, said);
+    assert!(matches!(step.ended, Some(End::ByServer(reason)) if reason.contains("missing")));
 }
 
 #[test]

@@ -97,8 +97,9 @@ pub(super) fn identify(
         return Identity::Device(Identified::default());
     }
     let open = open.filter(|_| account.is_some());
-    let proven = open.and_then(|state| state.client.as_ref());
-    if let Some(proven) = proven.filter(|proven| !proven.scheme.is_mac()) {
+    // A session that begins anew under the same identifier has to be proven anew.
+    let goes_on = open.filter(|_| !incoming.begins()).and_then(|state| state.client.as_ref());
+    if let Some(proven) = goes_on.filter(|proven| !proven.scheme.is_mac()) {
         return Identity::Device(Identified { client: Some(proven.clone()), ..Identified::default() });
     }
     let attempt = Attempt { config, account, open, incoming };

@@ -187,6 +187,11 @@ impl Incoming<'_> {
         self.alerts().find_map(|(_, code)| code.filter(begins))
     }
 
+    /// Whether it begins a session: it is the first message, or goes back to package 1 after a challenge.
+    pub(super) fn begins(&self) -> bool {
+        self.number == 1 || self.session_alert().is_some()
+    }
+
     /// Whether it is a report outside of sessions: nothing but alerts 1230 (`DM 1.3 SESSREP §5.1`).
     pub(super) fn is_sessionless(&self) -> bool {
         let mut commands = self.message.commands.iter().peekable();

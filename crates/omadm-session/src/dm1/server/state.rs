@@ -109,6 +109,8 @@ pub(super) struct Proof {
     pub(super) accepted: bool,
     /// How often the device did not take it.
     pub(super) refused: u32,
+    /// The device did not take the last one, so the commands are to be sent again.
+    pub(super) again: bool,
     /// The scheme that the device asked for in this session.
     pub(super) scheme: Option<Scheme>,
     /// The nonce that the device gave in this session.

@@ -77,9 +77,8 @@ fn take(
             return Err(TurnedAway { reply, reason: failure.reason, bad_credentials: failure.bad });
         }
     };
-    let begins = incoming.number == 1 || incoming.session_alert().is_some();
     let state = match open {
-        _ if begins => None,
+        _ if incoming.begins() => None,
         Some(open) if open.phase == Phase::Aborted || incoming.number < open.heard => {
             return Err(out_of_order(config, incoming));
         }
@@ -139,6 +138,8 @@ struct Turn<'t> {
     notes: Vec<String>,
     results: Vec<CommandResult>,
     told: Vec<Node>,
+    /// What strict mode does not let pass.
+    fault: Option<&'static str>,
 }
 
 impl<'t> Turn<'t> {
@@ -166,6 +167,7 @@ impl<'t> Turn<'t> {
             notes: Vec::new(),
             results: Vec::new(),
             told: Vec::new(),
+            fault: None,
             state: open.cloned().unwrap_or_else(|| begin(incoming, &identified)),
             identified,
         };
@@ -179,8 +181,8 @@ impl<'t> Turn<'t> {
     /// A new session: what was sent before was not answered.
     fn begin(&mut self) {
         let alert = self.incoming.session_alert();
-        if alert.is_none() {
-            self.leniency.allow(Tolerance::NoStartAlert);
+        if alert.is_none() && !self.leniency.allow(Tolerance::NoStartAlert) {
+            self.fault = Some("the session began without Alert 1200 or 1201");
         }
         let lost = self.queue.iter().filter(|pending| pending.sent && !pending.accepted);
         let why = "the session ended before the device answered";
@@ -193,8 +195,11 @@ impl<'t> Turn<'t> {
     fn advance(&mut self, is_first: bool) {
         let incoming = self.incoming;
         let skipped = !is_first && incoming.number > self.state.heard.saturating_add(1);
-        if skipped && self.leniency.allow(Tolerance::SkippedMsgId) {
+        if skipped {
             self.notes.push(format!("MsgID went from {} to {}", self.state.heard, incoming.number));
+            if !self.leniency.allow(Tolerance::SkippedMsgId) {
+                self.fault = Some("a message is missing");
+            }
         }
         let octets = u64::try_from(incoming.body.len()).unwrap_or(u64::MAX);
         let meta = &incoming.message.header.meta;
@@ -211,9 +216,8 @@ impl<'t> Turn<'t> {
     }
 
     fn run(mut self) -> Step {
-        if self.leniency.strict && self.began.is_some() && self.incoming.session_alert().is_none() {
-            let reason = "the session began without Alert 1200 or 1201".to_owned();
-            return self.give_up(Said::default(), End::ByServer(reason));
+        if let Some(reason) = self.fault {
+            return self.give_up(Said::default(), End::ByServer(reason.to_owned()));
         }
         let said =
             hear(self.config, &mut self.state, &self.incoming.message, &mut self.leniency, &mut self.notes);
@@ -240,10 +244,12 @@ impl<'t> Turn<'t> {
         if let Some(code) = said.header.as_ref().map(|(code, _)| *code).filter(|code| refused(*code)) {
             return self.give_up(said, End::ByServer(format!("the device refused the message with {code}")));
         }
+        self.state.server.again |= reception == Reception::Again;
         if !self.incoming.message.is_final && self.state.is_final {
             return self.next_message(said);
         }
-        self.answer(said, reception)
+        let not_believed = std::mem::take(&mut self.state.server.again);
+        self.answer(said, if not_believed { Reception::Again } else { Reception::Taken })
     }
 
     fn too_much(&self) -> Option<&'static str> {
