@@ -268,8 +268,12 @@ pub async fn check_in(context: &Context, caller: &Caller, limit: u32) -> Result<
 ///
 /// # Errors
 /// 401 when it is not; 503 when the store fails.
-pub async fn check_in_again(context: &Context, known: &Known, limit: u32) -> Result<CheckIn, Refusal> {
-    let Known { user, credential, .. } = known;
+pub async fn check_in_again(
+    context: &Context,
+    user: &str,
+    credential: &Credential,
+    limit: u32,
+) -> Result<CheckIn, Refusal> {
     let read = if credential.verifier.expose().is_empty() {
         context.store.check_in(&credential.device, limit).await
     } else {

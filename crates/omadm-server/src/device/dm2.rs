@@ -219,7 +219,7 @@ async fn take(
             }
             Worked::Conflict => {}
         }
-        newest = Some(auth::check_in_again(context, known, limit).await?);
+        newest = Some(auth::check_in_again(context, &known.user, credential, limit).await?);
     }
     Err(refusal(503, "other messages of this device are in work; try again later"))
 }

@@ -20,6 +20,7 @@ mod links;
 mod operator;
 mod proxy;
 mod queue;
+mod revocation;
 mod secrets;
 mod session;
 mod syncml;

@@ -56,6 +56,11 @@ impl Found {
     /// # Errors
     /// 401 when it is not; 503 when the store fails.
     pub async fn read_again(&mut self, context: &Context, limit: u32) -> Result<(), Refusal> {
+        // What the message proves by itself is looked at anew with what is read.
+        if let Some((user, credential)) = self.login.as_ref().filter(|_| self.is_proved) {
+            self.check = auth::check_in_again(context, user, credential, limit).await?;
+            return Ok(());
+        }
         let device = &self.check.device;
         let read = context.store.check_in(&device.id, limit).await.map_err(|error| store_failed(&error))?;
         let same = read.filter(|check| check.device.generation == device.generation);
