@@ -8,8 +8,10 @@
 )]
 
 mod ddf;
+mod descriptions;
 mod dmsec;
 mod http_binding;
+mod packages;
 mod processes;
 mod representation;
 mod server;

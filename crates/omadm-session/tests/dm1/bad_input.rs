@@ -291,3 +291,18 @@ fn what_is_as_it_should_be_needs_no_tolerance() {
     assert_eq!(said.codes(), codes(&[("0", 212), ("1", 200), ("2", 200), ("3", 200), ("4", 200)]));
     assert!(!device.notes.iter().any(|note| matches!(note, Note::Tolerated(_))), "{:?}", device.notes);
 }
+
+#[test]
+fn a_message_of_an_unknown_version_is_not_carried_out() {
+    for (from, to, code) in
+        [("<VerDTD>1.2<", "<VerDTD>9.9<", "505"), ("<VerProto>DM/1.2<", "<VerProto>DM/9.9<", "513")]
+    {
+        let (mut device, mut server) = begun();
+        let reply = server.message(vec![replace("1", "./box/one/Setting", "x")]);
+        let body = String::from_utf8(reply.body.to_vec()).unwrap().replace(from, to);
+        device.reply(HttpReply { body: body.into_bytes().into(), ..reply });
+        let said = server.hear(device.post());
+        assert_eq!(said.codes(), [("0".to_owned(), code.to_owned())]);
+        assert_eq!(device.value("./box/one/Setting"), Some(Value::Text("first".into())));
+    }
+}

@@ -1,6 +1,6 @@
 //! Messages of the server: who sends them, whether they are of this session, and what they say (`DM 1.3 PROTO §6`).
 
-use omadm_codec::dm1::{self, AlertCode, Command, Decoded, Encoding, Header, Message, Meta, Status};
+use omadm_codec::dm1::{self, AlertCode, Command, Decoded, Encoding, Header, Message, Meta, Status, Version};
 use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 use omadm_codec::{Leniency, MediaType, Tolerance};
 use omadm_mo::Tree;
@@ -92,6 +92,9 @@ impl Session {
             self.outbox.answer(refused);
             self.line.answerable = true;
             return self.send(fresh, answer);
+        }
+        if let (true, Err(code)) = (trusted, Version::of(&header)) {
+            return self.send(fresh, answer.refusing(code));
         }
         if !trusted {
             return self.send(fresh, answer);

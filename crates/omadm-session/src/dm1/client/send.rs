@@ -29,6 +29,7 @@ struct HeaderAnswer {
     msg_ref: String,
     target: String,
     source: String,
+    code: u16,
     proven: Proven,
     challenge: Option<Meta<'static>>,
 }
@@ -52,10 +53,19 @@ impl Answer {
             msg_ref: header.message_id.clone().into_owned(),
             target: header.target.uri.clone().into_owned(),
             source: header.source.uri.clone().into_owned(),
+            code: proven.status(),
             proven,
             challenge: None,
         };
         Self { header: Some(header), closing: None }
+    }
+
+    /// The header is not understood, so nothing of the message is.
+    pub(super) fn refusing(mut self, code: u16) -> Self {
+        if let Some(header) = &mut self.header {
+            header.code = code;
+        }
+        self
     }
 
     pub(super) fn closing(self, cause: Cause, reason: impl Into<String>) -> Self {
@@ -223,7 +233,7 @@ impl HeaderAnswer {
             source_refs: vec![self.source.into()],
             credentials: None,
             challenge: self.challenge.map(Box::new),
-            code: self.proven.status().to_string().into(),
+            code: self.code.to_string().into(),
             code_attributes: Vec::new(),
             items: Vec::new(),
         }
