@@ -8,7 +8,6 @@
 )]
 
 mod ddf;
-mod descriptions;
 mod dmsec;
 mod http_binding;
 mod packages;
