@@ -8,6 +8,7 @@
 )]
 
 mod ddf;
+mod descriptions;
 mod dmsec;
 mod http_binding;
 mod packages;
