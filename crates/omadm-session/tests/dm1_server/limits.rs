@@ -265,6 +265,51 @@ proptest! {
 }
 
 #[test]
+fn statuses_wait_for_room_and_none_is_left_out() {
+    for most in [1024, 1500, 3000] {
+        let (mut host, mut device) = (Host::new(vec![delete("./A")]), Device::new());
+        device.max_message = Some(most);
+        let mut package = device.package1();
+        let alerts: Vec<_> = (0..100).map(|_| device.alert(1224)).collect();
+        package.extend(alerts);
+        device.say(&mut host, package);
+        let mut answers = Vec::new();
+        for _ in 0..100 {
+            let of_first =
+                device.answers().into_iter().filter(|(_, reference, _)| reference.starts_with("1/"));
+            answers
+                .extend(of_first.map(|(_, reference, _)| reference).filter(|reference| reference != "1/0"));
+            if device.is_final() {
+                break;
+            }
+            assert!(device.asked().is_empty(), "nothing else goes before them");
+            let said = vec![device.header_status(212), device.alert(1222)];
+            device.say_part(&mut host, said, false);
+        }
+        let expected: Vec<_> = (1..=102).map(|number| format!("1/{number}")).collect();
+        assert_eq!(answers, expected, "{most}: each once and in order");
+        assert_eq!(told(&device.asked()), ["Delete ./A"]);
+    }
+}
+
+#[test]
+fn statuses_that_nobody_takes_end_the_session() {
+    let (mut host, mut device) = (Host::new(vec![]), Device::new());
+    device.max_message = Some(1024);
+    let package = device.package1();
+    device.say_part(&mut host, package, false);
+    for round in 0..10 {
+        let alerts: Vec<_> = (0..1500).map(|_| device.alert(1224)).collect();
+        if device.say_part(&mut host, alerts, false).ended.is_some() {
+            assert!(round > 5);
+            assert!(told(&device.asked()).contains(&"Alert 1223".to_owned()));
+            return;
+        }
+    }
+    panic!("it goes on for ever");
+}
+
+#[test]
 fn data_does_not_print() {
     let (mut host, mut device) = (Host::new(vec![get("./A")]), Device::new());
     device.begin(&mut host);

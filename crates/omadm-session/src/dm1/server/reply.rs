@@ -102,15 +102,16 @@ impl<'a> Draft<'a> {
         draft
     }
 
-    /// Writes statuses as far as there is room; gives back the others. The first one goes out whatever the limit.
-    pub(super) fn statuses(&mut self, due: Vec<Due>) -> Vec<Due> {
+    /// Writes statuses as far as there is room, but for so many octets; gives back the others. The first one goes out whatever the limit.
+    pub(super) fn statuses(&mut self, due: Vec<Due>, spare: usize) -> Vec<Due> {
+        let limit = self.limit.saturating_sub(spare);
         let mut due = due.into_iter().enumerate().peekable();
         while let Some((index, status)) = due.peek() {
             let before = self.ids.clone();
             let command = Command::Status(status_of(status, &mut self.ids));
             if *index == 0 {
                 self.encoder.push(&command);
-            } else if !self.encoder.push_within(&command, self.limit) {
+            } else if !self.encoder.push_within(&command, limit) {
                 self.ids = before;
                 break;
             }
@@ -119,20 +120,24 @@ impl<'a> Draft<'a> {
         due.map(|(_, status)| status).collect()
     }
 
-    /// Writes an alert without items, or with what it is about.
-    pub(super) fn alert(&mut self, code: AlertCode, about: Option<&(Option<String>, Option<String>)>) {
-        let item = |(source, target): &(Option<String>, Option<String>)| Item {
-            source: source.clone().map(Cow::Owned),
-            target: target.clone().map(Cow::Owned),
-            ..Item::default()
-        };
-        let alert = Alert {
-            id: self.ids.next_text(),
-            code: code.number().to_string().into(),
-            correlator: None,
-            items: about.map(item).into_iter().collect(),
-        };
-        self.encoder.push(&Command::Alert(alert));
+    /// Writes an alert of the session itself, for which room was left.
+    pub(super) fn alert(&mut self, code: AlertCode) {
+        let alert = alert(code, Vec::new(), &mut self.ids);
+        self.encoder.push(&alert);
+    }
+
+    /// Writes which objects of the device broke off, by source and target, as far as there is room but for so many octets.
+    pub(super) fn broken_off(&mut self, objects: &[(Option<String>, Option<String>)], spare: usize) {
+        for (source, target) in objects {
+            let own = |uri: &Option<String>| uri.clone().map(Cow::Owned);
+            let item = Item { source: own(source), target: own(target), ..Item::default() };
+            let before = self.ids.clone();
+            let alert = alert(AlertCode::NoEndOfData, vec![item], &mut self.ids);
+            if !self.encoder.push_within(&alert, self.limit.saturating_sub(spare)) {
+                self.ids = before;
+                break;
+            }
+        }
     }
 
     /// The message, proven.
@@ -148,6 +153,11 @@ impl<'a> Draft<'a> {
         };
         Reply { body, content_type, hmac }
     }
+}
+
+fn alert<'i>(code: AlertCode, items: Vec<Item<'i>>, ids: &mut Ids) -> Command<'i> {
+    let code = code.number().to_string().into();
+    Command::Alert(Alert { id: ids.next_text(), code, correlator: None, items })
 }
 
 /// What this server takes.
@@ -203,12 +213,11 @@ pub(super) fn turned_away(
     let mut draft = Draft::new(config, incoming, &address, Own::Not, None, status);
     if each {
         let due = incoming.message.commands.iter().filter_map(|command| due_for(incoming, command, code));
-        let beyond = draft.statuses(due.collect());
-        // There is no further message for them.
-        drop(beyond);
+        // What finds no room is not said: there is no further message for it.
+        draft.statuses(due.collect(), ALERT);
     }
     if abort {
-        draft.alert(AlertCode::SessionAbort, None);
+        draft.alert(AlertCode::SessionAbort);
     }
     draft.finish(true)
 }

@@ -20,6 +20,8 @@ use super::{
 };
 use crate::dm1::status::code;
 
+/// Most statuses that may wait for room in a message.
+const MAX_DUE: usize = 10_000;
 /// Most remarks on one message.
 const MAX_NOTES: usize = 100;
 
@@ -211,7 +213,7 @@ impl<'t> Turn<'t> {
         state.octets = state.octets.saturating_add(octets);
         state.phase = Phase::Open;
         state.peer.message = meta.max_message_size.or(state.peer.message);
-        state.peer.object = meta.max_object_size.or(state.peer.object);
+        state.peer.object = meta.max_object_size.filter(|most| *most > 0).or(state.peer.object);
         self.leniency.used.extend(self.identified.tolerated);
     }
 
@@ -256,19 +258,18 @@ impl<'t> Turn<'t> {
         if self.state.messages > self.config.max_messages {
             return Some("the device sends too many messages in one package");
         }
+        if self.state.due.len() > MAX_DUE {
+            return Some("the device takes too little in a message for the statuses that it is owed");
+        }
         (self.state.octets > self.config.max_session).then_some("the device sends too much in one session")
     }
 
     /// The device goes on in its package (`DM 1.3 PROTO §7.2`): statuses and Alert 1222, nothing else.
     fn next_message(mut self, said: Said) -> Step {
         let (mut draft, kept) = self.draft();
-        for broken in &said.broken {
-            draft.alert(AlertCode::NoEndOfData, Some(broken));
-        }
-        // Room for the alert itself.
-        draft.limit = draft.limit.saturating_sub(ALERT);
-        self.state.due = draft.statuses(std::mem::take(&mut self.state.due));
-        draft.alert(AlertCode::NextMessage, None);
+        self.state.due = draft.statuses(std::mem::take(&mut self.state.due), ALERT);
+        draft.broken_off(&said.broken, ALERT);
+        draft.alert(AlertCode::NextMessage);
         self.step(draft.finish(false), said, Vec::new(), None, kept)
     }
 
@@ -290,10 +291,8 @@ impl<'t> Turn<'t> {
             open.insert(0, Progress::first(None));
         }
         let (mut draft, kept) = self.draft();
-        for broken in &said.broken {
-            draft.alert(AlertCode::NoEndOfData, Some(broken));
-        }
-        self.state.due = draft.statuses(std::mem::take(&mut self.state.due));
+        self.state.due = draft.statuses(std::mem::take(&mut self.state.due), 0);
+        draft.broken_off(&said.broken, 0);
         let packed = match (self.state.due.is_empty(), busy) {
             (true, false) => self.pack(&mut draft, open),
             (true, true) => Packed::default(),
@@ -397,9 +396,9 @@ impl<'t> Turn<'t> {
         later::settle(&said.alerts, self.queue, self.began.is_some(), &mut self.results);
         let (mut draft, kept) = self.draft();
         // What finds no room is not said any more.
-        draft.statuses(std::mem::take(&mut self.state.due));
+        draft.statuses(std::mem::take(&mut self.state.due), ALERT);
         if end != End::ByDevice {
-            draft.alert(AlertCode::SessionAbort, None);
+            draft.alert(AlertCode::SessionAbort);
         }
         self.state.phase = Phase::Aborted;
         self.step(draft.finish(true), said, Vec::new(), Some(end), kept)
