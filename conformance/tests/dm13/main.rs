@@ -15,6 +15,7 @@ mod packages;
 mod processes;
 mod representation;
 mod server;
+mod server_sessions;
 mod stdobj;
 mod tnds;
 mod tree;
