@@ -149,7 +149,7 @@ impl Desk {
             let sender = incoming.sender();
             sender.user.as_deref() == Some(account.user.as_str()) || sender.device == account.device_id
         });
-        match server::step(&self.config, self.session.as_ref(), account, incoming, &self.queue, &fresh) {
+        match server::step(&self.config, self.session.as_ref(), account, &incoming, &self.queue, &fresh) {
             Outcome::TurnedAway(away) => send(&away.reply),
             Outcome::Taken(step) => {
                 let server::Step { reply, sends, state, results, told, alerts, kept, .. } = *step;

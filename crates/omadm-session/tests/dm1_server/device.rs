@@ -88,7 +88,7 @@ impl Host {
         let fresh = Fresh { now: Time(self.now), nonce: [self.random; 16] };
         let before = self.state.as_ref();
         let outcome =
-            server::step(&self.config, before, self.account.as_ref(), incoming, &self.queue, &fresh);
+            server::step(&self.config, before, self.account.as_ref(), &incoming, &self.queue, &fresh);
         if let Outcome::Taken(step) = &outcome {
             self.store(step);
         }

@@ -214,8 +214,7 @@ async fn take(
     let Sender { name, device } = sender;
     let Some(mut found) = device else {
         let fresh = fresh()?;
-        let incoming = message.incoming.clone();
-        return match engine::step(&context.dm1, None, None, incoming, &[], &fresh) {
+        return match engine::step(&context.dm1, None, None, &message.incoming, &[], &fresh) {
             engine::Outcome::TurnedAway(away) => {
                 Ok(turned_away(context, caller, message, &name, None, away).await)
             }
@@ -370,7 +369,7 @@ fn step(
     let first = Scout::first(message.incoming.version(), &account.capabilities);
     let (pending, hopeless) = queue.pending(sent.unwrap_or(first), sent, fresh.now);
     let make = |pending: &[engine::Pending]| {
-        engine::step(&context.dm1, state, Some(account), message.incoming.clone(), pending, fresh)
+        engine::step(&context.dm1, state, Some(account), &message.incoming, pending, fresh)
     };
     let outcome = make(&pending);
     let found = match (&outcome, sent) {

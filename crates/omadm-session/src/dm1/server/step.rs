@@ -43,11 +43,11 @@ pub fn step(
     config: &Config,
     state: Option<&State>,
     account: Option<&Account>,
-    incoming: Incoming<'_>,
+    incoming: &Incoming<'_>,
     queue: &[Pending],
     fresh: &Fresh,
 ) -> Outcome {
-    match take(config, state, account, &incoming, queue, fresh) {
+    match take(config, state, account, incoming, queue, fresh) {
         Ok(step) => Outcome::Taken(Box::new(step)),
         Err(away) => Outcome::TurnedAway(away),
     }
