@@ -85,6 +85,7 @@ impl<'a> Strings<'a> {
     }
 
     /// Octets of a string that begins at `at` as characters.
+    #[inline]
     pub(crate) fn characters(&self, octets: &'a [u8], at: usize) -> Result<Cow<'a, str>, DecodeError> {
         match (std::str::from_utf8(octets), self.charset) {
             (Ok(text), Charset::Utf8 | Charset::Open) => Ok(Cow::Borrowed(text)),

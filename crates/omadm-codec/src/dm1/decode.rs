@@ -92,7 +92,7 @@ fn message<'a, S: Pull<'a>>(source: &mut S) -> Result<Message<'a>> {
 }
 
 /// The next child that is an element of SyncML; all others are passed over.
-#[inline]
+#[inline(always)]
 fn child<'a, S: Pull<'a>>(source: &mut S) -> Result<Option<SyncMl>> {
     loop {
         match source.child()? {

@@ -229,9 +229,12 @@ pub(crate) fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
 /// Text without the white space around it.
 #[inline]
 pub(crate) fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_blank = |octet: Option<&u8>| octet.is_some_and(u8::is_ascii_whitespace);
+    if !is_blank(text.as_bytes().first()) && !is_blank(text.as_bytes().last()) {
+        return text;
+    }
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
-        Cow::Owned(text) if text.trim_ascii().len() == text.len() => Cow::Owned(text),
         Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
     }
 }

@@ -243,7 +243,8 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
 }
 
 impl<'a> Pull<'a> for WbxmlReader<'a, '_> {
-    #[inline]
+    // Callers want one or two of the events only: where they see the whole, no event is ever made.
+    #[inline(always)]
     fn next(&mut self) -> Result<Event<'a>, DecodeError> {
         if std::mem::take(&mut self.ends) {
             self.depth -= 1;

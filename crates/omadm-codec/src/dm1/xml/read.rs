@@ -58,6 +58,14 @@ struct Open {
     prefixes: usize,
 }
 
+/// What stands in an element.
+struct Content<'a> {
+    /// Characters directly in it.
+    text: Cow<'a, str>,
+    /// All of it as written, if there are elements in it.
+    markup: Option<&'a str>,
+}
+
 impl<'a, 'l> XmlReader<'a, 'l> {
     /// Begins at the start of a document.
     ///
@@ -228,6 +236,47 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         let text = resolve_reference(reference).map_err(|problem| self.error(DOCUMENT, problem))?;
         self.allowed(text)
     }
+
+    /// Everything in the element begun last, up to its end.
+    fn content(&mut self) -> Result<Content<'a>, DecodeError> {
+        let begins = position(self.reader.buffer_position());
+        let mut text = Cow::Borrowed("");
+        if std::mem::take(&mut self.ends) {
+            return self.end().map(|()| Content { text, markup: None });
+        }
+        let outside = self.open.len();
+        let (mut depth, mut has_elements) = (outside, false);
+        loop {
+            let piece = match self.read()? {
+                XmlEvent::Text(piece) => self.characters(piece)?,
+                XmlEvent::CData(piece) => self.cdata(piece)?,
+                XmlEvent::GeneralRef(reference) => self.reference(&reference)?,
+                XmlEvent::End(_) if depth == outside => break,
+                XmlEvent::End(_) => {
+                    depth -= 1;
+                    continue;
+                }
+                XmlEvent::Start(_) => {
+                    self.count(depth)?;
+                    (depth, has_elements) = (depth + 1, true);
+                    continue;
+                }
+                XmlEvent::Empty(_) => {
+                    self.count(depth)?;
+                    has_elements = true;
+                    continue;
+                }
+                XmlEvent::Eof => return Err(self.error(DOCUMENT, Problem::Short)),
+                XmlEvent::Decl(_) | XmlEvent::PI(_) | XmlEvent::DocType(_) | XmlEvent::Comment(_) => continue,
+            };
+            if depth == outside {
+                append(&mut text, piece);
+            }
+        }
+        let markup = self.text.get(begins..self.at).filter(|_| has_elements);
+        self.end()?;
+        Ok(Content { text, markup })
+    }
 }
 
 impl<'a> Pull<'a> for XmlReader<'a, '_> {
@@ -282,45 +331,12 @@ impl<'a> Pull<'a> for XmlReader<'a, '_> {
         Ok(found)
     }
 
+    fn text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        self.content().map(|content| content.text)
+    }
+
     fn data(&mut self) -> Result<Data<'a>, DecodeError> {
-        let begins = position(self.reader.buffer_position());
-        let mut text = Cow::Borrowed("");
-        if std::mem::take(&mut self.ends) {
-            return self.end().map(|()| Data::Text(text));
-        }
-        let (mut depth, mut markup) = (self.open.len(), false);
-        loop {
-            let piece = match self.read()? {
-                XmlEvent::Text(piece) => self.characters(piece)?,
-                XmlEvent::CData(piece) => self.cdata(piece)?,
-                XmlEvent::GeneralRef(reference) => self.reference(&reference)?,
-                XmlEvent::Start(_) => {
-                    self.count(depth)?;
-                    (depth, markup) = (depth + 1, true);
-                    continue;
-                }
-                XmlEvent::Empty(_) => {
-                    self.count(depth)?;
-                    markup = true;
-                    continue;
-                }
-                XmlEvent::End(_) if depth == self.open.len() => break,
-                XmlEvent::End(_) => {
-                    depth -= 1;
-                    continue;
-                }
-                XmlEvent::Eof => return Err(self.error(DOCUMENT, Problem::Short)),
-                XmlEvent::Decl(_) | XmlEvent::PI(_) | XmlEvent::DocType(_) | XmlEvent::Comment(_) => continue,
-            };
-            if !markup {
-                append(&mut text, piece);
-            }
-        }
-        if markup {
-            text = Cow::Borrowed(self.text.get(begins..self.at).unwrap_or_default());
-        }
-        self.end()?;
-        Ok(Data::Text(text))
+        self.content().map(|content| Data::Text(content.markup.map_or(content.text, Cow::Borrowed)))
     }
 
     fn finish(&mut self) -> Result<(), DecodeError> {
