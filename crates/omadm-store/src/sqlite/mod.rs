@@ -34,6 +34,9 @@ use crate::{
     SessionSummary, Standing, Store, StoreError, Token, TraceMessage, TreeAddress, TreeNode,
 };
 
+/// Nodes of a tree that are read without a thread of their own, at most.
+const FEW: u32 = 8;
+
 /// The embedded engine.
 pub struct SqliteStore {
     // Dropped in this order: the connection that closes last cleans up the write-ahead log, and only a writer can.
@@ -214,7 +217,8 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<TreeNode>, StoreError> {
         let (device, at) = (device.clone(), at.clone());
-        self.readers.run(move |conn| tree::list(conn, &device, &at, after.as_ref(), limit)).await
+        let read = move |conn: &Connection| tree::list(conn, &device, &at, after.as_ref(), limit);
+        if limit <= FEW { self.readers.run_small(read).await } else { self.readers.run(read).await }
     }
 
     async fn sessions(
