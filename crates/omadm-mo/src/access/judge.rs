@@ -40,6 +40,13 @@ enum Region {
     Entries,
 }
 
+impl Seat {
+    /// Whether the node belongs to the Delegation Access Control MO.
+    pub(crate) fn is_entry(&self) -> bool {
+        matches!(self.region, Region::Entries)
+    }
+}
+
 impl<'t> Judge<'t> {
     pub(crate) fn new(tree: &'t Tree, actor: &Actor) -> Self {
         let authority = match actor {

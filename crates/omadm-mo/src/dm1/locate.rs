@@ -132,11 +132,33 @@ impl Tree {
         judge: &'t Judge<'_>,
         above: &Spot<'t>,
     ) -> impl Iterator<Item = Spot<'t>> + use<'t> {
+        self.dm1_below(judge, above).filter(Spot::reads)
+    }
+
+    /// The children of a node that the actor may know of. All but those that are exposed to no server (`DM 2.0 §6.3.1`), and
+    /// access right entries that do not concern it.
+    pub(crate) fn dm1_known_below<'t>(
+        &'t self,
+        judge: &'t Judge<'_>,
+        above: &Spot<'t>,
+    ) -> impl Iterator<Item = Spot<'t>> + use<'t> {
+        let knows_all = judge.authority().is_none();
+        self.dm1_below(judge, above).filter(move |spot| {
+            let is_secret = spot.access.is_empty() || (spot.seat.is_entry() && spot.seat.powers.is_none());
+            knows_all || !is_secret
+        })
+    }
+
+    fn dm1_below<'t>(
+        &'t self,
+        judge: &'t Judge<'_>,
+        above: &Spot<'t>,
+    ) -> impl Iterator<Item = Spot<'t>> + use<'t> {
         let above = above.clone();
         let children = above.node.children().into_iter().flat_map(crate::tree::children::Children::iter);
         children.filter_map(move |id| {
             let node = self.arena.get(id)?;
-            let (rule, described) = match &node.instance {
+            let (rule, is_root) = match &node.instance {
                 Some((moid, _)) => (self.definition(moid.as_str()).map(|it| Rule::of_root(&it.root)), true),
                 None => {
                     let below = above.rule.filter(|rule| !rule.ddf.is_open());
@@ -145,12 +167,11 @@ impl Tree {
             };
             let access = match rule {
                 Some(rule) => rule.ddf.access,
-                None if described => AccessType::default(),
+                None if is_root => AccessType::default(),
                 None => above.access,
             };
             let seat = judge.below(&above.seat, id, node);
-            let spot = Spot { id, node, seat, rule, access };
-            spot.reads().then_some(spot)
+            Some(Spot { id, node, seat, rule, access })
         })
     }
 

@@ -102,7 +102,7 @@ impl Tree {
             }
         }
         match part {
-            Part::Node => Ok(alloc::vec![self.node_item(&spot, address)]),
+            Part::Node => Ok(alloc::vec![self.node_item(judge, &spot, address)]),
             Part::Property(property) => {
                 self.property_item(&spot, address, property).map(|item| alloc::vec![item])
             }
@@ -110,13 +110,12 @@ impl Tree {
         }
     }
 
-    fn node_item(&self, spot: &Spot<'_>, uri: String) -> ReadItem {
+    fn node_item(&self, judge: &Judge<'_>, spot: &Spot<'_>, uri: String) -> ReadItem {
         let content = match &spot.node.body {
             Body::Leaf(_, value) => ReadContent::Value(value.clone()),
-            Body::Interior(children) => {
-                let names =
-                    children.iter().filter_map(|id| self.arena.get(id)).map(|node| segment_of(&node.name));
-                ReadContent::Names(names.collect())
+            Body::Interior(_) => {
+                let known = self.dm1_known_below(judge, spot);
+                ReadContent::Names(known.map(|child| segment_of(&child.node.name)).collect())
             }
         };
         let media_type = if spot.node.is_leaf() { meta_type(spot.node) } else { None };

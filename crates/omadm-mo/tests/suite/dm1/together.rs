@@ -96,6 +96,8 @@ fn an_object_of_its_creator_in_dm_2_is_closed_to_dm_1() {
     assert_eq!((delete(&mut tree, "S3", "./DMAcc/s1"), status_of_get(&tree, "S3", "./DMAcc/s1")), (425, 425));
     assert_eq!((status_of_get(&tree, "S3", "./DacMO"), status_of_get(&tree, "S1", "./DacMO")), (425, 200));
     assert_eq!(set(&mut tree, "S1", "./DacMO?prop=ACL", "Get=*"), 425);
+    let names = shown(&tree, "S2", &format!("./DacMO/{DMACC}")).unwrap();
+    assert_eq!(names, "s2");
     let seen = get(&tree, "S2", "./DacMO?list=StructData").unwrap();
     assert!(!seen.iter().any(|item| text_of(&item.content).contains("S1")), "{seen:?}");
 }
@@ -206,6 +208,7 @@ fn what_only_a_bootstrap_writes_is_closed_to_commands() {
     for path in ["Perm", "Perm/1/MOID", "Auth/Bootstrap/ClientSecretKey"] {
         assert_eq!(status_of_get(&tree, "S4", &below(path)), 405, "{path}");
     }
+    assert_eq!(shown(&tree, "S4", "./DMAcc/s4").unwrap(), "Auth/Name/SrvID/SrvURI");
     let listed = get(&tree, "S4", "./DMAcc/s4?list=StructData").unwrap();
     assert!(!listed.iter().any(|item| item.uri.contains("Perm") || item.uri.contains("Key")), "{listed:?}");
     assert_eq!(
