@@ -19,3 +19,4 @@ mod server_sessions;
 mod stdobj;
 mod tnds;
 mod tree;
+mod user;
