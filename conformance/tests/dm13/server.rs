@@ -1,255 +1,213 @@
-//! The server of DM 1.3 with an independent device, which makes its messages and proofs itself.
+//! The server behind the HTTP binding of DM 1.3, told by messages that are written by hand.
+
+use std::pin::Pin;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use omadm_auth::dm1::Scheme;
-use omadm_conformance::{Reply, ScriptDevice, TestServer, proves};
-use openssl::hash::{MessageDigest, hash};
+use omadm_conformance::{Reply, ScriptDevice, TestServer, libwbxml, proves};
+use openssl::sha::sha256;
+use openssl::ssl::{SslConnector, SslMethod, SslVersion};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
 
+const ID: &str = "IMEI:493005100592800";
 const XML: &str = "application/vnd.syncml.dm+xml";
-const PACKAGE_1: &str = "<Alert><CmdID>1</CmdID><Data>1201</Data></Alert><Replace><CmdID>2</CmdID>\
-    <Item><Source><LocURI>./DevInfo/Man</LocURI></Source><Data>Acme</Data></Item>\
-    <Item><Source><LocURI>./DevInfo/Mod</LocURI></Source><Data>Probe</Data></Item></Replace>";
+const WBXML: &str = "application/vnd.syncml.dm+wbxml";
+const HELLO: &str = "<Alert><CmdID>1</CmdID><Data>1201</Data></Alert>\
+     <Replace><CmdID>2</CmdID><Item><Source><LocURI>./DevInfo/DevId</LocURI></Source><Data>IMEI:493005100592800</Data></Item>\
+     <Item><Source><LocURI>./DevInfo/Man</LocURI></Source><Data>Acme</Data></Item>\
+     <Item><Source><LocURI>./DevInfo/Mod</LocURI></Source><Data>Probe</Data></Item>\
+     <Item><Source><LocURI>./DevInfo/DmV</LocURI></Source><Data>1.3</Data></Item>\
+     <Item><Source><LocURI>./DevInfo/Lang</LocURI></Source><Data>en</Data></Item></Replace>";
 
-/// A session of the device.
-struct Session<'s> {
-    device: &'s ScriptDevice,
-    id: &'s str,
-    number: u32,
-    scheme: Scheme,
-    /// What it proves itself with: password and nonce.
-    proof: Option<(String, Vec<u8>)>,
-    /// The message sent last, with its header.
-    sent: (String, Option<String>),
-}
-
-impl<'s> Session<'s> {
-    fn new(device: &'s ScriptDevice, id: &'s str, scheme: Scheme) -> Self {
-        Self { device, id, number: 0, scheme, proof: None, sent: (String::new(), None) }
-    }
-
-    /// Whether credentials go with it is up to `proof`.
-    async fn say(&mut self, body: &str, is_final: bool) -> String {
-        self.number += 1;
-        let (id, number, end) = (self.id, self.number, if is_final { "<Final/>" } else { "" });
-        let (name, device) = (&self.device.credentials.0, &self.device.device_id);
-        let cred = self.proof.as_ref().filter(|_| !self.scheme.is_mac()).map(|(password, nonce)| {
-            let data = match self.digest() {
-                None => STANDARD.encode(format!("{name}:{password}")),
-                Some(_) => STANDARD.encode(self.hashed(&[self.key(password).as_bytes(), nonce])),
-            };
-            format!(
-                "<Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format><Type xmlns=\"syncml:metinf\">{}</Type></Meta>\
-                 <Data>{data}</Data></Cred>",
-                self.scheme.type_name()
-            )
-        });
-        let message = format!(
-            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.3</VerProto>\
-             <SessionID>{id}</SessionID><MsgID>{number}</MsgID><Target><LocURI>https://localhost/dm</LocURI></Target>\
-             <Source><LocURI>{device}</LocURI><LocName>{name}</LocName></Source>{}\
-             <Meta><MaxMsgSize xmlns=\"syncml:metinf\">2000</MaxMsgSize></Meta></SyncHdr><SyncBody>{body}{end}</SyncBody></SyncML>",
-            cred.unwrap_or_default()
-        );
-        let mac = self.proof.as_ref().filter(|_| self.scheme.is_mac()).map(|(password, nonce)| {
-            let of_body = STANDARD.encode(self.hashed(&[message.as_bytes()]));
-            let mac =
-                STANDARD.encode(self.hashed(&[self.key(password).as_bytes(), nonce, of_body.as_bytes()]));
-            let algorithm = if self.scheme == Scheme::MacMd5 { "MD5" } else { "SHA256" };
-            format!("algorithm={algorithm}, username=\"{name}\", mac={mac}")
-        });
-        self.sent = (message, mac);
-        let reply = text(&self.again().await);
-        if let (Some((_, nonce)), Some(next)) = (&mut self.proof, element(&reply, "NextNonce")) {
-            *nonce = STANDARD.decode(next).unwrap();
-        }
-        reply
-    }
-
-    /// The message sent last, once more.
-    async fn again(&self) -> Reply {
-        let (message, mac) = &self.sent;
-        let mut headers = vec![("content-type", XML)];
-        headers.extend(mac.as_deref().map(|mac| ("x-syncml-hmac", mac)));
-        self.device.send(Method::POST, "/dm", &headers, message.as_bytes()).await
-    }
-
-    fn digest(&self) -> Option<MessageDigest> {
-        match self.scheme {
-            Scheme::Basic => None,
-            Scheme::Md5 | Scheme::MacMd5 => Some(MessageDigest::md5()),
-            Scheme::Sha256 | Scheme::MacSha256 => Some(MessageDigest::sha256()),
-        }
-    }
-
-    fn hashed(&self, parts: &[&[u8]]) -> Vec<u8> {
-        hash(self.digest().unwrap(), &parts.join(&b":"[..])).unwrap().to_vec()
-    }
-
-    fn key(&self, password: &str) -> String {
-        STANDARD.encode(self.hashed(&[self.device.credentials.0.as_bytes(), password.as_bytes()]))
-    }
-}
-
-fn text(reply: &Reply) -> String {
-    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
-    assert_eq!(reply.header("content-type"), Some(XML));
-    String::from_utf8(reply.body.clone()).unwrap()
-}
-
-/// The text of the first element of this name.
-fn element<'m>(message: &'m str, name: &str) -> Option<&'m str> {
-    let (_, rest) = message.split_once(&format!("<{name}"))?;
-    let (_, rest) = rest.split_once('>')?;
-    rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
-}
-
-/// Codes of all statuses, in order.
-fn codes(message: &str) -> Vec<&str> {
-    let statuses = message.split("<Status>").skip(1);
-    statuses.map(|status| status.split_once("</Data>").unwrap().0.rsplit_once("<Data>").unwrap().1).collect()
-}
-
-async fn server(scheme: Scheme) -> (TestServer, ScriptDevice) {
-    let server = TestServer::with(|config| config.dm1.schemes = vec![scheme]).await;
-    let device = server.enrol("IMEI:493005100592800").await;
-    (server, device)
-}
-
-#[tokio::test]
-async fn each_scheme_is_asked_for_and_checked() {
-    proves!("E13-DMSEC", "E13-4.3-12");
-    for scheme in Scheme::ALL {
-        let (_server, device) = server(scheme).await;
-        let mut session = Session::new(&device, "1", scheme);
-        let reply = session.say(PACKAGE_1, true).await;
-        assert_eq!(codes(&reply), ["407", "407", "407"], "{scheme:?}");
-        let chal = element(&reply, "Chal").unwrap();
-        assert!(chal.contains(&format!(">{}</Type>", scheme.type_name())), "{chal}");
-        let nonce = element(&reply, "NextNonce").map(|text| STANDARD.decode(text).unwrap());
-        assert_eq!(nonce.is_some(), scheme != Scheme::Basic);
-        let nonce = nonce.unwrap_or_default();
-
-        session.proof = Some(("not this one".into(), nonce));
-        let reply = session.say(PACKAGE_1, true).await;
-        assert_eq!(codes(&reply), ["401", "401", "401"], "{scheme:?}");
-        assert!(element(&reply, "Chal").is_some(), "{scheme:?}: another try is allowed");
-
-        session.proof.as_mut().unwrap().0.clone_from(&device.credentials.1);
-        let reply = session.say(PACKAGE_1, true).await;
-        let header = if scheme.is_mac() { "200" } else { "212" };
-        assert_eq!(codes(&reply), [header, "200", "200"], "{scheme:?}: {reply}");
-        assert_eq!(element(&reply, "NextNonce").is_some(), scheme != Scheme::Basic);
-
-        // With the nonce of this session the next one is proven at once.
-        let mut next = Session { id: "2", number: 0, ..session };
-        let reply = next.say(PACKAGE_1, true).await;
-        assert_eq!(codes(&reply)[0], header, "{scheme:?}");
-    }
-}
-
-#[tokio::test]
-async fn what_was_recorded_is_refused() {
-    proves!("E13-4.3-14");
-    for scheme in [Scheme::Md5, Scheme::Sha256, Scheme::MacMd5, Scheme::MacSha256] {
-        let (_server, device) = server(scheme).await;
-        let mut session = Session::new(&device, "1", scheme);
-        let challenge = session.say(PACKAGE_1, true).await;
-        let nonce = STANDARD.decode(element(&challenge, "NextNonce").unwrap()).unwrap();
-        session.proof = Some((device.credentials.1.clone(), nonce));
-        session.say(PACKAGE_1, true).await;
-        let recorded = Session { sent: session.sent.clone(), ..Session::new(&device, "1", scheme) };
-        // Another session comes between, so that it cannot be a repetition.
-        let mut next = Session { id: "2", number: 0, ..session };
-        let reply = next.say(PACKAGE_1, true).await;
-        assert!(["200", "212"].contains(&codes(&reply)[0]), "{scheme:?}");
-        let first = Session { sent: next.sent.clone(), ..Session::new(&device, "2", scheme) };
-        let mut third = Session { id: "3", number: 0, ..next };
-        third.say(PACKAGE_1, true).await;
-        for old in [recorded, first] {
-            let reply = text(&old.again().await);
-            assert!(codes(&reply).iter().all(|code| *code == "401"), "{scheme:?}: {reply}");
-        }
-    }
-}
-
-fn status(number: u32, msg_ref: u32, cmd_ref: u32, cmd: &str, code: u16) -> String {
+/// A message of the device in XML. It proves itself by a digest over no nonce, which is good for its first session.
+fn message(device: &ScriptDevice, number: u32, body: &str) -> String {
+    let (user, secret) = &device.credentials;
+    let key = STANDARD.encode(sha256(format!("{user}:{secret}").as_bytes()));
+    let digest = STANDARD.encode(sha256(format!("{key}:").as_bytes()));
+    let credentials = if number > 1 {
+        String::new()
+    } else {
+        format!(
+            "<Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format><Type xmlns=\"syncml:metinf\">syncml:auth-sha256</Type>\
+             </Meta><Data>{digest}</Data></Cred>"
+        )
+    };
     format!(
-        "<Status><CmdID>{number}</CmdID><MsgRef>{msg_ref}</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>{cmd}</Cmd><Data>{code}</Data></Status>"
+        "<?xml version=\"1.0\"?><!DOCTYPE SyncML PUBLIC \"-//SYNCML//DTD SyncML 1.2//EN\" \
+         \"http://www.openmobilealliance.org/tech/DTD/OMA-TS-SyncML_RepPro_DTD-V1_2.dtd\">\
+         <SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.3</VerProto>\
+         <SessionID>1</SessionID><MsgID>{number}</MsgID><Target><LocURI>https://localhost/dm</LocURI></Target>\
+         <Source><LocURI>{ID}</LocURI><LocName>{user}</LocName></Source>{credentials}</SyncHdr>\
+         <SyncBody>{body}<Final/></SyncBody></SyncML>"
     )
 }
 
+fn status(id: u32, message: u32, command: &str, name: &str, code: u16) -> String {
+    format!(
+        "<Status><CmdID>{id}</CmdID><MsgRef>{message}</MsgRef><CmdRef>{command}</CmdRef><Cmd>{name}</Cmd><Data>{code}</Data></Status>"
+    )
+}
+
+/// What stands between two tags, the first time.
+fn between<'t>(text: &'t str, begin: &str, end: &str) -> Option<&'t str> {
+    let start = text.find(begin)? + begin.len();
+    let rest = text.get(start..)?;
+    rest.get(..rest.find(end)?)
+}
+
+/// Address and `CmdID` of the Get in an answer.
+fn asked(text: &str) -> Option<(String, String)> {
+    let get = between(text, "<Get>", "</Get>")?;
+    let address = between(get, "<LocURI>", "</LocURI>")?;
+    Some((address.to_owned(), between(get, "<CmdID>", "</CmdID>")?.to_owned()))
+}
+
+/// Sends a message in either encoding; gives the answer in XML.
+async fn say(device: &ScriptDevice, content_type: &str, message: &str) -> String {
+    let octets = if content_type == XML { message.as_bytes().to_vec() } else { libwbxml::to_wbxml(message) };
+    let reply = device.send(Method::POST, "/dm", &[("content-type", content_type)], &octets).await;
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(reply.header("content-type"), Some(content_type), "in the encoding of the request");
+    let cache = reply.header("cache-control").unwrap();
+    assert!(cache.contains("no-store"), "{cache}");
+    if content_type == XML {
+        String::from_utf8(reply.body).unwrap()
+    } else {
+        libwbxml::to_xml("SYNCML12", &reply.body)
+    }
+}
+
 #[tokio::test]
-async fn packages_objects_and_alerts_go_both_ways() {
-    proves!("E13-DMPRO", "OMA-ERDEF-DM-S_006-O", "E13-4.3-19");
-    let (server, device) = server(Scheme::MacSha256).await;
-    let long = "0123456789".repeat(300);
-    let set = server.queue(&device, &json!({ "verb": "set", "address": "./Cfg/Long", "value": long })).await;
-    let get = server.queue(&device, &json!({ "verb": "get", "address": "./Log" })).await;
-    let mut session = Session::new(&device, "1F", Scheme::MacSha256);
-    session.proof = Some((device.credentials.1.clone(), Vec::new()));
+async fn a_device_is_managed_over_https_in_both_encodings() {
+    proves!("OMA-ERDEF-DM-S_006-O", "E13-HTTPBinding", "E13-DMPRO");
+    for content_type in [XML, WBXML] {
+        let server = TestServer::start().await;
+        let device = server.enrol(ID).await;
+        let command = server.queue(&device, &json!({ "verb": "get", "address": "./DevInfo/Man" })).await;
+        let answer = say(&device, content_type, &message(&device, 1, HELLO)).await;
+        let (address, id) = asked(&answer).unwrap_or_else(|| panic!("{answer}"));
+        assert_eq!(address, "./DevInfo/Man");
+        let body = [
+            status(1, 1, "0", "SyncHdr", 200),
+            status(2, 1, &id, "Get", 200),
+            format!(
+                "<Results><CmdID>3</CmdID><MsgRef>1</MsgRef><CmdRef>{id}</CmdRef><Item><Source><LocURI>./DevInfo/Man</LocURI>\
+                 </Source><Data>Acme</Data></Item></Results>"
+            ),
+        ];
+        let end = say(&device, content_type, &message(&device, 2, &body.concat())).await;
+        assert!(asked(&end).is_none() && end.contains("Final"), "{end}");
+        let done = server.command(&command).await;
+        assert_eq!((&done["state"], &done["result"]["items"][0]["value"]), (&json!("done"), &json!("Acme")));
+    }
+}
 
-    // Package 1 in two messages, with an alert in the second.
-    let reply = session.say(PACKAGE_1, false).await;
-    assert!(reply.starts_with("<SyncML xmlns=\"SYNCML:SYNCML1.2\">"), "{reply}");
-    assert_eq!((element(&reply, "SessionID"), element(&reply, "MsgID")), (Some("1F"), Some("1")));
-    assert!(reply.contains("<Data>1222</Data>") && !reply.contains("<Final/>"), "{reply}");
-    let event = "<Alert><CmdID>2</CmdID><Data>1226</Data><Item><Source><LocURI>./Cfg</LocURI></Source>\
-        <Meta><Format xmlns=\"syncml:metinf\">chr</Format><Type xmlns=\"syncml:metinf\">urn:x-test:at:probe:1.0</Type></Meta>\
-        <Data>hot</Data></Item></Alert>";
-    let reply = session.say(&(status(1, 1, 0, "SyncHdr", 200) + event), true).await;
+#[tokio::test]
+async fn what_the_binding_does_not_have_is_an_http_error() {
+    proves!("E13-HTTPBinding", "E13-DMREPU");
+    let server = TestServer::start().await;
+    let device = server.enrol(ID).await;
+    let good = message(&device, 1, HELLO);
+    let post = async |headers: &[(&str, &str)], body: &str| -> Reply {
+        device.send(Method::POST, "/dm", headers, body.as_bytes()).await
+    };
+    let get = device.send(Method::GET, "/dm", &[("content-type", XML)], b"").await;
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+    assert_eq!(post(&[("content-type", "application/json")], &good).await.status, 415);
+    assert_eq!(post(&[], &good).await.status, 415);
+    assert_eq!(post(&[("content-type", XML), ("content-encoding", "gzip")], &good).await.status, 415);
+    assert_eq!(post(&[("content-type", XML), ("accept", "text/html")], &good).await.status, 406);
+    for bad in
+        ["", "<SyncML", "<SyncML/>", &good.replace("<MsgID>1<", "<MsgID><"), &good.replace("</SyncBody>", "")]
+    {
+        assert_eq!(post(&[("content-type", XML)], bad).await.status, 400, "{bad:.80}");
+    }
+    let entity =
+        good.replace("<!DOCTYPE SyncML ", "<!DOCTYPE SyncML [<!ENTITY a \"b\">] ").replace("Acme", "&a;");
+    assert_eq!(post(&[("content-type", XML)], &entity).await.status, 400, "entities of its own");
+    let large = good.replace("Acme", &"A".repeat(2 << 20));
+    assert_eq!(post(&[("content-type", XML)], &large).await.status, 413);
+}
 
-    // A value that goes in parts, as the device takes 2,000 octets at a time.
-    let (mut reply, mut came) = (reply, String::new());
-    loop {
-        assert!(reply.len() <= 2000, "{}", reply.len());
-        let (cmd, command) = ["Replace", "Add"]
-            .into_iter()
-            .find_map(|cmd| Some((cmd, element(&reply, cmd)?)))
-            .unwrap_or_else(|| panic!("{reply}"));
-        came.push_str(element(command, "Data").unwrap());
-        let more = command.contains("<MoreData/>");
-        assert_eq!(more, !reply.contains("<Final/>"), "Final stands in the message with the last part");
-        let refers = element(command, "CmdID").unwrap().parse().unwrap();
-        let code = if more { 213 } else { 200 };
-        let number = session.number;
-        let mut said = status(1, number, 0, "SyncHdr", 200) + &status(2, number, refers, cmd, code);
-        if more {
-            said.push_str("<Alert><CmdID>3</CmdID><Data>1222</Data></Alert>");
-        }
-        reply = session.say(&said, !more).await;
-        if !more {
-            break;
+#[tokio::test]
+async fn the_server_finds_out_what_a_device_can_do_and_shows_it() {
+    proves!("E13-4.3-08");
+    let server = TestServer::start().await;
+    let device = server.enrol(ID).await;
+    server.queue(&device, &json!({ "verb": "get", "address": "./Ext" })).await;
+    let mut answer = say(&device, XML, &message(&device, 1, HELLO)).await;
+    let mut ways = Vec::new();
+    for number in 2..8 {
+        let Some((address, id)) = asked(&answer) else { break };
+        let result = format!(
+            "<Results><CmdID>3</CmdID><MsgRef>{}</MsgRef><CmdRef>{id}</CmdRef><Item><Source><LocURI>./Ext</LocURI></Source>\
+             <Meta><Format xmlns=\"syncml:metinf\">node</Format></Meta></Item></Results>",
+            number - 1
+        );
+        let can = address.ends_with("StructData");
+        let (code, result) = if can { (200, result.as_str()) } else { (406, "") };
+        ways.push(address);
+        let body =
+            status(1, number - 1, "0", "SyncHdr", 200) + &status(2, number - 1, &id, "Get", code) + result;
+        answer = say(&device, XML, &message(&device, number, &body)).await;
+    }
+    let shown = server.get(&format!("/devices/{ID}")).await;
+    assert_eq!(shown["features"]["struct_data"], json!(true), "{shown} after {ways:?}");
+}
+
+#[tokio::test]
+async fn tls_is_of_1_2_or_later_and_of_1_1_only_if_it_is_wanted() {
+    proves!("E13-4.3-09", "E13-4.3-10");
+    for (policy, version, expected) in [
+        ("modern", None, Some("TLSv1.3")),
+        ("modern", Some(SslVersion::TLS1_2), Some("TLSv1.2")),
+        ("modern", Some(SslVersion::TLS1_1), None),
+        ("legacy", Some(SslVersion::TLS1_1), Some("TLSv1.1")),
+    ] {
+        let server =
+            TestServer::with(|config| config.tls.policy = serde_json::from_value(json!(policy)).unwrap())
+                .await;
+        let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        connector.set_ca_file(server.ca_file()).unwrap();
+        connector.set_min_proto_version(Some(SslVersion::TLS1)).unwrap();
+        connector.set_max_proto_version(version).unwrap();
+        connector.set_cipher_list("DEFAULT:@SECLEVEL=0").unwrap();
+        let ssl = connector.build().configure().unwrap().into_ssl("localhost").unwrap();
+        let mut stream =
+            SslStream::new(ssl, TcpStream::connect(server.device_address()).await.unwrap()).unwrap();
+        let shaken = Pin::new(&mut stream).connect().await;
+        assert_eq!(shaken.is_ok().then(|| stream.ssl().version_str()), expected, "{policy} {version:?}");
+        if expected.is_some() {
+            let request =
+                b"POST /dm HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 415", "the binding answers");
         }
     }
-    assert_eq!(came, long);
+}
 
-    // A result that comes in parts.
-    let asked = element(&reply, "Get").unwrap_or_else(|| panic!("{reply}"));
-    let (refers, message): (u32, u32) = (element(asked, "CmdID").unwrap().parse().unwrap(), session.number);
-    let part = |data: &str, size: &str, more: &str| {
-        format!(
-            "<Results><CmdID>7</CmdID><MsgRef>{message}</MsgRef><CmdRef>{refers}</CmdRef><Item><Source><LocURI>./Log</LocURI></Source>\
-             <Meta><Format xmlns=\"syncml:metinf\">chr</Format>{size}</Meta><Data>{data}</Data>{more}</Item></Results>"
-        )
-    };
-    let size = "<Size xmlns=\"syncml:metinf\">8</Size>";
-    let first = status(1, message, 0, "SyncHdr", 200)
-        + &status(2, message, refers, "Get", 200)
-        + &part("one ", size, "<MoreData/>");
-    let reply = session.say(&first, false).await;
-    assert_eq!(codes(&reply), ["200", "213"], "{reply}");
-    let last = status(1, message + 1, 0, "SyncHdr", 200) + &part("more", "", "");
-    let reply = session.say(&last, true).await;
-    assert_eq!(codes(&reply), ["200"], "{reply}");
-    assert!(reply.contains("<Final/>"));
-
-    assert_eq!(server.outcome(&set).await, ("done".into(), Some(200)));
-    let read = server.command(&get).await;
-    assert_eq!(read["state"], "done", "{read}");
-    assert!(read.to_string().contains("one more"), "{read}");
-    let alerts = server.alerts(&device).await;
-    assert!(json!(alerts).to_string().contains("urn:x-test:at:probe:1.0"), "{alerts:?}");
+/// A ClientHello of SSL 3.0, whose version 0x0300 comes thrice: in the record, in the message, and with nothing newer beside.
+#[tokio::test]
+async fn ssl_is_refused() {
+    proves!("E13-4.3-09");
+    let server =
+        TestServer::with(|config| config.tls.policy = serde_json::from_value(json!("legacy")).unwrap()).await;
+    let mut hello = vec![3, 0];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 4, 0, 0x2f, 0, 0x0a, 1, 0]);
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut record = vec![22, 3, 0, 0, length + 4, 1, 0, 0, length];
+    record.append(&mut hello);
+    let mut stream = TcpStream::connect(server.device_address()).await.unwrap();
+    stream.write_all(&record).await.unwrap();
+    let mut answer = Vec::new();
+    // The server may also reset the connection.
+    let _outcome = stream.read_to_end(&mut answer).await;
+    assert!(answer.first().is_none_or(|kind| *kind == 21), "an alert, or nothing: {answer:?}");
 }
