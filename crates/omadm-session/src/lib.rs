@@ -8,6 +8,7 @@ mod body;
 pub mod dm1;
 #[cfg(feature = "dm2")]
 pub mod dm2;
+#[cfg(any(feature = "dm1", feature = "dm2"))]
 mod durable;
 
 pub use body::Body;

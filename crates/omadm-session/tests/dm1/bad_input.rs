@@ -100,6 +100,18 @@ fn numbers_of_messages_only_go_up() {
 }
 
 #[test]
+fn the_largest_number_of_a_message_is_the_last() {
+    let (mut device, mut server) = begun();
+    let reply = server.message(vec![get("1", "./box/one/Count")]);
+    let body = String::from_utf8(reply.body.to_vec()).unwrap();
+    let largest = body.replace("<MsgID>1<", &format!("<MsgID>{}<", u64::MAX));
+    device.reply(HttpReply { body: largest.into_bytes().into(), ..reply });
+    server.hear(device.post());
+    device.reply(server.message(Vec::new()));
+    assert_eq!(cause(&mut device), Cause::Message);
+}
+
+#[test]
 fn commands_without_a_number_are_malformed() {
     for id in ["", "0"] {
         let (mut device, mut server) = begun();

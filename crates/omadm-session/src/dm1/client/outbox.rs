@@ -56,11 +56,6 @@ impl Outbox {
         self.statuses.extend(statuses);
     }
 
-    /// The statuses that wait; they do no longer then.
-    pub(super) fn take_statuses(&mut self) -> VecDeque<Status<'static>> {
-        std::mem::take(&mut self.statuses)
-    }
-
     pub(super) fn say(&mut self, command: Command<'static>) {
         self.rest.push_back(Entry { command, alert: None });
     }

@@ -31,75 +31,79 @@ impl Session {
         if let Some((cause, reason)) = sent.closing {
             return self.finish(cause, reason);
         }
+        let mut leniency = self.leniency();
+        let outcome = match self.read(reply, &mut leniency) {
+            Ok(Some(message)) => self.weigh(tree, fresh, reply, message, leniency),
+            Ok(None) => return self.repeat(sent),
+            Err(end) => Err(end),
+        };
+        match outcome {
+            Ok(()) => {}
+            // DM 1.3 HTTP binding: what the server cannot read may be a version that it does not speak.
+            Err((cause @ Cause::Http(400 | 415), reason)) if !self.line.accepted => {
+                self.fall_back(tree, fresh, cause, reason);
+            }
+            Err((Cause::Version, reason)) => self.fall_back(tree, fresh, Cause::Version, reason),
+            Err((cause, reason)) => self.finish(cause, reason),
+        }
+    }
+
+    /// A message of this session; none if it is the one that was answered last.
+    fn read<'r>(
+        &mut self,
+        reply: &'r HttpReply,
+        leniency: &mut Leniency,
+    ) -> Result<Option<Message<'r>>, End> {
         if !(200..300).contains(&reply.status) {
             let reason = format!("{} answered {}", self.line.uri, reply.status);
-            return match reply.status {
-                // DM 1.3 HTTP binding: what the server cannot read may be a version that it does not speak.
-                400 | 415 if !self.line.accepted => {
-                    self.fall_back(tree, fresh, Cause::Http(reply.status), reason)
-                }
-                status => self.finish(Cause::Http(status), reason),
-            };
+            return Err((Cause::Http(reply.status), reason));
         }
-        let mut leniency = self.leniency();
-        let decoded = match self.decode(reply, &mut leniency) {
-            Ok(decoded) => decoded,
-            Err(reason) => {
-                let reason = format!("{} answered with no message: {reason}", self.line.uri);
-                return self.finish(Cause::Message, reason);
-            }
-        };
-        let Message { header, commands, is_final } = decoded.message;
-        let taken = self.take(&header, &mut leniency);
-        match taken {
-            Ok(true) => {}
-            Ok(false) => return self.repeat(sent),
-            Err((cause, reason)) => return self.finish(cause, reason),
-        }
+        let decoded = self.decode(reply, leniency).map_err(|reason| {
+            (Cause::Message, format!("{} answered with no message: {reason}", self.line.uri))
+        })?;
+        let is_new = self.take(&decoded.message.header, leniency)?;
+        Ok(is_new.then_some(decoded.message))
+    }
+
+    /// Who says it, and whether the session goes on with it.
+    fn weigh(
+        &mut self,
+        tree: &mut Tree,
+        fresh: Fresh,
+        reply: &HttpReply,
+        message: Message<'_>,
+        mut leniency: Leniency,
+    ) -> Result<(), End> {
+        let Message { header, commands, is_final } = message;
         let evidence = Evidence { header: &header, hmac: reply.hmac.as_deref(), body: &reply.body };
         let proven = self.server.check(&evidence, &self.config, &mut leniency);
         self.line.hear_final(is_final);
-        let answer = Answer::to(&header, proven);
-        let judged = self.judge(&commands, &mut leniency);
-        let verdict = match judged {
-            Ok(verdict) => verdict,
-            Err((Cause::Version, reason)) => return self.fall_back(tree, fresh, Cause::Version, reason),
-            Err((cause, reason)) => return self.finish(cause, reason),
-        };
-        if let Some(uri) = header.resp_uri.as_deref()
-            && let Err(reason) = self.follow(uri)
-        {
-            return self.finish(Cause::Message, reason);
+        let go = self.judge(&commands, &mut leniency)?;
+        if let Some(uri) = header.resp_uri.as_deref() {
+            self.follow(uri).map_err(|reason| (Cause::Message, reason))?;
         }
         let trusted = matches!(proven, Proven::Yes(_));
         if trusted {
             self.nonces.client = self.unkept_nonce.take().or(self.nonces.client.take());
         }
-        if let Some(reason) = self.abort.clone().filter(|_| !trusted || verdict == Go::BeginAnew) {
+        if let Some(reason) = self.abort.clone().filter(|_| !trusted || go == Go::BeginAnew) {
             // Who does not know the other yet is told nothing.
-            return self.finish(Cause::Host, reason);
+            return Err((Cause::Host, reason));
         }
-        if verdict == Go::BeginAnew {
-            self.outbox.clear();
-        }
-        if !trusted && let Err((cause, reason)) = self.distrust(&commands, proven, verdict, answer.msg_ref())
-        {
-            return self.finish(cause, reason);
-        }
-        if verdict == Go::BeginAnew {
-            let refused = self.outbox.take_statuses();
+        let answer = Answer::to(&header, proven);
+        if go == Go::BeginAnew {
             self.package_one(tree);
-            self.outbox.answer(refused);
             self.line.answerable = true;
-            return self.send(fresh, answer);
-        }
-        if let (true, Err(code)) = (trusted, Version::of(&header)) {
-            return self.send(fresh, answer.refusing(code));
         }
         if !trusted {
-            return self.send(fresh, answer);
+            self.distrust(&commands, proven, go, answer.msg_ref())?;
         }
-        self.carry_out(tree, fresh, commands, answer, leniency);
+        match Version::of(&header) {
+            _ if !trusted || go == Go::BeginAnew => self.send(fresh, answer),
+            Err(code) => self.send(fresh, answer.refusing(code)),
+            Ok(_) => self.carry_out(tree, fresh, commands, answer, leniency),
+        }
+        Ok(())
     }
 
     fn decode<'a>(&self, reply: &'a HttpReply, leniency: &mut Leniency) -> Result<Decoded<'a>, String> {
@@ -127,7 +131,10 @@ impl Session {
             Some(heard) if number < heard => {
                 return Err((Cause::Message, format!("the MsgID {number} comes after {heard}")));
             }
-            heard if number != heard.unwrap_or(0) + 1 && !leniency.allow(Tolerance::SkippedMsgId) => {
+            heard
+                if heard.unwrap_or(0).checked_add(1) != Some(number)
+                    && !leniency.allow(Tolerance::SkippedMsgId) =>
+            {
                 return Err((Cause::Message, format!("the MsgID {number} leaves numbers out")));
             }
             _ => {}
