@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::device::DEVICE_ID;
 use crate::libwbxml;
 use crate::script_server::{Answer, ScriptServer};
-use crate::test_mo::FixedMo;
+use crate::test_mo::{FixedMo, MOID, Plug, TestMo};
 use crate::tls::Authority;
 
 /// DDF files of the standard objects.
@@ -40,9 +40,20 @@ pub struct Dm1Bench {
 impl Dm1Bench {
     /// Over TLS; the device has the object of a DDF file, on which the server has all rights.
     pub async fn new(encoding: Encoding, ddf: &str, moid: &str) -> Self {
+        Self::of(encoding, Box::new(DataMo::new(ddf, "https://ddf.example.org/object.ddf")), moid).await
+    }
+
+    /// The same with the object whose behaviour the test sets.
+    pub async fn with_plug(encoding: Encoding) -> (Self, Plug) {
+        let plug = Plug::default();
+        let object = TestMo { plug: plug.clone(), link: "https://ddf.example.org/object.ddf".to_owned() };
+        (Self::of(encoding, Box::new(object), MOID).await, plug)
+    }
+
+    async fn of(encoding: Encoding, object: Box<dyn ManagementObject>, moid: &str) -> Self {
         let authority = Authority::new();
         let server = ScriptServer::https(&authority).await;
-        let mut device = device(ddf, moid);
+        let mut device = device(object, moid);
         device.install_dm1_account(&account(&server.uri(PATH), encoding)).expect("a good account");
         let https = HttpsConfig { ca_file: Some(authority.ca_file()), ..HttpsConfig::default() };
         let transport = HttpsTransport::new(&https).expect("TLS settings");
@@ -163,7 +174,7 @@ fn account(uri: &str, encoding: Encoding) -> AccountSettings {
     }
 }
 
-fn device(ddf: &str, moid: &str) -> Device {
+fn device(object: Box<dyn ManagementObject>, moid: &str) -> Device {
     let link = |name: &str| format!("https://ddf.example.org/{name}");
     let values = json!({ "DevId": DEVICE_ID, "Man": "Vendor", "Mod": "Model", "DmV": "1.3", "Lang": "en" });
     let plugins: Vec<Box<dyn ManagementObject>> = vec![
@@ -175,7 +186,7 @@ fn device(ddf: &str, moid: &str) -> Device {
             values,
         }),
         Box::new(DataMo::new(DMACC, link("dm_dmacc-v1_3.ddf"))),
-        Box::new(DataMo::new(ddf, link("object.ddf"))),
+        object,
     ];
     let grant = |moid: &str, rights| Grant {
         moid: Moid::parse(moid).expect("a MOID"),

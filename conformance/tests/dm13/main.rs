@@ -11,6 +11,7 @@ mod ddf;
 mod descriptions;
 mod dmsec;
 mod http_binding;
+mod later;
 mod packages;
 mod processes;
 mod representation;

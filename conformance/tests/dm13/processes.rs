@@ -36,7 +36,8 @@ async fn operators_say_the_same_whatever_the_device_speaks() {
         "P13-DMPRO-5-01",
         "P13-DMREPU-6.1-01",
         "P13-DMREPU-6.1-02",
-        "P13-HTTPBinding-4-01"
+        "P13-HTTPBinding-4-01",
+        "OMA-ERDEF-DM-C-006-O"
     );
     let server = TestServer::start().await;
     for (number, more) in

@@ -119,7 +119,7 @@ async fn an_account_is_its_servers_and_its_secrets_nobodys() {
 
 #[tokio::test]
 async fn the_inbox_takes_objects_to_their_place_and_shows_nothing() {
-    proves!("P13-DMSTDOBJ-5.3.4-01");
+    proves!("P13-DMSTDOBJ-5.3.4-01", "E13-4.3-07");
     let server = TestServer::start().await;
     let agent = agent(&server, 4, "").await;
     let leaf = |name: &str, value: &str| {
@@ -156,4 +156,35 @@ async fn the_inbox_takes_objects_to_their_place_and_shows_nothing() {
     let status = agent.run(&["status", "--output", "json"]).await;
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["dm1_accounts"].as_array().unwrap().len(), 2, "the agent has another account now");
+}
+
+fn raw(uri: &str) -> Value {
+    let xml = format!("<Get><Item><Target><LocURI>{uri}</LocURI></Target></Item></Get>");
+    json!({ "verb": "raw", "xml": xml })
+}
+
+#[tokio::test]
+async fn the_objects_are_found_by_their_identifiers() {
+    proves!("E13-OMNA-MO-dmacc", "E13-OMNA-MO-devinfo", "E13-OMNA-MO-devdetail", "E13-4.3-15");
+    let server = TestServer::start().await;
+    let agent = agent(&server, 5, "").await;
+    let objects = [
+        ("./DMAcc/1", "urn:oma:mo:oma-dm-dmacc:1.1"),
+        ("./DevInfo", "urn:oma:mo:oma-dm-devinfo:1.1"),
+        ("./DevDetail", "urn:oma:mo:oma-dm-devdetail:1.1"),
+    ];
+    let types = objects.map(|(path, _)| raw(&format!("{path}?prop=Type")));
+    let done = carry_out(&server, &agent, &types).await;
+    for ((path, moid), (status, value)) in objects.into_iter().zip(outcomes(&done)) {
+        assert_eq!((status, value), (200, Some(json!(moid))), "{path}");
+    }
+    let virtually = raw("urn:oma:mo:oma-dm-devdetail:1.1//LrgObj");
+    let done = carry_out(&server, &agent, &[virtually, raw(".?list=MORoot")]).await;
+    assert_eq!(done[0]["status"], 200, "{done:#?}");
+    assert!(
+        done[0].to_string().contains("./DevDetail/LrgObj"),
+        "the answer has the absolute address: {done:#?}"
+    );
+    let roots = done[1]["result"].to_string();
+    assert!(objects.iter().all(|(path, _)| roots.contains(&format!("{path}\""))), "{roots}");
 }

@@ -9,7 +9,7 @@ use omadm_mo::ParameterValues;
 use crate::browser::Browser;
 use crate::device::Device;
 #[cfg(feature = "dm1")]
-use crate::dm1::{SessionConfig, UserInterface};
+use crate::dm1::{Abort, SessionConfig, UserInterface};
 use crate::https::HttpsTransport;
 use crate::transport::Transport;
 
@@ -75,6 +75,8 @@ pub struct Client<T = HttpsTransport> {
     pub(crate) browser: Option<Box<dyn Browser>>,
     #[cfg(feature = "dm1")]
     pub(crate) user: Option<Box<dyn UserInterface>>,
+    #[cfg(feature = "dm1")]
+    pub(crate) abort: Abort,
 }
 
 impl<T: Transport> Client<T> {
@@ -91,6 +93,8 @@ impl<T: Transport> Client<T> {
             browser: None,
             #[cfg(feature = "dm1")]
             user: None,
+            #[cfg(feature = "dm1")]
+            abort: Abort::default(),
         }
     }
     /// The device.

@@ -11,7 +11,7 @@ use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, NodeRecord, Tre
 use omadm_mo::{Format, Value};
 
 #[cfg(feature = "dm1")]
-use crate::dm1::GenericAlert;
+use crate::dm1::{Argument, GenericAlert};
 use crate::error::PluginError;
 
 /// A kind of management object that a device has.
@@ -61,6 +61,20 @@ pub trait ManagementObject: Send {
     /// [`Refusal`] is the status of the command; by default 501.
     fn execute(&mut self, address: &ClientUri) -> Result<Execution, Refusal> {
         Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("nothing on this device executes {address}")))
+    }
+
+    /// [`ManagementObject::execute`] with the argument that DM 1.x may give (`Data` of the Exec); it is passed over by default.
+    ///
+    /// # Errors
+    /// As [`ManagementObject::execute`].
+    #[cfg(feature = "dm1")]
+    fn execute_with(
+        &mut self,
+        address: &ClientUri,
+        argument: Option<&Argument>,
+    ) -> Result<Execution, Refusal> {
+        let _ = argument;
+        self.execute(address)
     }
 
     /// Takes up an execution that had not ended when the device stopped; called after each start for each of

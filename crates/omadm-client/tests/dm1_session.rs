@@ -393,3 +393,20 @@ async fn large_objects_go_both_ways_in_chunks() {
     assert_eq!(results[0].verdict, Verdict::Done(200), "{results:?}");
     assert_eq!(values(results[1].data.clone())[0].1, large);
 }
+
+#[tokio::test]
+async fn a_session_that_is_asked_to_end_tells_the_server_and_does_no_more() {
+    let mut pair = Pair::new(json!({ "encoding": "xml" })).await;
+    pair.dm1.queue([set(VALUE, "never")]);
+    let (abort, dm1) = (pair.client.dm1_abort(), pair.dm1.clone());
+    pair.server.think(move |seen| {
+        abort.ask();
+        dm1.set(|desk| desk.answer(seen))
+    });
+    let (cause, reason) = pair.aborted().await;
+    assert_eq!((cause, reason.as_str()), (Cause::Host, "it was asked for on the device"));
+    let seen = pair.server.seen();
+    let last = String::from_utf8(seen.last().unwrap().body.clone()).unwrap();
+    assert!(last.contains("<Data>1223</Data>"), "{last}");
+    assert_eq!(value(pair.client.device()), "first");
+}

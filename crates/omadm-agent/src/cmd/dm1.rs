@@ -159,6 +159,20 @@ pub async fn session(
     Ok(report)
 }
 
+/// Lets an interrupt (Ctrl-C) tell the server that the session is over; another one ends the process as it is.
+pub fn abort_on_interrupt(client: &Client) {
+    let abort = client.dm1_abort();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            abort.ask();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            // 128 and the number of SIGINT, as shells have it.
+            std::process::exit(130);
+        }
+    });
+}
+
 /// A session with each of these servers; whether all of them ended well. Trouble with one, or a disk that is full for the moment, is
 /// told; state that cannot be trusted any more ends the agent.
 pub async fn sessions(

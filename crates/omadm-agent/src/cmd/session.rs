@@ -29,7 +29,10 @@ pub fn run(
                 let report = session(&mut client, &setup.controls, &server, Trigger::Client, None).await?;
                 Report::Dm2(report)
             }
-            Protocol::Dm1 => Report::Dm1(dm1::session(&mut client, &setup.controls, &server).await?),
+            Protocol::Dm1 => {
+                dm1::abort_on_interrupt(&client);
+                Report::Dm1(dm1::session(&mut client, &setup.controls, &server).await?)
+            }
         };
         upkeep::settle(&mut client, &setup.controls, setup.config.report.window.0).await?;
         Ok::<_, AgentError>((report.ended(), report))

@@ -64,10 +64,10 @@ impl Kept {
 impl Device {
     /// Runs an executable node.
     pub(super) fn execute_dm1(&mut self, server: &ServerId, ordered: Ordered) -> EffectResult {
-        let Ordered { uri, address, instance: (moid, _), correlator, argument: _ } = ordered;
+        let Ordered { uri, address, instance: (moid, _), correlator, argument } = ordered;
         let owner = self.owners.get(&moid).copied();
         let answer = match owner.and_then(|owner| self.plugins.get_mut(owner)) {
-            Some(plugin) => plugin.execute(&address),
+            Some(plugin) => plugin.execute_with(&address, argument.as_ref()),
             None => Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, format!("no plug-in serves {moid}"))),
         };
         match answer {

@@ -9,6 +9,7 @@ use omadm_session::dm1::client::{
     Cause, Effect, EffectResult, Fresh, Input, Note, Outcome, Output, Post, Session,
 };
 
+use super::abort::Abort;
 use super::alerts;
 use super::binding::Binding;
 use super::user::{self, UserInterface};
@@ -30,6 +31,7 @@ pub(super) struct Running<'a, T> {
     pub(super) patience: Duration,
     /// Longest pause before a message is sent again.
     pub(super) longest_pause: Duration,
+    pub(super) abort: &'a Abort,
     pub(super) messages: u32,
     pub(super) notes: VecDeque<Note>,
 }
@@ -57,6 +59,11 @@ impl<T: Transport> Running<'_, T> {
                     Input::EffectDone { id, result }
                 }
             };
+            if self.abort.take() {
+                let reason = "it was asked for on the device".to_owned();
+                let fresh = fresh(self.device)?;
+                engine.handle(&mut self.device.tree, fresh, Input::Abort { reason });
+            }
             let fresh = fresh(self.device)?;
             engine.handle(&mut self.device.tree, fresh, input);
         }

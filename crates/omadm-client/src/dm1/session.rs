@@ -8,6 +8,7 @@ use omadm_mo::dm1::UriLimits;
 use omadm_mo::{DeviceId, ServerId, Value};
 use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, Trigger};
 
+use super::abort::Abort;
 use super::account::Account;
 use super::binding::Binding;
 use super::link::Link;
@@ -91,6 +92,12 @@ impl<T: Transport> Client<T> {
         Self { user: Some(user), ..self }
     }
 
+    /// What ends DM 1.x sessions of this client before their time, from wherever it is held.
+    #[must_use]
+    pub fn dm1_abort(&self) -> Abort {
+        self.abort.clone()
+    }
+
     /// Runs one DM 1.x session with a server to its end. An aborted session is no error and is not repeated; only where nobody
     /// answers at an address of the account, the next one is tried.
     ///
@@ -128,7 +135,7 @@ impl<T: Transport> Client<T> {
         let server = &account.engine.server;
         let unusable = ClientError::NoAccount { server: server.clone(), reason: "an address names no host" };
         let peer = account.peer(uri).ok_or(unusable)?;
-        let Self { config, device, transport, user, .. } = self;
+        let Self { config, device, transport, user, abort, .. } = self;
         device.dm1_news(server);
         let link = Link::of(&device.entries, server);
         let engine_config = engine::Config {
@@ -171,6 +178,7 @@ impl<T: Transport> Client<T> {
             user: user.as_mut(),
             patience: config.dm1.patience,
             longest_pause: config.dm1.longest_pause,
+            abort,
             messages: 0,
             notes: std::collections::VecDeque::new(),
         };
