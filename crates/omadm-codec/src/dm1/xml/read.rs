@@ -274,6 +274,9 @@ impl<'a, 'l> XmlReader<'a, 'l> {
             }
         }
         let markup = self.text.get(begins..self.at).filter(|_| has_elements);
+        if let Some(markup) = markup.filter(|_| !self.plain) {
+            self.allowed(Cow::Borrowed(markup))?;
+        }
         self.end()?;
         Ok(Content { text, markup })
     }
