@@ -322,4 +322,6 @@ fn data_does_not_print() {
     assert!(!format!("{:?}", step.state).contains("hunter2"));
     let data = Carried::Text("hunter2".into());
     assert!(!format!("{data:?}").contains("hunter2"));
+    let answer = omadm_session::dm1::server::Answer::Text("hunter2".into());
+    assert_eq!(format!("{answer:?}"), "Text(7 octets)");
 }

@@ -7,11 +7,11 @@ use omadm_codec::dm1::{
     Status,
 };
 use omadm_codec::{Leniency, Tolerance};
-use omadm_mo::{Format, Value};
+use omadm_mo::Format;
 
 use super::object::{Object, Taken};
 use super::state::{Carried, Due, Flight, State, Told};
-use super::values::Reading;
+use super::values::{Reading, is_tnds};
 use super::{AlertItem, Config, Node, ReceivedAlert};
 use crate::dm1::status::code;
 
@@ -187,7 +187,7 @@ impl Hearing<'_> {
         heard.statuses.push((part, target, code));
         for item in &status.items {
             if let Some(data) = &item.data {
-                heard.input.push(text(&Carried::of(data)));
+                heard.input.push(Carried::of(data));
             } else if let Some(uri) = item.target.as_deref().or(item.source.as_deref()) {
                 heard.detail = Some(uri.to_owned());
             }
@@ -313,10 +313,7 @@ impl Hearing<'_> {
                     alert_type: told.media_type,
                     format: told.format,
                     mark: item.meta.mark.unwrap_or_default(),
-                    data: told.data.map(|data| match data {
-                        Carried::Text(text) => Value::Text(text),
-                        Carried::Octets(octets) => Value::Bytes(octets),
-                    }),
+                    data: told.data.as_ref().map(Carried::value),
                 }),
             }
         }
@@ -329,8 +326,11 @@ impl Hearing<'_> {
     fn operation(&mut self, operation: &Operation<'_>) {
         let cmd = operation.kind.as_str();
         let own = |item: &omadm_codec::dm1::Item<'_>| {
-            Told::of(item, &operation.meta).is_some_and(|told| {
-                ["./DevInfo", "./DevDetail"].iter().any(|root| is_below(&told.uri, root)) || told.is_tnds()
+            let media_type = item.meta.media_type.as_deref().or(operation.meta.media_type.as_deref());
+            let uri = item.source.as_deref().or(item.target.as_deref());
+            uri.is_some_and(|uri| {
+                ["./DevInfo", "./DevDetail"].iter().any(|root| is_below(uri, root))
+                    || media_type.is_some_and(is_tnds)
             })
         };
         let allowed = operation.kind == OperationKind::Replace
@@ -399,12 +399,4 @@ fn is_below(uri: &str, root: &str) -> bool {
     let uri = uri.strip_prefix("./").unwrap_or(uri);
     let root = root.strip_prefix("./").unwrap_or(root);
     uri.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
-}
-
-/// Data as text, octets as far as they are.
-fn text(data: &Carried) -> String {
-    match data {
-        Carried::Text(text) => text.clone(),
-        Carried::Octets(octets) => String::from_utf8_lossy(octets).into_owned(),
-    }
 }

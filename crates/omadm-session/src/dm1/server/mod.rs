@@ -30,6 +30,7 @@ mod step;
 mod task;
 mod values;
 
+use std::fmt;
 use std::time::Duration;
 
 use omadm_auth::Secret;
@@ -302,8 +303,8 @@ pub enum NodeContent {
     Value(Value),
 }
 
-/// What a user answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a user answered. `Debug` does not show what was typed in, which may be a password.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The text was shown.
     Shown,
@@ -319,6 +320,20 @@ pub enum Answer {
     Cancelled,
     /// The user did not answer in time.
     TimedOut,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shown => f.write_str("Shown"),
+            Self::Yes => f.write_str("Yes"),
+            Self::No => f.write_str("No"),
+            Self::Text(text) => write!(f, "Text({} octets)", text.len()),
+            Self::Chosen(numbers) => write!(f, "Chosen({numbers:?})"),
+            Self::Cancelled => f.write_str("Cancelled"),
+            Self::TimedOut => f.write_str("TimedOut"),
+        }
+    }
 }
 
 /// An alert of a device, other than those of the session itself.

@@ -72,7 +72,7 @@ impl Hearing<'_> {
             open.refused = Some((code::TOO_LARGE, format!("it is larger than {most} octets")));
         }
         if open.refused.is_some() {
-            open.data = Carried::Text(String::new());
+            open.data = Carried::empty();
         }
     }
 
@@ -93,12 +93,11 @@ fn continues(open: &Incomplete, object: &Object<'_>) -> bool {
         && open.target.as_deref() == object.item.target.as_deref()
 }
 
+/// The item; an event may have no address.
 fn whole(object: &Object<'_>) -> Told {
-    Told::of(object.item, object.meta).unwrap_or_else(|| {
-        // An event may have no address.
-        let nowhere = Item { source: Some("".into()), ..object.item.clone() };
-        Told::of(&nowhere, object.meta).unwrap_or_default()
-    })
+    let item = object.item;
+    let uri = item.source.as_deref().or(item.target.as_deref());
+    Told::at(uri.unwrap_or_default(), item, object.meta)
 }
 
 fn begin(object: &Object<'_>) -> Incomplete {
@@ -112,7 +111,7 @@ fn begin(object: &Object<'_>) -> Incomplete {
         format,
         media_type,
         size: object.item.meta.size.or(object.meta.size),
-        data: data.unwrap_or_else(|| Carried::Text(String::new())),
+        data: data.unwrap_or_else(Carried::empty),
         refused: None,
     }
 }
@@ -122,15 +121,9 @@ fn added(mut open: Incomplete, object: &Object<'_>) -> Incomplete {
     if open.refused.is_some() && object.item.meta.size.is_some() && object.item.more {
         return begin(object);
     }
-    let more = object.item.data.as_ref().map(Carried::of);
-    match (&mut open.data, more) {
-        (Carried::Text(text), Some(Carried::Text(more))) => text.push_str(&more),
-        (Carried::Octets(octets), Some(Carried::Octets(more))) => octets.extend_from_slice(&more),
-        (_, None) => {}
-        (Carried::Text(_), Some(Carried::Octets(_))) | (Carried::Octets(_), Some(Carried::Text(_))) => {
-            let reason = "its parts are text and octets by turns".to_owned();
-            open.refused = open.refused.or(Some((code::SIZE_MISMATCH, reason)));
-        }
+    if object.item.data.as_ref().is_some_and(|more| !open.data.push(more)) {
+        let reason = "its parts are text and octets by turns".to_owned();
+        open.refused = open.refused.or(Some((code::SIZE_MISMATCH, reason)));
     }
     open
 }

@@ -6,7 +6,7 @@ use omadm_codec::dm1::OperationKind;
 use omadm_codec::{Leniency, Tolerance};
 
 use super::compile::{WALK, about, kind, name};
-use super::state::{Flight, Heard, Progress, Stage, Told};
+use super::state::{Carried, Flight, Heard, Progress, Stage, Told};
 use super::task::{Listing, QuestionKind, Task};
 use super::values::{Reading, is_tnds};
 use super::{Answer, Capabilities, CommandResult, Config, Data, Node, Pending, Verdict};
@@ -359,7 +359,9 @@ fn asked(config: &Config, said: &Said<'_>, kind: &QuestionKind, heard: &Heard, s
         status if is_success(status) => match kind {
             QuestionKind::Display => Answer::Shown,
             QuestionKind::Confirm { .. } => Answer::Yes,
-            QuestionKind::Input { .. } => Answer::Text(heard.input.first().cloned().unwrap_or_default()),
+            QuestionKind::Input { .. } => {
+                Answer::Text(heard.input.first().map(|text| text.text().into_owned()).unwrap_or_default())
+            }
             QuestionKind::One(_) | QuestionKind::Many(_) => Answer::Chosen(chosen(&heard.input)),
         },
         status => return said.told(Verdict::Failed(status), status, heard),
@@ -372,8 +374,9 @@ fn asked(config: &Config, said: &Said<'_>, kind: &QuestionKind, heard: &Heard, s
 }
 
 /// Numbers of choices: one an item, or joined as in the options.
-fn chosen(input: &[String]) -> Vec<u32> {
-    input.iter().flat_map(|text| text.split('-')).filter_map(|number| number.trim().parse().ok()).collect()
+fn chosen(input: &[Carried]) -> Vec<u32> {
+    let texts: Vec<_> = input.iter().map(Carried::text).collect();
+    texts.iter().flat_map(|text| text.split('-')).filter_map(|number| number.trim().parse().ok()).collect()
 }
 
 /// To be sent again, unless that was done often enough.

@@ -1,5 +1,6 @@
 //! What is kept of a session between two messages.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use omadm_auth::dm1::Scheme;
@@ -7,6 +8,7 @@ use omadm_codec::dm1::{Data, Version};
 use omadm_mo::{Format, Time, Value};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 /// Engine state between two messages. A host stores it as it is; it may hold what a device told of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,11 @@ impl State {
     /// Sequence numbers of the commands that are out.
     pub fn sent(&self) -> impl Iterator<Item = i64> {
         self.flights.iter().filter_map(|flight| flight.seq)
+    }
+    /// The scheme by which the device proved itself; `None` if its transport did.
+    #[must_use]
+    pub fn client_scheme(&self) -> Option<Scheme> {
+        self.client.as_ref().map(|proven| proven.scheme)
     }
     /// The version that is spoken.
     pub(super) fn version(&self) -> Version {
@@ -155,7 +162,7 @@ pub(super) struct Heard {
     /// Nodes of its results.
     pub(super) nodes: Vec<Told>,
     /// What the user entered.
-    pub(super) input: Vec<String>,
+    pub(super) input: Vec<Carried>,
     /// What else the device said.
     pub(super) detail: Option<String>,
     /// Why results were not taken: a status and a sentence.
@@ -212,23 +219,32 @@ pub(super) struct Told {
     pub(super) data: Option<Carried>,
 }
 
-/// Data as carried. `Debug` does not show it.
+/// Data as carried, which may be a secret: `Debug` does not show it, and it is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Carried {
-    Text(String),
-    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
-    Octets(Vec<u8>),
+    #[serde(serialize_with = "text_out", deserialize_with = "text_in")]
+    Text(Zeroizing<String>),
+    #[serde(serialize_with = "octets_out", deserialize_with = "octets_in")]
+    Octets(Zeroizing<Vec<u8>>),
 }
 
-/// There may be many octets, and JSON would have each as a number.
-fn to_base64<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&Value::Bytes(octets.to_vec()).to_text())
+fn text_out<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
-fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
+fn text_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+/// In base64: there may be many octets, and JSON would have each as a number.
+fn octets_out<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&Zeroizing::new(Value::Bytes(octets.to_vec()).to_text()))
+}
+
+fn octets_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
+    let text = text_in(deserializer)?;
     match &Value::from_text(Format::Bin, &text).map_err(D::Error::custom)? {
-        Value::Bytes(octets) => Ok(octets.clone()),
+        Value::Bytes(octets) => Ok(Zeroizing::new(octets.clone())),
         _ => Err(D::Error::custom("not base64")),
     }
 }
@@ -236,14 +252,40 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
 impl Carried {
     pub(super) fn of(data: &Data<'_>) -> Self {
         match data {
-            Data::Text(text) => Self::Text(text.as_ref().to_owned()),
-            Data::Opaque(octets) => Self::Octets(octets.as_ref().to_vec()),
+            Data::Text(text) => Self::Text(Zeroizing::new(text.as_ref().to_owned())),
+            Data::Opaque(octets) => Self::Octets(Zeroizing::new(octets.as_ref().to_vec())),
         }
+    }
+    pub(super) fn empty() -> Self {
+        Self::Text(Zeroizing::default())
     }
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Octets(octets) => octets.len(),
+        }
+    }
+    /// Adds another part; says no for text with octets.
+    pub(super) fn push(&mut self, more: &Data<'_>) -> bool {
+        match (self, more) {
+            (Self::Text(text), Data::Text(more)) => text.push_str(more),
+            (Self::Octets(octets), Data::Opaque(more)) => octets.extend_from_slice(more),
+            (Self::Text(_), Data::Opaque(_)) | (Self::Octets(_), Data::Text(_)) => return false,
+        }
+        true
+    }
+    /// As text, octets as far as they are.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Octets(octets) => String::from_utf8_lossy(octets),
+        }
+    }
+    /// As it is.
+    pub(super) fn value(&self) -> Value {
+        match self {
+            Self::Text(text) => Value::Text(text.to_string()),
+            Self::Octets(octets) => Value::Bytes(octets.to_vec()),
         }
     }
 }

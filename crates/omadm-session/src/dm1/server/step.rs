@@ -221,9 +221,9 @@ impl<'t> Turn<'t> {
         if let Some(reason) = self.fault {
             return self.give_up(Said::default(), End::ByServer(reason.to_owned()));
         }
-        let said =
+        let mut said =
             hear(self.config, &mut self.state, &self.incoming.message, &mut self.leniency, &mut self.notes);
-        self.told.extend(said.told.iter().cloned());
+        self.told.append(&mut said.told);
         if said.aborted {
             return self.give_up(said, End::ByDevice);
         }

@@ -1,5 +1,7 @@
 //! From items as carried to nodes.
 
+use std::borrow::Cow;
+
 use omadm_codec::dm1::tnds::{self, TNDS_WBXML, TNDS_XML};
 use omadm_codec::dm1::{Encoding, Item, Meta};
 use omadm_codec::{Leniency, Limits};
@@ -10,16 +12,15 @@ use super::state::{Carried, Told};
 use super::{Node, NodeContent};
 
 impl Told {
-    /// An item of `Results` or of a `Replace`; `meta` is that of the command. `None` without an address.
-    pub(super) fn of(item: &Item<'_>, meta: &Meta<'_>) -> Option<Self> {
-        let uri = item.source.as_deref().or(item.target.as_deref())?;
-        let own = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
-        Some(Self {
+    /// An item that is about an address; `meta` is that of the command.
+    pub(super) fn at(uri: &str, item: &Item<'_>, meta: &Meta<'_>) -> Self {
+        let own = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        Self {
             uri: uri.to_owned(),
             format: own(&item.meta.format).or_else(|| own(&meta.format)),
             media_type: own(&item.meta.media_type).or_else(|| own(&meta.media_type)),
             data: item.data.as_ref().map(Carried::of),
-        })
+        }
     }
 
     /// Whether it is a TNDS document.
@@ -28,18 +29,10 @@ impl Told {
     }
 
     /// The names of children, if it is an interior node that tells them.
-    pub(super) fn children(&self) -> Option<Vec<&str>> {
-        if self.format()? != Format::Node {
-            return None;
-        }
-        match &self.data {
-            Some(Carried::Text(text)) => Some(text.split('/').filter(|name| !name.is_empty()).collect()),
-            Some(Carried::Octets(octets)) => {
-                let text = std::str::from_utf8(octets).ok()?;
-                Some(text.split('/').filter(|name| !name.is_empty()).collect())
-            }
-            None => None,
-        }
+    pub(super) fn children(&self) -> Option<Vec<String>> {
+        let data = self.data.as_ref().filter(|_| self.format() == Some(Format::Node))?;
+        let text = data.text();
+        Some(text.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
     fn format(&self) -> Option<Format> {
@@ -81,10 +74,7 @@ impl Reading<'_> {
             (None, Format::Node) if plain => NodeContent::Children(Vec::new()),
             (None, Format::Null) => NodeContent::Value(Value::Null),
             (None, _) => NodeContent::Untold,
-            (Some(_), Format::Node) => {
-                let names = told.children().unwrap_or_default();
-                NodeContent::Children(names.into_iter().map(str::to_owned).collect())
-            }
+            (Some(_), Format::Node) => NodeContent::Children(told.children().unwrap_or_default()),
             (Some(data), format) => NodeContent::Value(self.value(&told.uri, format, data)),
         };
         Ok(vec![Node { uri: told.uri.clone(), format, media_type: told.media_type.clone(), content }])
@@ -94,36 +84,37 @@ impl Reading<'_> {
     fn value(&mut self, uri: &str, format: Format, data: &Carried) -> Value {
         let text = match data {
             Carried::Octets(octets) if matches!(format, Format::Bin | Format::B64) => {
-                return Value::Bytes(octets.clone());
+                return Value::Bytes(octets.to_vec());
             }
-            Carried::Octets(octets) => match String::from_utf8(octets.clone()) {
+            Carried::Octets(octets) => match std::str::from_utf8(octets) {
                 Ok(text) => text,
-                Err(_) => return Value::Bytes(octets.clone()),
+                Err(_) => return Value::Bytes(octets.to_vec()),
             },
-            Carried::Text(text) => text.clone(),
+            Carried::Text(text) => text.as_str(),
         };
-        Value::from_text(format, &text).unwrap_or_else(|error| {
+        Value::from_text(format, text).unwrap_or_else(|error| {
             self.notes.push(format!("{uri}: {error}"));
-            Value::Text(text)
+            Value::Text(text.to_owned())
         })
     }
 
     fn document(&mut self, told: &Told, data: &Carried) -> Result<Vec<Node>, String> {
         let faulty = |error: &dyn std::fmt::Display| format!("its TNDS document cannot be read: {error}");
+        let decoded;
         let octets = match (data, told.format()) {
             (Carried::Text(text), Some(Format::B64 | Format::Bin)) => {
-                match Value::from_text(Format::Bin, text) {
-                    Ok(Value::Bytes(ref octets)) => octets.clone(),
-                    Ok(_) => Vec::new(),
-                    Err(error) => return Err(faulty(&error)),
+                decoded = Value::from_text(Format::Bin, text).map_err(|error| faulty(&error))?;
+                match &decoded {
+                    Value::Bytes(octets) => octets.as_slice(),
+                    _ => &[],
                 }
             }
-            (Carried::Text(text), _) => text.clone().into_bytes(),
-            (Carried::Octets(octets), _) => octets.clone(),
+            (Carried::Text(text), _) => text.as_bytes(),
+            (Carried::Octets(octets), _) => octets.as_slice(),
         };
         let limits = Limits { bytes: octets.len(), ..self.limits };
         let read =
-            tnds::read(&octets, Encoding::sniff(&octets).unwrap_or(Encoding::Xml), &limits, self.leniency);
+            tnds::read(octets, Encoding::sniff(octets).unwrap_or(Encoding::Xml), &limits, self.leniency);
         let snapshot = read.map_err(|error| faulty(&error))?;
         Ok(flatten(told.uri.split('?').next().unwrap_or_default(), &snapshot))
     }
@@ -194,7 +185,7 @@ mod tests {
             uri: "./A/B".into(),
             format: format.map(str::to_owned),
             media_type: None,
-            data: data.map(|text| Carried::Text(text.into())),
+            data: data.map(|text| Carried::Text(text.to_owned().into())),
         }
     }
 
@@ -219,7 +210,7 @@ mod tests {
         assert_eq!(value(Some("node"), Some("a/b")), NodeContent::Children(vec!["a".into(), "b".into()]));
         assert_eq!(value(Some("node"), None), NodeContent::Children(vec![]));
         assert_eq!(content(&told(Some("node"), None), false), NodeContent::Untold);
-        let octets = Told { data: Some(Carried::Octets(vec![0xff, 0])), ..told(Some("bin"), None) };
+        let octets = Told { data: Some(Carried::Octets(vec![0xff, 0].into())), ..told(Some("bin"), None) };
         assert_eq!(content(&octets, true), NodeContent::Value(Value::Bytes(vec![0xff, 0])));
     }
 
