@@ -6,6 +6,9 @@
 //!
 //! A device is put together from three things: plug-ins ([`ManagementObject`]), a [`Persistence`], and a [`Transport`].
 //! [`Device`] is the part without a network, [`Client`] adds it.
+//!
+//! Features: `dm2` is DM 2.0 with its JSON, `dm1` is DM 1.1 to 1.3 ([`dm1`]); both are on by default. `profile-1.0` alone is what the Client
+//! Profile of DM 1.3 asks for.
 
 #[cfg(feature = "dm2")]
 mod account;

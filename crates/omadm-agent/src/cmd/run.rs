@@ -33,8 +33,8 @@ pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
         // First of all, so that a signal during the start is not lost and does not end it half-way.
         let mut signals = Signals::listen()?;
         let mut client = setup.client(setup.open()?)?;
-        factory_bootstrap(setup, &mut client);
         dm1::install_configured(setup, &mut client);
+        factory_bootstrap(setup, &mut client);
         tokio::select! {
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => {}
             ended = serve(&mut client, setup, &mut signals.hang_up, &mut signals.user) => ended?,
@@ -49,7 +49,7 @@ fn factory_bootstrap(setup: &Setup, client: &mut Client) {
     let Some(file) = &setup.config.bootstrap.file else {
         let bootstrap = &setup.config.bootstrap;
         let comes = bootstrap.url.is_some() || bootstrap.listen.is_some();
-        if !comes && client.device().tree().accounts().next().is_none() {
+        if !comes && dm1::servers(client).is_empty() && client.device().tree().accounts().next().is_none() {
             tracing::warn!(
                 "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file, bootstrap.url or bootstrap.listen"
             );

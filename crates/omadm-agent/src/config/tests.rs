@@ -69,6 +69,21 @@ fn every_section_is_read() {
         sms_messages = 1000
         sms_age = "1 h"
         cloud_command = ["/usr/bin/register", "--once"]
+        [dm1]
+        accounts = ["/etc/omadm/account.json"]
+        schemes = ["md5", "mac-md5", "basic"]
+        lenient_nonce = true
+        max_message = "1 KiB"
+        max_object = "1 GiB"
+        large_objects = false
+        max_rounds = 1
+        retry_pause = 0
+        uri_depth = 0
+        uri_length = 65535
+        uri_segment = 12
+        user = "command"
+        user_command = ["/usr/bin/ask"]
+        user_timeout = 1
         [report]
         window = "500 ms"
         retry = 1
@@ -145,6 +160,13 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("[session]\nmax_rounds = 0", "line 2: session.max_rounds: has to be 1 or more"),
         ("[report]\nattempts = 0", "line 2: report.attempts: has to be 1 or more"),
         ("[report]\nretry = \"999 ms\"", "line 2: report.retry: has to be one second or more"),
+        ("[dm1]\nmax_message = 1023", "line 2: dm1.max_message: has to be 1 KiB to 1 GiB"),
+        ("[dm1]\nmax_object = \"1025 MiB\"", "line 2: dm1.max_object: has to be 1 KiB to 1 GiB"),
+        ("[dm1]\nmax_rounds = 0", "line 2: dm1.max_rounds: has to be 1 or more"),
+        ("[dm1]\nuser = \"command\"", "line 2: dm1.user: \"command\" needs dm1.user_command"),
+        ("[dm1]\nuser_timeout = \"999 ms\"", "line 2: dm1.user_timeout: has to be one second or more"),
+        ("[dm1]\nschemes = [\"sha1\"]", "line 2: dm1.schemes: unknown variant `sha1`"),
+        ("[dm1]\nuri_depth = 65536", "line 2: dm1.uri_depth: "),
         ("[show]\ncommand = [\"\"]", "line 2: show.command: has to begin with a program"),
         ("[limits]\ntree_bytes = \"big\"", "line 2: limits.tree_bytes: \"big\" is no size"),
         ("[log]\nlevel = \"loud\"", "line 2: log.level: unknown variant `loud`"),
