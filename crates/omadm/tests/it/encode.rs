@@ -1,11 +1,11 @@
 //! `omadm encode` over the vectors of the repository.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::decode::messages;
 use crate::{omadm, repository, run, run_with_input};
 
-fn text(path: &PathBuf) -> &str {
+fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

@@ -239,6 +239,31 @@ fn a_load_is_reported_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn virtual_devices_speak_dm_1_x_too() {
+    let server = Server::start();
+    for protocol in ["dm1.2", "dm1.3"] {
+        for encoding in [&[][..], &["--wbxml"]] {
+            let ca_file = ["--ca-file", server.text("ca_file")];
+            let load = ["sim", "--protocol", protocol, "--devices", "2", "--sessions", "2", "--keep"];
+            let report = server.json(&[&load[..], &ca_file, encoding].concat());
+            let counts = (report["sessions"].as_u64(), report["failed"].as_u64());
+            assert_eq!(counts, (Some(4), Some(0)), "{protocol} {encoding:?}: {report}");
+        }
+        for device in server.json(&["device", "ls"]).as_array().unwrap() {
+            let id = device["id"].as_str().unwrap();
+            assert_eq!(device["protocol"], protocol, "{device}");
+            for command in server.json(&["command", "ls", id]).as_array().unwrap() {
+                assert_eq!((command["status"].as_u64(), command["verb"].as_str()), (Some(200), Some("get")));
+                assert_eq!(command["address"], "./DevInfo/DevId");
+            }
+            server.good(&["device", "rm", id]);
+        }
+    }
+    let ran = server.run(&["sim", "--protocol", "dm2.0", "--devices", "1", "--wbxml"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+}
+
+#[test]
 fn tokens_are_made_used_and_revoked() {
     let server = Server::start();
     let made = server.json(&["token", "new", "ci", "--expires-in", "3600"]);

@@ -33,8 +33,8 @@ pub enum Speech {
 pub struct Account {
     /// ServerID.
     pub server: ServerId,
-    /// Where it is.
-    pub uri: String,
+    /// Where it is; `None` where each device is told when it is enrolled.
+    pub uri: Option<String>,
 }
 
 /// What a session came to.
@@ -46,19 +46,25 @@ pub struct Ended {
 }
 
 impl Account {
-    /// An account of `server`, at `uri`.
-    pub fn new(server: &str, uri: &str) -> Result<Self, Failure> {
+    /// An account of `server`, at `uri` if that is the same for all devices.
+    pub fn new(server: &str, uri: Option<&str>) -> Result<Self, Failure> {
         let server = ServerId::parse(server)
             .map_err(|error| Failure::Failed(format!("the server's identifier cannot be used: {error}")))?;
-        Ok(Self { server, uri: uri.to_owned() })
+        Ok(Self { server, uri: uri.map(str::to_owned) })
+    }
+
+    /// Where the server is for a device.
+    fn uri(&self, device: &Enrolled) -> Result<String, Failure> {
+        let uri = self.uri.clone().or_else(|| device.dm1_uri.clone());
+        uri.ok_or_else(|| Failure::Failed("the server does not speak DM 1.x (dm1.enabled)".to_owned()))
     }
 
     /// A factory bootstrap with the credentials of a device (`DM 2.0 §8.5, §12.2`).
-    fn bootstrap(&self, device: &Enrolled) -> Result<Vec<u8>, AddressError> {
+    fn bootstrap(&self, device: &Enrolled, uri: &str) -> Result<Vec<u8>, AddressError> {
         let octets = |text: &str| Content::Leaf(Value::Bytes(text.as_bytes().to_vec()));
         let content = interior([
             ("SrvID", text(self.server.as_str())),
-            ("SrvURI", text(&self.uri)),
+            ("SrvURI", text(uri)),
             ("Name", text("omadm sim")),
             ("Perm", interior([("1", interior([("MOID", text("*"))])?)])?),
             (
@@ -82,11 +88,17 @@ impl Account {
     }
 
     /// A DM 1.x account with the credentials of a device; the server is known by TLS.
-    fn settings(&self, device: &Enrolled, version: Version, encoding: Encoding) -> AccountSettings {
+    fn settings(
+        &self,
+        device: &Enrolled,
+        uri: &str,
+        version: Version,
+        encoding: Encoding,
+    ) -> AccountSettings {
         AccountSettings {
             server_id: self.server.to_string(),
             name: "omadm sim".to_owned(),
-            addresses: vec![self.uri.clone()],
+            addresses: vec![uri.to_owned()],
             preferred: None,
             client: Some(CredentialSettings {
                 auth_type: AuthType::Sha256,
@@ -127,15 +139,16 @@ impl Model {
         account: &Account,
         transport: HttpsTransport,
     ) -> Result<Client, Failure> {
-        let built = self.device(device, account);
+        let uri = account.uri(device)?;
+        let built = self.device(device, account, &uri);
         let built = built.map_err(|error| Failure::Failed(format!("cannot build {}: {error}", device.id)))?;
         // Who lets the fleet talk without TLS has a server that asks for credentials all the same.
-        let plain_http = account.uri.starts_with("http://");
+        let plain_http = uri.starts_with("http://");
         let config = ClientConfig { plain_http, basic_without_tls: plain_http, ..ClientConfig::default() };
         Ok(Client::new(built, transport, config))
     }
 
-    fn device(&self, device: &Enrolled, account: &Account) -> Result<Device, ClientError> {
+    fn device(&self, device: &Enrolled, account: &Account, uri: &str) -> Result<Device, ClientError> {
         let grant = |moid: &Moid| Grant {
             moid: moid.clone(),
             path: "/".to_owned(),
@@ -150,11 +163,11 @@ impl Model {
         let mut built = Device::open(config, plugins(self.speech, &device.id), Box::new(Volatile::new()))?;
         match self.speech {
             Speech::Dm2 => {
-                let bootstrap = account.bootstrap(device).map_err(PluginError::from)?;
+                let bootstrap = account.bootstrap(device, uri).map_err(PluginError::from)?;
                 built.install_bootstrap(&bootstrap)?;
             }
             Speech::Dm1 { version, encoding } => {
-                built.install_dm1_account(&account.settings(device, version, encoding))?;
+                built.install_dm1_account(&account.settings(device, uri, version, encoding))?;
             }
         }
         Ok(built)

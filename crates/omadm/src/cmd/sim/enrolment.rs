@@ -23,6 +23,8 @@ pub struct Enrolled {
     pub user: String,
     /// Secret for HTTP Basic.
     pub secret: Zeroizing<String>,
+    /// Where the server is for DM 1.x, if it speaks that.
+    pub dm1_uri: Option<String>,
 }
 
 /// Enrols `count` devices under names that no earlier run has used; those that are enrolled stand in `enrolled`, whatever happens then.
@@ -49,8 +51,11 @@ fn credentials(answer: &Value) -> Result<Vec<Enrolled>, Failure> {
         .iter()
         .map(|item| {
             let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+            let dm1_uri = item.pointer("/dm1/0/server_uri").and_then(Value::as_str).map(str::to_owned);
             match (text("id"), text("user"), text("secret")) {
-                (Some(id), Some(user), Some(secret)) => Ok(Enrolled { id, user, secret: secret.into() }),
+                (Some(id), Some(user), Some(secret)) => {
+                    Ok(Enrolled { id, user, secret: secret.into(), dm1_uri })
+                }
                 _ => Err(Failure::Failed(
                     "the server enrolled a device without saying its credentials".to_owned(),
                 )),

@@ -26,8 +26,6 @@ use load::Load;
 const DEFAULT_GET: &str = "urn:oma:mo:oma-dm-devinfo:1.2//DevID";
 /// The same for those that speak DM 1.x.
 const DEFAULT_DM1_GET: &str = "./DevInfo/DevId";
-/// Where the server has DM 2.0, and by default DM 1.x.
-const PATHS: [&str; 2] = ["/dm/2.0", "/dm"];
 
 /// Put load on a server: many virtual devices, each with the real client engine.
 ///
@@ -169,19 +167,12 @@ impl Sim {
         let text = |name: &str| about.get(name).and_then(Value::as_str);
         let missing = |name: &str| Failure::Failed(format!("the server does not say its {name}"));
         let server = text("server_id").ok_or_else(|| missing("server_id"))?;
-        let uri = match (&self.device_url, self.speech()) {
-            (Some(given), _) => Some(given.clone()),
-            (None, Speech::Dm2) => text("device_uri").map(str::to_owned),
-            (None, Speech::Dm1 { .. }) => text("device_uri").and_then(dm1_uri),
+        let uri = match (self.device_url.as_deref(), self.speech()) {
+            (None, Speech::Dm2) => Some(text("device_uri").ok_or_else(|| missing("device_uri"))?),
+            (given, Speech::Dm2 | Speech::Dm1 { .. }) => given,
         };
-        Account::new(server, &uri.ok_or_else(|| missing("device_uri; give --device-url"))?)
+        Account::new(server, uri)
     }
-}
-
-/// Where DM 1.x is by default, beside DM 2.0.
-fn dm1_uri(device_uri: &str) -> Option<String> {
-    let [dm2, dm1] = PATHS;
-    device_uri.strip_suffix(dm2).map(|public| format!("{public}{dm1}"))
 }
 
 /// Resolves at Ctrl-C; never if that cannot be watched, so that the load goes on.
