@@ -248,6 +248,8 @@ impl Device {
         }
         #[cfg(feature = "dm2")]
         self.append(&Batch { nodes: Vec::new(), entries: outbox::orphans(&self.tree, &self.entries) })?;
+        #[cfg(feature = "dm1")]
+        self.append(&Batch { nodes: Vec::new(), entries: dm1::orphans(&self.tree, &self.entries) })?;
         Ok(())
     }
 

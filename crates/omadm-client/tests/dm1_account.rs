@@ -175,3 +175,20 @@ fn the_outbox_has_its_bound_and_takes_nothing_for_strangers() {
     let nobody = device.raise_dm1_alert(&ServerId::parse("s2").unwrap(), GenericAlert::new("a", ""));
     assert!(matches!(nobody, Err(ClientError::NoAccount { .. })), "{nobody:?}");
 }
+
+#[test]
+fn what_is_kept_for_a_server_goes_with_its_account() {
+    let mut device = device();
+    device.install_dm1_account(&account("", whole())).unwrap();
+    device.raise_dm1_alert(&server_id(), GenericAlert::new("a", "")).unwrap();
+    let root = device.tree().dm1_account(&server_id()).unwrap().id();
+    device.change(|tree| Ok(tree.remove(root)?)).unwrap();
+    // Installing another account brings what is kept in line.
+    device
+        .install_dm1_account(&account("", json!({ "server_id": "s2", "addresses": ["https://b.example/"] })))
+        .unwrap();
+    assert!(device.dm1_alerts(&server_id()).is_empty());
+    device.install_dm1_account(&account("", json!({ "addresses": ["https://a.example/"] }))).unwrap();
+    let status = device.dm1_status().into_iter().find(|of| of.server == server_id()).unwrap();
+    assert_eq!((status.versions.0, status.wbxml, status.alerts), ("1.3", true, 0), "it begins anew");
+}

@@ -87,6 +87,11 @@ impl Kept {
     }
 }
 
+/// The server of an entry, if it is one of these.
+pub(super) fn server(key: &str, line: &str) -> Option<String> {
+    key.starts_with(PREFIX).then(|| Kept::read(line))?.map(|kept| kept.server)
+}
+
 fn key(id: AlertId) -> String {
     format!("{PREFIX}{id:020}")
 }

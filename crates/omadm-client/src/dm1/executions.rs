@@ -192,6 +192,11 @@ impl Device {
     }
 }
 
+/// The server of an entry, if it is one of these.
+pub(super) fn server(key: &str, line: &str) -> Option<String> {
+    key.starts_with(PREFIX).then(|| Kept::read(line))?.map(|kept| kept.server)
+}
+
 fn number(key: &str) -> Option<u64> {
     key.strip_prefix(PREFIX)?.parse().ok()
 }

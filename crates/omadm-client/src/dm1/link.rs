@@ -12,7 +12,7 @@ use crate::persistence::Entries;
 use crate::text;
 
 /// How the keys of the entries begin; the server follows.
-pub(super) const PREFIX: &str = "dm1/link/";
+const PREFIX: &str = "dm1/link/";
 /// For how long a version that worked is tried first (`DM 1.3 PROTO`, our choice).
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
@@ -83,6 +83,11 @@ impl Link {
             .filter(|version| *version <= first)
             .collect()
     }
+}
+
+/// The server of an entry, if it is one of these.
+pub(super) fn server(key: &str) -> Option<&str> {
+    key.strip_prefix(PREFIX)
 }
 
 fn key(server: &ServerId) -> String {

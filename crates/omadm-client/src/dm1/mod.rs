@@ -26,3 +26,18 @@ pub use settings::{AccountSettings, AuthType, CredentialSettings, Encoding, Http
 pub use user::{Answer, UserInterface};
 
 pub(crate) use executions::Pending;
+
+use omadm_mo::{ServerId, Tree};
+
+use crate::persistence::Entries;
+
+/// Entries of servers whose account is gone: nobody is there to be told.
+pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<String>)> {
+    let accounts: Vec<ServerId> = tree.dm1_accounts().map(|(server, _)| server).collect();
+    let is_orphan = |(key, value): &(&String, &String)| {
+        let server = link::server(key).map(str::to_owned);
+        let server = server.or_else(|| alerts::server(key, value)).or_else(|| executions::server(key, value));
+        server.is_some_and(|server| !accounts.iter().any(|known| known.as_str() == server))
+    };
+    entries.iter().filter(is_orphan).map(|(key, _)| (key.clone(), None)).collect()
+}
