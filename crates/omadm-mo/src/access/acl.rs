@@ -16,6 +16,9 @@ const COMMANDS: [(Powers, &str); 5] = [
     (Powers::REPLACE, "Replace"),
 ];
 
+/// Longest ACL in octets. Each server that it names is an entry of the Delegation Access Control MO, and those are searched.
+pub const MAX_ACL: usize = 4096;
+
 /// Who may do what with a node, as its ACL says: servers by identifier, or all of them. Empty leaves it to the parent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acl {
@@ -32,15 +35,22 @@ impl Acl {
     /// The ACL of a node, if it has one of its own. One that is damaged gives nothing to anyone.
     pub(crate) fn written(node: &Node) -> Option<Self> {
         let text = node.properties.acl.as_deref().filter(|text| !text.is_empty())?;
-        Some(Self::parse(text).unwrap_or_default())
+        Some(Self::read(text).unwrap_or_default())
     }
 
     /// Reads the value of the property, whatever the order. A command that is named twice counts as once with all its servers, and letter case of
     /// commands counts for nothing.
     ///
     /// # Errors
-    /// What is wrong with it: an unknown command, or one without servers, or an identifier that cannot stand there.
+    /// What is wrong with it: longer than [`MAX_ACL`], an unknown command, or one without servers, or an identifier that cannot stand there.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.len() > MAX_ACL {
+            return Err("an ACL that is too long");
+        }
+        Self::read(text)
+    }
+
+    fn read(text: &str) -> Result<Self, &'static str> {
         let mut acl = Self::default();
         if text.trim().is_empty() {
             return Ok(acl);

@@ -48,7 +48,7 @@ use core::fmt;
 
 use crate::name::ServerId;
 pub(crate) use account::{guarded_below, holds_guarded};
-pub use acl::Acl;
+pub use acl::{Acl, MAX_ACL};
 pub(crate) use judge::{Judge, Seat};
 pub(crate) use powers::Powers;
 pub(crate) use view::View;

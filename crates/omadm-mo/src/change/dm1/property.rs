@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::refused;
 use crate::Change;
-use crate::access::{Acl, Authority, Operation, Powers};
+use crate::access::{Acl, Authority, MAX_ACL, Operation, Powers};
 use crate::change::ChangeKind;
 use crate::change::write::Below;
 use crate::ddf::{Scope, same_name};
@@ -57,6 +57,9 @@ impl Change<'_> {
             && self.tree.instance_of_node(id).is_some_and(|it| it.moid.as_str() == well_known::DACMO);
         if sealed || !judge.may_delegate(id, judge.at(id).powers) {
             return Err(Dm1Error::NoRight { address, operation });
+        }
+        if text.len() > MAX_ACL {
+            return Err(Dm1Error::TooLarge { address, needed: text.len(), limit: MAX_ACL });
         }
         let acl = Acl::parse(text)
             .map_err(|reason| Dm1Error::BadData { address: address.clone(), reason: reason.to_string() })?;

@@ -98,6 +98,20 @@ fn a_malformed_acl_changes_nothing() {
 }
 
 #[test]
+fn an_acl_has_a_longest() {
+    let mut tree = example();
+    let name = |length: usize| format!("Get=S1+{}&Replace=S1", "x".repeat(length));
+    let rest = name(0).len();
+    let many = |count: usize| format!("Get={}", vec!["x"; count].join("+"));
+    assert_eq!(many(2046).len(), 4095);
+    for (acl, status) in
+        [(name(200), 200), (name(255 + 4096 - rest), 413), (many(2046), 200), (many(2047), 413)]
+    {
+        assert_eq!(set(&mut tree, "device", "./V?prop=ACL", &acl), status, "{}", acl.len());
+    }
+}
+
+#[test]
 fn whole_identifiers_are_compared() {
     let mut tree = example();
     assert_eq!(set(&mut tree, "device", "./V?prop=ACL", "Get=dm.example"), 200);
