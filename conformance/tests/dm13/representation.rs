@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use http::Method;
 use omadm_client::dm1::Encoding;
 use omadm_codec::dm1::{self, Command, Data, Form, Mark, Message, WbxmlVersion};
 use omadm_codec::{Leniency, Limits, Problem};
-use omadm_conformance::{Dissection, Dm1Bench, libwbxml, proves, xmllint};
+use omadm_conformance::{Dissection, Dm1Bench, TestServer, libwbxml, proves, xmllint};
 
 const MOID: &str = "urn:example:mo:cam:1.0";
 const DDF: &str = r#"<MgmtTree xmlns="syncml:dmddf1.2"><VerDTD>1.2</VerDTD>
@@ -67,11 +68,23 @@ fn messages_stay_the_same_in_either_encoding_whoever_writes_them() {
     ] {
         assert_agreement(&decode(vector(&format!("{name}.xml")).as_bytes(), dm1::Encoding::Xml));
     }
-    for name in ["cmdid-twice", "no-source", "entity-bomb", "truncated", "another-root"] {
-        let text = vector(&format!("{name}.xml"));
-        let result =
-            dm1::decode(text.as_bytes(), dm1::Encoding::Xml, &Limits::default(), &mut Leniency::lenient());
-        assert!(result.is_err(), "{name}");
+}
+
+#[tokio::test]
+async fn a_malformed_message_is_refused_by_a_server() {
+    proves!("E13-DMREPU");
+    let (_server, device) = TestServer::with_device().await;
+    for name in ["cmdid-twice", "no-source", "entity-bomb", "truncated", "another-root", "stray-text"] {
+        let headers = [("content-type", "application/vnd.syncml.dm+xml")];
+        let body = vector(&format!("{name}.xml"));
+        let reply = device.send(Method::POST, "/dm", &headers, body.as_bytes()).await;
+        assert_eq!(reply.status, 400, "{name}: {reply:?}");
+    }
+    for cut in [0, 1, 5, 40, 120] {
+        let wbxml = dm1::encode(&decode(vector("package-1.xml").as_bytes(), dm1::Encoding::Xml), WBXML);
+        let headers = [("content-type", "application/vnd.syncml.dm+wbxml")];
+        let reply = device.send(Method::POST, "/dm", &headers, &wbxml[..cut]).await;
+        assert_eq!(reply.status, 400, "{cut} octets: {reply:?}");
     }
 }
 
