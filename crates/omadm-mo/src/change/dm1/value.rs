@@ -5,10 +5,8 @@ use alloc::string::{String, ToString};
 
 use crate::Change;
 use crate::ddf::Rule;
-use crate::dm1::{Dm1Error, NewNode};
+use crate::dm1::{Dm1Error, NewNode, PLAIN_TEXT};
 use crate::value::{Format, Value};
-
-use crate::dm1::PLAIN_TEXT;
 
 /// What a leaf shall hold.
 pub(super) struct Leaf {
