@@ -144,3 +144,53 @@ fn gateways_and_services_need_their_address() {
                 [notifier]\nconnections = [\"wlan\", \"any\"]\nmax_attempts = 100\nmin_interval = 0";
     assert!(load(good, &[]).is_ok(), "{:?}", load(good, &[]));
 }
+
+#[test]
+fn endpoints_of_dm1_are_paths_of_their_own() {
+    let endpoints = |list: &str| load(&format!("[dm1]\nendpoints = {list}"), &[]);
+    let two = endpoints("[{ path = \"/dm\" }, { path = \"/b/dm\", server_id = \"B\" }]").unwrap();
+    let of = |number: usize| two.dm1.endpoints[number].server_id(&two).to_owned();
+    assert_eq!((of(0).as_str(), of(1).as_str()), ("omadm", "B"));
+    let env = [("OMADM_DM1__ENDPOINTS", "[{ path = \"/x\" }]"), ("OMADM_DM1__SCHEMES", "md5, basic")];
+    let given = load("", &env).unwrap();
+    assert_eq!((given.dm1.endpoints[0].path.as_str(), given.dm1.schemes.len()), ("/x", 2));
+    for (bad, why) in [
+        ("[]", "one endpoint at least"),
+        ("[{ path = \"dm\" }]", "is no path"),
+        ("[{ path = \"/a b\" }]", "is no path"),
+        ("[{ path = \"/{x}\" }]", "is no path"),
+        ("[{ path = \"/dm/2.0\" }]", "serves something else"),
+        ("[{ path = \"/data/x\" }]", "serves something else"),
+        ("[{ path = \"/dm\" }, { path = \"/dm\" }]", "is there twice"),
+        ("[{ path = \"/dm\", server_id = \"a b\" }]", "has to be 1 to 64"),
+        ("[{ paht = \"/dm\" }]", "unknown field"),
+    ] {
+        let error = endpoints(bad).unwrap_err();
+        assert!(error.contains("dm1.endpoints") && error.contains(why), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn settings_of_dm1_have_bounds() {
+    for (good, bad) in [
+        ("max_message = 1024", "max_message = 1023"),
+        ("max_message = \"64 MiB\"", "max_message = 67108865"),
+        ("max_object = \"512 MiB\"", "max_object = 536870913"),
+        ("max_reply = 1024", "max_reply = 1023"),
+        ("max_session = \"64 GiB\"", "max_session = \"65 GiB\""),
+        ("max_messages = 100000", "max_messages = 0"),
+        ("max_challenges = 100", "max_challenges = 101"),
+        ("session_timeout = 1", "session_timeout = 0"),
+        ("versions = [\"1.2\"]", "versions = []"),
+        ("versions = [\"1.1\", \"1.3\"]", "versions = [\"2.0\"]"),
+        ("schemes = [\"basic\", \"md5\"]", "schemes = [\"rot13\"]"),
+    ] {
+        assert!(load(&format!("[dm1]\n{good}"), &[]).is_ok(), "{good}");
+        let error = load(&format!("[dm1]\n{bad}"), &[]).unwrap_err();
+        assert!(error.starts_with("omadm.toml line 2: dm1."), "{bad}: {error}");
+    }
+    assert!(
+        load("[dm1]\nenabled = false\nendpoints = []\nversions = []", &[]).is_ok(),
+        "nothing is needed of it then"
+    );
+}

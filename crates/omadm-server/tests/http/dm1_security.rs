@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::net::UdpSocket;
 
 use crate::harness::{Connection, TestServer};
-use crate::syncml::{Dm1Device, Proof, Said, code_of, commands, read, status};
+use crate::syncml::{Dm1Device, Proof, Said, code_of, commands, read, status, statuses};
 
 #[tokio::test]
 async fn each_path_is_a_server_with_its_own_secret() {
@@ -246,5 +246,32 @@ async fn versions_that_are_not_spoken_are_named() {
         let hello = device.hello("1201");
         let answer = device.send(&mut connection, &hello).await;
         assert_eq!(code_of(&answer, "0"), expected, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_challenged_in_the_way_that_it_knows() {
+    let server =
+        TestServer::with(|config| config.dm1.schemes = vec![Scheme::MacSha256, Scheme::Sha256, Scheme::Md5])
+            .await;
+    let mut device = Dm1Device::enrol(&server, "IMEI:1").await;
+    (device.proof, device.hash) = (Proof::Digest, Hash::Md5);
+    let mut connection = server.connect().await;
+    assert_eq!(code_of(&device.begin(&mut connection).await, "0"), 212);
+    for lost in [b"stale".to_vec(), Vec::new()] {
+        device.nonce = lost;
+        device.message = 0;
+        device.session += "1";
+        let hello = device.hello("1201");
+        let challenge = device.send(&mut connection, &hello).await;
+        assert_eq!(code_of(&challenge, "0"), 401);
+        let asked = statuses(&challenge)[0].challenge.clone().unwrap();
+        assert_eq!(
+            asked.media_type.as_deref(),
+            Some("syncml:auth-md5"),
+            "not the first of the configuration"
+        );
+        let again = Said::to(&challenge).end().replace("<Final/>", &hello);
+        assert_eq!(code_of(&device.send(&mut connection, &again).await, "0"), 212);
     }
 }

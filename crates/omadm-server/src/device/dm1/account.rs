@@ -23,6 +23,8 @@ pub struct Kept {
     pub keys: Keys,
     /// What the server's secrets towards the device are made of.
     seed: Secret,
+    /// The scheme by which the device proved itself last, and shall be challenged.
+    scheme: Option<Scheme>,
     /// What sessions have left.
     left: engine::Kept,
 }
@@ -34,6 +36,8 @@ struct Form {
     user: String,
     keys: String,
     seed: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scheme: Option<Scheme>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     client_nonce: String,
     #[serde(default)]
@@ -54,6 +58,7 @@ impl Kept {
             user: user.to_owned(),
             keys: Keys::of(user, secret),
             seed: Secret::new(random::octets::<32>()?.to_vec()),
+            scheme: None,
             left: engine::Kept {
                 client_nonce: Vec::new(),
                 used_nonces: NonceHistory::default(),
@@ -63,10 +68,17 @@ impl Kept {
         })
     }
 
-    /// With what a session has left.
-    #[must_use]
-    pub fn with(self, left: engine::Kept) -> Self {
-        Self { left, ..self }
+    /// With what a message has left, and the scheme that proved it; `None` if that changes nothing.
+    pub fn after(self, left: Option<engine::Kept>, scheme: Option<Scheme>) -> Option<Self> {
+        let scheme = scheme.or(self.scheme);
+        let changes = left.is_some() || scheme != self.scheme;
+        changes.then(|| Self {
+            left: left.unwrap_or(self.left),
+            scheme,
+            user: self.user,
+            keys: self.keys,
+            seed: self.seed,
+        })
     }
 
     /// Reads the stored form; what another version wrote in another way is as good as nothing.
@@ -76,6 +88,7 @@ impl Kept {
             user: form.user,
             keys: Keys::from_bytes(&STANDARD.decode(form.keys).ok()?)?,
             seed: Secret::new(STANDARD.decode(form.seed).ok()?),
+            scheme: form.scheme,
             left: engine::Kept {
                 client_nonce: STANDARD.decode(form.client_nonce).ok()?,
                 used_nonces: form.used_nonces,
@@ -91,6 +104,7 @@ impl Kept {
             user: self.user.clone(),
             keys: STANDARD.encode(self.keys.to_bytes().expose()),
             seed: STANDARD.encode(self.seed.expose()),
+            scheme: self.scheme,
             client_nonce: STANDARD.encode(&self.left.client_nonce),
             used_nonces: self.left.used_nonces.clone(),
             server_nonce: STANDARD.encode(&self.left.server_nonce),
@@ -119,6 +133,7 @@ impl Kept {
             client_keys: Some(self.keys.clone()),
             client_nonce: left.client_nonce,
             used_nonces: left.used_nonces,
+            client_scheme: self.scheme,
             server_keys: Some(Keys::of(server_id, &self.server_secret(server_id))),
             server_nonce: left.server_nonce,
             server_scheme: left.server_scheme,
@@ -162,6 +177,7 @@ mod tests {
         kept.left.used_nonces.note(&[9; 16]);
         kept.left.server_nonce = vec![4];
         kept.left.server_scheme = Some(Scheme::MacSha256);
+        kept.scheme = Some(Scheme::Md5);
         assert_eq!(Kept::read(&kept.write()), Some(kept));
         for other in [&b""[..], b"{}", b"\xff", br#"{"user":"a","keys":"AA==","seed":"AA=="}"#] {
             assert_eq!(Kept::read(other), None);
@@ -178,6 +194,19 @@ mod tests {
         let account = one.account("IMEI:1", "a");
         assert_eq!(account.server_keys, Some(Keys::of("a", &one.server_secret("a"))));
         assert_eq!((account.user.as_str(), account.device_id.as_str()), ("dev-1", "IMEI:1"));
+    }
+
+    #[test]
+    fn the_scheme_of_a_device_is_remembered() {
+        let kept = kept();
+        assert_eq!(kept.account("IMEI:1", "a").client_scheme, None);
+        assert_eq!(kept.clone().after(None, None), None);
+        let after = kept.after(None, Some(Scheme::Md5)).unwrap();
+        assert_eq!(after.account("IMEI:1", "a").client_scheme, Some(Scheme::Md5));
+        assert_eq!(after.clone().after(None, Some(Scheme::Md5)), None);
+        let left = engine::Kept { client_nonce: vec![7], ..after.left.clone() };
+        let by_transport = after.after(Some(left), None).unwrap().account("IMEI:1", "a");
+        assert_eq!((by_transport.client_scheme, by_transport.client_nonce), (Some(Scheme::Md5), vec![7]));
     }
 
     #[test]

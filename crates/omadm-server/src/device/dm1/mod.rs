@@ -322,7 +322,7 @@ async fn work(
     let answers = notifier::answered_by_session(context, device, step.began.as_ref()).await;
     let trace = [message.trace(context, now), message.answer(context, &step.reply, now)];
     let reply = Reply::of(step.reply.clone());
-    let (left, learnt) = (step.kept.take(), step.capabilities.take());
+    let (left, learnt, scheme) = (step.kept.take(), step.capabilities.take(), step.state.client_scheme());
     let exchange = Exchange {
         digest: *message.incoming.digest(),
         reply: reply.write(),
@@ -333,7 +333,7 @@ async fn work(
     };
     let most_alerts = context.config.device.max_alerts;
     let batch = session_step(check, &mut queue, step, &hopeless, most_alerts, exchange);
-    let dm1 = left.zip(kept).map(|(left, kept)| kept.with(left).write());
+    let dm1 = kept.and_then(|kept| kept.after(left, scheme)).map(|kept| kept.write());
     let facts = batch.facts.as_deref().unwrap_or(&check.device.facts);
     let model = learnt.and_then(|learnt| context.dm1_models.learn(facts, learnt));
     let batch = SessionStep { dm1, model, expected_last_seq: Some(check.last_seq), ..batch };
