@@ -143,8 +143,31 @@ fn a_chunk_with_final_is_waited_for_all_the_same() {
     assert_eq!(setting(&device), "abcdef");
 }
 
+#[test]
+fn a_document_goes_in_chunks_too() {
+    let text = "<x>&amp;]]></x>".repeat(400);
+    let form = omadm_codec::dm1::Form::Xml;
+    let (items, _) =
+        told_in_chunks(form, Value::Text(text.clone()), "Setting", "./box/one?list=TNDS", "./box/one");
+    assert!(items.len() > 3 && items.iter().rev().skip(1).all(|item| item.more));
+    let document: String = items.iter().map(data_of).collect();
+    assert_eq!(items[0].meta.size, Some(document.len() as u64));
+    let mut leniency = omadm_codec::Leniency::strict();
+    let limits = omadm_codec::Limits::default();
+    let encoding = omadm_codec::dm1::Encoding::Xml;
+    let read = omadm_codec::dm1::tnds::read(document.as_bytes(), encoding, &limits, &mut leniency).unwrap();
+    let setting = read.nodes[0].children.iter().find(|node| node.name.as_deref() == Some("Setting")).unwrap();
+    assert_eq!(setting.value, Some(Value::Text(text)));
+}
+
 /// What the device tells of a value that does not fit into one message.
-fn told_in_chunks(form: omadm_codec::dm1::Form, value: Value, uri: &str) -> (Vec<Item<'static>>, u64) {
+fn told_in_chunks(
+    form: omadm_codec::dm1::Form,
+    value: Value,
+    uri: &str,
+    asked: &str,
+    source: &str,
+) -> (Vec<Item<'static>>, u64) {
     let wbxml = !matches!(form, omadm_codec::dm1::Form::Xml);
     let mut tree = tree();
     set(&mut tree, &format!("./box/one/{uri}"), value);
@@ -152,19 +175,14 @@ fn told_in_chunks(form: omadm_codec::dm1::Form, value: Value, uri: &str) -> (Vec
     let limit = 2_000;
     let mut server = Server { form, max_message: Some(limit), ..Server::default() };
     server.hear(device.post());
-    let mut said = device
-        .exchange(&mut server, vec![get("1", &format!("./box/one/{uri}")), get("2", "./box/one/Count")]);
+    let mut said = device.exchange(&mut server, vec![get("1", asked), get("2", "./box/one/Count")]);
     let mut items = Vec::new();
     loop {
         assert!(said.post.body.len() as u64 <= limit, "{}", said.post.body.len());
         for command in &said.message.commands {
             if let Command::Results(results) = command {
                 items.extend(
-                    results
-                        .items
-                        .iter()
-                        .filter(|item| item.source.as_deref().unwrap().ends_with(uri))
-                        .cloned(),
+                    results.items.iter().filter(|item| item.source.as_deref() == Some(source)).cloned(),
                 );
             }
         }
@@ -190,7 +208,8 @@ fn a_large_value_is_told_in_chunks() {
         (xml, Value::Bytes(octets.clone()), "Blob"),
         (wbxml, Value::Bytes(octets), "Blob"),
     ] {
-        let (items, _) = told_in_chunks(form, value.clone(), uri);
+        let at = format!("./box/one/{uri}");
+        let (items, _) = told_in_chunks(form, value.clone(), uri, &at, &at);
         assert!(items.len() >= 2, "{}", items.len());
         let (last, before) = items.split_last().unwrap();
         assert!(before.iter().all(|item| item.more) && !last.more);

@@ -19,8 +19,8 @@ const FEW: u32 = 3;
 pub(super) struct Outbox {
     statuses: VecDeque<Status<'static>>,
     rest: VecDeque<Entry>,
-    /// The object at the head of the rest is under way: what is there of it is what was not sent yet.
-    in_chunks: bool,
+    /// An object of which not all chunks are sent; it goes before the rest.
+    sending: Option<Sending>,
 }
 
 /// A command other than a Status; its `CmdID` is given when it is sent.
@@ -65,7 +65,7 @@ impl Outbox {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.statuses.is_empty() && self.rest.is_empty()
+        self.statuses.is_empty() && self.sending.is_none() && self.rest.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
@@ -74,10 +74,7 @@ impl Outbox {
 
     /// The server does not want the rest of the object under way.
     pub(super) fn drop_object(&mut self) {
-        if self.in_chunks {
-            self.rest.pop_front();
-            self.in_chunks = false;
-        }
+        self.sending = None;
     }
 
     /// Moves what fits into a message that has its header status already, with `CmdID`s from `next_id` on.
@@ -99,12 +96,14 @@ impl Outbox {
             }
             *next_id += 1;
         }
+        if let Some(sending) = self.sending.take() {
+            self.sending = sending.chunk(encoder, next_id, room, &mut filled);
+        }
         let begun = *next_id;
-        while let Some(mut entry) = self.rest.pop_front() {
-            if self.in_chunks {
-                self.chunk(entry, encoder, next_id, room, &mut filled);
-                return filled;
-            }
+        // Behind a chunk nothing may stand.
+        while self.sending.is_none()
+            && let Some(mut entry) = self.rest.pop_front()
+        {
             set_id(&mut entry.command, *next_id);
             if encoder.push_within(&entry.command, room.message) {
                 entry.sent(next_id, &mut filled);
@@ -114,49 +113,106 @@ impl Outbox {
             } else if *next_id > begun {
                 self.rest.push_front(entry);
                 return filled;
-            } else if room.chunks && entry.announce_size() {
-                self.in_chunks = true;
-                self.rest.push_front(entry);
             } else {
-                filled.too_large.extend(entry.alert);
+                match if room.chunks { Sending::new(entry) } else { Err(entry) } {
+                    Ok(sending) => self.sending = sending.chunk(encoder, next_id, room, &mut filled),
+                    Err(entry) => filled.too_large.extend(entry.alert),
+                }
             }
         }
         filled
     }
+}
 
-    /// Sends as much of an object as there is room for.
+/// An object that goes in chunks.
+#[derive(Debug)]
+struct Sending {
+    /// The command, with one item without content.
+    entry: Entry,
+    /// All of the object.
+    data: Data<'static>,
+    /// Octets of it that are sent.
+    at: usize,
+}
+
+impl Sending {
+    /// The one item with data as an object; the entry again if there is no such item.
+    fn new(mut entry: Entry) -> Result<Self, Entry> {
+        let Some(data) = entry.item().and_then(|item| item.data.take()) else { return Err(entry) };
+        if let Some(item) = entry.item() {
+            item.meta.size = u64::try_from(size(&data)).ok();
+        }
+        Ok(Self { entry, data, at: 0 })
+    }
+
+    /// Sends as much as there is room for; gives itself back if that is not all.
     fn chunk(
-        &mut self,
-        mut entry: Entry,
+        mut self,
         encoder: &mut Encoder,
         next_id: &mut u32,
         room: Room,
         filled: &mut Filled,
-    ) {
-        set_id(&mut entry.command, *next_id);
-        if encoder.push_within(&entry.command, room.message) {
-            self.in_chunks = false;
-            return entry.sent(next_id, filled);
+    ) -> Option<Self> {
+        set_id(&mut self.entry.command, *next_id);
+        let left = self.room_left(encoder, room);
+        let fits = room.form.fitting(&self.piece(left), left);
+        let whole = self.data_left();
+        if fits == whole {
+            self.entry.put(self.piece(whole), false);
+            if encoder.push_within(&self.entry.command, room.message) {
+                self.entry.sent(next_id, filled);
+                return None;
+            }
         }
-        let Some(whole) = entry.put(Data::Text(Cow::Borrowed("")), true) else { return };
-        entry.put(empty(&whole), true);
+        if fits < LEAST_CHUNK && *next_id > FEW {
+            // The next message has more room.
+            return Some(self);
+        }
+        // Markup that is whole is written in another way than chunks of it.
+        let length = if fits == whole { whole.div_ceil(2) } else { fits.max(LEAST_CHUNK) };
+        let length = if self.entry.is_base64() { length - length % 4 } else { length };
+        let chunk = self.piece(length);
+        self.at += size(&chunk);
+        self.entry.put(chunk, true);
+        encoder.push(&self.entry.command);
+        self.entry.forget_size();
+        *next_id += 1;
+        Some(self)
+    }
+
+    /// Octets that data may add to the message.
+    fn room_left(&mut self, encoder: &mut Encoder, room: Room) -> usize {
+        let nothing = match &self.data {
+            Data::Text(_) => Data::Text(Cow::Borrowed("")),
+            Data::Opaque(_) => Data::Opaque(Cow::Borrowed(&[])),
+        };
+        self.entry.put(nothing, true);
         let place = encoder.place();
-        encoder.push(&entry.command);
+        encoder.push(&self.entry.command);
         let left = room.message.saturating_sub(encoder.length(false));
         encoder.rewind(place);
-        let length = room.form.fitting(&whole, left);
-        if length < LEAST_CHUNK && *next_id > FEW {
-            // The next message has more room.
-            entry.put(whole, false);
-            return self.rest.push_front(entry);
+        left
+    }
+
+    fn data_left(&self) -> usize {
+        size(&self.data).saturating_sub(self.at)
+    }
+
+    /// What comes next, at most so many octets; characters stay whole, and there is one at least.
+    fn piece(&self, length: usize) -> Data<'static> {
+        match &self.data {
+            Data::Text(text) => {
+                let rest = text.get(self.at..).unwrap_or_default();
+                let ends = rest.char_indices().map(|(at, letter)| at + letter.len_utf8());
+                let ends = ends.enumerate().take_while(|(count, end)| *count == 0 || *end <= length);
+                let end = ends.last().map_or(0, |(_, end)| end);
+                Data::Text(rest.get(..end).unwrap_or_default().to_owned().into())
+            }
+            Data::Opaque(octets) => {
+                let end = self.at.saturating_add(length).min(octets.len());
+                Data::Opaque(octets.get(self.at..end).unwrap_or_default().to_vec().into())
+            }
         }
-        let (chunk, rest) = cut(&whole, length.max(LEAST_CHUNK), entry.is_base64());
-        entry.put(chunk, true);
-        encoder.push(&entry.command);
-        *next_id += 1;
-        entry.put(rest, false);
-        entry.forget_size();
-        self.rest.push_front(entry);
     }
 }
 
@@ -180,19 +236,12 @@ impl Entry {
         Some(Self { command: Command::Results(first), alert: None })
     }
 
-    /// Makes the one item with data the first chunk of an object; `false` if there is no such item.
-    fn announce_size(&mut self) -> bool {
-        let Some(item) = self.item() else { return false };
-        let Some(data) = &item.data else { return false };
-        item.meta.size = u64::try_from(size(data)).ok();
-        true
-    }
-
-    /// Puts other data into the one item, for what was there.
-    fn put(&mut self, data: Data<'static>, more: bool) -> Option<Data<'static>> {
-        let item = self.item()?;
-        item.more = more;
-        item.data.replace(data)
+    /// Puts data into the one item.
+    fn put(&mut self, data: Data<'static>, more: bool) {
+        if let Some(item) = self.item() {
+            item.more = more;
+            item.data = Some(data);
+        }
     }
 
     fn is_base64(&mut self) -> bool {
@@ -217,30 +266,6 @@ impl Entry {
         match items.as_mut_slice() {
             [item] => Some(item),
             _ => None,
-        }
-    }
-}
-
-/// Data of the same kind without content.
-fn empty(data: &Data<'_>) -> Data<'static> {
-    match data {
-        Data::Text(_) => Data::Text(Cow::Borrowed("")),
-        Data::Opaque(_) => Data::Opaque(Cow::Borrowed(&[])),
-    }
-}
-
-/// Both parts of data that are cut after at most `length` octets: between characters, and base64 between its groups of four.
-fn cut(data: &Data<'static>, length: usize, base64: bool) -> (Data<'static>, Data<'static>) {
-    match data {
-        Data::Text(text) => {
-            let length = if base64 { length - length % 4 } else { length };
-            let at = (0..=length.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            let (first, rest) = text.split_at_checked(at).unwrap_or((text, ""));
-            (Data::Text(first.to_owned().into()), Data::Text(rest.to_owned().into()))
-        }
-        Data::Opaque(octets) => {
-            let (first, rest) = octets.split_at_checked(length).unwrap_or((octets, &[]));
-            (Data::Opaque(first.to_vec().into()), Data::Opaque(rest.to_vec().into()))
         }
     }
 }
