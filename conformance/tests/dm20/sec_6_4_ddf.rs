@@ -224,7 +224,7 @@ async fn access_types_decide_which_commands_are_allowed() {
     let server = TestServer::start().await;
     let bad = up_to("Get Write");
     let column = bad.lines().nth(3).unwrap().find("<Write/>").unwrap() + 1;
-    both_refuse(&server, &bad, (4, column), "no access type").await;
+    both_refuse(&server, &bad, (4, column), "none of the elements of AccessType").await;
 }
 
 #[tokio::test]

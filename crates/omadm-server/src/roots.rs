@@ -6,7 +6,7 @@
 
 use omadm_codec::dm1::Version;
 use omadm_mo::dm1::{Dm1Uri, Part, UriLimits};
-use omadm_mo::{ClientUri, Format, MoInst, Moid, NodeName, Segment};
+use omadm_mo::{ClientUri, Format, Miid, MoInst, Moid, NodeName, Segment};
 use omadm_session::dm1::server::Node;
 use omadm_store::TreeAddress;
 use percent_encoding::percent_decode_str;
@@ -100,7 +100,9 @@ impl Roots {
         if uri.query.has_standard_field() {
             return unsaid("a query");
         }
-        let root = self.root(&uri.moid, &uri.inst, address)?;
+        // It can never be said, wherever the object is.
+        let Some(miid) = instance(&uri) else { return unsaid("a wildcard or an x-name") };
+        let root = self.root(&uri.moid, miid, address)?;
         below(root, &uri).map_or_else(|| unsaid("a wildcard or an x-name"), Ok)
     }
 
@@ -136,7 +138,7 @@ impl Roots {
             .map_err(|error| format!("the address {address:?} is not legal: {error}"))
     }
 
-    fn root(&self, moid: &Moid, inst: &MoInst, address: &str) -> Result<Root, Unresolved> {
+    fn root(&self, moid: &Moid, miid: Option<&Miid>, address: &str) -> Result<Root, Unresolved> {
         let all = self.with_fixed();
         let exact: Vec<&Root> = all.iter().filter(|root| root.moid == moid.as_str()).collect();
         let candidates = if exact.is_empty() {
@@ -153,20 +155,17 @@ impl Roots {
             exact
         };
         let unsaid = |sentence: String| Err(Unresolved::Unsaid(sentence));
-        match (inst, candidates.as_slice()) {
+        match (miid, candidates.as_slice()) {
             (_, []) => Err(Unresolved::UnknownMo(moid.as_str().to_owned())),
-            (MoInst::Only, [one]) => Ok((*one).clone()),
-            (MoInst::Only, several) => {
+            (None, [one]) => Ok((*one).clone()),
+            (None, several) => {
                 let miids: Vec<&str> = several.iter().map(|root| root.miid.as_str()).collect();
                 unsaid(format!("{address:?} may mean several instances; name one: {}", miids.join(", ")))
             }
-            (MoInst::Miid(miid), some) => match some.iter().find(|root| root.miid == miid.as_str()) {
+            (Some(miid), some) => match some.iter().find(|root| root.miid == miid.as_str()) {
                 Some(root) => Ok((*root).clone()),
                 None => Err(Unresolved::UnknownMo(format!("{}/{miid}", moid.as_str()))),
             },
-            (MoInst::All | MoInst::XName(_), _) => unsaid(format!(
-                "{address:?} has a wildcard or an x-name, which cannot be said to a device of DM 1.x"
-            )),
         }
     }
 
@@ -255,6 +254,16 @@ pub struct Instance {
     pub uri: String,
     /// Whether its instance is not known to be there.
     pub is_new: bool,
+}
+
+/// The instance that a ClientURI names, if it names one; `None` if the ClientURI has a wildcard or an x-name anywhere.
+fn instance(uri: &ClientUri) -> Option<Option<&Miid>> {
+    let plain = uri.path.iter().all(|segment| matches!(segment, Segment::Name(_)));
+    match &uri.inst {
+        MoInst::Only if plain => Some(None),
+        MoInst::Miid(miid) if plain => Some(Some(miid)),
+        _ => None,
+    }
 }
 
 /// The address of what a ClientURI means below a root; `None` if that has a wildcard or an x-name.
