@@ -6,7 +6,7 @@ use omadm_auth::dm1::Scheme;
 use omadm_codec::Limits;
 use omadm_mo::dm1::UriLimits;
 use omadm_mo::{DeviceId, ServerId, Value};
-use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, Trigger};
+use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, Trigger, UserInteraction};
 
 use super::abort::Abort;
 use super::account::Account;
@@ -14,7 +14,7 @@ use super::binding::Binding;
 use super::link::Link;
 use super::running::{Running, fresh};
 use super::user::{self, UserInterface};
-use crate::client::Client;
+use crate::client::{Client, ClientConfig};
 use crate::device::Device;
 use crate::error::{ClientError, PersistError};
 use crate::exchange::Exchange;
@@ -138,29 +138,12 @@ impl<T: Transport> Client<T> {
         let Self { config, device, transport, user, abort, .. } = self;
         device.dm1_news(server);
         let link = Link::of(&device.entries, server);
-        let engine_config = engine::Config {
-            limits: Limits { bytes: limit(config.dm1.max_message), ..device.config.limits },
-            strict: device.config.strict,
-            wbxml: link.is_wbxml(),
-            max_message: config.dm1.max_message,
-            max_object: config.dm1.max_object,
-            large_objects: config.dm1.large_objects,
-            max_rounds: config.dm1.max_rounds,
-            schemes: config.dm1.schemes.clone(),
-            lenient_nonce: config.dm1.lenient_nonce,
-            allow_plain_http: config.plain_http,
-            user_interaction: user::abilities(user.as_deref()),
-            uri_limits: device.uri_limits(),
-            ..engine::Config::new(device_id.clone())
-        };
-        let session_id = match start {
-            Start::Client => device.next_session_id()?,
-            Start::Server(session_id) => session_id,
-        };
+        let abilities = user::abilities(user.as_deref());
+        let engine_config = engine_config(config, device, device_id, &link, abilities);
         let start = engine::Start {
             account: engine::Account { uri: uri.to_owned(), ..account.engine.clone() },
             trigger: match start {
-                Start::Client => Trigger::Client { session_id },
+                Start::Client => Trigger::Client { session_id: device.next_session_id()? },
                 Start::Server(session_id) => Trigger::Server { session_id },
             },
             versions: link.versions((device.config.clock)()),
@@ -188,6 +171,32 @@ impl<T: Transport> Client<T> {
             self.device.remember(server, link, version)?;
         }
         Ok(SessionReport { server: server.clone(), outcome, messages, notes })
+    }
+}
+
+/// Settings of an engine.
+fn engine_config(
+    config: &ClientConfig,
+    device: &Device,
+    device_id: &DeviceId,
+    link: &Link,
+    user_interaction: UserInteraction,
+) -> engine::Config {
+    let SessionConfig { max_message, max_object, large_objects, max_rounds, lenient_nonce, .. } = config.dm1;
+    engine::Config {
+        limits: Limits { bytes: limit(max_message), ..device.config.limits },
+        strict: device.config.strict,
+        wbxml: link.is_wbxml(),
+        max_message,
+        max_object,
+        large_objects,
+        max_rounds,
+        schemes: config.dm1.schemes.clone(),
+        lenient_nonce,
+        allow_plain_http: config.plain_http,
+        user_interaction,
+        uri_limits: device.uri_limits(),
+        ..engine::Config::new(device_id.clone())
     }
 }
 
