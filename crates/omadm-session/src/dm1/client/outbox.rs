@@ -113,11 +113,11 @@ impl Outbox {
             } else if *next_id > begun {
                 self.rest.push_front(entry);
                 return filled;
+            } else if let Some(data) = entry.take_object().filter(|_| room.chunks) {
+                let sending = Sending { entry, data, at: 0 };
+                self.sending = sending.chunk(encoder, next_id, room, &mut filled);
             } else {
-                match if room.chunks { Sending::new(entry) } else { Err(entry) } {
-                    Ok(sending) => self.sending = sending.chunk(encoder, next_id, room, &mut filled),
-                    Err(entry) => filled.too_large.extend(entry.alert),
-                }
+                filled.too_large.extend(entry.alert);
             }
         }
         filled
@@ -136,15 +136,6 @@ struct Sending {
 }
 
 impl Sending {
-    /// The one item with data as an object; the entry again if there is no such item.
-    fn new(mut entry: Entry) -> Result<Self, Entry> {
-        let Some(data) = entry.item().and_then(|item| item.data.take()) else { return Err(entry) };
-        if let Some(item) = entry.item() {
-            item.meta.size = u64::try_from(size(&data)).ok();
-        }
-        Ok(Self { entry, data, at: 0 })
-    }
-
     /// Sends as much as there is room for; gives itself back if that is not all.
     fn chunk(
         mut self,
@@ -234,6 +225,14 @@ impl Entry {
         let first = results.clone();
         results.items = rest;
         Some(Self { command: Command::Results(first), alert: None })
+    }
+
+    /// Makes the one item that of the first chunk of an object, and gives the object; none if there is no such item.
+    fn take_object(&mut self) -> Option<Data<'static>> {
+        let item = self.item()?;
+        let data = item.data.take()?;
+        item.meta.size = u64::try_from(size(&data)).ok();
+        Some(data)
     }
 
     /// Puts data into the one item.
