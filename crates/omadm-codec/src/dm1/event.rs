@@ -120,7 +120,8 @@ pub trait Pull<'a> {
             Event::Start(Tag::Unknown(found)) => found,
             Event::Text(_) | Event::Opaque(_) | Event::End => Cow::Borrowed("no element"),
         };
-        Err(self.schema(root.name(), format!("the root element is {found}")))
+        let of = if found == root.name() { ", but of a foreign namespace" } else { "" };
+        Err(self.schema(root.name(), format!("the root element is {found}{of}")))
     }
 
     /// The next child of the element begun last; `None` at its end.
