@@ -14,6 +14,7 @@ pub mod registration;
 pub mod request;
 pub mod response;
 
+pub use crate::status::StatusCode;
 pub use alert::{Alert, Mark};
 pub use command::{Command, CommandEntry};
 pub use initiation::{Initiation, SupportedMo};
@@ -22,4 +23,3 @@ pub use notification::Notification;
 pub use registration::Registration;
 pub use request::Request;
 pub use response::{Response, StatusEntry};
-pub use crate::status::StatusCode;
