@@ -139,6 +139,8 @@ async fn the_inbox_takes_objects_to_their_place_and_shows_nothing() {
         "<Add><Item><Target><LocURI>./Inbox</LocURI></Target><Meta><Format xmlns=\"syncml:metinf\">xml</Format>\
          <Type xmlns=\"syncml:metinf\">application/vnd.syncml.dmtnds+xml</Type></Meta><Data><![CDATA[{account}]]></Data></Item></Add>"
     );
+    // Rights go with the name of a server: nobody makes an account in the name of another one.
+    let impostor = add.replace(">second<", ">third<");
     let done = carry_out(
         &server,
         &agent,
@@ -147,12 +149,15 @@ async fn the_inbox_takes_objects_to_their_place_and_shows_nothing() {
             json!({ "verb": "raw", "xml": "<Get><Item><Target><LocURI>./Inbox</LocURI></Target></Item></Get>" }),
             json!({ "verb": "raw", "xml": "<Get><Item><Target><LocURI>./Inbox/second</LocURI></Target></Item></Get>" }),
             get("./DMAcc/second/ServerID"),
+            json!({ "verb": "raw", "xml": impostor }),
+            get("./DMAcc/third/ServerID"),
         ],
     )
     .await;
     assert_eq!(done[0]["state"], "done", "{:#?}", done[0]);
     assert_eq!((&done[1]["status"], &done[2]["status"]), (&json!(405), &json!(405)));
-    assert_eq!(outcomes(&done[3..]), [(200, Some(json!("other.example")))]);
+    assert_eq!(outcomes(&done[3..4]), [(200, Some(json!("other.example")))]);
+    assert_eq!((&done[4]["status"], &done[5]["status"]), (&json!(403), &json!(404)));
     let status = agent.run(&["status", "--output", "json"]).await;
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["dm1_accounts"].as_array().unwrap().len(), 2, "the agent has another account now");
