@@ -18,8 +18,8 @@ pub const MAX_FILE: usize = 2 << 20;
 /// Longest name of a file.
 const MAX_NAME: usize = 128;
 
-/// The standard management objects of DM 2.0: names of files and their text.
-pub const BUILT_IN: [(&str, &str); 8] = [
+/// The standard management objects of every version: names of files and their text.
+pub const BUILT_IN: [(&str, &str); 11] = [
     ("dm_devinfo-v1_2.ddf", include_str!("../../../ddf/dm_devinfo-v1_2.ddf")),
     ("dm_dmacc-v1_2.ddf", include_str!("../../../ddf/dm_dmacc-v1_2.ddf")),
     ("dm_delegation-v1_0.ddf", include_str!("../../../ddf/dm_delegation-v1_0.ddf")),
@@ -27,6 +27,9 @@ pub const BUILT_IN: [(&str, &str); 8] = [
     ("dm_devinfo-v1_3.ddf", include_str!("../../../ddf/dm_devinfo-v1_3.ddf")),
     ("dm_devdetail-v1_3.ddf", include_str!("../../../ddf/dm_devdetail-v1_3.ddf")),
     ("dm_dmacc-v1_3.ddf", include_str!("../../../ddf/dm_dmacc-v1_3.ddf")),
+    ("dm_devinfo-v1_0.ddf", include_str!("../../../ddf/dm_devinfo-v1_0.ddf")),
+    ("dm_devdetail-v1_0.ddf", include_str!("../../../ddf/dm_devdetail-v1_0.ddf")),
+    ("dm_dmacc-v1_0.ddf", include_str!("../../../ddf/dm_dmacc-v1_0.ddf")),
     ("dm_inbox-v1_0.ddf", include_str!("../../../ddf/dm_inbox-v1_0.ddf")),
 ];
 

@@ -25,7 +25,7 @@ pub struct Enrolment {
     /// Verifier of its secret.
     pub verifier: StoredSecret,
     /// What its sessions of DM 1.x begin with (opaque here).
-    pub dm1: Option<Vec<u8>>,
+    pub dm1: Option<StoredSecret>,
     /// Whether an existing enrolment is replaced by a new generation. One whose bootstrap was revoked goes on without that, with what
     /// is said here: see [`crate::Store::revoke`].
     pub replace: bool,
@@ -252,7 +252,7 @@ pub struct CheckIn {
     /// Cache validators of its MO instances; read only if a command is open.
     pub validators: Vec<Validator>,
     /// What DM 1.x keeps of it between sessions, such as keys and nonces (opaque here).
-    pub dm1: Option<Vec<u8>>,
+    pub dm1: Option<StoredSecret>,
 }
 
 /// A command's step from one state to another.
@@ -451,7 +451,7 @@ pub struct SessionStep {
     /// Protocol in use.
     pub protocol: Option<String>,
     /// What DM 1.x keeps of the device from now on (opaque here).
-    pub dm1: Option<Vec<u8>>,
+    pub dm1: Option<StoredSecret>,
     /// What was learnt about all devices of a model.
     pub model: Option<Model>,
     /// Events to add.

@@ -208,7 +208,7 @@ impl World {
             expected_last_seq: None,
             session: Some(session_row(1)),
             transitions,
-            dm1: Some(self.now.0.to_be_bytes().to_vec()),
+            dm1: Some(self.now.0.to_be_bytes().to_vec().into()),
             ..step(&support::device(&name(device)), self.now)
         }
     }

@@ -107,7 +107,7 @@ impl Prepared {
         let verifier = random::credential(&user, &secret, new.psk)?;
         let dm1 = context.config.dm1.enabled.then(|| dm1::Kept::new(&user, &secret)).transpose()?;
         let servers = dm1.as_ref().map(|kept| servers(context, kept)).unwrap_or_default();
-        let dm1 = dm1.map(|kept| kept.write());
+        let dm1 = dm1.map(|kept| kept.write().into());
         let enrolment = Enrolment { device, label, user, verifier, dm1, replace: new.replace };
         Ok(Self { enrolment, secret, servers })
     }

@@ -182,23 +182,23 @@ pub async fn revocation_takes_the_credential_and_no_more(store: &dyn Store) {
 }
 
 pub async fn what_dm1_keeps_goes_with_the_enrolment(store: &dyn Store) {
-    let with_keys = |replace| Enrolment { dm1: Some(b"keys".to_vec()), replace, ..enrolment("a") };
+    let with_keys = |replace| Enrolment { dm1: Some(b"keys".to_vec().into()), replace, ..enrolment("a") };
     store.enrol(vec![with_keys(false)], vec![], at(1)).await.unwrap();
     let kept = async || store.check_in(&device("a"), 10).await.unwrap().unwrap().dm1;
-    assert_eq!(kept().await.as_deref(), Some(b"keys".as_slice()));
+    assert_eq!(kept().await, Some(b"keys".to_vec().into()));
     let learnt = |text: &str| Some(Model { name: "Acme T1".to_owned(), text: text.to_owned() });
     let nonce = SessionStep {
         session: Some(session_row(1)),
-        dm1: Some(b"nonce".to_vec()),
+        dm1: Some(b"nonce".to_vec().into()),
         model: learnt("lists"),
         ..step(&device("a"), at(2))
     };
     store.apply(nonce.clone()).await.unwrap();
-    assert_eq!(kept().await.as_deref(), Some(b"nonce".as_slice()));
-    let conflict = SessionStep { dm1: Some(b"late".to_vec()), model: learnt("late"), ..nonce };
+    assert_eq!(kept().await, Some(b"nonce".to_vec().into()));
+    let conflict = SessionStep { dm1: Some(b"late".to_vec().into()), model: learnt("late"), ..nonce };
     assert!(store.apply(conflict).await.is_err());
     store.apply(SessionStep { dm1: None, ..step(&device("a"), at(3)) }).await.unwrap();
-    assert_eq!(kept().await.as_deref(), Some(b"nonce".as_slice()), "what a step does not name stays");
+    assert_eq!(kept().await, Some(b"nonce".to_vec().into()), "what a step does not name stays");
     assert_eq!(store.model("Acme T1").await.unwrap(), learnt("lists"));
     assert_eq!(store.model("Acme T2").await.unwrap(), None);
     store.enrol(vec![Enrolment { dm1: None, ..with_keys(true) }], vec![], at(4)).await.unwrap();

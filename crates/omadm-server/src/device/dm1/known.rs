@@ -70,7 +70,7 @@ impl Found {
 
     /// What is kept of it for DM 1.x.
     pub fn kept(&self) -> Option<Kept> {
-        self.check.dm1.as_deref().and_then(Kept::read)
+        self.check.dm1.as_ref().and_then(|kept| Kept::read(kept.expose()))
     }
 
     /// The account for the engine.

@@ -333,7 +333,7 @@ async fn work(
     };
     let most_alerts = context.config.device.max_alerts;
     let batch = session_step(check, &mut queue, step, &hopeless, most_alerts, exchange);
-    let dm1 = kept.and_then(|kept| kept.after(left, scheme)).map(|kept| kept.write());
+    let dm1 = kept.and_then(|kept| kept.after(left, scheme)).map(|kept| kept.write().into());
     let facts = batch.facts.as_deref().unwrap_or(&check.device.facts);
     let model = learnt.and_then(|learnt| context.dm1_models.learn(facts, learnt));
     let batch = SessionStep { dm1, model, expected_last_seq: Some(check.last_seq), ..batch };
