@@ -34,7 +34,8 @@ impl Change<'_> {
         };
         if let Actor::Server(_) = &self.actor {
             match moid.as_str() {
-                well_known::DMACC => {
+                // Those of DM 1.x, too: rights go by server identifier, whichever the protocol.
+                account if account.starts_with(well_known::DMACC_ANY) => {
                     let address = moid.to_string();
                     return Err(OperationError::NoRight { operation: Operation::Add, address });
                 }

@@ -56,6 +56,18 @@ fn tried(
 }
 
 #[test]
+fn a_server_of_dm_2_makes_no_account_of_dm_1_in_the_name_of_another() {
+    let mut tree = both();
+    for name in ["S2", "S1", "new"] {
+        let account = node_of([("ServerID", text(name))]);
+        let mut change = tree.begin(as_server("S1"), now());
+        let stored = change.store_item(&uri(&format!("{ACC}//")), "mine", account);
+        assert!(matches!(stored, Err(OperationError::NoRight { .. })), "{name}: {stored:?}");
+    }
+    assert_eq!(tree.instances_of(&moid(ACC)).count(), 0);
+}
+
+#[test]
 fn a_device_without_dm_2_accounts_has_the_plain_rules() {
     let mut tree = device_of(objects_of_both());
     assert_eq!(shown(&tree, "S3", "./DevInfo/Man").unwrap(), "Acme");
