@@ -107,7 +107,7 @@ fn hint(input: InputType) -> &'static str {
         InputType::Date => "DDMMYYYY> ",
         InputType::Time => "hhmmss> ",
         InputType::Phone => "phone number> ",
-        InputType::IpAddress => "IPv4 address> ",
+        InputType::Ipv4 => "IPv4 address> ",
     }
 }
 
@@ -224,7 +224,7 @@ fn input_name(input: InputType) -> &'static str {
         InputType::Date => "date",
         InputType::Time => "time",
         InputType::Phone => "phone",
-        InputType::IpAddress => "ip",
+        InputType::Ipv4 => "ip",
     }
 }
 

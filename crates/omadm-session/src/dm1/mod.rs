@@ -2,5 +2,8 @@
 
 pub mod client;
 pub mod explain;
+mod input;
 pub mod server;
 pub mod status;
+
+pub use input::InputType;

@@ -88,7 +88,7 @@ fn every_input_type_has_its_letter() {
         ("D", InputType::Date),
         ("T", InputType::Time),
         ("P", InputType::Phone),
-        ("I", InputType::IpAddress),
+        ("I", InputType::Ipv4),
         ("X", InputType::Alphanumeric),
     ] {
         let (device, _) = ask(1102, &[&format!("IT={letter}"), "?"], UserAnswer::TimedOut);

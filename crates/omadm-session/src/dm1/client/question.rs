@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::config::Config;
 use super::fault::Fault;
 use super::request::carried;
+use crate::dm1::InputType;
 use crate::dm1::status::code;
 
 /// Something to show to, or to ask of, the user.
@@ -64,24 +65,6 @@ pub enum QuestionKind {
         /// `DR`.
         defaults: Vec<usize>,
     },
-}
-
-/// `IT`: what may be typed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum InputType {
-    /// `A`: anything.
-    #[default]
-    Alphanumeric,
-    /// `N`: digits, decimal point, sign.
-    Numeric,
-    /// `D`: a date, `DDMMYYYY`.
-    Date,
-    /// `T`: a time, `hhmmss`.
-    Time,
-    /// `P`: a phone number: digits, `+` in front, `p`, `w`, `s`.
-    Phone,
-    /// `I`: an IPv4 address, `xxx.yyy.zzz.www`.
-    IpAddress,
 }
 
 /// What the user did.
@@ -236,20 +219,6 @@ impl Options {
             AlertCode::MultipleChoice => QuestionKind::Multiple { defaults: numbers(self.default), choices },
             _ => QuestionKind::Display,
         }
-    }
-}
-
-impl InputType {
-    fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "A" => Self::Alphanumeric,
-            "N" => Self::Numeric,
-            "D" => Self::Date,
-            "T" => Self::Time,
-            "P" => Self::Phone,
-            "I" => Self::IpAddress,
-            _ => return None,
-        })
     }
 }
 

@@ -8,7 +8,8 @@ use omadm_codec::dm1::{
 use omadm_mo::{Format, Value};
 
 use super::state::{Progress, Stage};
-use super::task::{Choice, Content, Echo, Existence, InputType, Question, QuestionKind, RawItem, Task};
+use super::task::{Choice, Content, Echo, Existence, Question, QuestionKind, RawItem, Task};
+use crate::dm1::InputType;
 use crate::dm1::status::code;
 
 /// Nodes that are asked for in one command of a walk.
@@ -268,7 +269,7 @@ fn options(question: &Question) -> String {
         QuestionKind::Input { default, max_length, input, echo } => {
             add("DR", default.clone());
             add("MAXLEN", max_length.map(|characters| characters.max(1).to_string()));
-            add("IT", (*input != InputType::default()).then(|| input_type(*input).to_owned()));
+            add("IT", (*input != InputType::default()).then(|| input.letter().to_owned()));
             add("ET", (*echo == Echo::Password).then(|| "P".to_owned()));
         }
         QuestionKind::One(Choice { default, .. }) | QuestionKind::Many(Choice { default, .. }) => {
@@ -278,17 +279,6 @@ fn options(question: &Question) -> String {
     }
     let written = options.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
     written.collect::<Vec<_>>().join("&")
-}
-
-fn input_type(input: InputType) -> &'static str {
-    match input {
-        InputType::Alphanumeric => "A",
-        InputType::Numeric => "N",
-        InputType::Date => "D",
-        InputType::Time => "T",
-        InputType::Phone => "P",
-        InputType::Ipv4 => "I",
-    }
 }
 
 /// `RFC 2396`: all but unreserved characters.

@@ -3,6 +3,8 @@
 use omadm_codec::dm1::OperationKind;
 use omadm_mo::{Format, Value};
 
+use crate::dm1::InputType;
+
 /// What is to be done. How it is said depends on what the device can do, and may take several messages.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
@@ -160,19 +162,6 @@ pub struct Choice {
     pub texts: Vec<String>,
     /// `DR`: numbers of what is chosen first, from 1.
     pub default: Vec<u32>,
-}
-
-/// What may be typed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they speak for themselves")]
-pub enum InputType {
-    #[default]
-    Alphanumeric,
-    Numeric,
-    Date,
-    Time,
-    Phone,
-    Ipv4,
 }
 
 /// Whether what is typed in can be seen.
