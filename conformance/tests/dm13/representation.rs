@@ -102,6 +102,28 @@ fn tshark_understands_our_wbxml() {
     }
 }
 
+#[tokio::test]
+async fn the_device_reads_wbxml_1_3_and_refuses_a_token_that_stands_for_nothing() {
+    proves!("P13-DMREPU-6.2-01");
+    let mut bench = Dm1Bench::new(Encoding::Wbxml, DDF, MOID).await;
+    let get = "<Get><CmdID>10</CmdID><Item><Target><LocURI>./DevInfo/Man</LocURI></Target></Item></Get>";
+    let message = |bench: &Dm1Bench| {
+        let mut octets = bench.encode(&bench.message(1, &[("Alert", 1), ("Replace", 2)], get));
+        octets[0] = 3;
+        octets
+    };
+    let answer = bench.run_octets(&message(&bench)).await;
+    assert!(answer.contains("<CmdRef>10</CmdRef><Cmd>Get</Cmd><Data>200</Data>"), "{answer}");
+    // Get with content and its CmdID; 0x3F is assigned to nothing.
+    let (with_get, without) = (b"\x53\x4b\x0310\0", b"\x7f\x4b\x0310\0");
+    let mut octets = message(&bench);
+    let at = octets.windows(with_get.len()).position(|window| window == with_get).unwrap();
+    octets[at..at + without.len()].copy_from_slice(without);
+    let answer = bench.run_octets(&octets).await;
+    let status = answer.split("<Status>").find(|status| status.contains("<CmdRef>10</CmdRef>")).unwrap();
+    assert!(status.contains("<Data>400</Data>") && !answer.contains("<Results>"), "{answer}");
+}
+
 /// A message whose header, challenge and item have all of MetInf that DM uses, as the standard prints it.
 fn meta_message(wrapper: [&str; 2]) -> String {
     let [open, close] = wrapper;

@@ -45,7 +45,7 @@ pub(crate) fn child<'a>(
         let name = match tag {
             Tag::Known(Element::Ddf(element)) => return Ok(Some((at, element))),
             Tag::Known(other) => Cow::Borrowed(other.name()),
-            Tag::Unknown(name) => name,
+            Tag::Unknown(name) | Tag::Token(name) => name,
         };
         unknown(at, &name);
         source.skip()?;
@@ -65,7 +65,7 @@ pub(crate) fn choice<'a>(
         let element = match tag {
             Tag::Known(Element::Ddf(element)) => element,
             Tag::Known(other) => return Err(no_choice(at, field, other.name())),
-            Tag::Unknown(name) => return Err(no_choice(at, field, &name)),
+            Tag::Unknown(name) | Tag::Token(name) => return Err(no_choice(at, field, &name)),
         };
         let text = source.value()?.into_owned();
         if chosen.replace((at, element, text)).is_some() {

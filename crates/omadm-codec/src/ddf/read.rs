@@ -281,7 +281,7 @@ impl<'a, S: Pull<'a>> Reader<'_, S> {
                 Tag::Known(Element::Ddf(Ddf::Get)) => &mut access.get,
                 Tag::Known(Element::Ddf(Ddf::Replace)) => &mut access.replace,
                 Tag::Known(other) => return Err(no_choice(at, "AccessType", other.name())),
-                Tag::Unknown(name) => return Err(no_choice(at, "AccessType", &name)),
+                Tag::Unknown(name) | Tag::Token(name) => return Err(no_choice(at, "AccessType", &name)),
             };
             *slot = true;
             self.source.skip()?;

@@ -229,6 +229,7 @@ fn command<'a, S: Pull<'a>>(source: &mut S, tag: Tag<'a>) -> Result<Command<'a>>
         }
         Tag::Known(element) => Cow::Borrowed(element.name()),
         Tag::Unknown(name) => name,
+        Tag::Token(_) => Cow::Borrowed(""),
     };
     unknown(source, name).map(Command::Unknown)
 }

@@ -49,8 +49,10 @@ use crate::{DecodeError, Leniency, Problem};
 pub enum Tag<'a> {
     /// An element of the tables.
     Known(Element),
-    /// Another: its local name, or its page and token.
+    /// Another, by its local name.
     Unknown(Cow<'a, str>),
+    /// A token of WBXML that stands for no element: itself and its page, for people.
+    Token(Cow<'a, str>),
 }
 
 /// A step through a document.
@@ -117,7 +119,7 @@ pub trait Pull<'a> {
         let found = match self.next()? {
             Event::Start(Tag::Known(found)) if found == root => return Ok(()),
             Event::Start(Tag::Known(found)) => Cow::Borrowed(found.name()),
-            Event::Start(Tag::Unknown(found)) => found,
+            Event::Start(Tag::Unknown(found) | Tag::Token(found)) => found,
             Event::Text(_) | Event::Opaque(_) | Event::End => Cow::Borrowed("no element"),
         };
         let of = if found == root.name() { ", but of a foreign namespace" } else { "" };
@@ -289,7 +291,7 @@ pub(crate) fn transcribe<'a>(source: &mut impl Pull<'a>, sink: &mut impl Push) -
                 sink.start(element);
                 depth += 1;
             }
-            Event::Start(Tag::Unknown(_)) => source.skip()?,
+            Event::Start(Tag::Unknown(_) | Tag::Token(_)) => source.skip()?,
             Event::Text(text) => sink.text(&text),
             Event::Opaque(octets) => sink.opaque(octets),
             Event::End if depth == 0 => return Ok(()),

@@ -193,7 +193,7 @@ pub struct Alert<'a> {
 /// A command whose name DM does not know; what it holds is skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown<'a> {
-    /// Its element.
+    /// Its element; empty if it came as a token of WBXML that stands for none.
     pub name: Cow<'a, str>,
     /// `CmdID`; empty if it has none.
     pub id: Cow<'a, str>,

@@ -338,7 +338,7 @@ impl<'a> WbxmlReader<'a, '_> {
                 transcribe(self, &mut sink)?;
                 sink.end();
             }
-            Tag::Unknown(_) => self.skip()?,
+            Tag::Unknown(_) | Tag::Token(_) => self.skip()?,
         }
         transcribe(self, &mut sink)?;
         Ok(sink.into_text())
@@ -347,7 +347,7 @@ impl<'a> WbxmlReader<'a, '_> {
 
 #[cold]
 fn unknown(identity: u8, page: u8) -> Tag<'static> {
-    Tag::Unknown(format!("token {identity:#04x} of page {page}").into())
+    Tag::Token(format!("token {identity:#04x} of page {page}").into())
 }
 
 /// Adds octets after others.

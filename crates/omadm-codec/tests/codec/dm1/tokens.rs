@@ -20,7 +20,7 @@ fn read<'a>(source: &mut impl Pull<'a>) -> Vec<Element> {
     while let Some(tag) = source.child().unwrap() {
         match tag {
             Tag::Known(element) => found.push(element),
-            Tag::Unknown(name) => panic!("{name}"),
+            Tag::Unknown(name) | Tag::Token(name) => panic!("{name}"),
         }
         assert_eq!(source.text().unwrap(), "x");
     }

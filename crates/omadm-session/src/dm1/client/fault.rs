@@ -18,6 +18,8 @@ pub(super) enum Fault {
     RepeatedId(String),
     #[error("{0} is no command of DM")]
     UnknownCommand(String),
+    #[error("a token that stands for no element, where a command is meant")]
+    UnknownToken,
     #[error("a server does not send {0}")]
     NotForDevices(&'static str),
     #[error("the command holds nothing")]
@@ -65,6 +67,7 @@ impl Fault {
             Self::NoId
             | Self::RepeatedId(_)
             | Self::Empty
+            | Self::UnknownToken
             | Self::NoAddress(_)
             | Self::MisplacedChunk
             | Self::Tnds(_) => code::BAD_REQUEST,

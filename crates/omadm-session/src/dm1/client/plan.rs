@@ -123,7 +123,8 @@ impl<'a> Planner<'a> {
             Command::Unknown(unknown) => {
                 let name = unknown.name.into_owned();
                 let command = CommandRef { id: unknown.id.into_owned(), name: name.clone().into() };
-                vec![self.refused(command, Fault::UnknownCommand(name), place)]
+                let fault = if name.is_empty() { Fault::UnknownToken } else { Fault::UnknownCommand(name) };
+                vec![self.refused(command, fault, place)]
             }
         }
     }

@@ -102,7 +102,7 @@ impl Hearing<'_> {
             Command::Unknown(unknown) => {
                 self.notes.push(format!("the device sent {}, which is no command of DM", unknown.name));
                 if !unknown.id.is_empty() {
-                    self.answer(&unknown.id, &unknown.name, code::NOT_IMPLEMENTED);
+                    self.answer(&unknown.id, &unknown.name, unknown_command(&unknown.name));
                 }
             }
         }
@@ -379,7 +379,9 @@ impl Hearing<'_> {
                     self.answer(&operation.id, operation.kind.as_str(), code::NOT_ALLOWED);
                 }
                 Command::Container(inner) => self.answer(&inner.id, inner.kind.as_str(), code::NOT_ALLOWED),
-                Command::Unknown(unknown) => self.answer(&unknown.id, &unknown.name, code::NOT_IMPLEMENTED),
+                Command::Unknown(unknown) => {
+                    self.answer(&unknown.id, &unknown.name, unknown_command(&unknown.name));
+                }
                 Command::Status(_) | Command::Results(_) => {}
             }
         }
@@ -399,4 +401,9 @@ fn is_below(uri: &str, root: &str) -> bool {
     let uri = uri.strip_prefix("./").unwrap_or(uri);
     let root = root.strip_prefix("./").unwrap_or(root);
     uri.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+}
+
+/// Status of a command that DM does not have; one whose token stands for no element has no name.
+fn unknown_command(name: &str) -> u16 {
+    if name.is_empty() { code::BAD_REQUEST } else { code::NOT_IMPLEMENTED }
 }
