@@ -10,7 +10,7 @@ use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, 
 
 use super::abort::Abort;
 use super::account::Account;
-use super::binding::Binding;
+use super::binding::{Binding, Http};
 use super::link::Link;
 use super::running::{Running, fresh};
 use super::user::{self, UserInterface};
@@ -157,7 +157,7 @@ impl<T: Transport> Client<T> {
         let mut running = Running {
             device,
             server,
-            binding: Binding::new(exchange, answer_limit),
+            binding: Binding::Http(Http::new(exchange, answer_limit)),
             user: user.as_mut(),
             patience: config.dm1.patience,
             longest_pause: config.dm1.longest_pause,

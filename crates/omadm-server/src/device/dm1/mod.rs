@@ -162,13 +162,24 @@ async fn serve(
     let device = &context.config.device;
     let body =
         read_body(&parts.headers, body, context.config.dm1.max_message.0, device.body_timeout.0).await?;
+    exchange(context, caller, endpoint, &head, &body).await
+}
+
+/// One message in, its reply out, whatever brought it.
+async fn exchange(
+    context: &Context,
+    caller: &Caller,
+    endpoint: &Endpoint,
+    head: &Head,
+    body: &Bytes,
+) -> Result<Reply, Refusal> {
     let incoming =
-        engine::decode(&context.dm1, &head.as_engine(), &body).map_err(refused).inspect_err(|refusal| {
+        engine::decode(&context.dm1, &head.as_engine(), body).map_err(refused).inspect_err(|refusal| {
             let (status, peer) = (refusal.http_status, caller.sender.source);
             tracing::warn!(status, %peer, reason = refusal.reason, "refused what is no message");
         })?;
     let content_type = head.content_type.as_deref().unwrap_or_default();
-    let message = Message { incoming, content_type, body: &body };
+    let message = Message { incoming, content_type, body };
     let sender = known::find(context, caller, &message.incoming.sender(), commands_read(context)).await?;
     let reply = take(context, caller, endpoint, &message, sender).await?;
     caller.connection.note_answer(*message.incoming.digest());

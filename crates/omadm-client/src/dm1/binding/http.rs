@@ -18,16 +18,16 @@ const MAX_COOKIES: usize = 16;
 const MAX_COOKIE: usize = 4096;
 
 /// Messages of one session over HTTP.
-pub(super) struct Binding<'a, T> {
-    pub(super) exchange: Exchange<'a, T>,
+pub(in crate::dm1) struct Http<'a, T> {
+    exchange: Exchange<'a, T>,
     /// Most octets of an answer.
-    pub(super) limit: usize,
+    limit: usize,
     /// Cookies of this session, as `name=value`.
     cookies: Vec<String>,
 }
 
-impl<'a, T: Transport> Binding<'a, T> {
-    pub(super) fn new(exchange: Exchange<'a, T>, limit: usize) -> Self {
+impl<'a, T: Transport> Http<'a, T> {
+    pub(in crate::dm1) fn new(exchange: Exchange<'a, T>, limit: usize) -> Self {
         Self { exchange, limit, cookies: Vec::new() }
     }
 
