@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use omadm_mo::{Prepared, ServerId};
 use omadm_session::dm2::client::{self, Installed};
 
-use crate::bootstrap::{BootstrapRequest, Origin};
+use crate::consent::{BootstrapRequest, Origin};
 use crate::device::{Device, DeviceConfig};
 use crate::error::{ClientError, PersistError};
 use crate::{keys, notification, outbox};

@@ -17,6 +17,7 @@ pub mod bootstrap;
 #[cfg(feature = "dm2")]
 pub mod browser;
 pub mod client;
+pub mod consent;
 #[cfg(feature = "dm2")]
 mod defaults;
 mod definitions;
@@ -63,10 +64,11 @@ mod text;
 pub mod transport;
 
 #[cfg(feature = "dm2")]
-pub use bootstrap::{Always, BootstrapRequest, BootstrapSource, Consent, Origin, Received, RequestedAccount};
+pub use bootstrap::{BootstrapSource, Received};
 #[cfg(feature = "dm2")]
 pub use browser::{Browser, Shown};
 pub use client::{Client, ClientConfig};
+pub use consent::{Always, BootstrapRequest, Consent, Origin, RequestedAccount};
 #[cfg(feature = "dm2")]
 pub use defaults::{DefaultSource, Provisioned};
 pub use device::{Device, DeviceConfig};

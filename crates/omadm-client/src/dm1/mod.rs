@@ -6,6 +6,7 @@ mod abort;
 mod account;
 mod alerts;
 mod binding;
+pub mod bootstrap;
 mod executions;
 mod link;
 mod running;

@@ -24,8 +24,9 @@ use omadm_mo::{ServerId, Time};
 use omadm_session::dm2::client::Trigger;
 use tokio::net::UdpSocket;
 
-use crate::bootstrap::{Origin, Received};
+use crate::bootstrap::Received;
 use crate::client::Client;
+use crate::consent::Origin;
 use crate::device::Device;
 use crate::error::{ClientError, PersistError};
 use crate::session::SessionReport;
