@@ -19,7 +19,7 @@ use crate::config::BootstrapSection;
 use crate::context::Context;
 use crate::ddfs::DMACC_FILE;
 use crate::device;
-use crate::notifier::address::PushAddress;
+use crate::notifier::{self, address::PushAddress};
 use crate::outgoing::{self, causes};
 use crate::tls::KeyPair;
 
@@ -201,7 +201,9 @@ pub async fn send(context: &Context, to: &Target, bootstrap: &Outgoing) -> Resul
             (Target::Push(_), _) if !bootstrap.protected => Err(UNPROTECTED.to_owned()),
             (Target::Push(address), _) => {
                 let media = protected_media().ok_or("the media type cannot be written")?;
-                context.notifier.push_bootstrap(address, media, bootstrap.body.expose()).await
+                let content = notifier::Content::for_dm(media, bootstrap.body.expose());
+                let carried = context.notifier.carrier.carry(address, &content).await;
+                carried.map(drop).map_err(|failed| failed.reason)
             }
         }
     };

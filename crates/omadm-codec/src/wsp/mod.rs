@@ -17,6 +17,10 @@ pub const PUSH_PORT: u16 = 2948;
 pub const NOTIFICATION_CODE: u32 = 0x58;
 /// The same as text.
 pub const NOTIFICATION_TYPE: &str = "application/vnd.syncml.dm.notification";
+/// Content type code of `application/vnd.syncml.notification`, DM notifications of 1.2 and before.
+pub const TRIGGER_CODE: u32 = 0x44;
+/// The same as text.
+pub const TRIGGER_TYPE: &str = "application/vnd.syncml.notification";
 /// Code of the DM application, `x-wap-application:syncml.dm`.
 pub const DM_APPLICATION_CODE: u32 = 0x07;
 /// The same as text.
@@ -64,9 +68,17 @@ impl<'a> Push<'a> {
         let application = Header::application(DM_APPLICATION_CODE);
         let headers = std::iter::once(application).chain(extra.iter().cloned()).collect();
         let push = Self { transaction, media: Media::code(NOTIFICATION_CODE), headers, body: notification };
-        match push.head().len() {
+        push.check_header().map(|()| push)
+    }
+
+    /// Whether the octets before the body are as few as a DM notification demands (`DM 2.0 §E.1`).
+    ///
+    /// # Errors
+    /// [`HeaderTooLong`].
+    pub fn check_header(&self) -> Result<(), HeaderTooLong> {
+        match self.head().len() {
             length if length > MAX_PUSH_HEADER => Err(HeaderTooLong { length }),
-            _ => Ok(push),
+            _ => Ok(()),
         }
     }
 

@@ -8,8 +8,8 @@ use omadm_auth::Secret;
 use omadm_codec::Limits;
 use omadm_codec::dm2::cloud::{CloudAdvice, CloudPush, CloudReply, KEY};
 
+use super::carrier::{Failed, Remedy};
 use super::http::Http;
-use super::{Failed, Remedy};
 use crate::config::{CloudSection, CloudService};
 
 /// Only the last of our messages to a device counts: each says the same.

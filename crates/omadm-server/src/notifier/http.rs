@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use super::Failed;
+use super::carrier::Failed;
 use crate::ServerError;
 use crate::config::NotifierSection;
 use crate::outgoing::{self, causes};

@@ -4,6 +4,7 @@
 //! nodes share the work, none says a number twice, and a restart goes on where it was.
 
 pub mod address;
+pub mod carrier;
 mod cloud;
 mod http;
 mod plan;
@@ -13,13 +14,11 @@ mod smpp;
 mod udp;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use omadm_auth::StoredCredential;
 use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::dm2::{Alert, Notification, alert};
-use omadm_codec::wsp;
 use omadm_mo::{DeviceId, ServerId, Time};
 use omadm_store::{NewEvent, Push, PushProgress, PushStep, StoreError};
 use serde_json::json;
@@ -30,11 +29,10 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::{ServerError, clock};
 use address::PushAddress;
-use cloud::Cloud;
-use http::Http;
+use carrier::{Carrier, Failed, Remedy};
 use plan::{Plan, Reason};
-use short_message::ShortMessages;
 
+pub use carrier::Content;
 pub use session::answered_by_session;
 
 /// How often the store is asked what is due: another node may have queued something.
@@ -42,37 +40,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Pause after the store has failed.
 const RECOVERY: Duration = Duration::from_secs(5);
 
-/// Why a notification was not handed over.
-#[derive(Debug)]
-pub struct Failed {
-    reason: String,
-    remedy: Remedy,
-}
-
-/// What to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Remedy {
-    /// Try again later, or another way.
-    Later,
-    /// Forget the registration: the device does not have it any more.
-    Forget,
-}
-
-impl Failed {
-    fn with(reason: String) -> Self {
-        Self { reason, remedy: Remedy::Later }
-    }
-}
-
 /// What sends notifications.
 pub struct Notifier {
     server: ServerId,
     connections: Preference,
-    http: Http,
-    sms: Option<ShortMessages>,
-    cloud: Option<Cloud>,
-    /// TID of the next push.
-    transaction: AtomicU8,
+    /// What carries them.
+    pub carrier: Carrier,
     /// Something was queued.
     queued: Notify,
 }
@@ -111,10 +84,7 @@ impl Notifier {
                 .map_err(|error| unusable("server.id", error.to_string()))?,
             connections: Preference::new(&connections)
                 .map_err(|error| unusable("notifier.connections", error.to_string()))?,
-            http: Http::new(settings)?,
-            sms: ShortMessages::new(&config.sms)?,
-            cloud: Cloud::new(&config.cloud),
-            transaction: AtomicU8::new(0),
+            carrier: Carrier::new(config)?,
             queued: Notify::new(),
         })
     }
@@ -122,19 +92,6 @@ impl Notifier {
     /// Has the store looked at now.
     pub fn wake(&self) {
         self.queued.notify_one();
-    }
-
-    /// Whether this server can go that way; if not, why.
-    pub fn supports(&self, address: &PushAddress) -> Result<(), String> {
-        match address {
-            PushAddress::Sms(_) if self.sms.is_none() => {
-                Err("this server has no SMS gateway; set sms.gateway".to_owned())
-            }
-            PushAddress::Cloud(_) if self.cloud.is_none() => {
-                Err("this server has no push service; set cloud.service".to_owned())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Package#0 for a device.
@@ -160,55 +117,6 @@ impl Notifier {
         let mut octets = Vec::new();
         notification.encode(&mut octets);
         octets
-    }
-
-    /// Hands a notification over, one way or another.
-    async fn hand_over(&self, to: &PushAddress, notification: &[u8]) -> Result<String, Failed> {
-        self.supports(to).map_err(Failed::with)?;
-        if let (PushAddress::Cloud(registration), Some(cloud)) = (to, &self.cloud) {
-            return cloud.send(&self.http, registration, notification).await;
-        }
-        let push = wsp::Push::dm_notification(self.next_transaction(), &[], notification)
-            .map_err(|error| Failed::with(error.to_string()))?;
-        self.carry(to, &push).await
-    }
-
-    /// Pushes a bootstrap that is protected by itself.
-    ///
-    /// # Errors
-    /// A sentence that says why it was not handed over.
-    pub async fn push_bootstrap(
-        &self,
-        to: &PushAddress,
-        media: wsp::Media,
-        bootstrap: &[u8],
-    ) -> Result<(), String> {
-        self.supports(to)?;
-        let push = wsp::Push::dm_bootstrap(self.next_transaction(), media, bootstrap);
-        self.carry(to, &push).await.map(drop).map_err(|failed| failed.reason)
-    }
-
-    fn next_transaction(&self) -> u8 {
-        self.transaction.fetch_add(1, Ordering::Relaxed)
-    }
-
-    async fn carry(&self, to: &PushAddress, push: &wsp::Push<'_>) -> Result<String, Failed> {
-        let mut octets = Vec::new();
-        push.encode(&mut octets);
-        if octets.len() > wsp::MAX_PUSH {
-            let length = octets.len();
-            return Err(Failed::with(format!(
-                "{length} octets are more than a push has ({})",
-                wsp::MAX_PUSH
-            )));
-        }
-        match (to, &self.sms) {
-            (PushAddress::Udp { host, port }, _) => udp::send(host, *port, &octets).await,
-            (PushAddress::Sms(number), Some(sms)) => sms.send(&self.http, number, &octets).await,
-            (PushAddress::Sms(_) | PushAddress::Cloud(_), _) => {
-                Err(Failed::with(format!("there is no way by {}", to.kind())))
-            }
-        }
     }
 }
 
@@ -329,13 +237,14 @@ async fn send(context: &Context, push: &Push, now: Time) -> Result<Sent, String>
     let notifier = &context.notifier;
     let (device, id) = (&push.device, push.progress.next_id);
     let octets = notifier.encode(push, now);
+    let content = Content::notification(&octets);
     let mut ways = ways(push);
     let first = usize::try_from(push.progress.attempts).unwrap_or_default() % ways.len().max(1);
     ways.rotate_left(first);
     let time = context.config.notifier.send_timeout.0;
     let mut failures = Vec::new();
     for via in ways {
-        let outcome = tokio::time::timeout(time, notifier.hand_over(&via, &octets)).await;
+        let outcome = tokio::time::timeout(time, notifier.carrier.carry(&via, &content)).await;
         let late = |_| Failed::with(format!("it took longer than {} s", time.as_secs()));
         match outcome.map_err(late).and_then(|outcome| outcome) {
             Ok(receipt) => {

@@ -9,7 +9,7 @@ use omadm_codec::sms::{self, Address, Ports, Reference, Submit, Tpdu, UserData, 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde_json::json;
 
-use super::Failed;
+use super::carrier::Failed;
 use super::http::Http;
 use super::smpp::{Message, Smpp};
 use crate::ServerError;

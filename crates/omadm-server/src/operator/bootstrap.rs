@@ -147,7 +147,7 @@ fn check_way(context: &Context, to: Option<&Way>, protected: bool) -> Result<(),
         None if protected => Err(Problem::bad("gba is for bootstraps that are sent; say to where")),
         Some(Way::Tls(_)) if context.identity.is_none() => Err(Problem::conflict(NO_CERTIFICATE)),
         Some(Way::Push(_)) if !protected => Err(Problem::bad(UNPROTECTED)),
-        Some(Way::Push(address)) => context.notifier.supports(address).map_err(Problem::conflict),
+        Some(Way::Push(address)) => context.notifier.carrier.supports(address).map_err(Problem::conflict),
         Some(Way::Tls(_)) | None => Ok(()),
     }
 }

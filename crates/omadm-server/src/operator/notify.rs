@@ -92,7 +92,7 @@ pub async fn set(
     let mut addresses = Vec::new();
     for text in &ways.addresses {
         let address: PushAddress = text.parse().map_err(Problem::bad)?;
-        context.notifier.supports(&address).map_err(Problem::bad)?;
+        context.notifier.carrier.supports(&address).map_err(Problem::bad)?;
         addresses.push(address.to_string());
     }
     if !context.store.set_push_addresses(&device.id, addresses, clock::now()).await? {

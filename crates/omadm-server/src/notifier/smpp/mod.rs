@@ -16,7 +16,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::task::JoinHandle;
 
-use super::Failed;
+use super::carrier::Failed;
 use crate::ServerError;
 use crate::config::SmsSection;
 use pdu::{ANSWER, HEADER, Pdu};
