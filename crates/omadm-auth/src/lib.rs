@@ -1,10 +1,11 @@
 //! Credentials, digests and secrets as pure functions over bytes.
 //!
 //! Here: `Secret`, HTTP Basic and Digest, salted verifiers, constant-time comparison, the keys and messages of GBA Push, the digest of
-//! notifications, the schemes of DM 1.x, the names of TLS suites.
+//! notifications, the schemes of DM 1.x and the MACs of its bootstraps, the names of TLS suites.
 //! Never here: I/O, clocks, randomness of its own, or the choice of which scheme is acceptable (that is policy).
 
 pub mod basic;
+pub mod bootstrap;
 pub mod check;
 pub mod credential;
 pub mod digest;
