@@ -10,6 +10,7 @@ use crate::dm1::{self, Command, Encoding, Form, Message, WbxmlVersion, tnds};
 use crate::dm2::notification::Received;
 use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
 use crate::multipart::{self, Event, Part, Writer};
+use crate::obex;
 use crate::sms::Tpdu;
 use crate::wsp::Push;
 use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType};
@@ -67,6 +68,28 @@ pub fn check_wsp(bytes: &[u8]) {
     let mut out = Vec::new();
     push.encode(&mut out);
     assert_eq!(Push::decode(&out, &WIDE), Ok(push));
+}
+
+/// OBEX packets: requests, responses, and answers to Connect; and the challenge and proof in them.
+pub fn check_obex(bytes: &[u8]) {
+    if let Ok(request) = obex::Request::decode(bytes, &LIMITS)
+        && let Some(again) = request.encode()
+    {
+        assert_eq!(obex::Request::decode(&again, &WIDE), Ok(request));
+    }
+    for to_connect in [false, true] {
+        if let Ok(response) = obex::Response::decode(bytes, to_connect, &LIMITS)
+            && let Some(again) = response.encode()
+        {
+            assert_eq!(obex::Response::decode(&again, to_connect, &WIDE), Ok(response));
+        }
+    }
+    if let Ok(challenge) = obex::Challenge::decode(bytes) {
+        assert_eq!(obex::Challenge::decode(&challenge.encode()), Ok(challenge));
+    }
+    if let Ok(proof) = obex::Proof::decode(bytes) {
+        assert_eq!(obex::Proof::decode(&proof.encode()), Ok(proof));
+    }
 }
 
 /// Short messages.

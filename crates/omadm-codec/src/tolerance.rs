@@ -100,6 +100,16 @@ pub enum Tolerance {
     KeywordCase,
     /// A character in a DM 1.x address that has to be percent-encoded and is not.
     RawUriCharacter,
+    /// An OBEX connection that names no service: Connect without Target, or its answer without Who and Connection Id.
+    UndirectedObex,
+    /// An OBEX object without Length.
+    MissingObexLength,
+    /// An OBEX object without Type, which its first octet then says.
+    MissingObexType,
+    /// An OBEX Type that does not end in a zero octet.
+    BareObexType,
+    /// Success as answer to a packet of an OBEX Put that is not the last.
+    EarlyObexSuccess,
 }
 
 impl Tolerance {
@@ -150,6 +160,11 @@ impl Tolerance {
         Self::LeadingSlash,
         Self::KeywordCase,
         Self::RawUriCharacter,
+        Self::UndirectedObex,
+        Self::MissingObexLength,
+        Self::MissingObexType,
+        Self::BareObexType,
+        Self::EarlyObexSuccess,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -201,6 +216,11 @@ impl Tolerance {
             Self::LeadingSlash => "leading-slash",
             Self::KeywordCase => "keyword-case",
             Self::RawUriCharacter => "raw-uri-character",
+            Self::UndirectedObex => "undirected-obex",
+            Self::MissingObexLength => "missing-obex-length",
+            Self::MissingObexType => "missing-obex-type",
+            Self::BareObexType => "bare-obex-type",
+            Self::EarlyObexSuccess => "early-obex-success",
         }
     }
 }

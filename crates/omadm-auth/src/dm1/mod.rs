@@ -8,6 +8,7 @@
 
 mod header;
 mod nonce;
+mod obex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,7 @@ use crate::secret::Secret;
 
 pub use header::{HMAC_HEADER, HmacHeader};
 pub use nonce::{NonceHistory, challenge_nonce};
+pub use obex::obex_digest;
 
 /// Longest `Data` of a `Cred` in octets that is looked into.
 pub const MAX_CREDENTIALS: usize = 4096;

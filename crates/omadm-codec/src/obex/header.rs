@@ -23,6 +23,10 @@ impl HeaderId {
     pub const END_OF_BODY: Self = Self(0x49);
     /// Who: the service that answers.
     pub const WHO: Self = Self(0x4a);
+    /// Authenticate Challenge.
+    pub const CHALLENGE: Self = Self(0x4d);
+    /// Authenticate Response.
+    pub const PROOF: Self = Self(0x4e);
     /// Length of the object.
     pub const LENGTH: Self = Self(0xc3);
     /// Connection Id.
@@ -38,6 +42,8 @@ impl HeaderId {
             Self::BODY => "Body",
             Self::END_OF_BODY => "End of Body",
             Self::WHO => "Who",
+            Self::CHALLENGE => "Authenticate Challenge",
+            Self::PROOF => "Authenticate Response",
             Self::LENGTH => "Length",
             Self::CONNECTION_ID => "Connection Id",
             Self(_) => "header",

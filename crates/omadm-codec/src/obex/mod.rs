@@ -3,9 +3,11 @@
 //! Here: requests, responses and their headers as octets and values.
 //! Never here: who may send what when, which is the session's business.
 
+mod auth;
 mod header;
 mod packet;
 
+pub use auth::{Challenge, Proof};
 pub use header::{Header, HeaderId};
 pub use packet::{ConnectFields, Opcode, Packet, Request, Response, ResponseCode, length_of};
 

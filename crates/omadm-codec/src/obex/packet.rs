@@ -1,5 +1,7 @@
 //! Requests and responses (`IrOBEX 1.3 §3.2, §3.3`).
 
+use std::fmt;
+
 use super::header::{Header, HeaderId};
 use crate::reader::Reader;
 use crate::{DecodeError, Limits, Problem};
@@ -36,8 +38,9 @@ impl Opcode {
         Self::ALL.iter().find(|(opcode, _)| *opcode == self).map_or(FINAL, |(_, code)| *code)
     }
 
-    /// The opcode, and whether it is final.
-    fn of(octet: u8) -> Option<(Self, bool)> {
+    /// The opcode that an octet is, and whether it is final; `None` for one that OBEX does not have.
+    #[must_use]
+    pub fn of(octet: u8) -> Option<(Self, bool)> {
         let exact = Self::ALL.iter().find(|(_, code)| *code == octet);
         let (opcode, _) = exact.or_else(|| Self::ALL.iter().find(|(_, code)| code | FINAL == octet))?;
         Some((*opcode, octet & FINAL != 0))
@@ -63,6 +66,12 @@ impl ResponseCode {
     pub const NOT_FOUND: Self = Self(0x44);
     /// Method Not Allowed.
     pub const METHOD_NOT_ALLOWED: Self = Self(0x45);
+    /// Not Acceptable.
+    pub const NOT_ACCEPTABLE: Self = Self(0x46);
+    /// Request Timeout.
+    pub const REQUEST_TIMEOUT: Self = Self(0x48);
+    /// Length Required.
+    pub const LENGTH_REQUIRED: Self = Self(0x4b);
     /// Requested Entity Too Large.
     pub const TOO_LARGE: Self = Self(0x4d);
     /// Unsupported Media Type.
@@ -73,6 +82,36 @@ impl ResponseCode {
     pub const NOT_IMPLEMENTED: Self = Self(0x51);
     /// Service Unavailable.
     pub const SERVICE_UNAVAILABLE: Self = Self(0x53);
+
+    /// What it means, in the words of the standard; `response` for one that the binding does not use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CONTINUE => "Continue",
+            Self::SUCCESS => "Success",
+            Self::BAD_REQUEST => "Bad Request",
+            Self::UNAUTHORIZED => "Unauthorized",
+            Self::FORBIDDEN => "Forbidden",
+            Self::NOT_FOUND => "Not Found",
+            Self::METHOD_NOT_ALLOWED => "Method Not Allowed",
+            Self::NOT_ACCEPTABLE => "Not Acceptable",
+            Self::REQUEST_TIMEOUT => "Request Timeout",
+            Self::LENGTH_REQUIRED => "Length Required",
+            Self::TOO_LARGE => "Requested Entity Too Large",
+            Self::UNSUPPORTED_MEDIA_TYPE => "Unsupported Media Type",
+            Self::INTERNAL_ERROR => "Internal Server Error",
+            Self::NOT_IMPLEMENTED => "Not Implemented",
+            Self::SERVICE_UNAVAILABLE => "Service Unavailable",
+            Self(_) => "response",
+        }
+    }
+}
+
+impl fmt::Display for ResponseCode {
+    /// As it is on the wire, with the final bit: `0xC4 Not Found`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:02X} {}", self.0 | FINAL, self.name())
+    }
 }
 
 /// Fields that only Connect and its response have.
@@ -162,7 +201,8 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn encode(&self) -> Option<Vec<u8>> {
         let last = if self.is_final { FINAL } else { 0 };
-        encode(self.opcode.code() | last, self.connect, &self.headers)
+        let fields: &[u8] = if self.opcode == Opcode::SetPath { &[0, 0] } else { &[] };
+        encode(self.opcode.code() | last, self.connect, fields, &self.headers)
     }
 
     /// Reads a whole packet.
@@ -190,7 +230,7 @@ impl<'a> Response<'a> {
     /// The octets of the response; `None` if they are more than a packet can have.
     #[must_use]
     pub fn encode(&self) -> Option<Vec<u8>> {
-        encode(self.code.0 | FINAL, self.connect, &self.headers)
+        encode(self.code.0 | FINAL, self.connect, &[], &self.headers)
     }
 
     /// Reads a whole packet; `to_connect` says whether it answers Connect.
@@ -212,9 +252,15 @@ impl<'a> Response<'a> {
     }
 }
 
-fn encode(code: u8, connect: Option<ConnectFields>, headers: &[Header<'_>]) -> Option<Vec<u8>> {
-    let fields = if connect.is_some() { 4 } else { 0 };
-    let length = headers.iter().map(Header::wire_length).sum::<usize>() + HEAD + fields;
+/// A packet; `fields` stand between its length and its headers.
+fn encode(
+    code: u8,
+    connect: Option<ConnectFields>,
+    fields: &[u8],
+    headers: &[Header<'_>],
+) -> Option<Vec<u8>> {
+    let of_connect = if connect.is_some() { 4 } else { 0 };
+    let length = headers.iter().map(Header::wire_length).sum::<usize>() + HEAD + of_connect + fields.len();
     let mut out = Vec::with_capacity(length);
     out.push(code);
     out.extend(u16::try_from(length).ok()?.to_be_bytes());
@@ -222,6 +268,7 @@ fn encode(code: u8, connect: Option<ConnectFields>, headers: &[Header<'_>]) -> O
         out.extend([VERSION, 0]);
         out.extend(max_packet.to_be_bytes());
     }
+    out.extend(fields);
     headers.iter().for_each(|header| header.encode(&mut out));
     Some(out)
 }
