@@ -157,6 +157,7 @@ fn message(rounds: usize) -> Message<'static> {
         target: Location { uri: "https://dm.example.net:8443/dm".into(), name: None },
         source: Location { uri: "urn:uuid:6f0f8d0e-0001".into(), name: Some("dev-1".into()) },
         resp_uri: None,
+        no_response: false,
         credentials: Some(Credentials {
             meta: meta("b64", "syncml:auth-md5"),
             data: "RyEHbgLtLV8epxbMPEuCvQ==".into(),
@@ -173,7 +174,14 @@ fn round(number: usize) -> [Command<'static>; 4] {
     let text = |text: String| Some(Data::Text(text.into()));
     let operation = |kind, id, item| {
         let items = vec![item];
-        Command::Operation(Operation { kind, id, meta: Meta::default(), correlator: None, items })
+        Command::Operation(Operation {
+            kind,
+            id,
+            no_response: false,
+            meta: Meta::default(),
+            correlator: None,
+            items,
+        })
     };
     [
         Command::Status(Status {

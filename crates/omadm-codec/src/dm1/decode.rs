@@ -137,6 +137,7 @@ fn header<'a, S: Pull<'a>>(source: &mut S) -> Result<Header<'a>> {
     let (mut ver_dtd, mut ver_proto, mut session_id, mut message_id) = (None, None, None, None);
     let (mut target, mut sender, mut resp_uri, mut credential, mut description) =
         (None, None, None, None, None);
+    let mut no_response = false;
     while let Some(element) = child(source)? {
         match element {
             SyncMl::VerDtd => once(source, &mut ver_dtd, element, S::value)?,
@@ -146,6 +147,7 @@ fn header<'a, S: Pull<'a>>(source: &mut S) -> Result<Header<'a>> {
             SyncMl::Target => once(source, &mut target, element, location)?,
             SyncMl::Source => once(source, &mut sender, element, location)?,
             SyncMl::RespUri => once(source, &mut resp_uri, element, S::value)?,
+            SyncMl::NoResp => no_response = flag(source)?,
             SyncMl::Cred => once(source, &mut credential, element, credentials)?,
             SyncMl::Meta => once(source, &mut description, element, meta)?,
             _ => source.skip()?,
@@ -159,9 +161,16 @@ fn header<'a, S: Pull<'a>>(source: &mut S) -> Result<Header<'a>> {
         target: required(source, target, SyncMl::Target)?,
         source: required(source, sender, SyncMl::Source)?,
         resp_uri,
+        no_response,
         credentials: credential,
         meta: description.unwrap_or_default(),
     })
+}
+
+/// An element that says all by being there.
+fn flag<'a, S: Pull<'a>>(source: &mut S) -> Result<bool> {
+    source.skip()?;
+    Ok(true)
 }
 
 fn location<'a, S: Pull<'a>>(source: &mut S) -> Result<Location<'a>> {
@@ -193,10 +202,7 @@ fn sync_body<'a, S: Pull<'a>>(source: &mut S) -> Result<(Vec<Command<'a>>, bool)
     let (mut commands, mut is_final) = (Vec::new(), false);
     while let Some(tag) = source.child()? {
         match tag {
-            Tag::Known(Element::SyncMl(SyncMl::Final)) => {
-                source.skip()?;
-                is_final = true;
-            }
+            Tag::Known(Element::SyncMl(SyncMl::Final)) => is_final = flag(source)?,
             tag => commands.push(command(source, tag)?),
         }
     }
@@ -236,9 +242,11 @@ fn command<'a, S: Pull<'a>>(source: &mut S, tag: Tag<'a>) -> Result<Command<'a>>
 
 fn operation<'a, S: Pull<'a>>(source: &mut S, kind: OperationKind) -> Result<Operation<'a>> {
     let (mut id, mut description, mut correlator, mut items) = (None, None, None, Vec::new());
+    let mut no_response = false;
     while let Some(element) = child(source)? {
         match element {
             SyncMl::CmdId => once(source, &mut id, element, S::value)?,
+            SyncMl::NoResp => no_response = flag(source)?,
             SyncMl::Meta => once(source, &mut description, element, meta)?,
             SyncMl::Correlator => once(source, &mut correlator, element, S::value)?,
             SyncMl::Item => add_item(source, &mut items)?,
@@ -247,31 +255,35 @@ fn operation<'a, S: Pull<'a>>(source: &mut S, kind: OperationKind) -> Result<Ope
     }
     let (id, meta) = (id.unwrap_or_default(), description.unwrap_or_default());
     settle(&mut items, &meta);
-    Ok(Operation { kind, id, meta, correlator, items })
+    Ok(Operation { kind, id, no_response, meta, correlator, items })
 }
 
 fn container<'a, S: Pull<'a>>(source: &mut S, kind: ContainerKind) -> Result<Container<'a>> {
     let (mut id, mut description, mut commands) = (None, None, Vec::new());
+    let mut no_response = false;
     while let Some(tag) = source.child()? {
         match tag {
             Tag::Known(Element::SyncMl(SyncMl::CmdId)) => once(source, &mut id, SyncMl::CmdId, S::value)?,
             Tag::Known(Element::SyncMl(SyncMl::Meta)) => once(source, &mut description, SyncMl::Meta, meta)?,
-            Tag::Known(Element::SyncMl(SyncMl::NoResp | SyncMl::Cred)) => source.skip()?,
+            Tag::Known(Element::SyncMl(SyncMl::NoResp)) => no_response = flag(source)?,
+            Tag::Known(Element::SyncMl(SyncMl::Cred)) => source.skip()?,
             tag => commands.push(command(source, tag)?),
         }
     }
-    Ok(Container { kind, id: id.unwrap_or_default(), meta: description.unwrap_or_default(), commands })
+    let (id, meta) = (id.unwrap_or_default(), description.unwrap_or_default());
+    Ok(Container { kind, id, no_response, meta, commands })
 }
 
 fn unknown<'a, S: Pull<'a>>(source: &mut S, name: Cow<'a, str>) -> Result<Unknown<'a>> {
-    let mut id = None;
+    let (mut id, mut no_response) = (None, false);
     loop {
         match source.next()? {
             Event::Start(Tag::Known(Element::SyncMl(SyncMl::CmdId))) if id.is_none() => {
                 id = Some(source.value()?);
             }
+            Event::Start(Tag::Known(Element::SyncMl(SyncMl::NoResp))) => no_response = flag(source)?,
             Event::Start(_) => source.skip()?,
-            Event::End => return Ok(Unknown { name, id: id.unwrap_or_default() }),
+            Event::End => return Ok(Unknown { name, id: id.unwrap_or_default(), no_response }),
             Event::Text(_) | Event::Opaque(_) => {}
         }
     }
@@ -370,9 +382,11 @@ fn results<'a, S: Pull<'a>>(source: &mut S) -> Result<Results<'a>> {
 
 fn alert<'a, S: Pull<'a>>(source: &mut S) -> Result<Alert<'a>> {
     let (mut id, mut code, mut correlator, mut items) = (None, None, None, Vec::new());
+    let mut no_response = false;
     while let Some(element) = child(source)? {
         match element {
             SyncMl::CmdId => once(source, &mut id, element, S::value)?,
+            SyncMl::NoResp => no_response = flag(source)?,
             SyncMl::Data => once(source, &mut code, element, S::value)?,
             SyncMl::Correlator => once(source, &mut correlator, element, S::value)?,
             SyncMl::Item => add_item(source, &mut items)?,
@@ -380,7 +394,8 @@ fn alert<'a, S: Pull<'a>>(source: &mut S) -> Result<Alert<'a>> {
         }
     }
     settle(&mut items, &Meta::default());
-    Ok(Alert { id: id.unwrap_or_default(), code: code.unwrap_or_default(), correlator, items })
+    let (id, code) = (id.unwrap_or_default(), code.unwrap_or_default());
+    Ok(Alert { id, no_response, code, correlator, items })
 }
 
 /// Makes text of what came as OPAQUE and is text by its `Meta`: many peers send all data so. What XML could not hold stays as it is.
@@ -440,10 +455,7 @@ fn item<'a, S: Pull<'a>>(source: &mut S) -> Result<Item<'a>> {
             SyncMl::Source => once(source, &mut origin, element, location)?,
             SyncMl::Meta => once(source, &mut description, element, meta)?,
             SyncMl::Data => once(source, &mut data, element, S::data)?,
-            SyncMl::MoreData => {
-                source.skip()?;
-                more = true;
-            }
+            SyncMl::MoreData => more = flag(source)?,
             _ => source.skip()?,
         }
     }

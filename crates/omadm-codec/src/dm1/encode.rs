@@ -150,9 +150,7 @@ fn begin(sink: &mut impl Push, header: &Header<'_>) {
 }
 
 fn end(sink: &mut impl Push, is_final: bool) {
-    if is_final {
-        sink.empty(SyncMl::Final);
-    }
+    flag(sink, SyncMl::Final, is_final);
     sink.end();
     sink.end();
 }
@@ -165,6 +163,7 @@ fn write_header(sink: &mut impl Push, header: &Header<'_>) {
     sink.within(SyncMl::Target, |sink| write_location(sink, &header.target));
     sink.within(SyncMl::Source, |sink| write_location(sink, &header.source));
     optional(sink, SyncMl::RespUri, header.resp_uri.as_deref());
+    flag(sink, SyncMl::NoResp, header.no_response);
     if let Some(credentials) = &header.credentials {
         write_credentials(sink, credentials);
     }
@@ -186,6 +185,13 @@ fn write_credentials(sink: &mut impl Push, credentials: &Credentials<'_>) {
 fn optional(sink: &mut impl Push, element: impl Into<Element>, text: Option<&str>) {
     if let Some(text) = text {
         sink.leaf(element, text);
+    }
+}
+
+/// An element that says all by being there.
+fn flag(sink: &mut impl Push, element: SyncMl, is_set: bool) {
+    if is_set {
+        sink.empty(element);
     }
 }
 
@@ -258,6 +264,7 @@ fn write_results(sink: &mut impl Push, results: &Results<'_>) {
 
 fn write_alert(sink: &mut impl Push, alert: &Alert<'_>, old: bool) {
     sink.leaf(SyncMl::CmdId, &alert.id);
+    flag(sink, SyncMl::NoResp, alert.no_response);
     let code = Some(alert.code.as_ref()).filter(|code| !code.is_empty());
     optional(sink, SyncMl::Data, code);
     optional(sink, SyncMl::Correlator, alert.correlator.as_deref().filter(|_| !old));
@@ -266,6 +273,7 @@ fn write_alert(sink: &mut impl Push, alert: &Alert<'_>, old: bool) {
 
 fn write_operation(sink: &mut impl Push, operation: &Operation<'_>, old: bool) {
     sink.leaf(SyncMl::CmdId, &operation.id);
+    flag(sink, SyncMl::NoResp, operation.no_response);
     write_meta(sink, &operation.meta);
     optional(sink, SyncMl::Correlator, operation.correlator.as_deref().filter(|_| !old));
     write_items(sink, &operation.items, false);
@@ -273,6 +281,7 @@ fn write_operation(sink: &mut impl Push, operation: &Operation<'_>, old: bool) {
 
 fn write_container(sink: &mut impl Push, container: &Container<'_>, old: bool) {
     sink.leaf(SyncMl::CmdId, &container.id);
+    flag(sink, SyncMl::NoResp, container.no_response);
     write_meta(sink, &container.meta);
     for command in &container.commands {
         write_command(sink, command, old);
@@ -306,9 +315,7 @@ fn write_item(sink: &mut impl Push, item: &Item<'_>, report: bool) {
         }
         Some(Data::Opaque(octets)) => sink.within(SyncMl::Data, |sink| sink.opaque(octets)),
     }
-    if item.more {
-        sink.empty(SyncMl::MoreData);
-    }
+    flag(sink, SyncMl::MoreData, item.more);
 }
 
 fn write_meta(sink: &mut impl Push, meta: &Meta<'_>) {

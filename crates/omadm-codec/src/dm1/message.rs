@@ -47,6 +47,8 @@ pub struct Header<'a> {
     pub source: Location<'a>,
     /// `RespURI`.
     pub resp_uri: Option<Cow<'a, str>>,
+    /// `NoResp`: no `Status` is wanted for anything in the message. DM does not use it, and peers may send it (`REPPRO §7.1`).
+    pub no_response: bool,
     /// `Cred`.
     pub credentials: Option<Credentials<'a>>,
     /// `Meta`.
@@ -102,6 +104,8 @@ pub struct Operation<'a> {
     pub kind: OperationKind,
     /// `CmdID`; empty if the peer left it out.
     pub id: Cow<'a, str>,
+    /// `NoResp`: no `Status` is wanted for it.
+    pub no_response: bool,
     /// `Meta`: the default for the items.
     pub meta: Meta<'a>,
     /// `Correlator` of an `Exec`.
@@ -125,6 +129,8 @@ pub struct Container<'a> {
     pub kind: ContainerKind,
     /// `CmdID`; empty if the peer left it out.
     pub id: Cow<'a, str>,
+    /// `NoResp`: no `Status` is wanted for it; the commands in it have their own.
+    pub no_response: bool,
     /// `Meta`: the default for the commands.
     pub meta: Meta<'a>,
     /// What it holds, in order.
@@ -182,6 +188,8 @@ pub struct Results<'a> {
 pub struct Alert<'a> {
     /// `CmdID`; empty if the peer left it out.
     pub id: Cow<'a, str>,
+    /// `NoResp`: no `Status` is wanted for it.
+    pub no_response: bool,
     /// `Data`: the alert code as written; empty if the peer left it out.
     pub code: Cow<'a, str>,
     /// `Correlator`.
@@ -197,6 +205,8 @@ pub struct Unknown<'a> {
     pub name: Cow<'a, str>,
     /// `CmdID`; empty if it has none.
     pub id: Cow<'a, str>,
+    /// `NoResp`: no `Status` is wanted for it.
+    pub no_response: bool,
 }
 
 /// `Item`.

@@ -48,6 +48,7 @@ impl Header<'_> {
             target: self.target.into_owned(),
             source: self.source.into_owned(),
             resp_uri: self.resp_uri.map(own),
+            no_response: self.no_response,
             credentials: self.credentials.map(Credentials::into_owned),
             meta: self.meta.into_owned(),
         }
@@ -80,8 +81,8 @@ impl Command<'_> {
             Self::Alert(alert) => Command::Alert(alert.into_owned()),
             Self::Operation(operation) => Command::Operation(operation.into_owned()),
             Self::Container(container) => Command::Container(container.into_owned()),
-            Self::Unknown(unknown) => {
-                Command::Unknown(Unknown { name: own(unknown.name), id: own(unknown.id) })
+            Self::Unknown(Unknown { name, id, no_response }) => {
+                Command::Unknown(Unknown { name: own(name), id: own(id), no_response })
             }
         }
     }
@@ -94,6 +95,7 @@ impl Operation<'_> {
         Operation {
             kind: self.kind,
             id: own(self.id),
+            no_response: self.no_response,
             meta: self.meta.into_owned(),
             correlator: self.correlator.map(own),
             items: own_items(self.items),
@@ -108,6 +110,7 @@ impl Container<'_> {
         Container {
             kind: self.kind,
             id: own(self.id),
+            no_response: self.no_response,
             meta: self.meta.into_owned(),
             commands: own_commands(self.commands),
         }
@@ -157,6 +160,7 @@ impl Alert<'_> {
     pub fn into_owned(self) -> Alert<'static> {
         Alert {
             id: own(self.id),
+            no_response: self.no_response,
             code: own(self.code),
             correlator: self.correlator.map(own),
             items: own_items(self.items),

@@ -1,6 +1,6 @@
 //! Package 1, and the commands one by one.
 
-use omadm_codec::dm1::{Command, Data, Item, Meta, Operation, OperationKind, Version};
+use omadm_codec::dm1::{Command, Container, Data, Item, Meta, Operation, OperationKind, Unknown, Version};
 use omadm_mo::Value;
 use omadm_session::dm1::client::{Effect, EffectResult, Outcome, Start, Trigger};
 
@@ -210,8 +210,14 @@ fn the_meta_of_a_command_holds_for_its_items() {
     let (mut device, mut server) = begun();
     let meta = Meta { format: Some("int".into()), ..Meta::default() };
     let item = Item { data: Some(Data::Text("7".into())), ..target("./box/one/Count") };
-    let command =
-        Operation { kind: OperationKind::Replace, id: "1".into(), meta, correlator: None, items: vec![item] };
+    let command = Operation {
+        kind: OperationKind::Replace,
+        id: "1".into(),
+        no_response: false,
+        meta,
+        correlator: None,
+        items: vec![item],
+    };
     let said = device.exchange(&mut server, vec![Command::Operation(command)]);
     assert_eq!(said.code("1"), "200");
     assert_eq!(device.value("./box/one/Count"), Some(Value::Int(7)));
@@ -237,6 +243,7 @@ fn exec_runs_with_its_argument_and_correlator() {
     let command = Operation {
         kind: OperationKind::Exec,
         id: "1".into(),
+        no_response: false,
         meta: Meta::default(),
         correlator: Some("job-0042".into()),
         items: vec![with_data("./box/one/Run", "int", "3")],
@@ -376,4 +383,46 @@ fn the_effects_of_a_session_come_one_at_a_time() {
     }
     assert_eq!(effects, 1);
     assert_eq!(device.value("./box/one/Setting"), Some(Value::Text("a".into())));
+}
+
+/// `REPPRO §7.1`: what has `NoResp` is carried out, and gets no Status.
+#[test]
+fn what_wants_no_status_gets_none() {
+    let (mut device, mut server) = begun();
+    let silent = |command| match command {
+        Command::Operation(operation) => Command::Operation(Operation { no_response: true, ..operation }),
+        Command::Container(container) => Command::Container(Container { no_response: true, ..container }),
+        other => other,
+    };
+    let said = device.exchange(
+        &mut server,
+        vec![
+            silent(replace("1", "./box/one/Setting", "quiet")),
+            silent(get("2", "./box/one/Setting")),
+            silent(delete("3", "./none")),
+            silent(sequence("4", vec![get("5", "./box/one/Count"), silent(get("6", "./none"))])),
+            silent(operation(OperationKind::Get, "0", Vec::new())),
+            silent(server_alert("7", 1999, &[])),
+            Command::Unknown(Unknown { name: "Put".into(), id: "8".into(), no_response: true }),
+        ],
+    );
+    assert_eq!(said.codes(), codes(&[("0", 212), ("5", 200), ("7", 406)]));
+    assert_eq!(device.value("./box/one/Setting"), Some(Value::Text("quiet".into())));
+    let results = said.message.commands.iter().filter(|command| matches!(command, Command::Results(_)));
+    assert_eq!(results.count(), 2, "what was asked for comes all the same");
+}
+
+#[test]
+fn a_header_that_wants_no_status_gets_none_for_the_whole_message() {
+    let (mut device, mut server) = begun();
+    server.no_response = true;
+    let said = device.exchange(
+        &mut server,
+        vec![replace("1", "./box/one/Setting", "quiet"), get("2", "./box/one/Setting")],
+    );
+    assert_eq!(said.codes(), codes(&[]));
+    assert!(matches!(said.message.commands.as_slice(), [Command::Results(_)]), "{said:?}");
+    device.reply(server.message(vec![replace("1", "./box/one/Setting", "silent")]));
+    assert!(matches!(device.outcome(), Outcome::Ended { .. }), "nothing is left to say");
+    assert_eq!(device.value("./box/one/Setting"), Some(Value::Text("silent".into())));
 }

@@ -363,6 +363,7 @@ pub struct Server {
     pub challenge: Option<Meta<'static>>,
     pub credentials: Option<omadm_codec::dm1::Credentials<'static>>,
     pub resp_uri: Option<String>,
+    pub no_response: bool,
     pub max_message: Option<u64>,
     pub max_object: Option<u64>,
     /// Status for every alert of the device.
@@ -392,6 +393,7 @@ impl Default for Server {
             challenge: None,
             credentials: None,
             resp_uri: None,
+            no_response: false,
             max_message: None,
             max_object: None,
             alert_code: 200,
@@ -450,6 +452,7 @@ impl Server {
             target: Location { uri: DEVICE.into(), name: None },
             source: Location { uri: URI.into(), name: Some("server".into()) },
             resp_uri: self.resp_uri.clone().map(Cow::Owned),
+            no_response: self.no_response,
             credentials: self.credentials.clone(),
             meta: Meta {
                 max_message_size: self.max_message,
@@ -512,6 +515,7 @@ pub fn operation(kind: OperationKind, id: &str, items: Vec<Item<'static>>) -> Co
     Command::Operation(Operation {
         kind,
         id: id.to_owned().into(),
+        no_response: false,
         meta: Meta::default(),
         correlator: None,
         items,
@@ -545,7 +549,8 @@ pub fn exec(id: &str, uri: &str) -> Command<'static> {
 }
 
 pub fn container(kind: ContainerKind, id: &str, commands: Vec<Command<'static>>) -> Command<'static> {
-    Command::Container(Container { kind, id: id.to_owned().into(), meta: Meta::default(), commands })
+    let id = id.to_owned().into();
+    Command::Container(Container { kind, id, no_response: false, meta: Meta::default(), commands })
 }
 
 pub fn atomic(id: &str, commands: Vec<Command<'static>>) -> Command<'static> {
@@ -560,6 +565,7 @@ pub fn server_alert(id: &str, code: u16, texts: &[&str]) -> Command<'static> {
     let item = |text: &&str| Item { data: Some(Data::Text((*text).to_owned().into())), ..Item::default() };
     Command::Alert(Alert {
         id: id.to_owned().into(),
+        no_response: false,
         code: code.to_string().into(),
         correlator: None,
         items: texts.iter().map(item).collect(),

@@ -14,7 +14,7 @@ fn event(
 ) -> Command<'static> {
     let id = device.id().into();
     let correlator = correlator.map(|text| text.to_owned().into());
-    Command::Alert(Alert { id, code: code.to_owned().into(), correlator, items })
+    Command::Alert(Alert { id, no_response: false, code: code.to_owned().into(), correlator, items })
 }
 
 fn item(source: Option<&str>, kind: Option<&str>, format: Option<&str>, data: Option<&str>) -> Item<'static> {

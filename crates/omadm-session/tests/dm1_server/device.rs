@@ -149,6 +149,7 @@ pub struct Device {
     pub version: Version,
     pub session: String,
     pub number: u64,
+    pub no_response: bool,
     pub name: Option<String>,
     pub credentials: Option<Credentials<'static>>,
     /// Makes a MAC of each message: keys, hash, nonce.
@@ -170,6 +171,7 @@ impl Device {
             version: Version::Dm12,
             session: "2A".into(),
             number: 0,
+            no_response: false,
             name: Some("dev-1".into()),
             credentials: None,
             mac: None,
@@ -189,7 +191,8 @@ impl Device {
 
     pub fn alert(&mut self, code: u16) -> Command<'static> {
         let id = self.id().into();
-        Command::Alert(Alert { id, code: code.to_string().into(), correlator: None, items: Vec::new() })
+        let code = code.to_string().into();
+        Command::Alert(Alert { id, no_response: false, code, correlator: None, items: Vec::new() })
     }
 
     pub fn device_info(&mut self) -> Command<'static> {
@@ -203,6 +206,7 @@ impl Device {
         Command::Operation(Operation {
             kind: OperationKind::Replace,
             id,
+            no_response: false,
             meta: Meta::default(),
             correlator: None,
             items: leaves.map(leaf).into(),
@@ -296,6 +300,7 @@ impl Device {
             target: Location { uri: SERVER.into(), name: None },
             source: Location { uri: DEVICE.into(), name: self.name.clone().map(Into::into) },
             resp_uri: None,
+            no_response: self.no_response,
             credentials: self.credentials.clone(),
             meta: Meta {
                 max_message_size: self.max_message,

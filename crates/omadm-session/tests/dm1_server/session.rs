@@ -1,6 +1,6 @@
 //! Packages, their messages, and versions (`DM 1.3 PROTO §5, §6`).
 
-use omadm_codec::dm1::{AlertCode, Command, Form, Item, Version};
+use omadm_codec::dm1::{Alert, AlertCode, Command, Form, Item, Operation, Version};
 use omadm_session::dm1::server::{End, Outcome, RequestHead, Task, Verdict, decode};
 
 use super::device::{Device, Host, config, delete, get, leaf, nodes, set, tell, told};
@@ -309,4 +309,25 @@ fn a_device_without_sequences_gets_commands_one_by_one() {
     assert_eq!(order, ["Delete ./A", "Get ./B", "Delete ./C"]);
     assert!(host.queue.is_empty() && host.results.len() == 3);
     assert_eq!(host.account.unwrap().capabilities.sequence, Some(false));
+}
+
+/// `REPPRO §7.1`: what has `NoResp` is taken, and gets no Status.
+#[test]
+fn what_wants_no_status_gets_none() {
+    let (mut host, mut device) = (Host::new(vec![]), Device::new());
+    let silent = |command| match command {
+        Command::Alert(alert) => Command::Alert(Alert { no_response: true, ..alert }),
+        Command::Operation(operation) => Command::Operation(Operation { no_response: true, ..operation }),
+        other => other,
+    };
+    let package: Vec<_> = device.package1().into_iter().map(silent).collect();
+    let step = device.say(&mut host, package);
+    assert_eq!(device.codes(), ["SyncHdr 212"], "whether it is known, a device has to hear");
+    assert!(!step.told.is_empty(), "DevInfo is taken");
+
+    let mut device = Device::new();
+    device.no_response = true;
+    let package = device.package1();
+    device.say(&mut host, package);
+    assert_eq!(device.codes(), ["SyncHdr 212"]);
 }

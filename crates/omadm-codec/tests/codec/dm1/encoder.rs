@@ -19,6 +19,7 @@ pub fn header() -> Header<'static> {
         target: Location { uri: "https://dm.example.net/dm".into(), name: None },
         source: Location { uri: "urn:uuid:1".into(), name: None },
         resp_uri: None,
+        no_response: false,
         credentials: None,
         meta: Meta::default(),
     }
@@ -29,6 +30,7 @@ pub fn replace(meta: Meta<'static>, data: Option<Data<'static>>) -> Command<'sta
     Command::Operation(Operation {
         kind: OperationKind::Replace,
         id: "1".into(),
+        no_response: false,
         meta: Meta::default(),
         correlator: None,
         items: vec![item],

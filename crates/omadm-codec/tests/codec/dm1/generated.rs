@@ -106,18 +106,24 @@ fn results() -> impl Strategy<Value = Results<'static>> {
 
 fn alert() -> impl Strategy<Value = Alert<'static>> {
     let code = prop_oneof![word(), Just(Cow::Borrowed("1226"))];
-    (word(), code, of(word()), items()).prop_map(|(id, code, correlator, items)| Alert {
-        id,
-        code,
-        correlator,
-        items,
-    })
+    (word(), any::<bool>(), code, of(word()), items()).prop_map(
+        |(id, no_response, code, correlator, items)| Alert { id, no_response, code, correlator, items },
+    )
 }
 
 fn operation() -> impl Strategy<Value = Operation<'static>> {
     use OperationKind::{Add, Copy, Delete, Exec, Get, Replace};
-    (select(vec![Add, Replace, Delete, Copy, Get, Exec]), word(), meta(), of(word()), items())
-        .prop_map(|(kind, id, meta, correlator, items)| Operation { kind, id, meta, correlator, items })
+    let kind = select(vec![Add, Replace, Delete, Copy, Get, Exec]);
+    (kind, word(), any::<bool>(), meta(), of(word()), items()).prop_map(
+        |(kind, id, no_response, meta, correlator, items)| Operation {
+            kind,
+            id,
+            no_response,
+            meta,
+            correlator,
+            items,
+        },
+    )
 }
 
 fn command() -> impl Strategy<Value = Command<'static>> {
@@ -129,16 +135,31 @@ fn command() -> impl Strategy<Value = Command<'static>> {
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         let kind = select(vec![ContainerKind::Atomic, ContainerKind::Sequence]);
-        (kind, word(), meta(), vec(inner, 0..4))
-            .prop_map(|(kind, id, meta, commands)| Command::Container(Container { kind, id, meta, commands }))
+        (kind, word(), any::<bool>(), meta(), vec(inner, 0..4)).prop_map(
+            |(kind, id, no_response, meta, commands)| {
+                Command::Container(Container { kind, id, no_response, meta, commands })
+            },
+        )
     })
 }
 
 fn header() -> impl Strategy<Value = Header<'static>> {
     let ids = (Just(Cow::Borrowed("1.2")), word(), word(), word());
-    (ids, location(), location(), of(word()), of(credentials()), meta()).prop_map(
-        |((ver_dtd, ver_proto, session_id, message_id), target, source, resp_uri, credentials, meta)| {
-            Header { ver_dtd, ver_proto, session_id, message_id, target, source, resp_uri, credentials, meta }
+    (ids, location(), location(), of(word()), any::<bool>(), of(credentials()), meta()).prop_map(
+        |(ids, target, source, resp_uri, no_response, credentials, meta)| {
+            let (ver_dtd, ver_proto, session_id, message_id) = ids;
+            Header {
+                ver_dtd,
+                ver_proto,
+                session_id,
+                message_id,
+                target,
+                source,
+                resp_uri,
+                no_response,
+                credentials,
+                meta,
+            }
         },
     )
 }

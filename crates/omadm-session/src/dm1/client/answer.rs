@@ -14,6 +14,8 @@ pub(super) struct CommandRef {
     pub(super) id: String,
     /// Name of its element.
     pub(super) name: Cow<'static, str>,
+    /// No Status is wanted for it (`NoResp`).
+    pub(super) no_response: bool,
 }
 
 /// How one item, or a command as a whole, came out.
@@ -78,9 +80,12 @@ impl Answered {
         self.answers.iter().all(|(_, answer)| answer.is_done())
     }
 
-    /// One Status if all items came out alike, else one for each, which then says what it is about.
+    /// One Status if all items came out alike, else one for each, which then says what it is about; none if none is wanted.
     pub(super) fn into_statuses(self, msg_ref: &str) -> Vec<Status<'static>> {
         let Self { command, answers } = self;
+        if command.no_response {
+            return Vec::new();
+        }
         let first = answers.first().map(|(_, answer)| answer.status);
         let alike = answers.iter().all(|(_, answer)| Some(answer.status) == first);
         let status = |code: u16| Status {

@@ -259,6 +259,11 @@ impl ServerProof {
 }
 
 impl Proven {
+    /// Whether the server is known.
+    pub(super) fn is_yes(self) -> bool {
+        matches!(self, Self::Yes(_))
+    }
+
     /// The status of the header of the server's message.
     pub(super) fn status(self) -> u16 {
         match self {

@@ -285,6 +285,7 @@ fn set_id(command: &mut Command<'static>, id: u32) {
 pub(super) fn plain_alert(code: AlertCode) -> Command<'static> {
     Command::Alert(Alert {
         id: Cow::Borrowed(""),
+        no_response: false,
         code: code.number().to_string().into(),
         correlator: None,
         items: Vec::new(),

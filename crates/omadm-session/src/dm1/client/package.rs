@@ -91,6 +91,7 @@ fn replace(items: Vec<Item<'static>>) -> Command<'static> {
     Command::Operation(Operation {
         kind: OperationKind::Replace,
         id: Cow::Borrowed(""),
+        no_response: false,
         meta: Meta::default(),
         correlator: None,
         items,
@@ -117,6 +118,7 @@ pub(super) fn write_alert(alert: &DeviceAlert, dialect: Dialect) -> Alert<'stati
     };
     Alert {
         id: Cow::Borrowed(""),
+        no_response: false,
         code: code.number().to_string().into(),
         correlator: alert.correlator.clone().filter(|_| generic).map(Cow::Owned),
         items: vec![item],

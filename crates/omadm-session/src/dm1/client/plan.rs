@@ -84,6 +84,8 @@ pub(super) struct Planner<'a> {
     plan: Plan,
     ids: BTreeSet<String>,
     sequences: u32,
+    /// No Status is wanted for anything in the message.
+    no_response: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -93,10 +95,13 @@ impl<'a> Planner<'a> {
         incoming: &'a mut Incoming,
         leniency: &'a mut Leniency,
     ) -> Self {
-        Self { config, server, incoming, leniency, plan: Plan::default(), ids: BTreeSet::new(), sequences: 0 }
+        let (plan, ids) = (Plan::default(), BTreeSet::new());
+        Self { config, server, incoming, leniency, plan, ids, sequences: 0, no_response: false }
     }
 
-    pub(super) fn plan(mut self, commands: Vec<Command<'_>>) -> Plan {
+    /// The plan; `no_response` is that of the header.
+    pub(super) fn plan(mut self, commands: Vec<Command<'_>>, no_response: bool) -> Plan {
+        self.no_response = no_response;
         self.incoming.begin_message();
         for command in commands {
             let work = self.command(command, Place::Body, &Inherited::default());
@@ -113,7 +118,7 @@ impl<'a> Planner<'a> {
         match command {
             Command::Status(_) => Vec::new(),
             Command::Results(results) => {
-                let command = reference(&results.id, "Results");
+                let command = self.reference(&results.id, "Results", false);
                 vec![self.refused(command, Fault::NotForDevices("Results"), place)]
             }
             Command::Alert(alert) => vec![self.alert(alert, place)],
@@ -122,21 +127,29 @@ impl<'a> Planner<'a> {
             Command::Unknown(unknown) if unknown.id.is_empty() => Vec::new(),
             Command::Unknown(unknown) => {
                 let name = unknown.name.into_owned();
-                let command = CommandRef { id: unknown.id.into_owned(), name: name.clone().into() };
+                let command = CommandRef {
+                    name: name.clone().into(),
+                    ..self.reference(&unknown.id, "", unknown.no_response)
+                };
                 let fault = if name.is_empty() { Fault::UnknownToken } else { Fault::UnknownCommand(name) };
                 vec![self.refused(command, fault, place)]
             }
         }
     }
 
-    /// `CmdID` and name, if the former is as it has to be.
-    fn admit(&mut self, id: &str, name: &'static str) -> Result<CommandRef, (CommandRef, Fault)> {
-        let command = reference(id, name);
-        if id.is_empty() || id == "0" {
+    fn reference(&self, id: &str, name: &'static str, no_response: bool) -> CommandRef {
+        let no_response = no_response || self.no_response;
+        CommandRef { id: id.to_owned(), name: Cow::Borrowed(name), no_response }
+    }
+
+    /// The command, if its `CmdID` is as it has to be.
+    fn admit(&mut self, command: CommandRef) -> Result<CommandRef, (CommandRef, Fault)> {
+        if command.id.is_empty() || command.id == "0" {
             return Err((command, Fault::NoId));
         }
-        if !self.ids.insert(id.to_owned()) && !self.leniency.allow(Tolerance::DuplicateCmdId) {
-            return Err((command, Fault::RepeatedId(id.to_owned())));
+        if !self.ids.insert(command.id.clone()) && !self.leniency.allow(Tolerance::DuplicateCmdId) {
+            let fault = Fault::RepeatedId(command.id.clone());
+            return Err((command, fault));
         }
         Ok(command)
     }
@@ -146,7 +159,8 @@ impl<'a> Planner<'a> {
     }
 
     fn alert(&mut self, alert: Alert<'_>, place: Place) -> Step {
-        let command = match self.admit(&alert.id, "Alert") {
+        let command = self.reference(&alert.id, "Alert", alert.no_response);
+        let command = match self.admit(command) {
             Ok(command) => command,
             Err((command, fault)) => return self.refused(command, fault, place),
         };
@@ -188,8 +202,8 @@ impl<'a> Planner<'a> {
     }
 
     fn operation(&mut self, operation: Operation<'_>, place: Place, around: &Inherited) -> Vec<Step> {
-        let name = operation.kind.as_str();
-        let command = match self.admit(&operation.id, name) {
+        let command = self.reference(&operation.id, operation.kind.as_str(), operation.no_response);
+        let command = match self.admit(command) {
             Ok(command) => command,
             Err((command, fault)) => return vec![self.refused(command, fault, place)],
         };
@@ -240,13 +254,13 @@ impl<'a> Planner<'a> {
     }
 
     fn container(&mut self, container: Container<'_>, place: Place, around: &Inherited) -> Vec<Step> {
-        let Container { kind, id, meta, commands } = container;
+        let Container { kind, id, no_response, meta, commands } = container;
         let mut steps: Vec<Step> = self.interrupted(place).into_iter().collect();
-        let command = match self.admit(&id, kind.as_str()) {
-            Ok(_) if commands.is_empty() => Err((reference(&id, kind.as_str()), Fault::Empty)),
-            Ok(_) if place == Place::Atomic || (place != Place::Body && kind == ContainerKind::Sequence) => {
-                Err((reference(&id, kind.as_str()), Fault::Misplaced(kind.as_str())))
-            }
+        let misplaced = place == Place::Atomic || (place != Place::Body && kind == ContainerKind::Sequence);
+        let command = self.reference(&id, kind.as_str(), no_response);
+        let command = match self.admit(command) {
+            Ok(command) if commands.is_empty() => Err((command, Fault::Empty)),
+            Ok(command) if misplaced => Err((command, Fault::Misplaced(kind.as_str()))),
             admitted => admitted,
         };
         let command = match command {
@@ -286,10 +300,14 @@ impl<'a> Planner<'a> {
     /// A command, with all in it, that is not looked at because of what it stands in.
     fn not_executed(&mut self, command: Command<'_>, place: Place, steps: &mut Vec<Step>) {
         let (command, inside) = match command {
-            Command::Alert(alert) => (reference(&alert.id, "Alert"), Vec::new()),
-            Command::Operation(operation) => (reference(&operation.id, operation.kind.as_str()), Vec::new()),
+            Command::Alert(alert) => (self.reference(&alert.id, "Alert", alert.no_response), Vec::new()),
+            Command::Operation(operation) => {
+                let Operation { kind, id, no_response, .. } = operation;
+                (self.reference(&id, kind.as_str(), no_response), Vec::new())
+            }
             Command::Container(container) => {
-                (reference(&container.id, container.kind.as_str()), container.commands)
+                let Container { kind, id, no_response, commands, .. } = container;
+                (self.reference(&id, kind.as_str(), no_response), commands)
             }
             Command::Status(_) | Command::Results(_) | Command::Unknown(_) => return,
         };
@@ -322,10 +340,6 @@ impl Work {
             Self::Interrupted(_) | Self::Delivered { .. } => Vec::new(),
         }
     }
-}
-
-fn reference(id: &str, name: &'static str) -> CommandRef {
-    CommandRef { id: id.to_owned(), name: Cow::Borrowed(name) }
 }
 
 fn step(place: Place, work: Work) -> Step {

@@ -82,7 +82,7 @@ impl Session {
         if let Some(uri) = header.resp_uri.as_deref() {
             self.follow(uri).map_err(|reason| (Cause::Message, reason))?;
         }
-        let trusted = matches!(proven, Proven::Yes(_));
+        let trusted = proven.is_yes();
         if trusted {
             self.nonces.client = self.unkept_nonce.take().or(self.nonces.client.take());
         }
@@ -101,7 +101,7 @@ impl Session {
         match Version::of(&header) {
             _ if !trusted || go == Go::BeginAnew => self.send(fresh, answer),
             Err(code) => self.send(fresh, answer.refusing(code)),
-            Ok(_) => self.carry_out(tree, fresh, commands, answer, leniency),
+            Ok(_) => self.carry_out(tree, fresh, (commands, header.no_response), answer, leniency),
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl Session {
         &mut self,
         tree: &mut Tree,
         fresh: Fresh,
-        commands: Vec<Command<'_>>,
+        (commands, no_response): (Vec<Command<'_>>, bool),
         answer: Answer,
         mut leniency: Leniency,
     ) {
@@ -247,7 +247,7 @@ impl Session {
             return self.run(tree, fresh, Working::new(answer, steps, false));
         }
         let planner = Planner::new(&self.config, &self.account.server, &mut self.incoming, &mut leniency);
-        let plan = planner.plan(commands);
+        let plan = planner.plan(commands, no_response);
         if plan.no_end_of_data {
             self.outbox.drop_object();
         }
@@ -348,7 +348,12 @@ fn is_alert(command: &Command<'_>, code: AlertCode) -> bool {
 
 /// A command and those in it, unless it is an answer.
 fn requests(command: &Command<'_>) -> Vec<CommandRef> {
-    let reference = |id: &str, name: &'static str| CommandRef { id: id.to_owned(), name: name.into() };
+    // Who has not proven anything has nothing to say about answers.
+    let reference = |id: &str, name: &'static str| CommandRef {
+        id: id.to_owned(),
+        name: name.into(),
+        no_response: false,
+    };
     match command {
         Command::Status(_) | Command::Results(_) | Command::Unknown(_) => Vec::new(),
         Command::Alert(alert) => vec![reference(&alert.id, "Alert")],

@@ -32,6 +32,8 @@ struct HeaderAnswer {
     code: u16,
     proven: Proven,
     challenge: Option<Meta<'static>>,
+    /// The server wants no status (`NoResp`), and may say so.
+    silent: bool,
 }
 
 /// What comes after nonces are kept.
@@ -56,6 +58,7 @@ impl Answer {
             code: proven.status(),
             proven,
             challenge: None,
+            silent: header.no_response && proven.is_yes(),
         };
         Self { header: Some(header), closing: None }
     }
@@ -64,6 +67,7 @@ impl Answer {
     pub(super) fn refusing(mut self, code: u16) -> Self {
         if let Some(header) = &mut self.header {
             header.code = code;
+            header.silent = false;
         }
         self
     }
@@ -146,7 +150,8 @@ impl Session {
         let form = self.line.dialect().form;
         let mut encoder = Encoder::new(&self.header(), form);
         let mut next_id = 1;
-        if let Some(header) = header {
+        // A new nonce goes out whatever the server wants.
+        if let Some(header) = header.filter(|header| !header.silent || header.challenge.is_some()) {
             encoder.push(&Command::Status(header.status(next_id)));
             next_id += 1;
         }
@@ -197,6 +202,7 @@ impl Session {
                 name: self.client.user().map(|user| Cow::Owned(user.to_owned())),
             },
             resp_uri: None,
+            no_response: false,
             credentials: self.client.credentials(),
             meta: Meta {
                 max_message_size: Some(self.config.max_message.into()),
@@ -245,6 +251,7 @@ pub(super) fn no_end_of_data(broken: Broken) -> Command<'static> {
     let Broken { target, source } = broken;
     Command::Alert(Alert {
         id: Cow::Borrowed(""),
+        no_response: false,
         code: AlertCode::NoEndOfData.number().to_string().into(),
         correlator: None,
         items: vec![Item {

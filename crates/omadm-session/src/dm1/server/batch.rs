@@ -476,7 +476,7 @@ fn numbers(said: &Command<'_>) -> (u32, u32) {
 
 fn sequence(id: u32, commands: Vec<Command<'_>>) -> Command<'_> {
     let (kind, id) = (ContainerKind::Sequence, id.to_string().into());
-    Command::Container(Container { kind, id, meta: Meta::default(), commands })
+    Command::Container(Container { kind, id, no_response: false, meta: Meta::default(), commands })
 }
 
 /// Octets of data as they are carried, which `Size` and `MaxObjSize` count: octets go as base64 in XML.

@@ -148,7 +148,8 @@ fn operation<'t>(kind: OperationKind, items: Vec<Item<'t>>, ids: &mut Ids) -> Co
 }
 
 fn numbered<'t>(kind: OperationKind, items: Vec<Item<'t>>, ids: &mut Ids) -> Operation<'t> {
-    Operation { kind, id: ids.next_text(), meta: Meta::default(), correlator: None, items }
+    let id = ids.next_text();
+    Operation { kind, id, no_response: false, meta: Meta::default(), correlator: None, items }
 }
 
 fn container<'t>(
@@ -171,7 +172,7 @@ fn container<'t>(
         command(task, &first, speech, ids)
     });
     let commands = said.collect::<Result<_, _>>()?;
-    Ok(Command::Container(Container { kind, id, meta: Meta::default(), commands }))
+    Ok(Command::Container(Container { kind, id, no_response: false, meta: Meta::default(), commands }))
 }
 
 /// `DM 1.3 REPPRO §7.6.3, §7.6.15`.
@@ -251,6 +252,7 @@ fn alert<'t>(question: &'t Question, ids: &mut Ids) -> Alert<'t> {
     let item = |text| Item { data: Some(Data::Text(text)), ..Item::default() };
     Alert {
         id: ids.next_text(),
+        no_response: false,
         code: code.number().to_string().into(),
         correlator: None,
         items: items.map(item).collect(),

@@ -55,10 +55,12 @@ pub(super) fn hear(
         leniency,
         notes,
         said: Said::default(),
+        silent: message.header.no_response,
         numbers: BTreeSet::new(),
         continued: false,
     };
     for command in &message.commands {
+        hearing.silent = message.header.no_response || wants_no_status(command);
         hearing.command(command);
     }
     if had_object && !hearing.continued {
@@ -74,6 +76,8 @@ pub(super) struct Hearing<'h> {
     leniency: &'h mut Leniency,
     pub(super) notes: &'h mut Vec<String>,
     pub(super) said: Said,
+    /// No status is wanted for the command in work, or for any.
+    silent: bool,
     numbers: BTreeSet<String>,
     /// Something of the object that was open came.
     pub(super) continued: bool,
@@ -119,8 +123,11 @@ impl Hearing<'_> {
         true
     }
 
-    /// A status to be sent.
+    /// A status to be sent, if it is wanted (`NoResp`).
     fn answer(&mut self, cmd_ref: &str, cmd: &str, code: u16) {
+        if self.silent {
+            return;
+        }
         self.state.due.push(Due {
             msg_ref: self.msg_ref.to_owned(),
             cmd_ref: cmd_ref.to_owned(),
@@ -385,6 +392,17 @@ impl Hearing<'_> {
                 Command::Status(_) | Command::Results(_) => {}
             }
         }
+    }
+}
+
+/// Whether a command of the body has `NoResp`. What a container holds is refused with it.
+fn wants_no_status(command: &Command<'_>) -> bool {
+    match command {
+        Command::Alert(alert) => alert.no_response,
+        Command::Operation(operation) => operation.no_response,
+        Command::Container(container) => container.no_response,
+        Command::Unknown(unknown) => unknown.no_response,
+        Command::Status(_) | Command::Results(_) => false,
     }
 }
 

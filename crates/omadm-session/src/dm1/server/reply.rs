@@ -77,6 +77,7 @@ impl<'a> Draft<'a> {
             target: Location { uri: theirs.source.uri.as_ref().into(), name: None },
             source: Location { uri: theirs.target.uri.as_ref().into(), name },
             resp_uri: address.resp_uri.map(Cow::Borrowed),
+            no_response: false,
             credentials,
             meta: if is_small && address.number > 1 { Meta::default() } else { bounds(config) },
         };
@@ -157,7 +158,7 @@ impl<'a> Draft<'a> {
 
 fn alert<'i>(code: AlertCode, items: Vec<Item<'i>>, ids: &mut Ids) -> Command<'i> {
     let code = code.number().to_string().into();
-    Command::Alert(Alert { id: ids.next_text(), code, correlator: None, items })
+    Command::Alert(Alert { id: ids.next_text(), no_response: false, code, correlator: None, items })
 }
 
 /// What this server takes.

@@ -3,6 +3,7 @@
 use omadm_codec::dm1::tnds::{TNDS_WBXML, TNDS_XML};
 use omadm_codec::dm1::{
     self, AlertCode, Command, Credentials, Data, Encoding, Form, Header, Item, Location, Meta, OperationKind,
+    Unknown,
 };
 use omadm_codec::{DecodeError, Leniency};
 use serde_json::{Value, json};
@@ -53,6 +54,9 @@ impl Printer<'_> {
         self.location("Source", &header.source);
         if let Some(uri) = &header.resp_uri {
             self.outline.push(1, &format!("RespURI {uri}"));
+        }
+        if header.no_response {
+            self.outline.push(1, "NoResp");
         }
         if let Some(credentials) = &header.credentials {
             self.credentials(1, credentials);
@@ -164,6 +168,7 @@ fn title(command: &Command<'_>) -> String {
         Some(correlator) => format!(", Correlator {correlator}"),
         None => String::new(),
     };
+    let silent = |no_response: bool| if no_response { ", NoResp" } else { "" };
     match command {
         Command::Status(status) => {
             let dm1::Status { id, msg_ref, cmd_ref, cmd, code, .. } = status;
@@ -175,16 +180,21 @@ fn title(command: &Command<'_>) -> String {
         }
         Command::Alert(alert) => {
             let name = AlertCode::parse(&alert.code).map_or_else(String::new, |code| format!(" ({code:?})"));
-            let correlator = correlated(&alert.correlator);
-            format!("{} {}{name}{correlator}", numbered("Alert", &alert.id), alert.code)
+            let (correlator, silent) = (correlated(&alert.correlator), silent(alert.no_response));
+            format!("{} {}{name}{correlator}{silent}", numbered("Alert", &alert.id), alert.code)
         }
         Command::Operation(operation) => {
-            let correlator = correlated(&operation.correlator);
-            format!("{}{correlator}", numbered(OperationKind::as_str(operation.kind), &operation.id))
+            let (correlator, silent) = (correlated(&operation.correlator), silent(operation.no_response));
+            let name = numbered(OperationKind::as_str(operation.kind), &operation.id);
+            format!("{name}{correlator}{silent}")
         }
-        Command::Container(container) => numbered(container.kind.as_str(), &container.id),
+        Command::Container(container) => {
+            let name = numbered(container.kind.as_str(), &container.id);
+            format!("{name}{}", silent(container.no_response))
+        }
         Command::Unknown(unknown) => {
-            format!("{}, which DM does not know", numbered(&unknown.name, &unknown.id))
+            let silent = silent(unknown.no_response);
+            format!("{}{silent}, which DM does not know", numbered(&unknown.name, &unknown.id))
         }
     }
 }
@@ -220,6 +230,7 @@ fn header_json(header: &Header<'_>) -> Value {
         "target": location_json(&header.target),
         "source": location_json(&header.source),
         "resp_uri": header.resp_uri,
+        "no_response": header.no_response,
         "credentials": header.credentials.as_ref().map(credentials_json),
         "meta": meta_json(&header.meta),
     })
@@ -274,6 +285,7 @@ fn command_json(command: &Command<'_>) -> Value {
         Command::Alert(alert) => json!({
             "command": "Alert",
             "id": alert.id,
+            "no_response": alert.no_response,
             "code": alert.code,
             "correlator": alert.correlator,
             "items": items_json(&alert.items),
@@ -281,6 +293,7 @@ fn command_json(command: &Command<'_>) -> Value {
         Command::Operation(operation) => json!({
             "command": operation.kind.as_str(),
             "id": operation.id,
+            "no_response": operation.no_response,
             "meta": meta_json(&operation.meta),
             "correlator": operation.correlator,
             "items": items_json(&operation.items),
@@ -288,10 +301,13 @@ fn command_json(command: &Command<'_>) -> Value {
         Command::Container(container) => json!({
             "command": container.kind.as_str(),
             "id": container.id,
+            "no_response": container.no_response,
             "meta": meta_json(&container.meta),
             "commands": container.commands.iter().map(command_json).collect::<Vec<_>>(),
         }),
-        Command::Unknown(unknown) => json!({ "command": unknown.name, "id": unknown.id, "unknown": true }),
+        Command::Unknown(Unknown { name, id, no_response }) => {
+            json!({ "command": name, "id": id, "no_response": no_response, "unknown": true })
+        }
     }
 }
 
