@@ -1,7 +1,10 @@
 //! Nonces that were used, and nonces that nobody has to keep.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::secret::Secret;
@@ -10,9 +13,11 @@ use crate::secret::Secret;
 const PURPOSE: &[u8] = b"omadm dm1 challenge";
 
 /// The last nonces that an account was authenticated with. None of them is taken again (`DM 1.3 SEC`: countermeasures against replay).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NonceHistory(Vec<[u8; 8]>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NonceHistory(Vec<[u8; SHORT]>);
+
+/// Octets of a digest by which a nonce is known again.
+const SHORT: usize = 8;
 
 impl NonceHistory {
     /// How many are kept.
@@ -33,9 +38,27 @@ impl NonceHistory {
     }
 }
 
+/// One base64 text: it is written in every session that proves itself.
+impl Serialize for NonceHistory {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD_NO_PAD.encode(self.0.as_flattened()))
+    }
+}
+
+impl<'de> Deserialize<'de> for NonceHistory {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let octets = STANDARD_NO_PAD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        let (kept, rest) = octets.as_chunks();
+        match rest {
+            [] if kept.len() <= Self::CAPACITY => Ok(Self(kept.to_vec())),
+            _ => Err(D::Error::custom("not a history of nonces")),
+        }
+    }
+}
+
 /// Enough of a digest to know a nonce again.
-fn short(nonce: &[u8]) -> [u8; 8] {
-    let mut kept = [0; 8];
+fn short(nonce: &[u8]) -> [u8; SHORT] {
+    let mut kept = [0; SHORT];
     kept.iter_mut().zip(Sha256::digest(nonce)).for_each(|(kept, octet)| *kept = octet);
     kept
 }
@@ -68,6 +91,20 @@ mod tests {
         }
         assert!(!history.contains(&[0]));
         assert!((1..=64).all(|n| history.contains(&[n])));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut history = NonceHistory::default();
+        for n in 0..=NonceHistory::CAPACITY {
+            let written = serde_json::to_string(&history).unwrap();
+            assert_eq!(serde_json::from_str::<NonceHistory>(&written).unwrap(), history);
+            history.note(&n.to_be_bytes());
+        }
+        let long = format!("{:?}", "A".repeat((NonceHistory::CAPACITY + 3) * SHORT * 4 / 3));
+        for other in ["[]", "\"AAAA\"", "\"?\"", &long] {
+            assert!(serde_json::from_str::<NonceHistory>(other).is_err(), "{other}");
+        }
     }
 
     #[test]

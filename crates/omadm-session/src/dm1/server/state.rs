@@ -18,6 +18,7 @@ pub struct State {
     /// `VerDTD` and `VerProto` of the first message, in which all are answered.
     pub(super) dialect: (String, String),
     /// SHA-256 of the message answered last.
+    #[serde(serialize_with = "octets_out", deserialize_with = "digest_in")]
     pub(super) digest: [u8; 32],
     /// `MsgID` of that message.
     pub(super) heard: u64,
@@ -28,6 +29,7 @@ pub struct State {
     /// How far it is.
     pub(super) phase: Phase,
     /// How the device proved itself; `None`: by its transport.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<Proven>,
     /// How the server does.
     pub(super) server: Proof,
@@ -40,14 +42,19 @@ pub struct State {
     /// Octets of all messages of the device.
     pub(super) octets: u64,
     /// Commands that are out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) flights: Vec<Flight>,
     /// `MsgID` and `CmdID` of a Sequence that was put around them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wrapper: Option<(u64, u32)>,
     /// Commands that need another message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) open: Vec<Progress>,
     /// An object of the device of which parts have come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) incoming: Option<Incomplete>,
     /// Statuses that found no room yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) due: Vec<Due>,
     /// DevInfo has come, or was asked for.
     pub(super) knows_device: bool,
@@ -121,6 +128,7 @@ pub(super) struct Proof {
     /// The scheme that the device asked for in this session.
     pub(super) scheme: Option<Scheme>,
     /// The nonce that the device gave in this session.
+    #[serde(serialize_with = "nonce_out", deserialize_with = "nonce_in")]
     pub(super) nonce: Option<Vec<u8>>,
 }
 
@@ -145,13 +153,21 @@ pub(super) struct Flight {
     /// How it was said.
     pub(super) stage: Stage,
     /// What came of it so far.
+    #[serde(default, skip_serializing_if = "Heard::is_nothing")]
     pub(super) heard: Heard,
     /// Its object goes in several messages: octets sent before this one.
     pub(super) start: u64,
     /// Octets sent with this one, if that is not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) chunk: Option<u64>,
     /// Nodes that a walk read before, and those that it has to read: the first of them with this command.
     pub(super) walk: (Vec<Told>, Vec<String>),
+}
+
+impl Heard {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What came of a command.
@@ -236,16 +252,32 @@ fn text_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Strin
     String::deserialize(deserializer).map(Zeroizing::new)
 }
 
+fn nonce_out<S: Serializer>(nonce: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    nonce.as_ref().map(|nonce| Value::Bytes(nonce.clone()).to_text()).serialize(serializer)
+}
+
+fn nonce_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| from_base64(&text).map(|octets| octets.to_vec())).transpose()
+}
+
+fn digest_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    octets_in(deserializer)?.as_slice().try_into().map_err(D::Error::custom)
+}
+
 /// In base64: there may be many octets, and JSON would have each as a number.
 fn octets_out<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&Zeroizing::new(Value::Bytes(octets.to_vec()).to_text()))
 }
 
 fn octets_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
-    let text = text_in(deserializer)?;
-    match &Value::from_text(Format::Bin, &text).map_err(D::Error::custom)? {
+    from_base64(&text_in(deserializer)?)
+}
+
+fn from_base64<E: serde::de::Error>(text: &str) -> Result<Zeroizing<Vec<u8>>, E> {
+    match &Value::from_text(Format::Bin, text).map_err(E::custom)? {
         Value::Bytes(octets) => Ok(Zeroizing::new(octets.clone())),
-        _ => Err(D::Error::custom("not base64")),
+        _ => Err(E::custom("not base64")),
     }
 }
 
