@@ -6,6 +6,7 @@
 use omadm_mo::{ClientUri, ServerUri};
 
 use crate::ddf::{self, Decoded};
+use crate::delegation;
 use crate::dm1::{self, Command, Encoding, Form, Message, WbxmlVersion, tnds};
 use crate::dm2::notification::Received;
 use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
@@ -245,6 +246,14 @@ pub fn check_tnds(bytes: &[u8]) {
             assert_eq!(tnds::write(&again, Form::Xml), tnds::write(&snapshot, Form::Xml));
         }
     }
+}
+
+/// Documents between servers: what is written reads back the same.
+pub fn check_delegation(bytes: &[u8]) {
+    let namespace = delegation::NAMESPACE;
+    let Ok(message) = delegation::decode(bytes, namespace, &LIMITS) else { return };
+    let written = message.to_xml(namespace);
+    assert_eq!(delegation::decode(written.as_bytes(), namespace, &WIDE), Ok(message));
 }
 
 /// SyncML messages: what we send of them comes back from the form they came in.

@@ -6,6 +6,7 @@
 #[cfg(feature = "dm2")]
 pub mod check;
 pub mod ddf;
+pub mod delegation;
 pub mod dm1;
 #[cfg(feature = "dm2")]
 pub mod dm2;

@@ -52,7 +52,7 @@ impl Element {
 pub(crate) fn parse(
     input: &[u8],
     limits: &Limits,
-    known: fn(Option<&str>) -> bool,
+    known: impl Fn(Option<&str>) -> bool,
 ) -> Result<Element, DecodeError> {
     let error = |at, problem| DecodeError { at, field: DOCUMENT, problem };
     if input.len() > limits.bytes {
@@ -63,7 +63,7 @@ pub(crate) fn parse(
     let mut builder = Builder {
         offset: input.len() - text.len(),
         limits,
-        known,
+        known: &known,
         open: Vec::new(),
         root: None,
         foreign_depth: 0,
@@ -113,7 +113,7 @@ struct Builder<'l> {
     /// What stands before the text, a byte order mark.
     offset: usize,
     limits: &'l Limits,
-    known: fn(Option<&str>) -> bool,
+    known: &'l dyn Fn(Option<&str>) -> bool,
     /// Elements that have begun, outermost first.
     open: Vec<Element>,
     root: Option<Element>,

@@ -37,6 +37,6 @@ pub use name::{DeviceId, Miid, Moid, NodeName, ServerId};
 pub use node::{NodeId, NodePath, NodeRef, Properties};
 pub use resolve::Found;
 pub use server_uri::{ParameterValues, ServerUri};
-pub use time::Time;
+pub use time::{Civil, Time};
 pub use tree::{Instance, Quota, Tree};
 pub use value::{Format, Value};

@@ -10,7 +10,7 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 17] = [
+const TARGETS: [Target; 18] = [
     ("notification", Some("vectors/dm2/notification"), check::check_notification),
     ("wsp", Some("vectors/dm2/wsp"), check::check_wsp),
     ("sms", Some("vectors/dm2/sms"), check::check_sms),
@@ -22,6 +22,7 @@ const TARGETS: [Target; 17] = [
     ("response", Some("vectors/dm2/response"), check::check_response),
     ("mo_data", Some("vectors/dm2/mo_data"), check::check_mo_data),
     ("multipart", Some("vectors/dm2/multipart"), check::check_multipart),
+    ("delegation", Some("vectors/delegation"), check::check_delegation),
     ("ddf", Some("vectors/ddf"), check::check_ddf),
     ("syncml", Some("vectors/dm1/message"), check::check_syncml),
     ("tnds", Some("vectors/dm1/tnds"), check::check_tnds),

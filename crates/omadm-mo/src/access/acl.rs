@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Authority, Powers, Rights};
+use super::{Authority, Operation, Powers, Rights};
 use crate::name::ServerId;
 use crate::node::Node;
 
@@ -75,6 +75,27 @@ impl Acl {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.holders.is_empty()
+    }
+
+    /// The servers that it names, and all of them where it says `*`.
+    pub fn authorities(&self) -> impl Iterator<Item = &Authority> {
+        self.holders.iter().map(|(holder, _)| holder)
+    }
+
+    /// Whether it gives a server, or all of them, a command by this very name. It says nothing of `Delegate`.
+    #[must_use]
+    pub fn names(&self, holder: &Authority, operation: Operation) -> bool {
+        self.of(holder).within(Powers::OF_ACL).meets(Powers::of(operation))
+    }
+
+    /// Gives a command to a server, or to all of them; `false`, and nothing changes, for one that an ACL cannot name and for `Delegate`.
+    pub fn allow(&mut self, holder: &Authority, operation: Operation) -> bool {
+        let powers = Powers::of(operation).within(Powers::OF_ACL);
+        let can = can_name(holder) && !powers.is_none();
+        if can {
+            self.give(holder.clone(), powers);
+        }
+        can
     }
 
     /// What a server, or all of them, have by their own name.
@@ -203,6 +224,24 @@ mod tests {
         {
             assert!(Acl::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn commands_are_given_by_name() {
+        let mut acl = Acl::parse("Get=*&Replace=a").unwrap();
+        assert!(acl.names(&server("a"), Operation::Replace) && !acl.names(&server("a"), Operation::Get));
+        assert!(acl.allow(&server("b"), Operation::Exec) && acl.allow(&Authority::Everyone, Operation::Add));
+        assert_eq!(acl.to_string(), "Add=*&Exec=b&Get=*&Replace=a");
+        assert_eq!(acl.authorities().count(), 3);
+        let before = acl.clone();
+        for (holder, operation) in [
+            (server("a+b"), Operation::Get),
+            (Authority::Application("app".into()), Operation::Get),
+            (server("c"), Operation::Delegate),
+        ] {
+            assert!(!acl.allow(&holder, operation), "{holder} {operation}");
+        }
+        assert_eq!(acl, before);
     }
 
     #[test]
