@@ -6,15 +6,17 @@
 //! ```text
 //! VER (4) | UI-MODE (2) | INITIATOR (1) | reserved (1) | OC (8) | SESSIONID (16) | TIMEOUT (8) | reserved (24)
 //! then OC times   Option Number (4) | Option Length (12) | Option Value,   by number
-//! then the digest (128) of all octets before it
+//! then the digest (128 or 256) of all octets before it
 //! ```
 
 use omadm_mo::ServerId;
 
-use super::trigger::{DIGEST_LENGTH, UiMode};
+use super::trigger::UiMode;
 use crate::reader::Reader;
 use crate::{DecodeError, Limits, Problem};
 
+/// Octets of a digest: of MD5, or of SHA-256.
+const DIGEST_LENGTHS: [usize; 2] = [16, 32];
 const VERSION: u64 = 1;
 const LENGTH_BITS: u32 = 12;
 const MAX_LENGTH: u16 = 0x0fff;
@@ -89,9 +91,9 @@ pub struct Notification {
 }
 
 impl Notification {
-    /// The octets to send; `digest` computes the digest over those before it. Strings beyond 4,095 octets are cut.
+    /// The octets to send; `digest` computes the digest, 16 or 32 octets, over those before it. Strings beyond 4,095 octets are cut.
     #[must_use]
-    pub fn encode(&self, digest: impl FnOnce(&[u8]) -> [u8; DIGEST_LENGTH]) -> Vec<u8> {
+    pub fn encode(&self, digest: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
         let options = self.options();
         // A header counts 255 options; those of the highest numbers are left out beyond it.
         let count = u8::try_from(options.len()).unwrap_or(u8::MAX);
@@ -143,8 +145,8 @@ pub struct Received<'a> {
     pub notification: Notification,
     /// Options that the standard does not define, with their values: passed over.
     pub ignored: Vec<(OptionNumber, &'a [u8])>,
-    /// Its digest.
-    pub digest: [u8; DIGEST_LENGTH],
+    /// Its digest, 16 or 32 octets.
+    pub digest: &'a [u8],
     /// What the digest is about.
     pub octets: &'a [u8],
 }
@@ -162,9 +164,6 @@ impl<'a> Received<'a> {
     /// With byte offset and field.
     pub fn decode(input: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(input, limits)?;
-        let Some((octets, digest)) = input.split_last_chunk() else {
-            return Err(reader.error("digest", Problem::Short));
-        };
         let wrong =
             |at, field, what: &'static str| DecodeError { at, field, problem: Problem::Schema(what.into()) };
         let head = u64::from_be_bytes(reader.array("header")?);
@@ -179,13 +178,15 @@ impl<'a> Received<'a> {
             return Err(wrong(2, "SESSIONID", "0, where a session has 1 to 65535"));
         }
         let mut options = Options::default();
-        let body = octets.len().saturating_sub(reader.at());
-        let mut rest = reader.fence(body, "digest")?;
         for _ in 0..count {
-            options.read(&mut rest)?;
+            options.read(&mut reader)?;
         }
-        rest.end()?;
-        let server_id = options.server_id.ok_or(wrong(rest.at(), "Server-ID", "required but missing"))?;
+        let end = reader.at();
+        let digest = reader.rest();
+        if !DIGEST_LENGTHS.contains(&digest.len()) {
+            return Err(wrong(end, "digest", "not 16 or 32 octets after the options"));
+        }
+        let server_id = options.server_id.ok_or(wrong(end, "Server-ID", "required but missing"))?;
         let notification = Notification {
             ui_mode: UiMode::from_bits(head >> UI_MODE_SHIFT),
             by_server: head >> INITIATOR_SHIFT & 1 == 1,
@@ -198,7 +199,12 @@ impl<'a> Received<'a> {
             reason: options.reason,
             vendor: options.vendor,
         };
-        Ok(Self { notification, ignored: options.ignored, digest: *digest, octets })
+        Ok(Self {
+            notification,
+            ignored: options.ignored,
+            digest,
+            octets: input.get(..end).unwrap_or_default(),
+        })
     }
 }
 
@@ -287,7 +293,7 @@ mod tests {
     fn fields_stand_where_the_table_says() {
         let octets = notification().encode(|octets| {
             assert_eq!(octets.len(), 8 + 6 + 4 + 4 + 4 + 3 + 8);
-            [9; DIGEST_LENGTH]
+            vec![9; 16]
         });
         assert_eq!(octets[..8], [0x1a, 6, 0x12, 0x34, 3, 0, 0, 0]);
         assert_eq!(octets[8..14], [0x10, 4, b's', b'.', b'e', b'x']);
@@ -301,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
-        let good = notification().encode(|_| [0; DIGEST_LENGTH]);
+        let good = notification().encode(|_| vec![0; 16]);
         for length in 0..good.len() {
             assert!(decode(&good[..length]).is_err(), "{length}");
         }
@@ -314,8 +320,8 @@ mod tests {
         };
         assert_eq!(wrong(&[(0, 0x2a)]), Err(("VER", 0)));
         assert_eq!(wrong(&[(2, 0), (3, 0)]), Err(("SESSIONID", 2)));
-        assert_eq!(wrong(&[(1, 7)]), Err(("Option Number", 37)), "an option more than there is");
-        assert_eq!(wrong(&[(1, 5)]), Err(("message", 29)), "octets that no option accounts for");
+        assert_eq!(wrong(&[(1, 7)]), Err(("Option Value", 37)), "an option more than there is");
+        assert_eq!(wrong(&[(1, 5)]), Err(("digest", 29)), "octets that no option accounts for");
         assert_eq!(wrong(&[(14, 0x10)]), Err(("Server-ID", 14)), "the same option twice");
         assert_eq!(wrong(&[(18, 0x10)]), Err(("Server-ID", 18)), "out of order");
         assert_eq!(wrong(&[(10, 0xff)]), Err(("Server-ID", 10)));
@@ -325,9 +331,9 @@ mod tests {
     #[test]
     fn an_option_of_4095_octets_is_the_longest() {
         let long = |length: usize| Notification { reason: Some("é".repeat(length / 2)), ..notification() };
-        let cut = decode(&long(5000).encode(|_| [0; DIGEST_LENGTH])).unwrap().notification.reason.unwrap();
+        let cut = decode(&long(5000).encode(|_| vec![0; 16])).unwrap().notification.reason.unwrap();
         assert_eq!(cut.len(), 4094);
-        let whole = decode(&long(4094).encode(|_| [0; DIGEST_LENGTH])).unwrap().notification.reason.unwrap();
+        let whole = decode(&long(4094).encode(|_| vec![0; 16])).unwrap().notification.reason.unwrap();
         assert_eq!(whole.len(), 4094);
     }
 
@@ -342,7 +348,7 @@ mod tests {
                 ui_mode: UiMode::from_bits(bits), by_server, session_id: id, timeout_days: days, targeted_mos: targeted,
                 requested_mos: requested, bearers, reason, vendor, ..notification()
             };
-            let octets = sent.encode(|_| [1; DIGEST_LENGTH]);
+            let octets = sent.encode(|_| vec![1; 16]);
             prop_assert_eq!(decode(&octets).unwrap().notification, sent);
         }
 

@@ -17,6 +17,8 @@ pub const DIGEST_LENGTH: usize = 16;
 const VERSION: u64 = 11;
 /// `version` as DM 1.1.2 has it.
 const OLDER_VERSION: u64 = 10;
+/// `version` of a notification 1.2, which no enabler defines and some servers send.
+pub const NEWER_VERSION: u16 = 12;
 /// Octets of version, ui-mode, initiator and future-use.
 const HEAD: usize = 5;
 const VERSION_SHIFT: u32 = 30;
@@ -102,6 +104,8 @@ impl Trigger {
 pub struct Received<'a> {
     /// What it says.
     pub trigger: Trigger,
+    /// `version`, ten times that of the notification: 10, 11 or [`NEWER_VERSION`].
+    pub version: u16,
     /// Its digest.
     pub digest: [u8; DIGEST_LENGTH],
     /// What the digest is about.
@@ -124,7 +128,7 @@ impl<'a> Received<'a> {
             .fold(0, |head, octet| head << 8 | u64::from(octet));
         let version = head >> VERSION_SHIFT;
         let older = version == OLDER_VERSION && leniency.allow(Tolerance::OlderTrigger);
-        if version != VERSION && !older {
+        if version != VERSION && version != u64::from(NEWER_VERSION) && !older {
             return Err(at_head.error("version", Problem::Schema("not 11, the version of DM 1.2".into())));
         }
         let at_id = reader.clone();
@@ -146,7 +150,8 @@ impl<'a> Received<'a> {
             server_id,
             vendor: reader.rest().to_vec(),
         };
-        Ok(Self { trigger, digest, octets })
+        // Ten bits.
+        Ok(Self { trigger, version: u16::try_from(version).unwrap_or(u16::MAX), digest, octets })
     }
 }
 
@@ -215,6 +220,11 @@ mod tests {
         assert_eq!(wrong(16, 0x03), Err(("version", 16)));
         assert_eq!(wrong(23, 0), Err((SERVER_IDENTIFIER, 24)));
         assert_eq!(wrong(24, 0xff), Err((SERVER_IDENTIFIER, 24)));
+        let mut newer = good.clone();
+        newer[16..18].copy_from_slice(&[0x03, 0x10]);
+        assert_eq!(decode(&newer).unwrap().version, NEWER_VERSION);
+        newer[17] = 0x50;
+        assert_eq!(decode(&newer).unwrap_err().field, "version");
         let mut zero = good.clone();
         zero[21..23].fill(0);
         assert_eq!(decode(&zero).unwrap_err().field, "sessionid");

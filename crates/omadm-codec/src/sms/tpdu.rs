@@ -206,23 +206,55 @@ fn write_data(data: &UserData, out: &mut Vec<u8>) {
     out.extend(data.payload());
 }
 
-/// Such as `2026-11-12 12:34:50 +01:00`; the octets in hexadecimal digits if they are no time.
-impl fmt::Display for ServiceCentreTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ServiceCentreTime {
+    /// Year of the century, month, day, hour, minute, second, and the quarters of an hour that the clock is ahead of UTC. `None` if the
+    /// octets are no digits.
+    fn fields(self) -> Option<([u8; 6], i8)> {
         let digits = |octet: u8| {
             let (tens, ones) = (octet & 0x0f, octet >> 4);
             (tens <= 9 && ones <= 9).then_some(tens * 10 + ones)
         };
         let [year, month, day, hour, minute, second, zone] = self.0;
         // The highest bit of the tens of the zone is its sign.
-        let fields = [year, month, day, hour, minute, second, zone & !0x08].map(digits);
-        let [Some(year), Some(month), Some(day), Some(hour), Some(minute), Some(second), Some(quarters)] =
-            fields
-        else {
+        let quarters = i8::try_from(digits(zone & !0x08)?).ok()?;
+        let quarters = if zone & 0x08 == 0 { quarters } else { -quarters };
+        let fields = [year, month, day, hour, minute, second].map(digits);
+        let [Some(year), Some(month), Some(day), Some(hour), Some(minute), Some(second)] = fields else {
+            return None;
+        };
+        Some(([year, month, day, hour, minute, second], quarters))
+    }
+
+    /// Seconds since 1970, of a year from 2000 to 2099. `None` if the octets are no time.
+    #[must_use]
+    pub fn unix_seconds(self) -> Option<i64> {
+        let ([year, month, day, hour, minute, second], quarters) = self.fields()?;
+        let legal =
+            (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
+        legal.then_some(())?;
+        // Years from March on, so that the leap day is the last one; the years 2000 to 2099 have one in four.
+        let (year, month) = if month > 2 {
+            (i64::from(year), i64::from(month) - 3)
+        } else {
+            (i64::from(year) - 1, i64::from(month) + 9)
+        };
+        let days = year * 365 + year.div_euclid(4) + (153 * month + 2) / 5 + i64::from(day) - 1;
+        let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second);
+        Some((MARCH_2000 + days) * 86_400 + seconds - i64::from(quarters) * 900)
+    }
+}
+
+/// Days from 1970-01-01 to 2000-03-01.
+const MARCH_2000: i64 = 11_017;
+
+/// Such as `2026-11-12 12:34:50 +01:00`; the octets in hexadecimal digits if they are no time.
+impl fmt::Display for ServiceCentreTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(([year, month, day, hour, minute, second], quarters)) = self.fields() else {
             return self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"));
         };
         write!(f, "20{year:02}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")?;
-        let sign = if zone & 0x08 == 0 { '+' } else { '-' };
+        let (sign, quarters) = (if quarters < 0 { '-' } else { '+' }, quarters.unsigned_abs());
         write!(f, " {sign}{:02}:{:02}", quarters / 4, quarters % 4 * 15)
     }
 }

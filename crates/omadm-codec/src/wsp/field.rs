@@ -3,39 +3,39 @@
 use crate::reader::Reader;
 use crate::{DecodeError, Limits, Problem};
 
+use super::names;
+
 /// Longest value whose length is one octet; 31 announces a longer one.
 const SHORT_LENGTH: usize = 30;
 const LENGTH_QUOTE: u8 = 31;
 /// Before a text whose first octet would read as something else.
 const TEXT_QUOTE: u8 = 0x7f;
 /// What short integers and codes of header names have set.
-const HIGH: u8 = 0x80;
+pub(super) const HIGH: u8 = 0x80;
 /// Octets of the longest number that is taken: 32 bits, 7 an octet.
 const MAX_UINTVAR: usize = 5;
 const DEFAULT_PAGE: u8 = 1;
 const SHIFT: u8 = 0x7f;
 const LAST_SHORT_CUT: u8 = 0x1f;
 const APPLICATION_ID: u8 = 0x2f;
-/// Headers of push by their codes (`WAP-230, table 39`).
-const PUSH_HEADERS: [(u8, &str); 7] = [
-    (0x2e, "Content-Disposition"),
-    (APPLICATION_ID, "X-Wap-Application-Id"),
-    (0x30, "X-Wap-Content-URI"),
-    (0x31, "X-Wap-Initiator-URI"),
-    (0x32, "Accept-Application"),
-    (0x33, "Bearer-Indication"),
-    (0x34, "Push-Flag"),
-];
 
 /// A number of 7 bits, one octet on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShortInteger(u8);
 
 impl ShortInteger {
+    /// The largest.
+    pub(super) const MAX: u8 = HIGH - 1;
+
     /// `None` above 127.
     #[must_use]
     pub fn new(value: u8) -> Option<Self> {
         (value < HIGH).then_some(Self(value))
+    }
+
+    /// The number in the lowest seven bits.
+    pub(super) fn low_bits(octet: u8) -> Self {
+        Self(octet & !HIGH)
     }
 
     /// The number.
@@ -62,7 +62,7 @@ impl Text {
         &self.0
     }
 
-    fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Self, DecodeError> {
+    pub(super) fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Self, DecodeError> {
         let start = reader.clone();
         let octets = reader.until_zero(field)?;
         let octets = octets.strip_prefix(&[TEXT_QUOTE]).unwrap_or(octets);
@@ -98,7 +98,7 @@ impl Token {
         &self.0
     }
 
-    fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Self, DecodeError> {
+    pub(super) fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Self, DecodeError> {
         let start = reader.clone();
         let text = std::str::from_utf8(reader.until_zero(field)?).ok();
         let problem = Problem::Schema("not a word of printable ASCII".into());
@@ -127,7 +127,7 @@ impl Value {
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const FIELD: &str = "header value";
         match reader.peek() {
             Some(0..=LENGTH_QUOTE) => {
@@ -139,7 +139,7 @@ impl Value {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Short(number) => out.push(number.0 | HIGH),
             Self::Text(text) => text.write(out),
@@ -176,14 +176,12 @@ pub enum HeaderName {
 }
 
 impl HeaderName {
-    /// The name; `None` for a code that no header of push has.
+    /// The name; `None` for a code that no header has.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(name) => Some(name.as_str()),
-            Self::Code(code) => {
-                PUSH_HEADERS.iter().find(|(known, _)| *known == code.0).map(|(_, name)| *name)
-            }
+            Self::Code(code) => names::header(code.0),
         }
     }
 }
@@ -295,22 +293,6 @@ impl Media {
         }
     }
 
-    /// The media type as HTTP writes it. `None` if it is a code, or a parameter has another form than that of [`Media::text`].
-    #[must_use]
-    pub fn as_http(&self) -> Option<String> {
-        let MediaName::Text(name) = &self.name else { return None };
-        let Some(parameters) = self.parameters.strip_suffix(&[0]) else {
-            return self.parameters.is_empty().then(|| name.0.clone());
-        };
-        let words = parameters.split(|octet| *octet == 0).map(|word| std::str::from_utf8(word).ok());
-        let words: Vec<Token> = words.map(|word| word.and_then(Token::new)).collect::<Option<_>>()?;
-        let pairs = words.chunks(2).map(|pair| match pair {
-            [name, value] => Some(format!(";{}={}", name.0, value.0)),
-            _ => None,
-        });
-        Some(name.0.clone() + &pairs.collect::<Option<String>>()?)
-    }
-
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const FIELD: &str = "Content-Type";
         let Some(0..=LENGTH_QUOTE) = reader.peek() else {
@@ -371,9 +353,14 @@ pub(super) fn uintvar(reader: &mut Reader<'_>, field: &'static str) -> Result<u3
     Err(start.error(field, Problem::Schema("a number of more than 32 bits".into())))
 }
 
+/// A length as uintvar.
+pub(super) fn length(reader: &mut Reader<'_>, field: &'static str) -> Result<usize, DecodeError> {
+    uintvar(reader, field).map(|length| usize::try_from(length).unwrap_or(usize::MAX))
+}
+
 fn value_length(reader: &mut Reader<'_>, field: &'static str) -> Result<usize, DecodeError> {
     match reader.byte(field)? {
-        LENGTH_QUOTE => uintvar(reader, field).map(|length| usize::try_from(length).unwrap_or(usize::MAX)),
+        LENGTH_QUOTE => length(reader, field),
         short => Ok(short.into()),
     }
 }

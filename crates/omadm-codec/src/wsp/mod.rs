@@ -1,15 +1,29 @@
-//! Connectionless WAP push: the Push PDU of WSP (`WAP-230 §8.2.4.1`) as `DM 2.0 §E.1` uses it.
+//! The Wireless Session Protocol (`WAP-230`): WAP push, as `DM 2.0 §E.1` uses it, here; methods and sessions, which carry DM 1.x through a
+//! gateway, in [`Pdu`].
 //!
 //! ```text
 //! TID (1) | PDU type 06 (1) | HeadersLen (uintvar) | Content-Type | headers | data
 //! ```
 
+mod capability;
+mod content_type;
 mod field;
+mod http;
+mod names;
+mod pdu;
+mod status;
 
 use crate::media_type::DMMO_JSON;
 use crate::reader::Reader;
 use crate::{DecodeError, Limits, Problem};
+pub use capability::{Capability, DEFAULT_SDU, Identifier, ProtocolOptions};
+pub use content_type::{
+    CONNECTIVITY_WBXML, CONNECTIVITY_WBXML_CODE, CONNECTIVITY_XML, CONNECTIVITY_XML_CODE,
+    SYNCML_DM_WBXML_CODE, SYNCML_DM_XML_CODE,
+};
 pub use field::{Header, HeaderName, Media, MediaName, ShortInteger, Text, Token, Value};
+pub use pdu::{Content, GatewayAddress, Method, Pdu};
+pub use status::{Reason, Status};
 
 /// UDP port, and port of an SMS, to which non-secure connectionless push goes.
 pub const PUSH_PORT: u16 = 2948;
@@ -114,8 +128,7 @@ impl<'a> Push<'a> {
             return Err(reader.error("PDU type", Problem::Schema("not 6, a connectionless push".into())));
         }
         reader.byte("PDU type")?;
-        let length = field::uintvar(&mut reader, "HeadersLen")?;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let length = field::length(&mut reader, "HeadersLen")?;
         let mut head = reader.fence(length, "headers")?;
         let media = Media::read(&mut head)?;
         let headers = field::read_headers(&mut head, limits)?;
@@ -131,9 +144,22 @@ impl<'a> Push<'a> {
 
     /// Whether it is for the DM application.
     fn is_for_dm(&self) -> bool {
-        let mut applications = self.headers.iter().filter(|header| header.names_application());
-        let application = applications.next().map(|header| &header.value);
-        application.is_some_and(|value| value.is(DM_APPLICATION_CODE, DM_APPLICATION))
+        self.application_value().is_some_and(|value| value.is(DM_APPLICATION_CODE, DM_APPLICATION))
+    }
+
+    fn application_value(&self) -> Option<&Value> {
+        self.headers.iter().find(|header| header.names_application()).map(|header| &header.value)
+    }
+
+    /// The application that it is for, as HTTP names it; that of a code other than device management's is the number.
+    #[must_use]
+    pub fn application(&self) -> Option<String> {
+        let value = self.application_value()?;
+        Some(match value {
+            Value::Text(text) => text.as_str().to_owned(),
+            _ if self.is_for_dm() => DM_APPLICATION.to_owned(),
+            value => value.as_integer().unwrap_or(u32::MAX).to_string(),
+        })
     }
 
     /// The octets before the body.
