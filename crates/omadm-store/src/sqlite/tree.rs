@@ -148,8 +148,12 @@ pub(super) fn update(
         }
         TreeUpdate::Merge { nodes } => {
             let nodes = listed(nodes);
-            remove_unlisted(conn, device, generation, &nodes)?;
-            put(conn, device, generation, &nodes, now)
+            let changed = put_known_leaves(conn, device, generation, &nodes, now)?;
+            if changed.is_empty() {
+                return Ok(());
+            }
+            remove_unlisted(conn, device, generation, &nodes, &changed)?;
+            put(conn, device, generation, &changed, now)
         }
         TreeUpdate::OfOnly(inner) => match of_only(conn, device, generation, inner)? {
             Some(inner) => self::update(conn, device, generation, &inner, now),
@@ -189,16 +193,41 @@ fn listed(nodes: &[(TreeAddress, Option<String>)]) -> Nodes<'_> {
     nodes.iter().map(|(at, value)| (at, value.as_deref())).collect()
 }
 
-/// Removes what cannot be there any more beside `nodes`: all below a leaf, and the other children of an interior node some of
-/// whose children are listed.
+/// Writes the leaves that were leaves before, beside which nothing changes; gives the other nodes.
+fn put_known_leaves<'a>(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    nodes: &Nodes<'a>,
+    now: Time,
+) -> Result<Nodes<'a>, StoreError> {
+    let mut others = Nodes::new();
+    for (at, value) in nodes {
+        let is_known = value.is_some()
+            && execute(
+                conn,
+                "UPDATE tree SET seen = ?6, value = ?7
+                 WHERE device = ?1 AND generation = ?2 AND moid = ?3 AND miid = ?4 AND path = ?5 AND value IS NOT NULL",
+                params![device.as_str(), generation, at.moid, at.miid, at.path, now.0, value],
+            )? > 0;
+        if !is_known {
+            others.insert(at, *value);
+        }
+    }
+    Ok(others)
+}
+
+/// Removes what cannot be there any more beside `nodes`, of which `changed` are not as they were: all below a leaf, and the other
+/// children of an interior node some of whose children are listed.
 fn remove_unlisted(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,
     nodes: &Nodes<'_>,
+    changed: &Nodes<'_>,
 ) -> Result<(), StoreError> {
     let parents: BTreeSet<TreeAddress> = nodes.keys().filter_map(|at| at.parent()).collect();
-    for (at, value) in nodes {
+    for (at, value) in changed {
         if value.is_some() {
             remove_below(conn, device, generation, at)?;
         } else if parents.contains(*at) {
