@@ -13,7 +13,8 @@ use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, 
 use crate::multipart::{self, Event, Part, Writer};
 use crate::obex;
 use crate::sms::Tpdu;
-use crate::wsp::Push;
+use crate::wsp::{self, Push};
+use crate::wtp;
 use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType};
 
 /// Limits under which the properties are checked: small enough that a fuzzer meets them.
@@ -90,6 +91,24 @@ pub fn check_obex(bytes: &[u8]) {
     }
     if let Ok(proof) = obex::Proof::decode(bytes) {
         assert_eq!(obex::Proof::decode(&proof.encode()), Ok(proof));
+    }
+}
+
+/// PDUs of methods and sessions of WSP.
+pub fn check_wsp_session(bytes: &[u8]) {
+    let Ok(pdu) = wsp::Pdu::decode(bytes, &LIMITS) else { return };
+    let mut out = Vec::new();
+    pdu.encode(&mut out);
+    assert_eq!(wsp::Pdu::decode(&out, &WIDE), Ok(pdu));
+}
+
+/// Datagrams of WTP.
+pub fn check_wtp(bytes: &[u8]) {
+    let Ok(pdus) = wtp::datagram(bytes, &LIMITS) else { return };
+    for pdu in pdus {
+        let mut out = Vec::new();
+        pdu.encode(&mut out);
+        assert_eq!(wtp::datagram(&out, &WIDE), Ok(vec![pdu]));
     }
 }
 

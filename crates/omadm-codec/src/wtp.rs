@@ -9,6 +9,10 @@ use crate::{DecodeError, Limits, Problem};
 /// The bit of a TID that says who made the transaction: set in what the responder sends.
 pub const FROM_RESPONDER: u16 = 0x8000;
 
+/// First octet of a datagram with several PDUs.
+const CONCATENATED: u8 = 0;
+/// What a length of two octets has set.
+const LONG_LENGTH: u8 = 0x80;
 const CONTINUE: u8 = 0x80;
 const TYPE_SHIFT: u32 = 3;
 const GROUP_TRAILER: u8 = 0x04;
@@ -221,6 +225,34 @@ impl<'a> Pdu<'a> {
     }
 }
 
+/// The PDUs of a datagram: one, or several with their lengths before them (`WAP-224 §8.5`, concatenation).
+///
+/// # Errors
+/// With byte offset and field; [`Limits::items`] bounds their number.
+pub fn datagram<'a>(input: &'a [u8], limits: &Limits) -> Result<Vec<Pdu<'a>>, DecodeError> {
+    const FIELD: &str = "PDU length";
+    let mut reader = Reader::new(input, limits)?;
+    if reader.peek() != Some(CONCATENATED) {
+        return Pdu::decode(input, limits).map(|pdu| vec![pdu]);
+    }
+    reader.byte(FIELD)?;
+    let mut pdus = Vec::new();
+    while reader.peek().is_some() {
+        if pdus.len() >= limits.items {
+            return Err(reader.error(FIELD, Problem::TooMany { limit: limits.items }));
+        }
+        let first = reader.byte(FIELD)?;
+        let length = match first & LONG_LENGTH {
+            0 => first.into(),
+            _ => u16::from_be_bytes([first & !LONG_LENGTH, reader.byte(FIELD)?]),
+        };
+        let at = reader.at();
+        let pdu = Pdu::decode(reader.take(length.into(), FIELD)?, limits);
+        pdus.push(pdu.map_err(|error| DecodeError { at: at.saturating_add(error.at), ..error })?);
+    }
+    Ok(pdus)
+}
+
 impl<'a> Kind<'a> {
     /// What comes after the TID.
     fn decode(first: u8, reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
@@ -330,6 +362,25 @@ mod tests {
     }
 
     #[test]
+    fn a_datagram_has_one_pdu_or_several_with_their_lengths() {
+        let read = |octets: &[u8]| {
+            datagram(octets, &Limits { items: 2, ..Limits::default() })
+                .map(|pdus| pdus.iter().map(|pdu| pdu.tid).collect::<Vec<_>>())
+        };
+        assert_eq!(read(&[0x18, 0x81, 2]), Ok(vec![0x8102]));
+        let several = [0, 3, 0x18, 0x81, 2, 0x80, 4, 0x20, 0x81, 3, 8];
+        assert_eq!(read(&several), Ok(vec![0x8102, 0x8103]));
+        let error = |octets: &[u8]| read(octets).map_err(|error| (error.field, error.at));
+        assert_eq!(error(&[0, 3, 0x18, 0x81]), Err(("PDU length", 2)));
+        assert_eq!(
+            error(&[0, 3, 0x18, 0x81, 2, 2, 0x18, 0x81]),
+            Err(("TID", 7)),
+            "from the start of the whole"
+        );
+        assert_eq!(error(&[&several[..], &several[1..]].concat()), Err(("PDU length", 11)));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let field = |octets: &[u8]| decode(octets).map(|_| ()).map_err(|error| (error.field, error.at));
         assert_eq!(field(&[]), Err(("PDU type", 0)));
@@ -346,6 +397,7 @@ mod tests {
         #[test]
         fn no_input_panics(input: Vec<u8>) {
             let _ = decode(&input);
+            let _ = datagram(&input, &Limits::default());
         }
     }
 }

@@ -10,9 +10,11 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 18] = [
+const TARGETS: [Target; 20] = [
     ("notification", Some("vectors/dm2/notification"), check::check_notification),
     ("wsp", Some("vectors/dm2/wsp"), check::check_wsp),
+    ("wsp_session", None, check::check_wsp_session),
+    ("wtp", None, check::check_wtp),
     ("sms", Some("vectors/dm2/sms"), check::check_sms),
     ("obex", None, check::check_obex),
     ("cloud", Some("vectors/dm2/cloud"), check::check_cloud),

@@ -12,3 +12,4 @@ mod push;
 mod schemas;
 mod tnds;
 mod vectors;
+mod wsp_session;

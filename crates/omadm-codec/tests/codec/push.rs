@@ -301,7 +301,7 @@ fn a_media_type_with_parameters_as_texts_is_that_of_http() {
     assert_eq!(written, media(b"SEC\x003GPP_GBA\0"));
     assert_eq!(written.as_http().as_deref(), Some("application/dmmo+json;SEC=3GPP_GBA"));
     assert_eq!(media(b"").as_http().as_deref(), Some("application/dmmo+json"));
-    let other_forms: [&[u8]; 6] = [b"\x81\xea", b"SEC", b"SEC\0", b"SEC\0a\0b\0", b"\0", b"SEC\0a b\0"];
+    let other_forms: [&[u8]; 6] = [b"\x82\xea", b"SEC", b"SEC\0", b"SEC\0a\0b\0", b"\0", b"SEC\0a b\0"];
     for parameters in other_forms {
         assert_eq!(media(parameters).as_http(), None, "{parameters:?}");
     }
