@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attributes as RawAttributes;
-use quick_xml::events::{BytesCData, BytesRef, BytesStart, BytesText, Event as XmlEvent};
+use quick_xml::events::{BytesCData, BytesEnd, BytesRef, BytesStart, BytesText, Event as XmlEvent};
 use quick_xml::reader::Reader;
 
 use super::Namespace;
@@ -35,7 +35,7 @@ pub struct XmlReader<'a, 'l> {
     /// Elements seen so far.
     items: usize,
     /// Elements that have begun and not ended, outermost first.
-    open: Vec<Open>,
+    open: Vec<Open<'a>>,
     /// Prefixes in scope, innermost last.
     prefixes: Vec<(&'a str, Namespace)>,
     /// The element that began last has no content: its end is next.
@@ -49,7 +49,9 @@ pub struct XmlReader<'a, 'l> {
 
 /// An element that has begun.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+struct Open<'a> {
+    /// Its name as written.
+    name: &'a str,
     /// Page of its children, unless their namespace says another.
     page: Page,
     /// Namespace of names without prefix in it.
@@ -79,10 +81,13 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         let text =
             std::str::from_utf8(input).map_err(|cause| error(cause.valid_up_to(), Problem::BadUtf8))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut reader = Reader::from_str(text);
+        // The names of open elements are kept here already.
+        reader.config_mut().check_end_names = false;
         Ok(Self {
             text,
             offset: input.len() - text.len(),
-            reader: Reader::from_str(text),
+            reader,
             limits: Limits { depth: limits.depth.min(DEEPEST), ..*limits },
             leniency,
             items: 0,
@@ -118,9 +123,8 @@ impl<'a, 'l> XmlReader<'a, 'l> {
 
     fn start(&mut self, tag: &BytesStart<'a>) -> Result<Tag<'a>, DecodeError> {
         self.count(self.open.len())?;
-        let begins = self.at + 1;
-        let ends = begins + tag.name().as_ref().len();
-        let name = self.text.get(begins..ends).unwrap_or_default();
+        let name = self.name(tag);
+        let ends = self.at + 1 + name.len();
         self.attributes = self.text.get(ends..ends + tag.attributes_raw().len()).unwrap_or_default();
         let prefixes = self.prefixes.len();
         let mut default = self.open.last().map_or(Namespace::Absent, |open| open.default);
@@ -141,8 +145,14 @@ impl<'a, 'l> XmlReader<'a, 'l> {
             Some(element) => element.page(),
             None => self.open.last().map_or(Page::SyncMl, |parent| parent.page),
         };
-        self.open.push(Open { page, default, prefixes });
+        self.open.push(Open { name, page, default, prefixes });
         Ok(element.map_or(Tag::Unknown(Cow::Borrowed(local)), Tag::Known))
+    }
+
+    /// The name of an element that begins, as written.
+    fn name(&self, tag: &BytesStart<'a>) -> &'a str {
+        let begins = self.at + 1;
+        self.text.get(begins..begins + tag.name().as_ref().len()).unwrap_or_default()
     }
 
     /// Notes the namespaces that the attributes declare.
@@ -198,12 +208,22 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         }
     }
 
-    fn end(&mut self) -> Result<(), DecodeError> {
+    /// The end of the element begun last, whose tag, if it has one, is of that name.
+    fn end(&mut self, tag: Option<&BytesEnd<'_>>) -> Result<(), DecodeError> {
         let Some(open) = self.open.pop() else {
             return Err(self.error(DOCUMENT, Problem::Syntax("an end tag without a start tag".into())));
         };
         self.prefixes.truncate(open.prefixes);
-        Ok(())
+        tag.map_or(Ok(()), |tag| self.check_end(open.name, tag))
+    }
+
+    fn check_end(&self, began: &str, tag: &BytesEnd<'_>) -> Result<(), DecodeError> {
+        let name = tag.name();
+        if name.as_ref() == began {
+            return Ok(());
+        }
+        let text = format!("expected `</{began}>`, but `</{}>` was found", name.as_ref());
+        Err(self.error(DOCUMENT, Problem::Syntax(text.into())))
     }
 
     /// Characters as they stand there, with their line ends normalised; none that XML does not allow.
@@ -242,42 +262,47 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         let begins = position(self.reader.buffer_position());
         let mut text = Cow::Borrowed("");
         if std::mem::take(&mut self.ends) {
-            return self.end().map(|()| Content { text, markup: None });
+            return self.end(None).map(|()| Content { text, markup: None });
         }
         let outside = self.open.len();
-        let (mut depth, mut has_elements) = (outside, false);
-        loop {
+        // Names of the elements in it.
+        let mut inner = Vec::new();
+        let mut has_elements = false;
+        let end = loop {
             let piece = match self.read()? {
                 XmlEvent::Text(piece) => self.characters(piece)?,
                 XmlEvent::CData(piece) => self.cdata(piece)?,
                 XmlEvent::GeneralRef(reference) => self.reference(&reference)?,
-                XmlEvent::End(_) if depth == outside => break,
-                XmlEvent::End(_) => {
-                    depth -= 1;
-                    continue;
-                }
-                XmlEvent::Start(_) => {
-                    self.count(depth)?;
-                    (depth, has_elements) = (depth + 1, true);
+                XmlEvent::End(tag) => match inner.pop() {
+                    None => break tag,
+                    Some(began) => {
+                        self.check_end(began, &tag)?;
+                        continue;
+                    }
+                },
+                XmlEvent::Start(tag) => {
+                    self.count(outside + inner.len())?;
+                    inner.push(self.name(&tag));
+                    has_elements = true;
                     continue;
                 }
                 XmlEvent::Empty(_) => {
-                    self.count(depth)?;
+                    self.count(outside + inner.len())?;
                     has_elements = true;
                     continue;
                 }
                 XmlEvent::Eof => return Err(self.error(DOCUMENT, Problem::Short)),
                 XmlEvent::Decl(_) | XmlEvent::PI(_) | XmlEvent::DocType(_) | XmlEvent::Comment(_) => continue,
             };
-            if depth == outside {
+            if inner.is_empty() {
                 append(&mut text, piece);
             }
-        }
+        };
         let markup = self.text.get(begins..self.at).filter(|_| has_elements);
         if let Some(markup) = markup.filter(|_| !self.plain) {
             self.allowed(Cow::Borrowed(markup))?;
         }
-        self.end()?;
+        self.end(Some(&end))?;
         Ok(Content { text, markup })
     }
 }
@@ -285,13 +310,13 @@ impl<'a, 'l> XmlReader<'a, 'l> {
 impl<'a> Pull<'a> for XmlReader<'a, '_> {
     fn next(&mut self) -> Result<Event<'a>, DecodeError> {
         if std::mem::take(&mut self.ends) {
-            self.end()?;
+            self.end(None)?;
             return Ok(Event::End);
         }
         loop {
             let text = match self.read()? {
                 XmlEvent::Start(tag) => return self.start(&tag).map(Event::Start),
-                XmlEvent::End(_) => return self.end().map(|()| Event::End),
+                XmlEvent::End(tag) => return self.end(Some(&tag)).map(|()| Event::End),
                 XmlEvent::Empty(tag) => {
                     self.ends = true;
                     return self.start(&tag).map(Event::Start);
