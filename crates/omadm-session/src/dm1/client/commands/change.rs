@@ -1,10 +1,9 @@
 //! Add, Replace, Delete and Copy (`DM 1.3 REPPRO §7.6`): each item all or nothing, and all of a command durable at once.
 
-use omadm_codec::dm1::tnds::{self, TNDS_WBXML, TNDS_XML};
-use omadm_codec::dm1::{Encoding, OperationKind};
+use omadm_codec::dm1::OperationKind;
 use omadm_codec::{Leniency, Limits, Tolerance};
 use omadm_mo::dm1::{Part, Snapshot};
-use omadm_mo::{Change, Format, Prepared, Value};
+use omadm_mo::{Change, Prepared, Value};
 
 use super::{Context, Done, Progress, Wait, done};
 use crate::dm1::client::answer::{Answer, Answered};
@@ -13,6 +12,7 @@ use crate::dm1::client::exchange::{Effect, EffectResult};
 use crate::dm1::client::fault::Fault;
 use crate::dm1::client::plan::Operate;
 use crate::dm1::client::request::Request;
+use crate::dm1::document::{self, DocumentError};
 use crate::durable::Durable;
 
 /// A change that is in the tree and not yet durable.
@@ -97,25 +97,14 @@ fn apply(
     Ok(())
 }
 
-/// The TNDS document that an item holds, if its type says so (`DM 1.3 TNDS §5`).
+/// The TNDS document that an item holds, if its type says so.
 fn document(request: &Request, config: &Config, leniency: &mut Leniency) -> Result<Option<Snapshot>, Fault> {
-    let encoding = match request.media_type.as_deref() {
-        Some(TNDS_XML) => Encoding::Xml,
-        Some(TNDS_WBXML) => Encoding::Wbxml,
-        _ => return Ok(None),
-    };
     let limits = Limits { bytes: config.max_object as usize, ..config.limits };
-    let encoded = matches!(request.format()?, Some(Format::Bin | Format::B64));
-    let read = |octets: &[u8], encoding, leniency| tnds::read(octets, encoding, &limits, leniency);
-    let snapshot = match request.value.as_ref() {
-        None => return Err(Fault::NoAddress("Data")),
-        Some(Value::Bytes(octets)) => read(octets, encoding, leniency),
-        Some(text) if encoded => match Value::from_text(Format::B64, &text.to_text()) {
-            Ok(Value::Bytes(ref octets)) => read(octets, encoding, leniency),
-            Ok(_) | Err(_) => return Err(Fault::NoBase64),
-        },
-        // Text is XML, whatever the type says: tags of the document in a message in WBXML come as such.
-        Some(text) => read(text.to_text().as_bytes(), Encoding::Xml, leniency),
-    };
-    snapshot.map(Some).map_err(Fault::Tnds)
+    let (media_type, format) = (request.media_type.as_deref(), request.format()?);
+    document::read(media_type, format, request.value.as_ref(), &limits, leniency).map_err(|error| match error
+    {
+        DocumentError::Missing => Fault::NoAddress("Data"),
+        DocumentError::NoBase64 => Fault::NoBase64,
+        DocumentError::Broken(cause) => Fault::Tnds(cause),
+    })
 }
