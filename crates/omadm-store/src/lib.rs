@@ -4,6 +4,7 @@
 //! Never here: protocol knowledge: no packages, alerts or meaning of status codes.
 
 mod check_in;
+mod delegation;
 pub mod error;
 mod push;
 mod secret;
@@ -12,6 +13,10 @@ pub mod standing;
 pub mod types;
 pub mod validators;
 
+pub use delegation::{
+    Delegation, DelegationOut, DelegationPart, DelegationRole, DelegationSeen, DelegationState,
+    DelegationStep, DelegationStore, PartState,
+};
 pub use error::StoreError;
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
@@ -25,7 +30,7 @@ use omadm_mo::{DeviceId, Time};
 /// clock. Every device-owned row carries the device's enrolment generation: after [`Store::remove_device`] or a new enrolment
 /// nothing of the old generation is seen again.
 #[async_trait::async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: DelegationStore {
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`], unless its bootstrap was
     /// revoked: then it gets the new credential and label and keeps the rest. `replace` starts a new generation, and with the old one
     /// goes what was queued. [`StoreError::UserTaken`] when another device has the user name.

@@ -7,6 +7,7 @@ mod catalogue;
 mod commands;
 #[cfg(test)]
 mod cost;
+mod delegations;
 mod devices;
 mod events;
 mod payloads;

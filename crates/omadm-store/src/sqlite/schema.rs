@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_dm1.sql"),
     include_str!("../../migrations/0003_revoked.sql"),
+    include_str!("../../migrations/0004_delegation.sql"),
 ];
 
 /// How long a connection waits for another process that writes.

@@ -5,6 +5,7 @@
 mod support;
 
 mod commands;
+mod delegations;
 mod devices;
 mod others;
 mod pushes;
@@ -89,6 +90,15 @@ run_on_sqlite! {
         a_report_counts_once
         validators_come_with_the_queue
         pages_are_replaced_by_name;
+    delegations:
+        a_delegation_is_read_back
+        delegations_are_listed_newest_first
+        one_of_two_delegation_steps_wins
+        parts_are_counted_and_found_by_device
+        a_part_waits_for_its_command_or_its_time
+        a_step_that_cannot_queue_leaves_nothing
+        messages_to_a_server_go_in_order
+        old_delegations_are_forgotten;
     others:
         payloads_are_kept_for_their_device
         payloads_of_others_are_safe
