@@ -10,8 +10,12 @@ use crate::delegation;
 use crate::dm1::{self, Command, Encoding, Form, Message, WbxmlVersion, tnds};
 use crate::dm2::notification::Received;
 use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
+use crate::head;
 use crate::multipart::{self, Event, Part, Writer};
 use crate::obex;
+use crate::ota_http::Nested;
+use crate::pap;
+use crate::sip;
 use crate::sms::Tpdu;
 use crate::wsp::{self, Push};
 use crate::wtp;
@@ -70,6 +74,46 @@ pub fn check_wsp(bytes: &[u8]) {
     let mut out = Vec::new();
     push.encode(&mut out);
     assert_eq!(Push::decode(&out, &WIDE), Ok(push));
+}
+
+/// Messages of SIP, by themselves and in a stream.
+pub fn check_sip(bytes: &[u8]) {
+    if let Ok(Some(length)) = sip::frame(bytes, &LIMITS) {
+        assert!(length <= bytes.len());
+    }
+    let Ok(message) = sip::decode(bytes, &LIMITS) else { return };
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    // Names in their long form may no longer fit into a head.
+    let head = out.len() - message.body.len();
+    if head > head::MAX_HEAD || out.len() > sip::MAX_MESSAGE {
+        return;
+    }
+    assert_eq!(sip::frame(&out, &WIDE), Ok(Some(out.len())));
+    assert_eq!(sip::decode(&out, &WIDE).as_ref(), Ok(&message));
+    if message.method().is_some() {
+        let mut response = Vec::new();
+        message.response(200, "tag").encode(&mut response);
+        assert!(sip::decode(&response, &WIDE).is_ok(), "{}", String::from_utf8_lossy(&response));
+    }
+}
+
+/// The response that nests in a push over HTTP.
+pub fn check_ota_http(bytes: &[u8]) {
+    let Ok(nested) = Nested::decode(bytes, &LIMITS) else { return };
+    let mut out = Vec::new();
+    nested.encode(&mut out);
+    if out.len() - nested.body.len() <= head::MAX_HEAD {
+        assert_eq!(Nested::decode(&out, &WIDE), Ok(nested));
+    }
+}
+
+/// What push proxy gateways say: it says the same when it is answered.
+pub fn check_pap(bytes: &[u8]) {
+    if let Ok(pap::Said::Result { push_id, code, .. }) = pap::decode(bytes, &LIMITS) {
+        let response = pap::result_response(&push_id, code);
+        assert!(crate::xml::parse(response.as_bytes(), &WIDE, |_| true).is_ok(), "{response}");
+    }
 }
 
 /// OBEX packets: requests, responses, and answers to Connect; and the challenge and proof in them.

@@ -11,14 +11,17 @@ pub mod dm1;
 #[cfg(feature = "dm2")]
 pub mod dm2;
 pub mod error;
+mod head;
 pub mod limits;
 pub mod mark;
 pub mod media_type;
 pub mod multipart;
 pub mod obex;
+pub mod ota_http;
 pub mod pap;
 pub mod provisioning;
 mod reader;
+pub mod sip;
 pub mod sms;
 pub mod status;
 pub mod tolerance;

@@ -10,13 +10,16 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 20] = [
+const TARGETS: [Target; 23] = [
     ("notification", Some("vectors/dm2/notification"), check::check_notification),
     ("wsp", Some("vectors/dm2/wsp"), check::check_wsp),
     ("wsp_session", None, check::check_wsp_session),
     ("wtp", None, check::check_wtp),
     ("sms", Some("vectors/dm2/sms"), check::check_sms),
     ("obex", None, check::check_obex),
+    ("sip", None, check::check_sip),
+    ("ota_http", None, check::check_ota_http),
+    ("pap", None, check::check_pap),
     ("cloud", Some("vectors/dm2/cloud"), check::check_cloud),
     ("registration", None, check::check_registration),
     ("initiation", Some("vectors/dm2/initiation"), check::check_initiation),

@@ -10,6 +10,7 @@ mod multipart;
 mod notification;
 mod push;
 mod schemas;
+mod sip;
 mod tnds;
 mod vectors;
 mod wsp_session;
