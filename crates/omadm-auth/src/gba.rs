@@ -84,6 +84,12 @@ impl NafKey {
         derive(&ks, &[label, rand, impi.as_bytes(), naf.as_bytes()]).map(Self)
     }
 
+    /// The key itself: base64 of it is the password of HTTP Digest towards the server (`TS 33.222 §5.3`).
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// DMBIK and DMBEK (`DM 2.0 §9.3.1.3`).
     #[must_use]
     pub fn bootstrap_keys(&self) -> BootstrapKeys {

@@ -1,13 +1,16 @@
 //! A device with its network.
 
+#[cfg(feature = "dm1")]
+use omadm_auth::bootstrap::NetworkSecret;
 use omadm_auth::digest::Hash;
-#[cfg(feature = "dm2")]
 use omadm_auth::gba::GbaPush;
 use omadm_mo::ParameterValues;
 
 #[cfg(feature = "dm2")]
 use crate::browser::Browser;
 use crate::device::Device;
+#[cfg(feature = "dm1")]
+use crate::dm1::bootstrap::BootstrapConfig;
 #[cfg(feature = "dm1")]
 use crate::dm1::{Abort, SessionConfig, UserInterface};
 use crate::https::HttpsTransport;
@@ -43,6 +46,9 @@ pub struct ClientConfig {
     /// DM 1.x.
     #[cfg(feature = "dm1")]
     pub dm1: SessionConfig,
+    /// Bootstraps of DM 1.x.
+    #[cfg(feature = "dm1")]
+    pub dm1_bootstrap: BootstrapConfig,
 }
 
 impl Default for ClientConfig {
@@ -60,6 +66,8 @@ impl Default for ClientConfig {
             full_addressing: true,
             #[cfg(feature = "dm1")]
             dm1: SessionConfig::default(),
+            #[cfg(feature = "dm1")]
+            dm1_bootstrap: BootstrapConfig::default(),
         }
     }
 }
@@ -69,7 +77,6 @@ pub struct Client<T = HttpsTransport> {
     pub(crate) config: ClientConfig,
     pub(crate) device: Device,
     pub(crate) transport: T,
-    #[cfg(feature = "dm2")]
     pub(crate) gba: Option<Box<dyn GbaPush>>,
     #[cfg(feature = "dm2")]
     pub(crate) browser: Option<Box<dyn Browser>>,
@@ -77,6 +84,8 @@ pub struct Client<T = HttpsTransport> {
     pub(crate) user: Option<Box<dyn UserInterface>>,
     #[cfg(feature = "dm1")]
     pub(crate) abort: Abort,
+    #[cfg(feature = "dm1")]
+    pub(crate) network: NetworkSecret,
 }
 
 impl<T: Transport> Client<T> {
@@ -87,7 +96,6 @@ impl<T: Transport> Client<T> {
             config,
             device,
             transport,
-            #[cfg(feature = "dm2")]
             gba: None,
             #[cfg(feature = "dm2")]
             browser: None,
@@ -95,7 +103,14 @@ impl<T: Transport> Client<T> {
             user: None,
             #[cfg(feature = "dm1")]
             abort: Abort::default(),
+            #[cfg(feature = "dm1")]
+            network: NetworkSecret::default(),
         }
+    }
+    /// Gives the device what ran GBA Push, so that bootstraps under its protection can be opened (`DM 2.0 §9.3.1.3`).
+    #[must_use]
+    pub fn with_gba(self, gba: Box<dyn GbaPush>) -> Self {
+        Self { gba: Some(gba), ..self }
     }
     /// The device.
     #[must_use]

@@ -272,6 +272,14 @@ impl Device {
         kept
     }
 
+    /// Takes back what was only tried.
+    pub(crate) fn take_back(&mut self, prepared: Prepared) -> Result<(), PersistError> {
+        if self.tree.revert(prepared) {
+            return Ok(());
+        }
+        Err(PersistError::Inconsistent("a bootstrap could not be taken back".to_owned()))
+    }
+
     /// Makes records and entries durable that are in the tree already.
     pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), PersistError> {
         if batch.is_empty() {
@@ -318,7 +326,7 @@ fn weight(path: &NodePath, record: &NodeRecord) -> usize {
 }
 
 /// The MO instances that a change has made.
-fn made(tree: &Tree, changes: &ChangeSet) -> Vec<(Moid, Miid)> {
+pub(crate) fn made(tree: &Tree, changes: &ChangeSet) -> Vec<(Moid, Miid)> {
     let added = changes.entries.iter().filter(|(.., kind)| *kind == ChangeKind::Added);
     let roots = added.filter_map(|(path, instance, _)| {
         let (moid, miid) = instance.as_ref()?;

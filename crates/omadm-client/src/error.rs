@@ -204,6 +204,10 @@ pub enum ClientError {
     /// A user or another actor does not want the bootstrap (`DM 2.0 §12.2`); nothing of it is kept.
     #[error("the bootstrap is rejected: {}", .0.reason)]
     BootstrapRejected(Refusal),
+    /// A bootstrap of DM 1.x is not taken.
+    #[cfg(feature = "dm1")]
+    #[error(transparent)]
+    Dm1Bootstrap(#[from] crate::dm1::bootstrap::Refused),
     /// The bootstrap server answered, but not with a bootstrap.
     #[error("{uri} answered {status} instead of a bootstrap")]
     BootstrapStatus {

@@ -23,13 +23,14 @@ const DEVICE_ID: HeaderName = HeaderName::from_static("omadm-devid");
 const AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("authentication-info");
 #[cfg(feature = "dm2")]
 const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("omadm-client/", env!("CARGO_PKG_VERSION")));
+/// What the client says of itself.
+pub(crate) const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("omadm-client/", env!("CARGO_PKG_VERSION")));
 
 /// Who learns the identity of the device by the header `OMADM-DevID`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Identify {
-    /// Every receiver: a package has to have it (`DM 2.0 §5.2.2, §5.2.4`).
-    #[cfg(feature = "dm2")]
+    /// Every receiver: a package has to have it (`DM 2.0 §5.2.2, §5.2.4`), and who asks for a bootstrap.
     Always,
     /// Only the host and port of the account: data requests.
     #[cfg(feature = "dm2")]
@@ -265,7 +266,7 @@ impl<'a, T: Transport> Exchange<'a, T> {
         if !self.peer.is_home(uri) {
             headers.remove(COOKIE);
         }
-        headers.insert(USER_AGENT, AGENT);
+        headers.entry(USER_AGENT).or_insert(AGENT);
         if let Some(accept) = &outgoing.accept {
             headers.insert(ACCEPT, value(accept.as_bytes(), uri)?);
         }
@@ -273,7 +274,6 @@ impl<'a, T: Transport> Exchange<'a, T> {
             headers.insert(CONTENT_TYPE, value(content_type.as_bytes(), uri)?);
         }
         let identify = match outgoing.identify {
-            #[cfg(feature = "dm2")]
             Identify::Always => true,
             #[cfg(feature = "dm2")]
             Identify::AtHome => self.peer.is_home(uri),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use omadm_mo::{Prepared, ServerId};
+use omadm_mo::ServerId;
 use omadm_session::dm2::client::{self, Installed};
 
 use crate::consent::{BootstrapRequest, Origin};
 use crate::device::{Device, DeviceConfig};
-use crate::error::{ClientError, PersistError};
+use crate::error::ClientError;
 use crate::{keys, notification, outbox};
 
 /// Entry of the key/value area: digest of the factory bootstrap that was installed.
@@ -71,13 +71,6 @@ impl Device {
                 Err(error)
             }
         }
-    }
-
-    fn take_back(&mut self, prepared: Prepared) -> Result<(), PersistError> {
-        if self.tree.revert(prepared) {
-            return Ok(());
-        }
-        Err(PersistError::Inconsistent("a bootstrap could not be taken back".to_owned()))
     }
 
     fn install(

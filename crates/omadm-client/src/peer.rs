@@ -35,7 +35,6 @@ impl Peer {
     }
 
     /// The same with keys for TLS.
-    #[cfg(feature = "dm2")]
     pub(crate) fn identified_by(self, identity: Option<TlsIdentity>) -> Self {
         Self { identity: identity.map(Arc::new), ..self }
     }

@@ -1,6 +1,5 @@
 //! Sessions of DM 2.0.
 
-use omadm_auth::gba::GbaPush;
 use omadm_mo::{DeviceId, ParameterValues, ServerId, ServerUri};
 use omadm_session::dm2::client::{Config, Note, Outcome, Session, Start, Trigger, expand_text};
 
@@ -28,11 +27,6 @@ pub struct SessionReport {
 }
 
 impl<T: Transport> Client<T> {
-    /// Gives the device what ran GBA Push, so that bootstraps under its protection can be opened (`DM 2.0 §9.3.1.3`).
-    #[must_use]
-    pub fn with_gba(self, gba: Box<dyn GbaPush>) -> Self {
-        Self { gba: Some(gba), ..self }
-    }
     /// Gives the device a browser; without one SHOW is answered 501 (`DM 2.0 §5.3.7`).
     #[must_use]
     pub fn with_browser(self, browser: Box<dyn Browser>) -> Self {

@@ -14,6 +14,7 @@ use omadm_mo::{
 };
 use omadm_session::dm1::client::{self as engine, Credentials};
 
+use super::bootstrap;
 use super::link::Link;
 use super::settings::{AccountSettings, AuthType, CredentialSettings, HttpScheme, HttpSettings};
 use crate::device::Device;
@@ -214,6 +215,7 @@ impl Device {
         grant(&mut transaction, root, &server).map_err(|error| refused(error.to_string()))?;
         let prepared = transaction.prepare();
         entries.push(link.entry(&server));
+        entries.push(bootstrap::forget(&server));
         self.keep(prepared, entries)?;
         self.tidy();
         Ok(server)

@@ -37,6 +37,7 @@ pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Str
     let accounts: Vec<ServerId> = tree.dm1_accounts().map(|(server, _)| server).collect();
     let is_orphan = |(key, value): &(&String, &String)| {
         let server = link::server(key).map(str::to_owned);
+        let server = server.or_else(|| bootstrap::server(key).map(str::to_owned));
         let server = server.or_else(|| alerts::server(key, value)).or_else(|| executions::server(key, value));
         server.is_some_and(|server| !accounts.iter().any(|known| known.as_str() == server))
     };
