@@ -10,5 +10,6 @@ pub mod dm1;
 pub mod dm2;
 #[cfg(any(feature = "dm1", feature = "dm2"))]
 mod durable;
+pub mod sip;
 
 pub use body::Body;
