@@ -1,9 +1,12 @@
 //! Notifications on their way to a session: what came, and what waits for a connection that its server prefers.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use omadm_client::dm1::{Dm1Wake, bootstrap};
 use omadm_client::notification::{Choice, Connection, choose};
-use omadm_client::{Client, Ignored, Notifications, Pushed, Received, Wake};
+use omadm_client::{Client, Ignored, Notifications, PushContent, Pushed, Received, Wake};
+use omadm_mo::ServerId;
 use tokio::time::Instant;
 
 use crate::bearer::{Bearer, Networks};
@@ -14,16 +17,62 @@ const LOOK: Duration = Duration::from_secs(10);
 /// After how long a server is answered no more.
 const PATIENCE: Duration = Duration::from_secs(86_400);
 
+/// Most messages without a session that wait to be looked into; further ones are lost, as a push may be.
+const MAX_SESSIONLESS: usize = 16;
+/// The first pause after a session of DM 1.x that did not come about; each is twice as long as the one before, up to an hour.
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+
 /// The notifications of this device.
 pub struct Calls {
     notifications: Notifications,
     networks: Networks,
-    /// The last call of each server, and until when it is answered.
-    waiting: Vec<(Wake, Instant)>,
+    /// The last call of each server in each protocol.
+    waiting: Vec<Waiting>,
     /// When to look next.
     due: Option<Instant>,
     /// A bootstrap that came in a push.
     bootstrap: Option<Received>,
+    /// The same, of DM 1.x.
+    provisioning: Option<bootstrap::Received>,
+    /// Messages of DM 1.x without a session.
+    sessionless: VecDeque<PushContent>,
+}
+
+/// A server asks for a session.
+#[derive(Clone)]
+pub enum Call {
+    /// Of DM 2.0.
+    Dm2(Wake),
+    /// Of DM 1.x.
+    Dm1(Dm1Wake),
+}
+
+impl Call {
+    pub fn server(&self) -> &ServerId {
+        match self {
+            Self::Dm2(wake) => &wake.server,
+            Self::Dm1(wake) => &wake.server,
+        }
+    }
+
+    /// Whether one session serves both.
+    fn is_served_with(&self, other: &Self) -> bool {
+        let same_protocol =
+            matches!((self, other), (Self::Dm2(_), Self::Dm2(_)) | (Self::Dm1(_), Self::Dm1(_)));
+        same_protocol && self.server() == other.server()
+    }
+}
+
+/// A call that waits.
+struct Waiting {
+    call: Call,
+    /// When it may be answered.
+    from: Instant,
+    /// Until when.
+    until: Instant,
+    /// The pause before it is answered again, should that fail.
+    pause: Duration,
 }
 
 impl Calls {
@@ -39,7 +88,15 @@ impl Calls {
                 }
             }
         }
-        Self { notifications, networks, waiting: Vec::new(), due: None, bootstrap: None }
+        Self {
+            notifications,
+            networks,
+            waiting: Vec::new(),
+            due: None,
+            bootstrap: None,
+            provisioning: None,
+            sessionless: VecDeque::new(),
+        }
     }
 
     /// Waits for a datagram.
@@ -53,6 +110,12 @@ impl Calls {
         self.take(outcome)
     }
 
+    /// Takes what a push brings, by another transport.
+    pub fn content(&mut self, client: &mut Client, content: PushContent) -> Result<(), Ignored> {
+        let outcome = self.notifications.content(client.device_mut(), content).map(Some);
+        self.take(outcome)
+    }
+
     /// Takes a short message.
     pub fn short_message(&mut self, client: &mut Client, tpdu: &[u8]) -> Result<(), Ignored> {
         let outcome = self.notifications.short_message(client.device_mut(), tpdu);
@@ -62,12 +125,22 @@ impl Calls {
     /// Takes the data of a cloud message.
     pub fn cloud_message(&mut self, client: &mut Client, data: &[u8]) -> Result<(), Ignored> {
         let outcome = self.notifications.cloud_message(client.device_mut(), data);
-        self.take(outcome.map(|wake| Some(Pushed::Wake(wake))))
+        self.take(outcome.map(Some))
     }
 
     /// Takes out the bootstrap that came last.
     pub fn bootstrap(&mut self) -> Option<Received> {
         self.bootstrap.take()
+    }
+
+    /// Takes out the bootstrap of DM 1.x that came last.
+    pub fn provisioning(&mut self) -> Option<bootstrap::Received> {
+        self.provisioning.take()
+    }
+
+    /// Takes out a message of DM 1.x without a session, the first that came first.
+    pub fn sessionless(&mut self) -> Option<PushContent> {
+        self.sessionless.pop_front()
     }
 
     /// Tells that a bootstrap was not installed, as often as is bearable: anybody can send one that is none.
@@ -76,25 +149,35 @@ impl Calls {
     }
 
     fn take(&mut self, outcome: Result<Option<Pushed>, Ignored>) -> Result<(), Ignored> {
-        match outcome {
-            Ok(Some(Pushed::Bootstrap(received))) => {
-                self.bootstrap = Some(received);
-                Ok(())
+        match outcome.inspect_err(|why| self.notifications.tell(why))? {
+            None => {}
+            Some(Pushed::Bootstrap(received)) => self.bootstrap = Some(received),
+            Some(Pushed::Provisioning(received)) => self.provisioning = Some(received),
+            Some(Pushed::Sessionless(content)) if self.sessionless.len() < MAX_SESSIONLESS => {
+                self.sessionless.push_back(content);
             }
-            Ok(Some(Pushed::Wake(wake))) => {
+            Some(Pushed::Sessionless(_)) => {
+                tracing::warn!("too many messages without a session wait; one is lost")
+            }
+            Some(Pushed::Wake(wake)) => {
                 tracing::info!(server = %wake.server, id = wake.id, "notified");
-                // One session serves all calls of a server.
-                self.waiting.retain(|(waiting, _)| waiting.server != wake.server);
-                self.waiting.push((wake, Instant::now() + PATIENCE));
-                self.due = Some(Instant::now());
-                Ok(())
+                self.wait(Call::Dm2(wake), PATIENCE);
             }
-            Ok(None) => Ok(()),
-            Err(why) => {
-                self.notifications.tell(&why);
-                Err(why)
+            Some(Pushed::Dm1(wake)) => {
+                tracing::info!(server = %wake.server, session = format!("{:X}", wake.session_id), "notified");
+                let patience = wake.timeout.map_or(PATIENCE, |timeout| timeout.min(PATIENCE));
+                self.wait(Call::Dm1(wake), patience);
             }
         }
+        Ok(())
+    }
+
+    /// Has a call answered, in place of others that one session serves as well.
+    fn wait(&mut self, call: Call, patience: Duration) {
+        let now = Instant::now();
+        self.waiting.retain(|waiting| !waiting.call.is_served_with(&call));
+        self.waiting.push(Waiting { call, from: now, until: now + patience, pause: FIRST_PAUSE });
+        self.due = Some(now);
     }
 
     /// When a call may be answered.
@@ -103,23 +186,55 @@ impl Calls {
     }
 
     /// The calls that can be answered over the present connection; the others wait.
-    pub fn ready(&mut self) -> Vec<Wake> {
+    pub fn ready(&mut self) -> Vec<Ready> {
         let now = Instant::now();
         let available = available(self.networks.to(None).0);
         let waiting = std::mem::take(&mut self.waiting);
         let mut ready = Vec::new();
-        for (wake, until) in waiting.into_iter().filter(|(_, until)| now < *until) {
-            let choice = available.map_or(Choice::Any, |available| choose(&wake.connections, &[available]));
-            if choice == Choice::Wait {
-                tracing::info!(server = %wake.server, "a session waits for a connection that its server prefers");
-                self.waiting.push((wake, until));
+        for waiting in waiting.into_iter().filter(|waiting| now < waiting.until) {
+            if now < waiting.from || !suits(&waiting.call, available) {
+                self.waiting.push(waiting);
             } else {
-                ready.push(wake);
+                ready.push(Ready(waiting));
             }
         }
-        self.due = (!self.waiting.is_empty()).then(|| now + LOOK);
+        self.look_again(now);
         ready
     }
+
+    /// Has a call answered again after a while: nobody was reached.
+    pub fn again(&mut self, Ready(waiting): Ready) {
+        let now = Instant::now();
+        let from = now + waiting.pause;
+        if from < waiting.until && !self.waiting.iter().any(|other| other.call.is_served_with(&waiting.call))
+        {
+            self.waiting.push(Waiting { from, pause: (waiting.pause * 2).min(LONGEST_PAUSE), ..waiting });
+            self.look_again(now);
+        }
+    }
+
+    fn look_again(&mut self, now: Instant) {
+        self.due = self.waiting.iter().map(|waiting| waiting.from.max(now + LOOK)).min();
+    }
+}
+
+/// A call that can be answered now.
+pub struct Ready(Waiting);
+
+impl Ready {
+    pub fn call(&self) -> &Call {
+        &self.0.call
+    }
+}
+
+/// Whether a call can be answered over this connection. The servers of DM 1.x say only what they would like best.
+fn suits(call: &Call, available: Option<Connection>) -> bool {
+    let Call::Dm2(wake) = call else { return true };
+    let choice = available.map_or(Choice::Any, |available| choose(&wake.connections, &[available]));
+    if choice == Choice::Wait {
+        tracing::info!(server = %wake.server, "a session waits for a connection that its server prefers");
+    }
+    choice != Choice::Wait
 }
 
 /// The connection of the default route; `None` when nobody knows what it is.

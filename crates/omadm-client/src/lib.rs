@@ -43,13 +43,13 @@ mod installation;
 pub mod journal;
 #[cfg(feature = "dm2")]
 mod keys;
-#[cfg(feature = "dm2")]
 pub mod notification;
 #[cfg(feature = "dm2")]
 mod outbox;
 mod peer;
 pub mod persistence;
 pub mod plugin;
+pub mod push;
 #[cfg(feature = "dm2")]
 mod reporting;
 #[cfg(feature = "dm2")]
@@ -79,7 +79,8 @@ pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};
 pub use journal::{Journal, JournalView};
 #[cfg(feature = "dm2")]
-pub use notification::{Ignored, NotificationConfig, Notifications, Pushed, Wake};
+pub use notification::Wake;
+pub use notification::{Ignored, NotificationConfig, Notifications};
 pub use omadm_auth::digest::Hash;
 pub use omadm_auth::gba::{GbaError, GbaPush, NafId, NafKey, Place};
 pub use omadm_auth::suite::{SUITES, Suite};
@@ -94,6 +95,7 @@ pub use omadm_session::Body;
 pub use omadm_session::dm2::client::{BootstrapError, Note, Outcome, Trigger};
 pub use persistence::{Batch, Persistence, Volatile};
 pub use plugin::{Changed, ChangedNode, DataMo, Execution, Finished, ManagementObject, Refusal};
+pub use push::{PushContent, PushOrigin, Pushed};
 #[cfg(feature = "dm2")]
 pub use reporting::{DueSession, ReportConfig};
 #[cfg(feature = "dm2")]

@@ -8,7 +8,7 @@ use omadm_codec::dm2::alert::AlertData;
 use omadm_mo::ddf::DdfName;
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeName, NodeRecord, Tree};
 #[cfg(feature = "dm1")]
-use omadm_mo::{Format, Value};
+use omadm_mo::{Format, ServerId, Value};
 
 #[cfg(feature = "dm1")]
 use crate::dm1::{Argument, GenericAlert};
@@ -75,6 +75,13 @@ pub trait ManagementObject: Send {
     ) -> Result<Execution, Refusal> {
         let _ = argument;
         self.execute(address)
+    }
+
+    /// Takes what a notification of DM 1.x says beside the standard, before its session: `vendor-specific` of a trigger, `Vendor-Info`
+    /// of DM 1.3.
+    #[cfg(feature = "dm1")]
+    fn vendor_info(&mut self, server: &ServerId, info: &[u8]) {
+        let _ = (server, info);
     }
 
     /// Takes up an execution that had not ended when the device stopped; called after each start for each of

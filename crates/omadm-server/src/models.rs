@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use omadm_mo::ddf::{Catalogue, DdfNode, Definition};
 use omadm_mo::{ClientUri, Time};
@@ -10,9 +11,12 @@ use omadm_store::{DdfFile, Store, StoreError};
 use crate::address::Inventory;
 use crate::ddfs;
 
+/// For so long what another process has stored may be unknown to [`Models::lately`].
+const LATELY: Duration = Duration::from_secs(1);
+
 /// The DDF files of the store, read once for each time one was stored.
 #[derive(Default)]
-pub struct Models(Mutex<Arc<Files>>);
+pub struct Models(Mutex<Option<(Instant, Arc<Files>)>>);
 
 /// The DDF files as they were at one time.
 #[derive(Default)]
@@ -39,8 +43,10 @@ impl Models {
     /// When the store fails.
     pub async fn now(&self, store: &dyn Store) -> Result<Arc<Files>, StoreError> {
         let listed = store.ddfs().await?;
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let at = Instant::now();
+        let known = self.known().map(|(_, files)| files).unwrap_or_default();
         if known.are(&listed) {
+            self.keep(at, &known);
             return Ok(known);
         }
         let mut files = BTreeMap::new();
@@ -56,8 +62,27 @@ impl Models {
             files.insert(file.name, model);
         }
         let files = Arc::new(Files(files));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = files.clone();
+        self.keep(at, &files);
         Ok(files)
+    }
+
+    /// As [`Models::now`], or as they were a moment ago: for what is asked with every message.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn lately(&self, store: &dyn Store) -> Result<Arc<Files>, StoreError> {
+        match self.known() {
+            Some((at, files)) if at.elapsed() < LATELY => Ok(files),
+            _ => self.now(store).await,
+        }
+    }
+
+    fn known(&self) -> Option<(Instant, Arc<Files>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, at: Instant, files: &Arc<Files>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, files.clone()));
     }
 }
 

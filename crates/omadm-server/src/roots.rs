@@ -21,8 +21,7 @@ const FIXED: [(&str, &str); 2] =
 /// MOID without version, and leaf, that DM 2.0 names otherwise, and how DM 1.x does.
 const RENAMED: (&str, &str, &str) = ("urn:oma:mo:oma-dm-devinfo", "DevID", "DevId");
 /// Leaves of DM accounts that hold secrets, in every version of DM 1.x.
-pub const SECRETS: [&str; 6] =
-    ["AAuthSecret", "AAuthData", "ClientPW", "ServerPW", "ClientNonce", "ServerNonce"];
+const SECRETS: [&str; 6] = ["AAuthSecret", "AAuthData", "ClientPW", "ServerPW", "ClientNonce", "ServerNonce"];
 
 /// The root of a management object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -360,6 +359,17 @@ mod tests {
         Node {
             uri: uri.to_owned(),
             format,
+/// Whether one of those leaves is named anywhere in a document.
+pub fn names_a_secret(document: &[u8]) -> bool {
+    let at = |start: usize, secret: &str| {
+        let part = document.get(start..start + secret.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+    };
+    let begins = |octet: u8| matches!(octet, b'A' | b'C' | b'S' | b'a' | b'c' | b's');
+    let starts = document.iter().enumerate().filter(|(_, octet)| begins(**octet));
+    starts.map(|(start, _)| start).any(|start| SECRETS.iter().any(|secret| at(start, secret)))
+}
+
             media_type: moid.map(str::to_owned),
             content: NodeContent::Untold,
         }

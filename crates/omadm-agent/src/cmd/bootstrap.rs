@@ -26,7 +26,7 @@ pub fn install(setup: &Setup, file: &Path) -> Result<ExitCode, AgentError> {
             println!("installed the DM 1.x account of {server}");
             let report = dm1::session(&mut client, &setup.controls, &server).await?;
             dm1::print(&report);
-            return Ok(if dm1::ended(&report) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if report.has_ended() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         let received = Received { origin: Origin::Local, content_type, body };
         let mut consent = Asking::new(&setup.config.bootstrap);

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use omadm_client::dm1::{
-    AccountSettings, Accounts as _, AuthType, CredentialSettings, Encoding, Note, Outcome, SessionReport,
-    Start,
+    AccountSettings, Accounts as _, Answered, AuthType, Cause, CredentialSettings, Dm1Wake, Encoding, Note,
+    Outcome, SessionReport, Start,
 };
 use omadm_client::{
     BootstrapRequest, Client, ClientError, Consent as _, Origin, PersistError, RequestedAccount,
@@ -145,12 +145,48 @@ pub async fn session(
     controls: &Controls,
     server: &ServerId,
 ) -> Result<SessionReport, AgentError> {
-    let uri = client.device().dm1_status().into_iter().find(|account| account.server == *server);
-    prepare(controls, server, uri.map(|account| account.uri)).await;
+    begin(client, controls, server).await;
     let report = client.run_dm1_session(server, Start::Client).await;
+    finish(client, controls, report)
+}
+
+/// Runs the session that a notification asks for, and logs how it went; `None` if the user does not want it.
+async fn answer(
+    client: &mut Client,
+    controls: &Controls,
+    wake: &Dm1Wake,
+) -> Result<Option<SessionReport>, AgentError> {
+    begin(client, controls, &wake.server).await;
+    match client.answer_dm1(wake).await {
+        Ok(Answered::Session(report)) => finish(client, controls, Ok(report)).map(Some),
+        Ok(Answered::Refused) => {
+            end(controls);
+            tracing::info!(server = %wake.server, "the user does not want the session that the server asks for");
+            Ok(None)
+        }
+        Err(error) => finish(client, controls, Err(error)).map(Some),
+    }
+}
+
+/// Says with whom a session is under way.
+async fn begin(client: &Client, controls: &Controls, server: &ServerId) {
+    let account = client.device().dm1_status().into_iter().find(|account| account.server == *server);
+    prepare(controls, server, account.map(|account| account.uri)).await;
+}
+
+fn end(controls: &Controls) {
     controls.set_serving(None);
     controls.set_peer(None);
+}
+
+fn finish(
+    client: &mut Client,
+    controls: &Controls,
+    report: Result<SessionReport, ClientError>,
+) -> Result<SessionReport, AgentError> {
+    end(controls);
     let report = report?;
+    let server = &report.server;
     match &report.outcome {
         Outcome::Ended { commands, .. } => tracing::info!(%server, commands, "DM 1.x session ended"),
         Outcome::Aborted { reason, .. } => tracing::warn!(%server, "DM 1.x session aborted: {reason}"),
@@ -182,25 +218,34 @@ pub async fn sessions(
 ) -> Result<bool, AgentError> {
     let mut well = true;
     for server in servers {
-        match session(client, controls, &server).await {
-            Ok(report) => well &= matches!(report.outcome, Outcome::Ended { .. }),
-            Err(AgentError::Client(ClientError::Persist(error)))
-                if !matches!(error, PersistError::Full { .. }) =>
-            {
-                return Err(error.into());
-            }
-            Err(error) => {
-                tracing::error!(%server, "DM 1.x session failed: {error}");
-                well = false;
-            }
-        }
+        let report = session(client, controls, &server).await;
+        well &= survive(&server, report)?.is_some_and(|report| report.has_ended());
     }
     Ok(well)
 }
 
-/// Whether a session ended as it should.
-pub fn ended(report: &SessionReport) -> bool {
-    matches!(report.outcome, Outcome::Ended { .. })
+/// The session that a notification asks for; `false` if nobody was reached, so that it may be tried again.
+pub async fn call(client: &mut Client, controls: &Controls, wake: &Dm1Wake) -> Result<bool, AgentError> {
+    let report = survive(&wake.server, answer(client, controls, wake).await)?.flatten();
+    let unreached =
+        |report: SessionReport| matches!(report.outcome, Outcome::Aborted { cause: Cause::NoReply, .. });
+    Ok(!report.is_some_and(unreached))
+}
+
+/// What came of a session, if anything; trouble that does not end the agent is told.
+fn survive<T>(server: &ServerId, outcome: Result<T, AgentError>) -> Result<Option<T>, AgentError> {
+    match outcome {
+        Ok(report) => Ok(Some(report)),
+        Err(AgentError::Client(ClientError::Persist(error)))
+            if !matches!(error, PersistError::Full { .. }) =>
+        {
+            Err(error.into())
+        }
+        Err(error) => {
+            tracing::error!(%server, "DM 1.x session failed: {error}");
+            Ok(None)
+        }
+    }
 }
 
 fn sentence(note: &Note) -> String {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{answer, dm1, read_bootstrap, runtime, session, upkeep};
 use crate::bearer::Networks;
 use crate::bootstrap_listener::BootstrapListener;
-use crate::calls::Calls;
+use crate::calls::{Call, Calls};
 use crate::cloud::Registrations;
 use crate::consent::Asking;
 use crate::controls::Controls;
@@ -125,8 +125,10 @@ async fn serve(
                 continue;
             }
             () = at(called) => {
-                for wake in calls.ready() {
-                    survive(&wake.server, answer(client, controls, &wake).await)?;
+                for ready in calls.ready() {
+                    if !call(client, controls, ready.call()).await? {
+                        calls.again(ready);
+                    }
                 }
                 continue;
             }
@@ -167,6 +169,14 @@ async fn serve(
 }
 
 /// Installs a bootstrap that came in a push, and gives its servers. One that is not good is told and no more.
+/// The session that a notification asks for; `false` if it may be tried again.
+async fn call(client: &mut Client, controls: &Controls, call: &Call) -> Result<bool, AgentError> {
+    match call {
+        Call::Dm2(wake) => survive(&wake.server, answer(client, controls, wake).await).map(|_| true),
+        Call::Dm1(wake) => dm1::call(client, controls, wake).await,
+    }
+}
+
 async fn pushed_bootstrap(
     client: &mut Client,
     setup: &Setup,

@@ -55,7 +55,7 @@ enum Report {
 impl Report {
     fn ended(&self) -> bool {
         match self {
-            Self::Dm1(report) => dm1::ended(report),
+            Self::Dm1(report) => report.has_ended(),
             Self::Dm2(report) => matches!(report.outcome, Outcome::Ended { .. }),
         }
     }

@@ -20,7 +20,7 @@ use crate::digest::hex_digits;
 use crate::secret::Secret;
 
 pub use header::{HMAC_HEADER, HmacHeader};
-pub use nonce::{NonceHistory, challenge_nonce};
+pub use nonce::{DEFAULT_NONCE, NonceHistory, challenge_nonce};
 pub use obex::obex_digest;
 
 /// Longest `Data` of a `Cred` in octets that is looked into.

@@ -9,6 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::secret::Secret;
 
+/// What stands for a nonce that one side has lost, `0x00000000` (`DM 1.2 NOTI §6.2.2`).
+pub const DEFAULT_NONCE: [u8; 4] = [0; 4];
+
 /// What the key is used for, so that it can serve others beside.
 const PURPOSE: &[u8] = b"omadm dm1 challenge";
 

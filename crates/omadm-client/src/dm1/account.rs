@@ -105,6 +105,12 @@ impl Account {
         Ok(Self { engine, addresses, http })
     }
 
+    /// Takes this nonce in place of those that the account has, on both sides.
+    pub(super) fn begin_with(&mut self, nonce: &[u8]) {
+        let engine::Account { client, server_credentials, .. } = &mut self.engine;
+        client.iter_mut().chain(server_credentials).for_each(|of| of.nonce = nonce.to_vec());
+    }
+
     /// Who is at an address of the account.
     pub(super) fn peer(&self, uri: &str) -> Option<Peer> {
         let (credentials, digest_only) = self.http.clone().unzip();
@@ -148,7 +154,7 @@ fn at(scheme: &str, host: &str, port: Option<u16>, path: &str) -> String {
 }
 
 /// The credentials of a level that this device can use.
-fn credentials(account: NodeRef<'_>, wanted: &str) -> Option<Credentials> {
+pub(super) fn credentials(account: NodeRef<'_>, wanted: &str) -> Option<Credentials> {
     let of = level(account, wanted)?;
     Some(Credentials {
         user: text(of, &["AAuthName"]).unwrap_or_default().to_owned(),

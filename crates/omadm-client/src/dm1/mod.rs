@@ -9,6 +9,7 @@ mod binding;
 pub mod bootstrap;
 mod executions;
 mod link;
+mod notified;
 mod running;
 mod session;
 mod settings;
@@ -17,7 +18,9 @@ mod user;
 pub use abort::Abort;
 pub use account::{AccountStatus, Accounts};
 pub use alerts::GenericAlert;
+pub use notified::{Answered, Dm1Wake, LEVEL, NotifiedConfig};
 pub use omadm_auth::dm1::Scheme;
+pub use omadm_codec::dm1::trigger::UiMode;
 pub use omadm_codec::dm1::{Mark, Version};
 pub use omadm_session::dm1::client::{
     Argument, Cause, InputType, Note, Outcome, Question, QuestionKind, UserAnswer,
@@ -37,6 +40,7 @@ pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Str
     let accounts: Vec<ServerId> = tree.dm1_accounts().map(|(server, _)| server).collect();
     let is_orphan = |(key, value): &(&String, &String)| {
         let server = link::server(key).map(str::to_owned);
+        let server = server.or_else(|| notified::server(key).map(str::to_owned));
         let server = server.or_else(|| bootstrap::server(key).map(str::to_owned));
         let server = server.or_else(|| alerts::server(key, value)).or_else(|| executions::server(key, value));
         server.is_some_and(|server| !accounts.iter().any(|known| known.as_str() == server))

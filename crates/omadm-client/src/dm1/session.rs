@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use omadm_auth::dm1::Scheme;
+use omadm_auth::dm1::{DEFAULT_NONCE, Scheme};
 use omadm_codec::Limits;
 use omadm_mo::dm1::UriLimits;
-use omadm_mo::{DeviceId, ServerId, Value};
+use omadm_mo::{DeviceId, Moid, ServerId, Value};
 use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, Trigger, UserInteraction};
 
 use super::abort::Abort;
@@ -72,6 +72,16 @@ pub enum Start {
     Server(u16),
 }
 
+/// What a session begins with beside the account.
+#[derive(Clone, Copy)]
+pub(super) struct Occasion<'a> {
+    pub(super) start: Start,
+    /// Objects that the notification asked for.
+    pub(super) requested: &'a [Moid],
+    /// Both sides begin with the default nonce, as the notification did.
+    pub(super) default_nonce: bool,
+}
+
 /// How a session went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionReport {
@@ -83,6 +93,14 @@ pub struct SessionReport {
     pub messages: u32,
     /// What was worth a line, the last 1,000 at most.
     pub notes: Vec<Note>,
+}
+
+impl SessionReport {
+    /// Whether it came to its end, and was not aborted.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.outcome, Outcome::Ended { .. })
+    }
 }
 
 impl<T: Transport> Client<T> {
@@ -108,11 +126,22 @@ impl<T: Transport> Client<T> {
         server: &ServerId,
         start: Start,
     ) -> Result<SessionReport, ClientError> {
+        self.dm1_session(server, Occasion { start, requested: &[], default_nonce: false }).await
+    }
+
+    pub(super) async fn dm1_session(
+        &mut self,
+        server: &ServerId,
+        occasion: Occasion<'_>,
+    ) -> Result<SessionReport, ClientError> {
         let device_id = self.device.dm1_device_id().ok_or(ClientError::NoDeviceId)?;
-        let account = Account::read(self.device.tree(), server)?;
+        let mut account = Account::read(self.device.tree(), server)?;
+        if occasion.default_nonce {
+            account.begin_with(&DEFAULT_NONCE);
+        }
         let mut report = None;
         for uri in &account.addresses {
-            let attempt = self.attempt(&device_id, &account, uri, start).await?;
+            let attempt = self.attempt(&device_id, &account, uri, occasion).await?;
             let unreachable = matches!(attempt.outcome, Outcome::Aborted { cause: Cause::NoReply, .. })
                 && attempt.notes.is_empty();
             report = Some(attempt);
@@ -130,7 +159,7 @@ impl<T: Transport> Client<T> {
         device_id: &DeviceId,
         account: &Account,
         uri: &str,
-        start: Start,
+        occasion: Occasion<'_>,
     ) -> Result<SessionReport, ClientError> {
         let server = &account.engine.server;
         let unusable = ClientError::NoAccount { server: server.clone(), reason: "an address names no host" };
@@ -142,13 +171,13 @@ impl<T: Transport> Client<T> {
         let engine_config = engine_config(config, device, device_id, &link, abilities);
         let start = engine::Start {
             account: engine::Account { uri: uri.to_owned(), ..account.engine.clone() },
-            trigger: match start {
+            trigger: match occasion.start {
                 Start::Client => Trigger::Client { session_id: device.next_session_id()? },
                 Start::Server(session_id) => Trigger::Server { session_id },
             },
             versions: link.versions((device.config.clock)()),
             alerts: device.offered(server),
-            requested: Vec::new(),
+            requested: occasion.requested.to_vec(),
         };
         let fresh = fresh(device)?;
         let engine = Session::start(engine_config, start, device.tree(), fresh);

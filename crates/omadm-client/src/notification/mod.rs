@@ -4,9 +4,12 @@
 //! the server that it names, and what passes is a [`Wake`] for [`Client::answer`]. What does not pass is told once in a while and does
 //! nothing else, for anybody can send one.
 
-mod check;
+#[cfg(feature = "dm2")]
 mod connection;
+#[cfg(feature = "dm2")]
+mod dm2;
 mod flood;
+#[cfg(feature = "dm2")]
 mod registering;
 
 use std::fmt;
@@ -14,33 +17,44 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+#[cfg(feature = "dm1")]
+use omadm_codec::dm1::notification as extended;
+#[cfg(feature = "dm2")]
 use omadm_codec::dm2::cloud;
-use omadm_codec::media_type::MediaType;
+use omadm_codec::media_type::{self, MediaType};
 pub use omadm_codec::sms::Bounds;
 use omadm_codec::sms::{Reassembly, Tpdu};
-use omadm_codec::wsp::{MAX_PUSH, PUSH_PORT, Push};
-use omadm_codec::{DecodeError, Leniency, Limits, Problem};
+use omadm_codec::wsp::{self, DM_APPLICATION, MAX_PUSH, PUSH_PORT, Push};
+use omadm_codec::{DecodeError, Limits, Problem};
 use omadm_mo::{ServerId, Time};
-use omadm_session::dm2::client::Trigger;
 use tokio::net::UdpSocket;
 
+#[cfg(feature = "dm2")]
 use crate::bootstrap::Received;
-use crate::client::Client;
+#[cfg(any(feature = "dm1", feature = "dm2"))]
 use crate::consent::Origin;
 use crate::device::Device;
+#[cfg(feature = "dm1")]
+use crate::dm1::{NotifiedConfig, bootstrap};
 use crate::error::{ClientError, PersistError};
-use crate::session::SessionReport;
-use crate::transport::Transport;
+use crate::push::{PushContent, PushOrigin, Pushed};
 
-pub(crate) use check::{SEEN, forget};
+#[cfg(feature = "dm2")]
 pub use connection::{Choice, choose};
+#[cfg(feature = "dm2")]
+pub use dm2::Wake;
+#[cfg(feature = "dm2")]
+pub(crate) use dm2::{SEEN, forget};
 use flood::Floods;
+#[cfg(feature = "dm2")]
 pub use omadm_codec::dm2::notification::{Connection, Preference};
+#[cfg(feature = "dm2")]
 pub use registering::CloudService;
 
-/// Longest notification in octets; one with a server identifier of 255 octets has some 400.
-const MAX_NOTIFICATION: usize = 1_024;
-/// By whom a pushed bootstrap is said to be: nobody knows until its protection is off.
+/// Longest short message in octets, with room to spare.
+const MAX_SHORT_MESSAGE: usize = 1_024;
+/// By whom a push is said to be: nobody knows until what is in it has proved that.
 const PUSHED_BY: &str = "a WAP push";
 
 /// Settings of notifications.
@@ -61,6 +75,9 @@ pub struct NotificationConfig {
     pub in_all: u32,
     /// What is kept of short messages of several parts.
     pub parts: Bounds,
+    /// DM 1.x.
+    #[cfg(feature = "dm1")]
+    pub dm1: NotifiedConfig,
 }
 
 impl Default for NotificationConfig {
@@ -73,30 +90,10 @@ impl Default for NotificationConfig {
             per_source: 20,
             in_all: 200,
             parts: Bounds::default(),
+            #[cfg(feature = "dm1")]
+            dm1: NotifiedConfig::default(),
         }
     }
-}
-
-/// A server asks for a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wake {
-    /// With whom.
-    pub server: ServerId,
-    /// NOTIFICATION-ID, which the session names.
-    pub id: Option<u16>,
-    /// Package#1 has to list the supported MOs.
-    pub send_mos: bool,
-    /// Over which connections, the best first; see [`choose`].
-    pub connections: Preference,
-}
-
-/// What a push brings.
-#[derive(Clone, Debug)]
-pub enum Pushed {
-    /// A server asks for a session.
-    Wake(Wake),
-    /// A bootstrap, for [`Client::install_received`]: the push protects nothing, so it has to be protected itself (`DM 2.0 §9.3.1.3`).
-    Bootstrap(Received),
 }
 
 /// Why a notification is ignored.
@@ -137,6 +134,22 @@ pub enum Ignored {
     #[error("it is {seconds} s old")]
     TooOld {
         /// Its age.
+        seconds: u64,
+    },
+    /// Its version is one that this device does not take.
+    #[cfg(feature = "dm1")]
+    #[error("its version is {version}, which this device is not to take")]
+    Version {
+        /// As it stands there: 12 for a trigger of 1.2, 13 for a notification of DM 1.3.
+        version: u16,
+    },
+    /// It was made with the default nonce, as another one was a short time ago (`DM 1.2 NOTI §6.2.2`).
+    #[cfg(feature = "dm1")]
+    #[error("the nonce of {server} was given up {seconds} s ago, and not again so soon")]
+    ResynchronisedLately {
+        /// The server.
+        server: ServerId,
+        /// How long ago.
         seconds: u64,
     },
     /// It comes from the future.
@@ -211,19 +224,77 @@ impl Notifications {
     /// # Errors
     /// Why it is ignored.
     pub fn push(&self, device: &mut Device, octets: &[u8]) -> Result<Pushed, Ignored> {
+        let via = PushOrigin { by: PUSHED_BY.to_owned(), authenticated: false, sent: None };
+        self.pushed(device, octets, via)
+    }
+
+    fn pushed(&self, device: &mut Device, octets: &[u8], via: PushOrigin) -> Result<Pushed, Ignored> {
         let push = Push::decode(octets, &limits(MAX_PUSH))?;
-        if let Some(content_type) = push.bootstrap_type() {
-            // All but those is refused when it is opened; this is to be refused before anybody is bothered with it.
-            if !MediaType::parse(&content_type).is_ok_and(|media| media.parameter("sec").is_some()) {
-                return Err(Ignored::Unprotected);
-            }
-            let origin = Origin::Pushed { by: PUSHED_BY.to_owned(), secured: false };
-            return Ok(Pushed::Bootstrap(Received { origin, content_type, body: push.body.to_vec().into() }));
-        }
-        if !push.is_dm_notification() {
+        let content_type = push.media.as_http().ok_or(Ignored::NotForDm)?;
+        let application = push.application();
+        // Of all that comes here only provisioning documents are known by their content type alone.
+        if application.is_none() && !is_provisioning(&content_type) {
             return Err(Ignored::NotForDm);
         }
-        self.notification(device, push.body).map(Pushed::Wake)
+        let body = Bytes::copy_from_slice(push.body);
+        self.content(device, PushContent { content_type, application, body, via })
+    }
+
+    /// Takes what a push brings, by whatever transport. It is told by its content type what it is, and notifications of DM 1.3 and 2.0,
+    /// which have the same one, by their first octet.
+    ///
+    /// # Errors
+    /// Why it is ignored.
+    pub fn content(&self, device: &mut Device, content: PushContent) -> Result<Pushed, Ignored> {
+        let media = MediaType::parse(&content.content_type)?;
+        let for_another =
+            content.application.as_ref().is_some_and(|of| !of.eq_ignore_ascii_case(DM_APPLICATION));
+        if for_another && !is_provisioning(&media.essence) {
+            return Err(Ignored::NotForDm);
+        }
+        let is_secured = media.parameter("sec").is_some();
+        match media.essence.as_str() {
+            wsp::NOTIFICATION_TYPE => self.package0(device, &content),
+            #[cfg(feature = "dm1")]
+            wsp::TRIGGER_TYPE => device.triggered(&content.body, &self.config.dm1).map(Pushed::Dm1),
+            #[cfg(feature = "dm2")]
+            media_type::DMMO_JSON if is_secured => {
+                let origin = Origin::Pushed { by: content.via.by, secured: false };
+                let PushContent { content_type, body, .. } = content;
+                Ok(Pushed::Bootstrap(Received { origin, content_type, body: Vec::from(body).into() }))
+            }
+            // All but those is refused when it is opened; this is to be refused before anybody is bothered with it.
+            #[cfg(feature = "dm2")]
+            media_type::DMMO_JSON => Err(Ignored::Unprotected),
+            #[cfg(feature = "dm1")]
+            media_type::SYNCML_DM_WBXML | media_type::SYNCML_DM_XML if !is_secured => {
+                Ok(Pushed::Sessionless(content))
+            }
+            #[cfg(feature = "dm1")]
+            wsp::CONNECTIVITY_WBXML
+            | wsp::CONNECTIVITY_XML
+            | media_type::SYNCML_DM_WBXML
+            | media_type::SYNCML_DM_XML => {
+                let PushOrigin { by, authenticated, .. } = content.via;
+                let origin = Origin::Pushed { by, secured: authenticated };
+                let (content_type, body) = (content.content_type, Vec::from(content.body).into());
+                Ok(Pushed::Provisioning(bootstrap::Received { content_type, body, origin }))
+            }
+            _ => Err(Ignored::NotForDm),
+        }
+    }
+
+    /// A notification of DM 1.3 or 2.0.
+    fn package0(&self, device: &mut Device, content: &PushContent) -> Result<Pushed, Ignored> {
+        #[cfg(feature = "dm1")]
+        if extended::Received::is_of_version(&content.body) {
+            let wake = device.notified_extended(&content.body, content.via.sent, &self.config.dm1);
+            return wake.map(Pushed::Dm1);
+        }
+        #[cfg(feature = "dm2")]
+        return self.notification(device, &content.body).map(Pushed::Wake);
+        #[cfg(not(feature = "dm2"))]
+        Err(Ignored::NotForDm)
     }
 
     /// Takes a short message: SMS-DELIVER of 8-bit data. `None` when parts of the push are still missing.
@@ -231,7 +302,7 @@ impl Notifications {
     /// # Errors
     /// Why it is ignored.
     pub fn short_message(&mut self, device: &mut Device, tpdu: &[u8]) -> Result<Option<Pushed>, Ignored> {
-        let Tpdu::Deliver(message) = Tpdu::decode(tpdu, &limits(MAX_NOTIFICATION))? else {
+        let Tpdu::Deliver(message) = Tpdu::decode(tpdu, &limits(MAX_SHORT_MESSAGE))? else {
             let problem = Problem::Schema("not SMS-DELIVER".into());
             return Err(DecodeError { at: 0, field: "TP-MTI", problem }.into());
         };
@@ -240,25 +311,44 @@ impl Notifications {
             return Err(Ignored::Port);
         }
         let now = u64::try_from(device.now().as_secs()).unwrap_or_default();
+        let sent = message.time.unix_seconds().map(Time::from_secs);
         let whole = self.parts.take(now, message.originator, message.data);
-        whole.map(|whole| self.push(device, &whole.payload)).transpose()
+        let via = |by| PushOrigin { by: format!("a short message from {by}"), authenticated: false, sent };
+        whole.map(|whole| self.pushed(device, &whole.payload, via(whole.originator))).transpose()
     }
 
     /// Takes a push message of a cloud service: its data as a JSON object, in which the key `SMS` has the notification
-    /// (`DM 2.0 §E.2.4`).
+    /// (`DM 2.0 §E.2.4`), of DM 2.0 or, as our choice, of another version. A trigger begins with any octet, so what is none of the others
+    /// is taken for one.
     ///
     /// # Errors
     /// Why it is ignored.
-    pub fn cloud_message(&self, device: &mut Device, data: &[u8]) -> Result<Wake, Ignored> {
-        let bounds = limits(MAX_NOTIFICATION);
-        let octets = cloud::notification(data, cloud::KEY, &bounds, &mut Leniency::lenient())?;
-        self.notification(device, &octets)
+    #[cfg(feature = "dm2")]
+    pub fn cloud_message(&self, device: &mut Device, data: &[u8]) -> Result<Pushed, Ignored> {
+        let bounds = limits(MAX_PUSH);
+        let octets = cloud::notification(data, cloud::KEY, &bounds, &mut omadm_codec::Leniency::lenient())?;
+        let via = PushOrigin { by: "a cloud message".to_owned(), authenticated: false, sent: None };
+        let content = PushContent {
+            content_type: wsp::NOTIFICATION_TYPE.to_owned(),
+            application: Some(DM_APPLICATION.to_owned()),
+            body: octets.into(),
+            via,
+        };
+        let outcome = self.package0(device, &content);
+        #[cfg(feature = "dm1")]
+        if let Err(Ignored::Malformed(_)) = outcome
+            && let Ok(wake) = device.triggered(&content.body, &self.config.dm1)
+        {
+            return Ok(Pushed::Dm1(wake));
+        }
+        outcome
     }
 
     /// Takes Package#0 itself.
     ///
     /// # Errors
     /// Why it is ignored.
+    #[cfg(feature = "dm2")]
     pub fn notification(&self, device: &mut Device, package: &[u8]) -> Result<Wake, Ignored> {
         device.notified(package, &self.config)
     }
@@ -282,20 +372,15 @@ impl fmt::Debug for Notifications {
     }
 }
 
+/// Whether it is a provisioning document, which is for no application.
+fn is_provisioning(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    [wsp::CONNECTIVITY_WBXML, wsp::CONNECTIVITY_XML].iter().any(|of| essence.eq_ignore_ascii_case(of))
+}
+
 /// Bounds of what may come.
 fn limits(bytes: usize) -> Limits {
     Limits { bytes, items: 64, ..Limits::default() }
-}
-
-impl<T: Transport> Client<T> {
-    /// Runs the session that a notification asks for: with the alert that names it, and with the supported MOs if it asks for them
-    /// (`DM 2.0 §5.2.2`).
-    ///
-    /// # Errors
-    /// As [`Client::run_session`].
-    pub async fn answer(&mut self, wake: &Wake) -> Result<SessionReport, ClientError> {
-        self.session(&wake.server, Trigger::Notification(wake.id), None, wake.send_mos).await
-    }
 }
 
 impl Device {

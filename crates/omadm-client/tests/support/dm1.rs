@@ -61,6 +61,7 @@ impl Dm1 {
                 server_keys: Some(keys(SERVER_USER, SERVER_PASSWORD)),
                 server_nonce: Vec::new(),
                 server_scheme: None,
+                default_nonce: false,
                 transport_authenticated: false,
                 resp_uri: None,
                 capabilities: Capabilities::default(),

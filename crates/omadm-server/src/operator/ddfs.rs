@@ -61,5 +61,7 @@ pub async fn put(
 ) -> Result<(StatusCode, Json<Ddf>), Problem> {
     let (file, warnings) = ddfs::read(&name, &body?, clock::now()).map_err(Problem::bad)?;
     context.store.put_ddf(file.clone()).await?;
+    // So that this process knows it at once.
+    context.models.now(context.store.as_ref()).await?;
     Ok((StatusCode::OK, Json(Ddf::new(file, warnings))))
 }

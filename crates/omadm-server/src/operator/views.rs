@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::address::{self, SupportedMo};
 use crate::clock::rfc3339;
 use crate::ddfs;
+use crate::device::dm1;
 use crate::roots;
 
 /// A page of a listing.
@@ -299,7 +300,11 @@ pub struct Message {
 }
 
 impl From<store::TraceMessage> for Message {
-    fn from(message: store::TraceMessage) -> Self {
+    fn from(mut message: store::TraceMessage) -> Self {
+        if let Some((xml, note)) = dm1::as_xml(&message.body) {
+            message.body = xml;
+            message.notes.insert(0, note.to_owned());
+        }
         let (text, base64) = match text_of(message.body, message.length) {
             Ok(text) => (Some(text), None),
             Err(octets) => (None, Some(STANDARD.encode(octets))),

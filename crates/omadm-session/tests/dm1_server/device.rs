@@ -40,6 +40,7 @@ pub fn account() -> Account {
         server_keys: None,
         server_nonce: Vec::new(),
         server_scheme: None,
+        default_nonce: false,
         transport_authenticated: true,
         resp_uri: None,
         capabilities: Capabilities::default(),

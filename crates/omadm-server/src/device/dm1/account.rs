@@ -110,7 +110,8 @@ impl Kept {
             server_nonce: STANDARD.encode(&self.left.server_nonce),
             server_scheme: self.left.server_scheme,
         };
-        serde_json::json!(form).to_string().into_bytes()
+        // It is all text and numbers, which can be written.
+        serde_json::to_vec(&form).unwrap_or_default()
     }
 
     /// The secret by which the server with this identifier proves itself to the device. What one of several servers has is no way to
@@ -156,6 +157,7 @@ pub fn by_transport(device_id: &str, server_id: &str) -> engine::Account {
         server_nonce: Vec::new(),
         server_scheme: None,
         transport_authenticated: false,
+        default_nonce: false,
         resp_uri: None,
         capabilities: engine::Capabilities::default(),
     }

@@ -31,6 +31,7 @@ use outcome::{Exchange, session_step};
 use scout::{Hopeless, Queue, Scout};
 use trace::Shown;
 
+pub use trace::as_xml;
 use super::auth::{Caller, GONE};
 use super::{commands_read, read_body, refusal, refuse, store_failed, traces};
 
@@ -200,14 +201,15 @@ impl Message<'_> {
 
     /// The message as it goes into the trace.
     fn trace(&self, context: &Context, now: Time) -> TraceMessage {
-        let Shown { body, notes } = trace::show(self.body);
+        let keep = context.config.trace.keep_bytes.0;
+        let Shown { body, notes } = trace::received(self.incoming.message(), self.body, keep);
         let shown = traces::received(context, &self.summary(), self.content_type, &body, now);
         TraceMessage { length: traces::length(self.body), notes, ..shown }
     }
 
     /// Its answer in the trace.
     fn answer(&self, context: &Context, reply: &engine::Reply, now: Time) -> TraceMessage {
-        let Shown { body, notes } = trace::show(&reply.body);
+        let Shown { body, notes } = trace::sent(reply, context.config.trace.keep_bytes.0);
         let summary = format!("answer to {}", self.summary());
         let shown = traces::reply(context, &summary, reply.content_type, 200, &body, now);
         TraceMessage { length: traces::length(&reply.body), notes, ..shown }

@@ -262,10 +262,14 @@ async fn places(
     }
     Ok(places)
 }
+    // What is only read needs no value, and the descriptions are at hand.
+    if matches!(operation, Operation::Get { .. }) && is_described_as_leaf(context, &at).await? {
+        return Ok((payload, Seen::Described));
+    }
 
 /// Whether the DDF says that a node is a leaf, if it is there. That of another version of the object is better than none.
 async fn is_described_as_leaf(context: &Context, at: &TreeAddress) -> Result<bool, Refusal> {
-    let files = context.models.now(context.store.as_ref()).await.map_err(|error| store_failed(&error))?;
+    let files = context.models.lately(context.store.as_ref()).await.map_err(|error| store_failed(&error))?;
     let name = at.moid.rsplit_once(':').map_or("", |(name, _)| name);
     let others = OTHER_VERSIONS.map(|version| format!("{name}:{version}"));
     let moids = std::iter::once(at.moid.clone()).chain(others);

@@ -1,6 +1,6 @@
 //! Who sends a message, and how the server proves itself (`DM 1.3 SEC §5.3, §5.4, §5.6`).
 
-use omadm_auth::dm1::{HmacHeader, Keys, Proof as Exactness, Scheme, challenge_nonce};
+use omadm_auth::dm1::{DEFAULT_NONCE, HmacHeader, Keys, Proof as Exactness, Scheme, challenge_nonce};
 use omadm_codec::Tolerance;
 use omadm_codec::dm1::{Credentials, Meta};
 
@@ -142,7 +142,12 @@ impl Attempt<'_, '_> {
         let keys = self.account.and_then(|account| account.client_keys.as_ref());
         let stored = self.account.map(|account| account.client_nonce.clone()).unwrap_or_default();
         let challenged = self.nonce(self.incoming.number.saturating_sub(1)).to_vec();
-        let tried = [stored, challenged].map(|nonce| (proves(keys.unwrap_or(&decoy), &nonce), nonce));
+        let default = self.account.filter(|account| begins_by_default(account, self.incoming)).is_some();
+        let default = default.then(|| DEFAULT_NONCE.to_vec());
+        let nonces: Vec<_> = [stored, challenged].into_iter().chain(default).collect();
+        let tried = nonces.into_iter().map(|nonce| (proves(keys.unwrap_or(&decoy), &nonce), nonce));
+        // Each of them, so that time tells nothing.
+        let tried: Vec<_> = tried.collect();
         let right = tried.into_iter().find_map(|(proof, nonce)| Some((proof?, nonce)));
         let Some((proof, nonce)) = right.filter(|_| keys.is_some()) else {
             return self
@@ -231,11 +236,27 @@ pub(super) enum Own<'a> {
     Mac { keys: &'a Keys, scheme: Scheme, nonce: Vec<u8> },
 }
 
-/// How the server proves its next message to the device.
-pub(super) fn own<'a>(config: &Config, account: &'a Account, proof: &Proof) -> Own<'a> {
+/// Whether a message may be made with the default nonce.
+fn begins_by_default(account: &Account, incoming: &Incoming<'_>) -> bool {
+    account.default_nonce && incoming.begins()
+}
+
+impl Account {
+    /// The nonce of the server for the answer to a message of this sender: the default one where the device expects it.
+    pub(super) fn nonce_towards(&self, incoming: &Incoming<'_>, sender: &Identified) -> Vec<u8> {
+        let by_default = sender.nonce.as_deref().is_none_or(|nonce| nonce == DEFAULT_NONCE);
+        if begins_by_default(self, incoming) && by_default {
+            return DEFAULT_NONCE.to_vec();
+        }
+        self.server_nonce.clone()
+    }
+}
+
+/// How the server proves its next message to the device; `nonce` is its own if the device has given none since.
+pub(super) fn own<'a>(config: &Config, account: &'a Account, proof: &Proof, nonce: Vec<u8>) -> Own<'a> {
     let Some(keys) = &account.server_keys else { return Own::Not };
     let Some(scheme) = own_scheme(config, account, proof) else { return Own::Not };
-    let nonce = proof.nonce.clone().unwrap_or_else(|| account.server_nonce.clone());
+    let nonce = proof.nonce.clone().unwrap_or(nonce);
     match scheme.hash() {
         Some(_) if scheme.is_mac() => Own::Mac { keys, scheme, nonce },
         Some(_) if proof.accepted => Own::Not,

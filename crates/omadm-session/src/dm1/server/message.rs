@@ -154,6 +154,12 @@ impl Incoming<'_> {
         Version::of(&self.message.header).unwrap_or(Version::Dm12)
     }
 
+    /// The message itself.
+    #[must_use]
+    pub fn message(&self) -> &Message<'_> {
+        &self.message
+    }
+
     /// `SessionID` as written.
     #[must_use]
     pub fn session_id(&self) -> &str {

@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use omadm_auth::Secret;
 use omadm_auth::dm1::{Keys, NonceHistory, Scheme};
-use omadm_codec::dm1::{AlertCode, Mark, Version};
+use omadm_codec::dm1::{AlertCode, Credentials, Mark, Version};
 use omadm_codec::{Leniency, Limits, Tolerance};
 use omadm_mo::{Format, Time, Value};
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,9 @@ pub struct Account {
     /// The scheme that the device wants of the server; `None`: the first of [`Config::schemes`] but basic.
     pub server_scheme: Option<Scheme>,
     /// Whether the transport already proved that this is the device (a client certificate).
+    /// The notification that this session answers was made with [`omadm_auth::dm1::DEFAULT_NONCE`]: the first message may be, too, and its
+    /// answer is then (`DM 1.2 NOTI §6.2.2`).
+    pub default_nonce: bool,
     pub transport_authenticated: bool,
     /// Where the device shall send the rest of the session (`RespURI`).
     pub resp_uri: Option<String>,
@@ -381,6 +384,8 @@ pub struct Reply {
 pub enum Outcome {
     /// It is taken: everything the step says is to be stored, then its reply sent.
     Taken(Box<Step>),
+    /// `Cred` of its header, which is for the device alone.
+    pub credentials: Option<Credentials<'static>>,
     /// It is not: the reply is sent, and nothing stored but the trace.
     TurnedAway(TurnedAway),
 }

@@ -152,7 +152,11 @@ impl<'a> Draft<'a> {
             Encoding::Xml => DM_XML,
             Encoding::Wbxml => DM_WBXML,
         };
-        Reply { body, content_type, hmac }
+        let credentials = match self.own {
+            Own::Cred(credentials) => Some(credentials),
+            Own::Not | Own::Mac { .. } => None,
+        };
+        Reply { body, content_type, hmac, credentials }
     }
 }
 

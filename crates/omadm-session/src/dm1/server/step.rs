@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use omadm_auth::dm1::DEFAULT_NONCE;
 use omadm_codec::dm1::{AlertCode, Encoding, Version};
 use omadm_codec::{Leniency, Tolerance};
 use omadm_mo::Time;
@@ -416,7 +417,8 @@ impl<'t> Turn<'t> {
             most: state.peer.message,
             resp_uri: self.account.resp_uri.as_deref(),
         };
-        let own = auth::own(self.config, self.account, &state.server);
+        let nonce = self.account.nonce_towards(self.incoming, &self.identified);
+        let own = auth::own(self.config, self.account, &state.server, nonce);
         let challenge = next_nonce(&self.identified, self.fresh);
         let issued = challenge.is_some();
         let status = (self.identified.code(), challenge);
@@ -433,7 +435,10 @@ impl<'t> Turn<'t> {
             server_scheme: self.state.server.scheme.or(account.server_scheme),
         };
         if let Some(used) = self.identified.nonce.as_ref().filter(|_| issued) {
-            kept.used_nonces.note(used);
+            // The default nonce is used again when it is lost again.
+            if *used != DEFAULT_NONCE {
+                kept.used_nonces.note(used);
+            }
             kept.client_nonce = self.fresh.nonce.to_vec();
         }
         if let Some(nonce) = &self.state.server.nonce {

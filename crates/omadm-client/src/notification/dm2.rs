@@ -1,15 +1,23 @@
-//! Whether a notification is to be followed (`DM 2.0 §5.2.1.2`).
+//! Notifications of DM 2.0: whether they are to be followed (`DM 2.0 §5.2.1.2`), and the session that follows.
 
 use std::time::Duration;
 
 use omadm_auth::{NotificationCredentials, Secret};
 use omadm_codec::Leniency;
-use omadm_codec::dm2::notification::Received;
+use omadm_codec::dm2::notification::{Preference, Received};
 use omadm_mo::{NodeRef, ServerId, Tree, Value};
+use omadm_session::dm2::client::Trigger;
 
-use super::{Ignored, MAX_NOTIFICATION, NotificationConfig, Wake, limits};
+use super::{Ignored, NotificationConfig, limits};
+use crate::client::Client;
 use crate::device::Device;
+use crate::error::ClientError;
 use crate::persistence::{Batch, Entries};
+use crate::session::SessionReport;
+use crate::transport::Transport;
+
+/// Longest notification in octets; one with a server identifier of 255 octets has some 400.
+const MAX_NOTIFICATION: usize = 1_024;
 
 /// Entry of the key/value area: the last NOTIFICATION-IDs of a server, the newest last.
 pub(crate) const SEEN: &str = "notified/";
@@ -21,6 +29,30 @@ pub(crate) fn forget(server: &ServerId) -> (String, Option<String>) {
 
 fn key(server: &ServerId) -> String {
     format!("{SEEN}{server}")
+}
+
+/// A server asks for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// With whom.
+    pub server: ServerId,
+    /// NOTIFICATION-ID, which the session names.
+    pub id: Option<u16>,
+    /// Package#1 has to list the supported MOs.
+    pub send_mos: bool,
+    /// Over which connections, the best first; see [`choose`](super::choose).
+    pub connections: Preference,
+}
+
+impl<T: Transport> Client<T> {
+    /// Runs the session that a notification asks for: with the alert that names it, and with the supported MOs if it asks for them
+    /// (`DM 2.0 §5.2.2`).
+    ///
+    /// # Errors
+    /// As [`Client::run_session`].
+    pub async fn answer(&mut self, wake: &Wake) -> Result<SessionReport, ClientError> {
+        self.session(&wake.server, Trigger::Notification(wake.id), None, wake.send_mos).await
+    }
 }
 
 impl Device {
