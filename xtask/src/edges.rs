@@ -9,21 +9,31 @@ use serde::Deserialize;
 use crate::workspace::{Result, cargo};
 
 /// Each crate and the crates of the workspace that it may depend on, ground floor first.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("omadm-mo", &[]),
     ("omadm-codec", &["omadm-mo"]),
     ("omadm-auth", &[]),
     ("omadm-session", &["omadm-mo", "omadm-codec", "omadm-auth"]),
     ("omadm-store", &["omadm-mo"]),
+    // Both sides of DM are on either end of a local link.
+    ("omadm-link", &["omadm-codec", "omadm-session"]),
     ("omadm-config", &[]),
     // A program's settings are read and refused in one way, so both programs that have any use `omadm-config`.
     (
         "omadm-server",
-        &["omadm-mo", "omadm-codec", "omadm-auth", "omadm-config", "omadm-session", "omadm-store"],
+        &[
+            "omadm-mo",
+            "omadm-codec",
+            "omadm-auth",
+            "omadm-config",
+            "omadm-session",
+            "omadm-store",
+            "omadm-link",
+        ],
     ),
-    ("omadm-client", &["omadm-mo", "omadm-codec", "omadm-auth", "omadm-session"]),
+    ("omadm-client", &["omadm-mo", "omadm-codec", "omadm-auth", "omadm-session", "omadm-link"]),
     // Its management objects are written in the words of the tree; its settings are read as the server's are.
-    ("omadm-agent", &["omadm-mo", "omadm-config", "omadm-client"]),
+    ("omadm-agent", &["omadm-mo", "omadm-config", "omadm-client", "omadm-link"]),
     // `decode` and `sim` show and drive what codec and tree define.
     ("omadm", &["omadm-mo", "omadm-codec", "omadm-server", "omadm-client"]),
     ("xtask", &[]),

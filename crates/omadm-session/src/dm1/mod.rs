@@ -5,6 +5,7 @@ pub mod client;
 mod document;
 pub mod explain;
 mod input;
+pub mod obex;
 pub mod server;
 pub mod status;
 

@@ -1,0 +1,126 @@
+//! OBEX server over a link.
+
+use std::time::Duration;
+
+use omadm_codec::obex::ResponseCode;
+use omadm_session::dm1::obex::{Event, Failure, Object, Server, Settings};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::LinkError;
+use crate::client::{PIECE, write};
+
+/// Events that wait to be heard; until then nothing more is read.
+const WAITING: usize = 8;
+
+/// The OBEX server on one end of a link: it works beside its host, so that the other side has its answers in time whatever the host does.
+/// Dropping it ends the link.
+pub struct ObexServer {
+    orders: mpsc::UnboundedSender<Order>,
+    events: mpsc::Receiver<Event>,
+}
+
+enum Order {
+    Answer(Object),
+    Decline(ResponseCode),
+    Finish,
+}
+
+impl ObexServer {
+    /// Serves a link; `nonce` as for [`Server::new`].
+    pub fn serve<S>(stream: S, settings: Settings, nonce: [u8; 16]) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (told, events) = mpsc::channel(WAITING);
+        let patience = settings.silence;
+        let machine = Server::new(settings, nonce, Duration::ZERO);
+        tokio::spawn(work(Work { machine, stream, began: Instant::now(), patience }, ordered, told));
+        Self { orders, events }
+    }
+
+    /// What happens next; never [`Event::Transmit`], and nothing after [`Event::Over`].
+    pub async fn event(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Answers the object that was put last.
+    pub fn answer(&self, object: Object) {
+        self.order(Order::Answer(object));
+    }
+
+    /// Answers it by nothing but a code.
+    pub fn decline(&self, code: ResponseCode) {
+        self.order(Order::Decline(code));
+    }
+
+    /// Says that there is nothing more to answer.
+    pub fn finish(&self) {
+        self.order(Order::Finish);
+    }
+
+    fn order(&self, order: Order) {
+        // Of a link that is over nobody wants anything.
+        let _sent = self.orders.send(order);
+    }
+}
+
+struct Work<S> {
+    machine: Server,
+    stream: S,
+    began: Instant,
+    /// Longest time that writing may take.
+    patience: Duration,
+}
+
+async fn work<S: AsyncRead + AsyncWrite + Unpin>(
+    mut work: Work<S>,
+    mut ordered: mpsc::UnboundedReceiver<Order>,
+    told: mpsc::Sender<Event>,
+) {
+    let mut piece = [0; PIECE];
+    loop {
+        if !work.tell(&told).await {
+            return;
+        }
+        let deadline = work.machine.deadline().unwrap_or_default();
+        tokio::select! {
+            order = ordered.recv() => match order {
+                Some(Order::Answer(object)) => work.machine.answer(object),
+                Some(Order::Decline(code)) => work.machine.decline(code),
+                Some(Order::Finish) => work.machine.finish(),
+                None => return,
+            },
+            read = work.stream.read(&mut piece) => match read {
+                Ok(0) | Err(_) => work.machine.lost(),
+                Ok(count) => {
+                    work.machine.receive(piece.get(..count).unwrap_or_default(), work.began.elapsed());
+                }
+            },
+            () = tokio::time::sleep_until(work.began + deadline) => work.machine.wake(work.began.elapsed()),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
+    /// Sends and tells what there is; whether it goes on.
+    async fn tell(&mut self, told: &mpsc::Sender<Event>) -> bool {
+        while let Some(event) = self.machine.poll() {
+            let event = match event {
+                Event::Transmit(octets) => match write(&mut self.stream, &octets, self.patience).await {
+                    Ok(()) => continue,
+                    Err(LinkError::Obex(failure)) => Event::Over(Some(failure)),
+                    Err(LinkError::Io(_)) => Event::Over(Some(Failure::Protocol("the link broke"))),
+                },
+                other => other,
+            };
+            let is_over = matches!(event, Event::Over(_));
+            if told.send(event).await.is_err() || is_over {
+                return false;
+            }
+        }
+        true
+    }
+}
