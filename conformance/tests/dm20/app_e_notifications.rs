@@ -5,10 +5,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use omadm_client::Outcome;
 use omadm_client::notification::{
-    Choice, Connection, Ignored, NotificationConfig, Notifications, Pushed, Wake, choose,
+    Choice, Connection, Ignored, NotificationConfig, Notifications, Wake, choose,
 };
+use omadm_client::{Outcome, Pushed};
 use omadm_conformance::{Account, DeviceSetup, Pair, TestServer, proves};
 use openssl::sha::sha256;
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ fn take(pair: &mut Pair, push: &[u8]) -> Result<Wake, Ignored> {
 fn wake(pushed: Pushed) -> Wake {
     match pushed {
         Pushed::Wake(wake) => wake,
-        Pushed::Bootstrap(received) => panic!("{received:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -418,7 +418,8 @@ async fn cloud_messages_bring_notifications_too() {
         assert_eq!(octets[0] >> 4, 2);
         let notifications = Notifications::new(NotificationConfig::default());
         let data = data.to_string();
-        let wake = notifications.cloud_message(pair.device.client.device_mut(), data.as_bytes()).unwrap();
+        let wake =
+            notifications.cloud_message(pair.device.client.device_mut(), data.as_bytes()).map(wake).unwrap();
         assert_eq!(wake.id.map(u64::from), notified["id"].as_u64());
 
         pair.device.client.unregister_push(&us, "the registration").await.unwrap();

@@ -57,7 +57,7 @@ fn take(client: &mut Client<HttpsTransport>, push: &[u8]) -> Result<Received, Ig
     let pushed = Notifications::new(NotificationConfig::default()).push(client.device_mut(), push)?;
     match pushed {
         Pushed::Bootstrap(received) => Ok(received),
-        Pushed::Wake(wake) => panic!("{wake:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
