@@ -17,6 +17,7 @@ struct Shared {
     poll_interval: AtomicU32,
     compact: AtomicBool,
     changed: Notify,
+    woken: Notify,
     peer: Mutex<Option<IpAddr>>,
     extra: Mutex<Extra>,
 }
@@ -70,6 +71,14 @@ impl Controls {
     /// Waits until the poll interval was changed.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
+    }
+    /// Lets the main loop look again at what there is to do, as at the end of an execution.
+    pub fn wake(&self) {
+        self.0.woken.notify_one();
+    }
+    /// Waits until [`Controls::wake`] was called.
+    pub async fn woken(&self) {
+        self.0.woken.notified().await;
     }
     /// The address of the server of the session under way.
     pub fn peer(&self) -> Option<IpAddr> {

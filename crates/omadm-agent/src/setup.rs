@@ -116,6 +116,7 @@ impl Setup {
             poll_interval: self.config.session.poll_seconds(),
             log_level: self.config.log.level,
             logging: self.logging.clone(),
+            maintenance: self.config.maintenance.clone(),
         };
         let objects = mo::all(&self.config, &self.machine, device_id, &self.controls, settings)?;
         let limits = &self.config.limits;

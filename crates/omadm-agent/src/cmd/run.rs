@@ -154,6 +154,7 @@ async fn serve(
             }
             _ = hang_up.recv() => tracing::info!("session asked for by SIGHUP"),
             _ = user.recv() => tracing::info!("session asked for by SIGUSR1"),
+            () = controls.woken() => continue,
             () = controls.changed() => {
                 poll = due(next(controls, failures));
                 continue;
@@ -168,7 +169,6 @@ async fn serve(
     }
 }
 
-/// Installs a bootstrap that came in a push, and gives its servers. One that is not good is told and no more.
 /// The session that a notification asks for; `false` if it may be tried again.
 async fn call(client: &mut Client, controls: &Controls, call: &Call) -> Result<bool, AgentError> {
     match call {
@@ -177,6 +177,7 @@ async fn call(client: &mut Client, controls: &Controls, call: &Call) -> Result<b
     }
 }
 
+/// Installs a bootstrap that came in a push, and gives its servers. One that is not good is told and no more.
 async fn pushed_bootstrap(
     client: &mut Client,
     setup: &Setup,

@@ -160,3 +160,21 @@ impl Default for ShowSection {
         Self { command: vec!["xdg-open".to_owned()], pages_per_minute: 10 }
     }
 }
+
+/// `[maintenance]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MaintenanceSection {
+    /// Command that servers run by executing `Operations/Maintain` of the agent's object, such as `["/usr/sbin/logrotate",
+    /// "/etc/logrotate.conf"]`; they are told when it has ended. No shell reads it, and nothing of what a server sends reaches it.
+    /// Empty: there is none, and it is answered 501.
+    pub command: Vec<String>,
+    /// How long it may take, one second or more; then it is stopped and has failed.
+    pub timeout: Span,
+}
+
+impl Default for MaintenanceSection {
+    fn default() -> Self {
+        Self { command: Vec::new(), timeout: Span::secs(3_600) }
+    }
+}

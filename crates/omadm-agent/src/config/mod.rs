@@ -16,7 +16,7 @@ use omadm_mo::Rights;
 use serde::{Deserialize, Serialize};
 
 pub use self::dm1::{Dm1Section, UserMode};
-pub use self::later::{NetworkSection, NotificationSection, ReportSection, ShowSection};
+pub use self::later::{MaintenanceSection, NetworkSection, NotificationSection, ReportSection, ShowSection};
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_AGENT__";
@@ -41,6 +41,8 @@ pub struct Config {
     pub report: ReportSection,
     /// Pages that servers show to the user.
     pub show: ShowSection,
+    /// What servers may have done on the machine.
+    pub maintenance: MaintenanceSection,
     /// DM 1.x.
     pub dm1: Dm1Section,
     /// Upper bounds.

@@ -168,6 +168,8 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("[dm1]\nschemes = [\"sha1\"]", "line 2: dm1.schemes: unknown variant `sha1`"),
         ("[dm1]\nuri_depth = 65536", "line 2: dm1.uri_depth: "),
         ("[show]\ncommand = [\"\"]", "line 2: show.command: has to begin with a program"),
+        ("[maintenance]\ncommand = [\"\"]", "line 2: maintenance.command: has to begin with a program"),
+        ("[maintenance]\ntimeout = \"999 ms\"", "line 2: maintenance.timeout: has to be one second or more"),
         ("[limits]\ntree_bytes = \"big\"", "line 2: limits.tree_bytes: \"big\" is no size"),
         ("[log]\nlevel = \"loud\"", "line 2: log.level: unknown variant `loud`"),
         ("[bootstrap]\nurl = \"http://bs.example/\"", "line 2: bootstrap.url: has to be https"),

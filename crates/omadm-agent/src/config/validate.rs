@@ -66,6 +66,12 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if config.show.command.first().is_some_and(String::is_empty) {
         return Err(Fault::new("show.command", "has to begin with a program"));
     }
+    if config.maintenance.command.first().is_some_and(String::is_empty) {
+        return Err(Fault::new("maintenance.command", "has to begin with a program"));
+    }
+    if config.maintenance.timeout < Span::secs(1) {
+        return Err(Fault::new("maintenance.timeout", "has to be one second or more"));
+    }
     dm1(&config.dm1)
 }
 

@@ -1,9 +1,10 @@
 //! The agent's own management object, `urn:omadm:mo:agent:1.0`: what an operator can set and run from the first day.
 
-use omadm_client::{Changed, Execution, ManagementObject, PluginError, Refusal, StatusCode};
+use omadm_client::{Changed, Execution, Finished, ManagementObject, PluginError, Refusal, StatusCode};
 use omadm_mo::{Change, ClientUri, Value};
 
-use crate::config::LogLevel;
+use super::maintenance::Maintenance;
+use crate::config::{LogLevel, MaintenanceSection};
 use crate::controls::Controls;
 use crate::logging::Logging;
 
@@ -15,6 +16,7 @@ pub const MAX_POLL_INTERVAL: u32 = 604_800;
 const MIID: &str = "Agent";
 const POLL_NOW: &str = "Operations/PollNow";
 const COMPACT: &str = "Operations/Compact";
+const MAINTAIN: &str = "Operations/Maintain";
 /// The value does not fit its node; one of the codes that a device may define (`DM 2.0 Appendix C`).
 const BAD_VALUE: StatusCode = StatusCode(1_400);
 
@@ -24,6 +26,7 @@ pub struct Settings {
     pub poll_interval: u32,
     pub log_level: LogLevel,
     pub logging: Logging,
+    pub maintenance: MaintenanceSection,
 }
 
 /// The agent as a management object.
@@ -31,11 +34,13 @@ pub struct Agent {
     link: String,
     controls: Controls,
     settings: Settings,
+    maintenance: Maintenance,
 }
 
 impl Agent {
     pub fn new(link: String, controls: Controls, settings: Settings) -> Self {
-        Self { link, controls, settings }
+        let maintenance = Maintenance::new(settings.maintenance.clone(), controls.clone());
+        Self { link, controls, settings, maintenance }
     }
 
     /// Puts a configured value into the tree if the configuration changed since the last start, or if there is none yet:
@@ -82,7 +87,7 @@ impl ManagementObject for Agent {
         if get(tree, "Note").is_none() {
             super::put(tree, MOID, MIID, [("Note", Value::Text(String::new()))])?;
         }
-        super::put(tree, MOID, MIID, [(POLL_NOW, Value::Null), (COMPACT, Value::Null)])?;
+        super::put(tree, MOID, MIID, [POLL_NOW, COMPACT, MAINTAIN].map(|name| (name, Value::Null)))?;
         for name in ["PollInterval", "LogLevel"] {
             if let Some(value) = get(tree, name) {
                 self.take_effect(name, &value);
@@ -115,6 +120,7 @@ impl ManagementObject for Agent {
         match super::path(address).as_deref() {
             Some(POLL_NOW) => self.controls.ask_for_session(),
             Some(COMPACT) => self.controls.ask_for_compaction(),
+            Some(MAINTAIN) => return self.maintenance.start(address),
             _ => {
                 return Err(Refusal::new(
                     StatusCode::NOT_IMPLEMENTED,
@@ -123,6 +129,10 @@ impl ManagementObject for Agent {
             }
         }
         Ok(Execution::Done)
+    }
+
+    fn finished(&mut self) -> Vec<Finished> {
+        self.maintenance.finished().into_iter().collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod facts;
+mod maintenance;
 mod vendor;
 
 use std::path::Path;
