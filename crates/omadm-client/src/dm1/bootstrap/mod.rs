@@ -9,6 +9,7 @@ mod discovery;
 mod installation;
 mod objects;
 mod refused;
+mod waiting;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub use candidate::{Attempt, Candidate, Verified};
 pub use config_object::{BootstrapSettings, ConfigObject, MOID as CONFIG_MOID};
 pub use discovery::{BadUrl, FetchError, Finder, KnownServers, Proof, Source, UrlTemplate};
 pub use refused::Refused;
+pub use waiting::{Answered, NotWaiting, Turn, Waiting, WaitingConfig};
 
 use crate::client::Client;
 use crate::consent::{Consent, Origin};
