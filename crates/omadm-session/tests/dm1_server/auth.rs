@@ -442,6 +442,39 @@ fn both_sides_may_be_unproven_at_once() {
     device.credentials = digest(Scheme::Md5, &nonce(&device));
     let status = challenged(device.header_status(407), Scheme::Md5, b"first");
     let step = device.say(&mut host, [vec![status], package].concat());
-    assert!(server_proof(&device, b"theirs") || server_proof(&device, b"first"));
+    assert!(server_proof(&device, b"first"), "with the nonce that came with the challenge of the server");
     assert_eq!((step.sends, device.codes()[0].as_str()), (vec![1], "SyncHdr 212"));
+}
+
+#[test]
+fn a_device_that_knows_how_the_server_proves_itself_is_not_held_up() {
+    let mut host = proving(Scheme::Sha256, vec![get("./A")]);
+    let account = host.account.as_mut().unwrap();
+    (account.transport_authenticated, account.client_scheme) = (false, Some(Scheme::Sha256));
+    let mut device = Device::new();
+    let package = device.package1();
+    device.turned_away(&mut host, package.clone());
+    device.credentials = digest(Scheme::Sha256, &nonce(&device));
+    // Without a challenge of its own, and with a status that says nothing of credentials.
+    let status = device.header_status(500);
+    let step = device.say(&mut host, [vec![status], package].concat());
+    assert!(server_proof(&device, b"theirs"), "with what was known");
+    assert_eq!((step.sends, step.ended), (vec![1], None));
+}
+
+#[test]
+fn statuses_that_were_not_believed_are_said_again() {
+    let (mut host, mut device) = (proving(Scheme::Md5, vec![get("./A")]), Device::new());
+    device.begin(&mut host);
+    let first = device.codes();
+    assert_eq!(first, ["SyncHdr 212", "Alert 200", "Replace 200"]);
+    let mut said = device.done(&[("Get", 401)]);
+    said[0] = challenged(device.header_status(401), Scheme::Md5, b"new");
+    device.say(&mut host, said);
+    assert_eq!(device.codes(), first, "with the credentials that the device asked for");
+    let of: Vec<_> = device.answers().into_iter().map(|(_, of, _)| of).collect();
+    assert_eq!(of, ["2/0", "1/1", "1/2"], "each says what it answers");
+    let said = device.done(&[("Get", 404)]);
+    device.say(&mut host, said);
+    assert_eq!(device.codes(), ["SyncHdr 212"], "and no more than that");
 }

@@ -325,3 +325,31 @@ fn data_does_not_print() {
     let answer = omadm_session::dm1::server::Answer::Text("hunter2".into());
     assert_eq!(format!("{answer:?}"), "Text(7 octets)");
 }
+
+#[test]
+fn addresses_are_as_long_as_the_device_takes_and_no_longer() {
+    let read = ["./DevDetail/URI/MaxDepth", "./DevDetail/URI/MaxSegLen"];
+    let tasks = vec![
+        Task::Get { uris: read.map(str::to_owned).into() },
+        get("./a/bbbb"),
+        get("./a/b/c"),
+        delete("./a/bbbbb"),
+    ];
+    let (mut host, mut device) = (Host::new(tasks), Device::new());
+    host.config.max_commands = 1;
+    device.begin(&mut host);
+    let said = vec![
+        device.header_status(200),
+        device.status("4", "Get", 200),
+        device.results("4", vec![leaf(read[0], "int", Some("2")), leaf(read[1], "int", Some("4"))]),
+    ];
+    let step = device.say(&mut host, said);
+    let learnt = step.capabilities.unwrap();
+    assert_eq!((learnt.uri_depth, learnt.uri_segment, learnt.uri_length), (Some(2), Some(4), None));
+    assert_eq!(told(&device.asked()), ["Get ./a/bbbb"], "to the character");
+    for seq in [3, 4] {
+        assert_eq!(host.verdict(seq), &Verdict::Failed(414));
+        let sentence = host.result(seq).sentence.clone().unwrap();
+        assert!(sentence.contains("./a/b") && sentence.contains("It was not sent"), "{sentence}");
+    }
+}

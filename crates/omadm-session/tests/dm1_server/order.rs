@@ -213,3 +213,21 @@ fn commands_are_carried_out_in_the_order_of_the_queue() {
         assert_eq!(host.results.len(), 70);
     }
 }
+
+#[test]
+fn a_session_that_is_to_end_ends_with_the_next_answer() {
+    let (mut host, mut device) = (Host::new(vec![get("./A"), delete("./B")]), Device::new());
+    host.config.max_commands = 1;
+    device.begin(&mut host);
+    host.state.as_mut().unwrap().stop("the operator wants it");
+    let said = device.done(&[("Get", 404)]);
+    let step = device.say(&mut host, said);
+    assert_eq!(told(&device.asked()), ["Alert 1223"]);
+    assert!(matches!(step.ended, Some(End::ByServer(ref reason)) if reason.contains("operator")), "{step:?}");
+    assert_eq!(host.verdict(1), &Verdict::Failed(404), "what was answered counts");
+    assert_eq!(host.queue.len(), 1, "the rest waits");
+    device.session = "2B".into();
+    device.number = 0;
+    device.begin(&mut host);
+    assert_eq!(told(&device.asked()), ["Delete ./B"], "another session is none of it");
+}

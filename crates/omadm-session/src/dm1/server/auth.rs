@@ -299,6 +299,13 @@ pub(super) enum Reception {
     Refused,
 }
 
+/// Takes what a device says of the message that challenged it: by what the server is to prove itself. That message had no credentials of
+/// the server, so nothing was refused.
+pub(super) fn invited(proof: &mut Proof, challenge: &Meta<'_>) {
+    proof.nonce = challenge.next_nonce.as_deref().map(<[u8]>::to_vec).or(proof.nonce.take());
+    proof.scheme = challenge.media_type.as_deref().and_then(Scheme::of_type).or(proof.scheme);
+}
+
 /// Takes the device's status for the header of the message sent last.
 pub(super) fn received(
     config: &Config,

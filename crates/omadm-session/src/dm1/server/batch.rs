@@ -10,7 +10,7 @@ use super::compile::{Ids, Speech, about, carried, command, get, name};
 use super::settle::quarantined;
 use super::state::{Bounds, Flight, Heard, Progress, Stage};
 use super::task::{Content, Existence, Listing, Task};
-use super::{Capabilities, CommandResult, Config, Pending, Verdict};
+use super::{Capabilities, CommandResult, Config, Pending, Verdict, limits};
 use crate::dm1::explain::sentence;
 use crate::dm1::status::code;
 
@@ -96,6 +96,9 @@ fn sendable(
         let attempts = pending.attempts;
         let reason = format!("{name} {about} was sent {attempts} times without a final answer");
         return Err(Box::new(quarantined(pending.seq, &reason)));
+    }
+    if let Some(sentence) = limits::too_long(capabilities, task) {
+        return Err(Box::new(failed(pending.seq, code::URI_TOO_LONG, sentence)));
     }
     if speech.windows && matches!(task, Task::Copy { .. } | Task::Ask(_)) {
         let told = sentence(name, &about, code::UNSUPPORTED_FEATURE);

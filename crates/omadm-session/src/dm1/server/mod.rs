@@ -21,6 +21,7 @@ mod batch;
 mod compile;
 mod hear;
 mod later;
+mod limits;
 mod message;
 mod object;
 mod reply;
@@ -141,10 +142,10 @@ pub struct Account {
     pub server_nonce: Vec<u8>,
     /// The scheme that the device wants of the server; `None`: the first of [`Config::schemes`] but basic.
     pub server_scheme: Option<Scheme>,
-    /// Whether the transport already proved that this is the device (a client certificate).
     /// The notification that this session answers was made with [`omadm_auth::dm1::DEFAULT_NONCE`]: the first message may be, too, and its
     /// answer is then (`DM 1.2 NOTI §6.2.2`).
     pub default_nonce: bool,
+    /// Whether the transport already proved that this is the device (a client certificate).
     pub transport_authenticated: bool,
     /// Where the device shall send the rest of the session (`RespURI`).
     pub resp_uri: Option<String>,
@@ -176,6 +177,12 @@ pub struct Capabilities {
     pub user_interaction: Option<bool>,
     /// Objects that take several messages (`./DevDetail/LrgObj`).
     pub large_objects: Option<bool>,
+    /// Most segments of an address (`./DevDetail/URI/MaxDepth`); 0 is no limit.
+    pub uri_depth: Option<u16>,
+    /// Most characters of an address (`MaxTotLen`); 0 is no limit.
+    pub uri_length: Option<u16>,
+    /// Most characters of a segment (`MaxSegLen`); 0 is no limit.
+    pub uri_segment: Option<u16>,
 }
 
 /// What the clock and chance give to a step.
@@ -377,6 +384,8 @@ pub struct Reply {
     pub content_type: &'static str,
     /// Value of the header `x-syncml-hmac`.
     pub hmac: Option<String>,
+    /// `Cred` of its header, which is for the device alone.
+    pub credentials: Option<Credentials<'static>>,
 }
 
 /// What a message leads to.
@@ -384,8 +393,6 @@ pub struct Reply {
 pub enum Outcome {
     /// It is taken: everything the step says is to be stored, then its reply sent.
     Taken(Box<Step>),
-    /// `Cred` of its header, which is for the device alone.
-    pub credentials: Option<Credentials<'static>>,
     /// It is not: the reply is sent, and nothing stored but the trace.
     TurnedAway(TurnedAway),
 }

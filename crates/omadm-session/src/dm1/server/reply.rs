@@ -103,6 +103,11 @@ impl<'a> Draft<'a> {
         draft
     }
 
+    /// Whether the server proves itself in it, so that the device may not believe it.
+    pub(super) fn is_proof(&self) -> bool {
+        !matches!(self.own, Own::Not)
+    }
+
     /// Writes statuses as far as there is room, but for so many octets; gives back the others. The first one goes out whatever the limit.
     pub(super) fn statuses(&mut self, due: Vec<Due>, spare: usize) -> Vec<Due> {
         let limit = self.limit.saturating_sub(spare);

@@ -56,6 +56,12 @@ pub struct State {
     /// Statuses that found no room yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) due: Vec<Due>,
+    /// Statuses in the message sent last, if the server had to prove itself in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) unproven: Vec<Due>,
+    /// Why an operator wants the session to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stop: Option<String>,
     /// DevInfo has come, or was asked for.
     pub(super) knows_device: bool,
 }
@@ -65,6 +71,10 @@ impl State {
     #[must_use]
     pub fn session_id(&self) -> &str {
         &self.session_id
+    }
+    /// Lets the session end with the answer to the next message of the device (Alert 1223), for a reason that goes into the trace.
+    pub fn stop(&mut self, reason: impl Into<String>) {
+        self.stop = Some(reason.into());
     }
     /// Whether the session is over.
     #[must_use]

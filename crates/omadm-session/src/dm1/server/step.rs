@@ -16,8 +16,8 @@ use super::reply::{ALERT, Address, Draft, turned_away};
 use super::settle::{Court, Settled, unanswered};
 use super::state::{Bounds, Flight, Phase, Progress, Proof, State};
 use super::{
-    Account, Begun, Capabilities, CommandResult, Config, End, Fresh, Kept, Node, Outcome, Pending, Reply,
-    Step, TurnedAway, Verdict, later,
+    Account, Begun, Capabilities, CommandResult, Config, Data, End, Fresh, Kept, Node, Outcome, Pending,
+    Reply, Step, TurnedAway, Verdict, later,
 };
 use crate::dm1::status::code;
 
@@ -231,8 +231,15 @@ impl<'t> Turn<'t> {
         if let Some(reason) = self.too_much() {
             return self.give_up(said, End::ByServer(reason.into()));
         }
+        if let Some(reason) = self.state.stop.take() {
+            return self.give_up(said, End::ByServer(reason));
+        }
         let reception = match &said.header {
             None => Reception::Taken,
+            Some((_, challenge)) if self.began.is_some() => {
+                challenge.iter().for_each(|challenge| auth::invited(&mut self.state.server, challenge));
+                Reception::Taken
+            }
             Some((code, challenge)) => {
                 auth::received(self.config, self.account, &mut self.state.server, *code, challenge.as_ref())
             }
@@ -243,11 +250,17 @@ impl<'t> Turn<'t> {
                 End::ByServer("the device does not take the credentials of the server".into()),
             );
         }
-        let refused = |code: u16| code >= 400 && reception == Reception::Taken;
+        let refused = |code: u16| code >= 400 && reception == Reception::Taken && self.began.is_none();
         if let Some(code) = said.header.as_ref().map(|(code, _)| *code).filter(|code| refused(*code)) {
             return self.give_up(said, End::ByServer(format!("the device refused the message with {code}")));
         }
-        self.state.server.again |= reception == Reception::Again;
+        if reception == Reception::Again {
+            // What it was told in that message it did not believe either.
+            self.state.server.again = true;
+            let mut unproven = std::mem::take(&mut self.state.unproven);
+            unproven.append(&mut self.state.due);
+            self.state.due = unproven;
+        }
         if !self.incoming.message.is_final && self.state.is_final {
             return self.next_message(said);
         }
@@ -268,7 +281,7 @@ impl<'t> Turn<'t> {
     /// The device goes on in its package (`DM 1.3 PROTO §7.2`): statuses and Alert 1222, nothing else.
     fn next_message(mut self, said: Said) -> Step {
         let (mut draft, kept) = self.draft();
-        self.state.due = draft.statuses(std::mem::take(&mut self.state.due), ALERT);
+        self.statuses(&mut draft, ALERT);
         draft.broken_off(&said.broken, ALERT);
         draft.alert(AlertCode::NextMessage);
         self.step(draft.finish(false), said, Vec::new(), None, kept)
@@ -281,6 +294,7 @@ impl<'t> Turn<'t> {
         }
         let mut open = self.settle(&said, reception);
         later::settle(&said.alerts, self.queue, self.began.is_some(), &mut self.results);
+        self.learn();
         let busy = self.began.is_none()
             && self.results.iter().any(|result| matches!(result.verdict, Verdict::Again(_)));
         if !self.state.knows_device && self.incoming.message.is_final {
@@ -292,7 +306,7 @@ impl<'t> Turn<'t> {
             open.insert(0, Progress::first(None));
         }
         let (mut draft, kept) = self.draft();
-        self.state.due = draft.statuses(std::mem::take(&mut self.state.due), 0);
+        self.statuses(&mut draft, 0);
         draft.broken_off(&said.broken, 0);
         let packed = match (self.state.due.is_empty(), busy) {
             (true, false) => self.pack(&mut draft, open),
@@ -312,6 +326,15 @@ impl<'t> Turn<'t> {
         }
         let reply = draft.finish(self.state.is_final);
         self.step(reply, said, packed.sends, end, kept)
+    }
+
+    /// What the device told of its bounds, asked or unasked.
+    fn learn(&mut self) {
+        let read = self.results.iter().filter_map(|result| match &result.data {
+            Some(Data::Nodes(nodes)) => Some(nodes),
+            _ => None,
+        });
+        [&self.told].into_iter().chain(read).for_each(|nodes| self.capabilities.learn(nodes));
     }
 
     /// Verdicts on what is out; gives what needs another message.
@@ -377,6 +400,15 @@ impl<'t> Turn<'t> {
             ids: &mut draft.ids,
         };
         packer.pack(chosen)
+    }
+
+    /// Writes the statuses that are due. Those that the device may not believe are kept, to be said again.
+    fn statuses(&mut self, draft: &mut Draft<'_>, spare: usize) {
+        let due = std::mem::take(&mut self.state.due);
+        self.state.unproven = if draft.is_proof() { due.clone() } else { Vec::new() };
+        self.state.due = draft.statuses(due, spare);
+        let said = self.state.unproven.len().saturating_sub(self.state.due.len());
+        self.state.unproven.truncate(said);
     }
 
     /// One side gives up (Alert 1223): what the device answered counts, the rest is lost.
@@ -483,7 +515,8 @@ fn begin(incoming: &Incoming<'_>, identified: &Identified) -> State {
         dialect: (header.ver_dtd.as_ref().to_owned(), header.ver_proto.as_ref().to_owned()),
         digest: incoming.digest,
         heard: incoming.number,
-        said: 0,
+        // That of the challenge, if there was one.
+        said: incoming.number.saturating_sub(1),
         updated: 0,
         phase: Phase::Open,
         client: identified.client.clone(),
@@ -497,6 +530,8 @@ fn begin(incoming: &Incoming<'_>, identified: &Identified) -> State {
         open: Vec::new(),
         incoming: None,
         due: Vec::new(),
+        unproven: Vec::new(),
+        stop: None,
         knows_device: false,
     }
 }
