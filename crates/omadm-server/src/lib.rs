@@ -23,6 +23,7 @@ mod links;
 mod listener;
 mod models;
 mod notifier;
+mod obex;
 mod operation;
 mod operator;
 mod outcome;

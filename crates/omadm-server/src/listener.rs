@@ -61,7 +61,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn plain(peer: SocketAddr) -> Self {
+    /// One that has proved nothing.
+    pub fn plain(peer: SocketAddr) -> Self {
         Self { peer, identified: Identified::Nobody, is_secure: false, answered: Mutex::new(None) }
     }
 

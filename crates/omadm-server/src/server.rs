@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use omadm_auth::Secret;
+use omadm_link::LinkListener;
 use omadm_store::Store;
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
 use tokio::net::TcpListener;
@@ -24,7 +25,7 @@ use crate::models::Models;
 use crate::notifier::{self, Notifier};
 use crate::proxy::Proxies;
 use crate::tls::Transport;
-use crate::{ServerError, background, clock, ddfs, device, operator, random, tls};
+use crate::{ServerError, background, clock, ddfs, device, obex, operator, random, tls};
 
 /// Name of the token that the first start makes.
 const FIRST_TOKEN: &str = "first";
@@ -60,6 +61,8 @@ pub struct Running {
     pub device_addr: SocketAddr,
     /// Where devices are served without TLS, if they are.
     pub plain_addr: Option<SocketAddr>,
+    /// Where devices are served by OBEX over TCP, if they are.
+    pub obex_addr: Option<SocketAddr>,
     /// Where operators are served.
     pub operator_addr: SocketAddr,
     /// The token of the first start; `None` when there was one already. It also stands in `operator.token` in the data
@@ -94,6 +97,7 @@ impl Server {
         let sockets = Sockets::open(&config).await?;
         let (device_addr, operator_addr) = (local(&sockets.devices)?, local(&sockets.operators)?);
         let plain_addr = sockets.plain.as_ref().map(local).transpose()?;
+        let obex_addr = sockets.links.as_ref().and_then(LinkListener::local);
         let public_url = public_url(&config, device_addr);
         let guard = Arc::new(Guard::new(&config.auth, store.clone()));
         let Transport { live, identity, authority } = tls::transport(&config, &public_url, &store, &guard)?;
@@ -103,7 +107,7 @@ impl Server {
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
         let fetcher = Fetcher::new(config.ddf.ca_file.as_deref())?;
-        let notifier = Notifier::new(&config)?;
+        let notifier = Notifier::new(&config, &public_url, &key)?;
         let (stop, stopped) = watch::channel(false);
         let context = Arc::new(Context {
             stopped: stopped.clone(),
@@ -135,6 +139,7 @@ impl Server {
         Ok(Running {
             device_addr,
             plain_addr,
+            obex_addr,
             operator_addr,
             first_token,
             device_uri,
@@ -150,6 +155,7 @@ struct Sockets {
     devices: TcpListener,
     plain: Option<TcpListener>,
     operators: TcpListener,
+    links: Option<LinkListener>,
 }
 
 impl Sockets {
@@ -166,6 +172,7 @@ impl Sockets {
             devices: listen(config.device.listen, "device.listen").await?,
             plain,
             operators: listen(config.operator.listen, "operator.listen").await?,
+            links: obex::listen(&config.dm1.obex).await?,
         })
     }
 }
@@ -190,6 +197,9 @@ fn tasks(context: &Arc<Context>, sockets: Sockets, tls: Option<Tls>) -> Vec<Join
         tokio::spawn(background::run(context.clone(), stopped.clone())),
     ];
     tasks.extend([certificates, handed_on, plain].into_iter().flatten());
+    if context.config.dm1.enabled {
+        tasks.push(tokio::spawn(obex::run(context.clone(), sockets.links, stopped.clone())));
+    }
     if context.config.notifier.enabled {
         tasks.push(tokio::spawn(notifier::run(context.clone(), stopped.clone())));
     }

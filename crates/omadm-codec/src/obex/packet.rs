@@ -83,6 +83,25 @@ impl ResponseCode {
     /// Service Unavailable.
     pub const SERVICE_UNAVAILABLE: Self = Self(0x53);
 
+    /// The code for a status of HTTP, from which those of OBEX are made; the first one of its class where OBEX has no such code.
+    #[must_use]
+    pub fn of_http(status: u16) -> Self {
+        let (class, rest) = (status / 100, status % 100);
+        let class = match class {
+            2..=5 => class,
+            _ => 5,
+        };
+        let code = (class << 4) | if rest < 0x10 { rest } else { 0 };
+        u8::try_from(code).map_or(Self::INTERNAL_ERROR, Self)
+    }
+
+    /// The status of HTTP that it is made from; `None` for one that is of OBEX alone.
+    #[must_use]
+    pub fn to_http(self) -> Option<u16> {
+        let (class, rest) = (u16::from(self.0 >> 4), u16::from(self.0 & 0x0f));
+        (2..=5).contains(&class).then(|| class * 100 + rest)
+    }
+
     /// What it means, in the words of the standard; `response` for one that the binding does not use.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -330,6 +349,24 @@ mod tests {
         assert_eq!(read.number(HeaderId::CONNECTION_ID), Some(1));
         assert_eq!(read.octets(HeaderId::WHO), Some(TARGET_DM));
         assert_eq!(read, response);
+    }
+
+    #[test]
+    fn codes_are_those_of_http() {
+        for (status, code) in [
+            (200, ResponseCode::SUCCESS),
+            (401, ResponseCode::UNAUTHORIZED),
+            (413, ResponseCode::TOO_LARGE),
+            (415, ResponseCode::UNSUPPORTED_MEDIA_TYPE),
+            (503, ResponseCode::SERVICE_UNAVAILABLE),
+        ] {
+            assert_eq!(ResponseCode::of_http(status), code);
+            assert_eq!(code.to_http(), Some(status));
+        }
+        assert_eq!(ResponseCode::of_http(429), ResponseCode::BAD_REQUEST, "the first of its class");
+        assert_eq!(ResponseCode::of_http(0), ResponseCode::INTERNAL_ERROR);
+        assert_eq!(ResponseCode::CONTINUE.to_http(), None);
+        assert_eq!(ResponseCode::TOO_LARGE.to_string(), "0xCD Requested Entity Too Large");
     }
 
     #[test]

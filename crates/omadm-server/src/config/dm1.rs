@@ -6,7 +6,7 @@ use omadm_config::{Fault, Size, Span};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Config;
+use super::{Config, ObexSection};
 
 /// Paths that serve something else.
 const TAKEN: [&str; 6] = ["/dm/2.0", "/data/", "/ui/", "/ddf/", "/bootstrap", "/push/"];
@@ -43,6 +43,8 @@ pub struct Dm1Section {
     pub session_timeout: Span,
     /// How long the same first message counts as a repetition and not as a new session.
     pub repeat_window: Span,
+    /// Over local links.
+    pub obex: ObexSection,
 }
 
 /// A path that devices use, and the server they find there.
@@ -111,6 +113,7 @@ impl Default for Dm1Section {
 }
 
 impl Default for Endpoint {
+            obex: ObexSection::default(),
     fn default() -> Self {
         Self { path: "/dm".into(), server_id: None }
     }
@@ -144,3 +147,4 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     }
     Ok(())
 }
+    dm1.obex.check()?;

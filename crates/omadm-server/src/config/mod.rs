@@ -3,6 +3,7 @@
 mod dm1;
 mod network;
 mod notifier;
+mod obex;
 mod prefix;
 mod security;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use network::Network;
 pub use notifier::{
     CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
 };
+pub use obex::ObexSection;
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use prefix::UrlPrefix;
 pub use security::{AuthSection, ClientCertificates, TlsSection};

@@ -1,6 +1,7 @@
 //! Who a device is (`DM 2.0 §9.2.1`): HTTP Basic, HTTP Digest, a client certificate or a pre-shared key; and that the DevID it names
 //! is its own.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::extract::{Request, State};
@@ -76,6 +77,35 @@ pub struct Caller {
     uri: Uri,
     authorization: Option<HeaderValue>,
     says: OnceLock<Says>,
+    is_on_link: bool,
+}
+
+/// Who is on the other end of a local link: of OBEX, which has no requests of HTTP, and proves nothing of DM.
+pub struct LinkCaller(Caller);
+
+impl LinkCaller {
+    /// With the address that stands for it.
+    pub fn at(peer: SocketAddr) -> Self {
+        Self(Caller {
+            connection: Arc::new(Connection::plain(peer)),
+            sender: Sender { source: peer.ip(), identified: Identified::Nobody },
+            method: Method::POST,
+            uri: Uri::default(),
+            authorization: None,
+            says: OnceLock::new(),
+            is_on_link: true,
+        })
+    }
+
+    /// Its address.
+    pub fn peer(&self) -> SocketAddr {
+        self.0.connection.peer
+    }
+
+    /// In the words of HTTP.
+    pub(super) fn as_caller(&self) -> &Caller {
+        &self.0
+    }
 }
 
 /// What the answer says beside its status.
@@ -89,6 +119,11 @@ enum Says {
 }
 
 impl Caller {
+    /// Whether a local link brings what it says, and not HTTP.
+    pub(super) fn is_on_link(&self) -> bool {
+        self.is_on_link
+    }
+
     /// Path and query of the request.
     fn target(&self) -> &str {
         self.uri.path_and_query().map_or("", PathAndQuery::as_str)
@@ -117,6 +152,7 @@ pub async fn layer(State(context): State<Arc<Context>>, mut request: Request, ne
         uri: request.uri().clone(),
         authorization: request.headers().get(AUTHORIZATION).cloned(),
         says: OnceLock::new(),
+        is_on_link: false,
     });
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;

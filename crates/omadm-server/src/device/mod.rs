@@ -11,7 +11,7 @@ mod push;
 mod reports;
 mod traces;
 
-pub use auth::Schemes;
+pub use auth::{LinkCaller, Schemes};
 pub use dm2::queued;
 pub use memory::Memory;
 pub use push::{REGISTER_PATH, UNREGISTER_PATH};

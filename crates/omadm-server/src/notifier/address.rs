@@ -7,6 +7,7 @@ use std::str::FromStr;
 use http::uri::Authority;
 use omadm_codec::wsp::PUSH_PORT;
 use omadm_codec::{pap, sms};
+use omadm_link::LinkAddress;
 
 /// Longest registration with a cloud service in octets; those of Firebase have some 200.
 pub const MAX_REGISTRATION: usize = 4_096;
@@ -40,6 +41,9 @@ pub enum PushAddress {
     Sip(SipAddress),
     /// `ppg:ADDRESS`: submitted to the Push Proxy Gateway by PAP (`WAP-247`).
     Ppg(pap::Address),
+    /// `obex:HOST:PORT` and `obex+rfcomm:AA:BB:CC:DD:EE:FF/CHANNEL`: put over a local link, over which the device is managed then
+    /// (`DM 1.3 OBEX binding`).
+    Obex(LinkAddress),
 }
 
 /// A host and a port.
@@ -149,6 +153,8 @@ impl PushAddress {
             Self::Http { secure: true, .. } => "https",
             Self::Sip(_) => "sip",
             Self::Ppg(_) => "ppg",
+            Self::Obex(LinkAddress::Tcp { .. }) => "obex",
+            Self::Obex(LinkAddress::Rfcomm { .. }) => "obex+rfcomm",
         }
     }
 }
@@ -164,6 +170,7 @@ impl FromStr for PushAddress {
             Place::parse(rest, port).ok_or_else(problem)
         };
         match kind {
+            "obex" | "obex+rfcomm" => text.parse().map(Self::Obex),
             "udp" => place(PUSH_PORT).map(Self::Udp),
             "http" => Ok(Self::Http { place: place(HTTP_PORT)?, secure: false }),
             "https" => Ok(Self::Http { place: place(HTTPS_PORT)?, secure: true }),
@@ -185,8 +192,8 @@ impl FromStr for PushAddress {
 }
 
 /// What an address looks like.
-const WANTED: &str =
-    "write udp:HOST, http:HOST, https:HOST, sip:USER@HOST, sms:NUMBER, ppg:ADDRESS or cloud:REGISTRATION";
+const WANTED: &str = "write udp:HOST, http:HOST, https:HOST, sip:USER@HOST, sms:NUMBER, ppg:ADDRESS, cloud:REGISTRATION, obex:HOST or \
+     obex+rfcomm:ADDRESS/CHANNEL";
 
 /// Checks a registration with a cloud service.
 ///
@@ -211,6 +218,7 @@ impl fmt::Display for PushAddress {
             Self::Ppg(pap::Address::Ipv6(address)) => write!(f, "ppg:{address}"),
             Self::Ppg(pap::Address::User(user)) => write!(f, "ppg:{user}"),
             Self::Cloud(registration) => write!(f, "cloud:{registration}"),
+            Self::Obex(link) => link.fmt(f),
         }
     }
 }
@@ -227,6 +235,8 @@ mod tests {
             ("udp:[2001:db8::1]", "udp:[2001:db8::1]:2948"),
             ("udp:[2001:db8::1]:7", "udp:[2001:db8::1]:7"),
             ("sms:+46708251358", "sms:+46708251358"),
+            ("obex:192.0.2.1", "obex:192.0.2.1:650"),
+            ("obex+rfcomm:0A:1B:2C:3D:4E:5F/4", "obex+rfcomm:0A:1B:2C:3D:4E:5F/4"),
             ("sms:12345", "sms:12345"),
             ("cloud:a:b/c", "cloud:a:b/c"),
             ("http:192.0.2.1", "http:192.0.2.1:4035"),

@@ -11,6 +11,7 @@ use super::short_message::ShortMessages;
 use super::udp;
 use crate::ServerError;
 use crate::config::Config;
+use crate::obex::Calling;
 
 /// What a push brings.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub struct Carrier {
     http: Http,
     sms: Option<ShortMessages>,
     cloud: Option<Cloud>,
+    /// Calls over local links.
+    pub calling: Calling,
     /// TID of the next push.
     transaction: AtomicU8,
 }
@@ -85,6 +88,7 @@ impl Carrier {
             http: Http::new(&config.notifier)?,
             sms: ShortMessages::new(&config.sms)?,
             cloud: Cloud::new(&config.cloud),
+            calling: Calling::new(config)?,
             transaction: AtomicU8::new(0),
         })
     }
@@ -104,6 +108,7 @@ impl Carrier {
             PushAddress::Http { .. } | PushAddress::Sip(_) | PushAddress::Ppg(_) => {
                 Err(format!("this server has no way by {}", address.kind()))
             }
+            PushAddress::Obex(_) => self.calling.supports(),
             PushAddress::Sms(_) | PushAddress::Cloud(_) | PushAddress::Udp(_) => Ok(()),
         }
     }
@@ -116,6 +121,7 @@ impl Carrier {
         self.supports(to).map_err(Failed::with)?;
         match (to, &self.sms, &self.cloud) {
             (PushAddress::Udp(place), ..) => udp::send(place, &self.pdu(content)?).await,
+            (PushAddress::Obex(to), ..) => self.calling.carry(to, content).await,
             (PushAddress::Sms(number), Some(sms), _) => {
                 sms.send(&self.http, number, &self.pdu(content)?).await
             }

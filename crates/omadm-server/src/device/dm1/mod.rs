@@ -2,6 +2,7 @@
 
 mod account;
 mod known;
+mod link;
 mod outcome;
 mod scout;
 mod trace;
@@ -29,6 +30,7 @@ use known::{Found, Sender};
 pub use known::{Models, protocol_version};
 use outcome::{Exchange, session_step};
 use scout::{Hopeless, Queue, Scout};
+pub use link::carried;
 use trace::Shown;
 
 pub use trace::as_xml;
@@ -182,6 +184,7 @@ async fn exchange(
     let content_type = head.content_type.as_deref().unwrap_or_default();
     let message = Message { incoming, content_type, body };
     let sender = known::find(context, caller, &message.incoming.sender(), commands_read(context)).await?;
+    link::check_password(context, caller, &incoming)?;
     let reply = take(context, caller, endpoint, &message, sender).await?;
     caller.connection.note_answer(*message.incoming.digest());
     Ok(reply)
