@@ -168,6 +168,7 @@ fn account(uri: &str, encoding: Encoding) -> AccountSettings {
         preferred: None,
         client: None,
         server: None,
+        notification: None,
         http: None,
         version: Some(Version::Dm13),
         encoding,

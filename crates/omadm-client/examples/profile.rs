@@ -92,6 +92,7 @@ fn account(address: &str, server_id: &str, user: &str, password: &str) -> Accoun
             nonce: String::new(),
         }),
         server: None,
+        notification: None,
         http: None,
         version: Some(Version::Dm13),
         encoding: Encoding::Wbxml,

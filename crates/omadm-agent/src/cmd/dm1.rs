@@ -45,6 +45,8 @@ struct Dm1Server {
     server_id: String,
     server_uri: String,
     server_secret: String,
+    #[serde(default)]
+    notification_secret: Option<String>,
 }
 
 impl Enrolled {
@@ -65,6 +67,10 @@ impl Enrolled {
             addresses: vec![server.server_uri],
             preferred: None,
             client: Some(credentials(self.user, self.secret)),
+            notification: server.notification_secret.map(|secret| CredentialSettings {
+                auth_type: AuthType::Sha256,
+                ..credentials(server.server_id.clone(), secret)
+            }),
             server: Some(credentials(server.server_id.clone(), server.server_secret)),
             http: None,
             version: None,

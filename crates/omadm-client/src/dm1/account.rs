@@ -16,6 +16,7 @@ use omadm_session::dm1::client::{self as engine, Credentials};
 
 use super::bootstrap;
 use super::link::Link;
+use super::notified::LEVEL;
 use super::settings::{AccountSettings, AuthType, CredentialSettings, HttpScheme, HttpSettings};
 use crate::device::Device;
 use crate::error::{ClientError, PersistError, PluginError};
@@ -323,9 +324,15 @@ fn check(settings: &AccountSettings) -> Result<(), String> {
             return Err(format!("its address {address:?} is no http or https URI"));
         }
     }
-    for (name, credentials) in [("client", &settings.client), ("server", &settings.server)] {
+    let levels = [
+        ("client", &settings.client),
+        ("server", &settings.server),
+        ("notification", &settings.notification),
+    ];
+    for (name, credentials) in levels {
         let Some(CredentialSettings { auth_type, user, password, nonce }) = credentials else { continue };
-        if auth_type.scheme().is_some() && (user.is_empty() || password.is_empty()) {
+        let is_nameless = user.is_empty() && name != "notification";
+        if auth_type.scheme().is_some() && (is_nameless || password.is_empty()) {
             return Err(format!("{name}: {} needs user and password", auth_type.as_str()));
         }
         if user.contains(':') {
@@ -352,7 +359,8 @@ fn content(settings: &AccountSettings) -> Result<Content, AddressError> {
     if let Some(preferred) = settings.preferred {
         account.push(leaf_of("AAuthPref", preferred.as_str())?);
     }
-    let application = [("CLCRED", &settings.client), ("SRVCRED", &settings.server)];
+    let application =
+        [("CLCRED", &settings.client), ("SRVCRED", &settings.server), (LEVEL, &settings.notification)];
     let application = application.into_iter().filter_map(|(level, of)| Some((level, of.as_ref()?)));
     let application = application.map(|(level, of)| credential_content(level, of));
     let http = settings.http.iter().map(http_content);

@@ -27,6 +27,10 @@ pub struct AccountSettings {
     /// `AppAuth` of level `SRVCRED`: how the server proves who it is, beside TLS.
     #[serde(default)]
     pub server: Option<CredentialSettings>,
+    /// `AppAuth` of the level `NOTIFICATION`: how the server proves notifications of DM 1.3, where that is not as in sessions. The user is
+    /// always the server.
+    #[serde(default)]
+    pub notification: Option<CredentialSettings>,
     /// `AppAuth` of level `HTTP`: credentials for the HTTP server.
     #[serde(default)]
     pub http: Option<HttpSettings>,

@@ -107,6 +107,7 @@ impl Account {
                 nonce: String::new(),
             }),
             server: None,
+            notification: None,
             http: None,
             version: Some(version),
             encoding,
