@@ -8,6 +8,7 @@ mod input;
 pub mod obex;
 pub mod server;
 pub mod status;
+pub mod wsp;
 
 pub use document::DocumentError;
 pub use input::InputType;
