@@ -9,6 +9,7 @@
 )]
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod bootstrap;
 pub mod device;
 pub mod dm1;
 pub mod server;

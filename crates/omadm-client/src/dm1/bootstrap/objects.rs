@@ -15,7 +15,7 @@ use omadm_mo::access::Acl;
 use omadm_mo::ddf::{Catalogue, DdfName, Scope};
 use omadm_mo::dm1::{Snapshot, SnapshotNode, SnapshotType};
 use omadm_mo::well_known::{DACMO, DMACC as DMACC_2_0, INBOX};
-use omadm_mo::{ServerId, Value};
+use omadm_mo::{Authority, Operation, ServerId, Value};
 use omadm_session::dm1::bootstrap::{
     Account, BootstrapError, DMACC, DmAcc, INBOX as INBOX_PATH, Message, Provisioning, grant_default,
 };
@@ -80,9 +80,7 @@ fn accounts(documents: &[Snapshot]) -> Result<Vec<(ServerId, Account)>, Refused>
     let mut accounts: Vec<(ServerId, Account)> = Vec::new();
     for document in documents {
         for account in Account::all_of(document)? {
-            let id = &account.server_id;
-            let server = ServerId::parse(id)
-                .map_err(|_| BootstrapError::Missing { server: id.clone(), what: "identifier" })?;
+            let server = nameable(&account.server_id)?;
             if accounts.iter().any(|(known, _)| *known == server) {
                 return Err(Refused::Twice { server });
             }
@@ -90,6 +88,18 @@ fn accounts(documents: &[Snapshot]) -> Result<Vec<(ServerId, Account)>, Refused>
         }
     }
     Ok(accounts)
+}
+
+/// A server that an ACL can name: otherwise its identifier would mean everybody there, or more than one server.
+fn nameable(id: &str) -> Result<ServerId, Refused> {
+    let server = ServerId::parse(id).ok();
+    let can = |server: &ServerId| Acl::default().allow(&Authority::Server(server.clone()), Operation::Get);
+    let illegal = || BootstrapError::Illegal {
+        server: id.to_owned(),
+        what: "identifier",
+        reason: "no ACL can name it".to_owned(),
+    };
+    Ok(server.filter(can).ok_or_else(illegal)?)
 }
 
 /// The newest version of the account object that a device knows.
