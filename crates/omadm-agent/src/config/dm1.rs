@@ -17,6 +17,8 @@ pub struct Dm1Section {
     pub schemes: Vec<Scheme>,
     /// Take a digest of the server that is made of the text of the nonce instead of its octets: a common mistake.
     pub lenient_nonce: bool,
+    /// Answer an Atomic in several messages where one does not hold the answers; else nothing of it is done, and it is answered 517.
+    pub split_atomic: bool,
     /// Largest message that is received (`MaxMsgSize`), 1 KiB to 1 GiB.
     pub max_message: Size,
     /// Largest object that is received (`MaxObjSize`), 1 KiB to 1 GiB.
@@ -61,6 +63,7 @@ impl Default for Dm1Section {
             max_rounds,
             schemes,
             lenient_nonce,
+            split_atomic,
             patience,
             longest_pause,
         } = SessionConfig::default();
@@ -68,6 +71,7 @@ impl Default for Dm1Section {
             accounts: Vec::new(),
             schemes,
             lenient_nonce,
+            split_atomic,
             max_message: size(max_message),
             max_object: size(max_object),
             large_objects,
@@ -94,6 +98,7 @@ impl Dm1Section {
             max_rounds: self.max_rounds,
             schemes: self.schemes.clone(),
             lenient_nonce: self.lenient_nonce,
+            split_atomic: self.split_atomic,
             patience: self.user_timeout.0,
             longest_pause: self.retry_pause.0,
         }

@@ -42,6 +42,9 @@ pub struct SessionConfig {
     pub schemes: Vec<Scheme>,
     /// Take the server's digest also when it is made of the base64 text of the nonce. Default no.
     pub lenient_nonce: bool,
+    /// Whether the answers to an Atomic go in several messages where one does not hold them. If not, such an Atomic is answered 517 and
+    /// not done. Default true.
+    pub split_atomic: bool,
     /// Longest wait for an answer of the user, whatever the server allows. Default two minutes.
     pub patience: Duration,
     /// Longest pause before a message is sent again that got no answer, three times at most. Default 32 s.
@@ -57,6 +60,7 @@ impl Default for SessionConfig {
             max_rounds: 1_000,
             schemes: vec![Scheme::Sha256, Scheme::MacSha256],
             lenient_nonce: false,
+            split_atomic: true,
             patience: Duration::from_secs(120),
             longest_pause: Duration::from_secs(32),
         }
@@ -211,7 +215,9 @@ fn engine_config(
     link: &Link,
     user_interaction: UserInteraction,
 ) -> engine::Config {
-    let SessionConfig { max_message, max_object, large_objects, max_rounds, lenient_nonce, .. } = config.dm1;
+    let SessionConfig {
+        max_message, max_object, large_objects, max_rounds, lenient_nonce, split_atomic, ..
+    } = config.dm1;
     engine::Config {
         limits: Limits { bytes: limit(max_message), ..device.config.limits },
         strict: device.config.strict,
@@ -222,6 +228,7 @@ fn engine_config(
         max_rounds,
         schemes: config.dm1.schemes.clone(),
         lenient_nonce,
+        split_atomic,
         allow_plain_http: config.plain_http,
         user_interaction,
         uri_limits: device.uri_limits(),

@@ -1,8 +1,8 @@
 //! Atomic and Sequence.
 
-use omadm_codec::dm1::{Item, OperationKind};
+use omadm_codec::dm1::{Item, OperationKind, Version};
 use omadm_mo::Value;
-use omadm_session::dm1::client::{EffectResult, Input, Output, UserAnswer};
+use omadm_session::dm1::client::{Config, EffectResult, Input, Output, Start, UserAnswer};
 
 use super::support::*;
 
@@ -231,4 +231,35 @@ fn a_copy_in_an_atomic_reads_what_is_up_to_date() {
     assert_eq!(said.codes(), codes(&[("0", 212), ("4", 200), ("5", 200)]));
     assert_eq!(device.refreshed, before + 1);
     assert_eq!(device.value("./box/one/Items/1/Value"), Some(Value::Text("first".into())));
+}
+
+/// `REPPRO §7.6.3`: where the answers have to be in one message, one octet less than they take is too little.
+#[test]
+fn an_atomic_whose_answers_do_not_fit_into_one_message_is_not_done() {
+    let run = |split_atomic, version, max_message| {
+        let start = Start { versions: vec![version], ..start() };
+        let (mut device, mut server) = begun_with(Config { split_atomic, ..config() }, start);
+        (server.version, server.max_message) = (version, max_message);
+        let inside = (2..20).map(|id: u32| replace(&id.to_string(), "./box/one/Setting", "second"));
+        let said = device.exchange(&mut server, vec![atomic("1", inside.collect())]);
+        let length = said.post.body.len() as u64;
+        (device, said, length)
+    };
+    let (_, whole, length) = run(false, Version::Dm12, None);
+    assert_eq!((whole.code("1"), whole.message.is_final), ("200".to_owned(), true));
+    assert!(length > 1024, "a smaller MaxMsgSize is not believed");
+    for (split, most, version, code) in [
+        (false, length, Version::Dm12, 200),
+        (false, length - 1, Version::Dm12, 517),
+        (false, length - 1, Version::Dm11, 500),
+        (true, length - 1, Version::Dm12, 200),
+    ] {
+        let (device, said, sent) = run(split, version, Some(most));
+        assert_eq!(said.code("1"), code.to_string(), "{split} {most}");
+        assert!(sent <= most);
+        let expected = if code == 200 { "second" } else { "first" };
+        assert_eq!(device.value("./box/one/Setting"), Some(Value::Text(expected.into())));
+        let inside = if code == 200 { "200" } else { "216" };
+        assert_eq!(said.code("2"), inside);
+    }
 }

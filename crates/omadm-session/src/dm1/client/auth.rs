@@ -242,19 +242,23 @@ impl ServerProof {
         matches!(proven, Proven::Yes(Some(scheme)) if scheme.hash().is_some())
     }
 
-    /// Takes a new nonce in use, for the next credentials of the server, and says what `Chal` tells of it.
-    pub(super) fn issue(&mut self, proven: Proven, nonce: [u8; 16]) -> Option<Meta<'static>> {
+    /// What `Chal` says of the next credentials of the server, with a new nonce for them.
+    pub(super) fn challenge(&self, proven: Proven, nonce: [u8; 16]) -> Option<Meta<'static>> {
         let (server, _) = self.expected.as_ref()?;
         let scheme = match proven {
             Proven::Yes(Some(scheme)) => scheme,
             Proven::Yes(None) | Proven::Missing | Proven::Wrong => server.scheme,
         };
         let mut meta = type_of(scheme);
-        if scheme.hash().is_some() {
-            self.nonce = nonce.to_vec();
-            meta.next_nonce = Some(Cow::Owned(self.nonce.clone()));
-        }
+        meta.next_nonce = scheme.hash().map(|_| Cow::Owned(nonce.to_vec()));
         Some(meta)
+    }
+
+    /// Takes the nonce of a challenge that goes out in use.
+    pub(super) fn issue(&mut self, nonce: Option<&[u8]>) {
+        if let Some(nonce) = nonce {
+            self.nonce = nonce.to_vec();
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Config {
     pub max_object: u32,
     /// Whether objects in chunks are taken and sent (`./DevDetail/LrgObj`). Default true.
     pub large_objects: bool,
+    /// Whether the answers to an Atomic go in several messages where one does not hold them. If not, nothing of such an Atomic is done
+    /// and it is answered 517 (`DM 1.3 REPPRO §7.6.3` has both). Default true.
+    pub split_atomic: bool,
     /// How long an address may be, as `./DevDetail/URI` says. Default unlimited.
     pub uri_limits: UriLimits,
     /// Most messages received in one session, so that a broken server cannot hold a device for ever. Default 1,000.
@@ -64,6 +67,7 @@ impl Config {
             max_message: 64 << 10,
             max_object: 16 << 20,
             large_objects: true,
+            split_atomic: true,
             uri_limits: UriLimits::default(),
             max_rounds: 1_000,
             schemes: vec![Scheme::Sha256, Scheme::MacSha256],

@@ -14,6 +14,7 @@ mod config;
 mod content;
 mod exchange;
 mod fault;
+mod frame;
 mod large;
 mod line;
 mod outbox;

@@ -8,6 +8,7 @@ use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 
 use super::auth::{Proven, ServerProof};
 use super::exchange::{Cause, Effect, EffectResult, Fresh, Note, Post};
+use super::frame::Frame;
 use super::large::Broken;
 use super::outbox::plain_alert;
 use super::session::{Nonces, Session};
@@ -24,7 +25,7 @@ pub(super) struct Answer {
     closing: Option<(Cause, String)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct HeaderAnswer {
     msg_ref: String,
     target: String,
@@ -103,16 +104,33 @@ impl Session {
 
     /// Sends a message, after what it says of nonces is kept.
     pub(super) fn send(&mut self, fresh: Fresh, mut answer: Answer) {
-        let wanted = answer.proven().filter(|proven| match proven {
-            Proven::Yes(_) => ServerProof::uses_up_nonce(*proven),
-            Proven::Missing | Proven::Wrong => true,
-        });
-        let challenge = wanted.and_then(|proven| self.server.issue(proven, fresh.nonce));
+        let challenge = self.challenge(&answer, fresh);
         if let (Some(header), Some(challenge)) = (&mut answer.header, challenge) {
+            self.server.issue(challenge.next_nonce.as_deref());
             self.nonces.server = challenge.next_nonce.as_deref().map(<[u8]>::to_vec);
             header.challenge = Some(challenge);
         }
         self.keep_nonces(Next::Send(Box::new(answer)));
+    }
+
+    /// What the status of the header of the server's message asks it for.
+    fn challenge(&self, answer: &Answer, fresh: Fresh) -> Option<Meta<'static>> {
+        let wanted = answer.proven().filter(|proven| match proven {
+            Proven::Yes(_) => ServerProof::uses_up_nonce(*proven),
+            Proven::Missing | Proven::Wrong => true,
+        });
+        wanted.and_then(|proven| self.server.challenge(proven, fresh.nonce))
+    }
+
+    /// What the next message is made of beside the answers to commands.
+    pub(super) fn frame(&self, answer: &Answer, fresh: Fresh) -> Frame {
+        let mut header = self.header();
+        header.message_id = self.line.said.saturating_add(1).to_string().into();
+        let challenge = self.challenge(answer, fresh);
+        let own = answer.header.as_ref().filter(|own| !own.silent || challenge.is_some());
+        let status = own.map(|own| HeaderAnswer { challenge, ..own.clone() }.status(1));
+        let (form, limit) = (self.line.dialect().form, self.line.room(&self.config, 0).message);
+        Frame { header, status, form, limit }
     }
 
     fn keep_nonces(&mut self, next: Next) {

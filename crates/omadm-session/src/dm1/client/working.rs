@@ -137,12 +137,15 @@ impl Session {
         work: impl FnOnce(&mut Context<'_>) -> Progress,
     ) -> Progress {
         let mut leniency = self.leniency();
+        let frame = (!self.config.split_atomic).then(|| self.frame(&working.answer, fresh));
         let mut context = Context {
             config: &self.config,
             actor: &self.actor,
             dialect: self.line.dialect(),
             max_object: self.line.max_object(&self.config),
             octets: &mut working.octets,
+            frame: frame.as_ref(),
+            msg_ref: working.answer.msg_ref(),
             tree,
             now: fresh.now,
             leniency: &mut leniency,

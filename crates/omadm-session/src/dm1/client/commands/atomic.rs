@@ -1,12 +1,13 @@
 //! Atomic (`DM 1.3 REPPRO §7.6.3`): all that it holds in one transaction of the tree, or nothing.
 
-use omadm_codec::dm1::OperationKind;
+use omadm_codec::dm1::{OperationKind, Version};
 use omadm_mo::Prepared;
 
 use super::{Context, Done, Progress, User, Wait, change, done, meaning, stale, unexpected};
 use crate::dm1::client::answer::{Answer, Answered, CommandRef};
 use crate::dm1::client::exchange::{Effect, EffectResult};
 use crate::dm1::client::fault::Fault;
+use crate::dm1::client::frame::Frame;
 use crate::dm1::client::plan::{Ask, Work};
 use crate::dm1::status::code;
 use crate::durable::Durable;
@@ -95,6 +96,10 @@ impl Atomic {
                 drop(change);
                 self.failed(place, answered).into()
             }
+            Tried::All(answered) if !self.fits(context.frame, context.msg_ref, &answered) => {
+                drop(change);
+                self.too_large(context.dialect.version).into()
+            }
             Tried::All(answered) => {
                 let prepared = change.prepare();
                 match Durable::of(&prepared, context.tree) {
@@ -120,6 +125,22 @@ impl Atomic {
         };
         self.answers.push(answer);
         self.advance(context)
+    }
+
+    /// Whether the answers go out in one message, if they have to.
+    fn fits(&self, frame: Option<&Frame>, msg_ref: &str, answered: &[Answered]) -> bool {
+        let Some(frame) = frame else { return true };
+        let whole = Answered::whole(self.command.clone(), Answer::ok());
+        let all: Vec<Answered> = [whole].into_iter().chain(answered.iter().cloned()).collect();
+        frame.holds(&all, msg_ref)
+    }
+
+    /// It would be done, but nobody could be told so at once. DM 1.1 has no status of its own for that.
+    fn too_large(&self, version: Version) -> Done {
+        let is_old = version == Version::Dm11;
+        let status = if is_old { code::COMMAND_FAILED } else { code::ATOMIC_TOO_LARGE };
+        let reason = "its answers do not fit into one message (split_atomic)";
+        self.answers_of(Answer::because(status, reason), |_| Answer::of(code::ROLLED_BACK))
     }
 
     /// Nothing could be tried.

@@ -24,6 +24,7 @@ use super::config::Config;
 use super::content::Dialect;
 use super::exchange::{Effect, EffectResult};
 use super::fault::Fault;
+use super::frame::Frame;
 use super::plan::{Ask, Operate, Work};
 use super::request::Request;
 use crate::dm1::status::code;
@@ -37,6 +38,10 @@ pub(super) struct Context<'a> {
     pub(super) max_object: u64,
     /// Octets of data that the answers to the message hold so far.
     pub(super) octets: &'a mut usize,
+    /// The message that has to hold the answers to an Atomic, if one has to.
+    pub(super) frame: Option<&'a Frame>,
+    /// `MsgID` of the message that is carried out.
+    pub(super) msg_ref: &'a str,
     pub(super) tree: &'a mut Tree,
     pub(super) now: Time,
     pub(super) leniency: &'a mut Leniency,
