@@ -76,11 +76,15 @@ impl Change<'_> {
         if definition.root.format.is_leaf() {
             return Err(bad_root(definition, "the root of the definition is a leaf"));
         }
-        let parent = self.place(definition)?;
+        let mut parent = self.place(definition)?;
         let name = match &definition.root.name {
             DdfName::Named(name) => name.clone(),
             DdfName::Unnamed(_) => NodeName::from(miid),
         };
+        // DM 1.x finds objects by their paths, such as `./DevInfo`: who comes later and has the name in common stands apart.
+        if self.is_of_another(parent, &name, &definition.moid) {
+            parent = self.descend(&[container_name(&definition.moid)?], definition)?;
+        }
         let name = self.free_name(parent, &name)?;
         let root = self.insert(parent, name, Body::Interior(Children::default()), Some(rule))?;
         self.register(root, &definition.moid, miid);
@@ -152,6 +156,12 @@ impl Change<'_> {
         Err(self.tree.full())
     }
 
+    /// Whether a child of this name is the root of another object.
+    fn is_of_another(&self, parent: NodeId, name: &NodeName, moid: &Moid) -> bool {
+        let there = self.child_of(parent, name).filter(|id| self.tree.instance_root(*id) == Some(*id));
+        there.and_then(|id| self.tree.instance_of_node(id)).is_some_and(|instance| instance.moid != *moid)
+    }
+
     /// The node below which instances of an MO stand, made if need be: the Path of the definition; without one `.` for a
     /// named root, and a node called after the MOID for un-named roots.
     pub(super) fn place(&mut self, definition: &Definition) -> Result<NodeId, OperationError> {
@@ -163,14 +173,19 @@ impl Change<'_> {
             (None, DdfName::Named(_)) => Vec::new(),
             (None, DdfName::Unnamed(_)) => alloc::vec![container_name(&definition.moid)?],
         };
+        self.descend(&names, definition)
+    }
+
+    /// The node with these names from the root on, made if need be.
+    fn descend(&mut self, names: &[NodeName], definition: &Definition) -> Result<NodeId, OperationError> {
         let mut at = self.tree.root().id();
         for name in names {
-            at = match self.child_of(at, &name) {
+            at = match self.child_of(at, name) {
                 Some(child) if self.tree.node(child).is_some_and(|node| node.format().is_leaf()) => {
                     return Err(bad_root(definition, "a leaf is in the way of its Path"));
                 }
                 Some(child) => child,
-                None => self.insert(at, name, Body::Interior(Children::default()), None)?,
+                None => self.insert(at, name.clone(), Body::Interior(Children::default()), None)?,
             };
         }
         Ok(at)

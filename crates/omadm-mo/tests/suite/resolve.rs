@@ -223,6 +223,34 @@ fn a_second_instance_of_a_named_root_gets_a_name_of_its_own() {
 }
 
 #[test]
+fn of_two_objects_with_one_name_the_later_stands_apart() {
+    let newer = "urn:oma:mo:oma-dm-devinfo:9.0";
+    let mut ddf = ddf();
+    let mut other = ddf.nodes.iter().find(|node| node.path.as_deref() == Some(".")).unwrap().clone();
+    other.df_type = Some(omadm_mo::ddf::DfType::DdfName(newer.to_owned()));
+    other.occurrence = omadm_mo::ddf::Occurrence::ZeroOrMore;
+    ddf.nodes.push(other);
+    let mut catalogue = omadm_mo::ddf::Catalogue::new();
+    catalogue.add(&ddf, "");
+    let mut tree = Tree::new(Arc::new(catalogue), Quota::default());
+    let mut change = tree.begin(Actor::Device, now());
+    for (of, name) in [(DEVINFO, "DevInfo"), (newer, "DevInfo"), (newer, "second")] {
+        change.create_instance(&moid(of), &miid(name), Content::empty()).unwrap();
+    }
+    change.commit();
+    let path = |of: &str, name: &str| {
+        let root = tree.instance(&moid(of), &miid(name)).unwrap().root;
+        tree.node(root).unwrap().path().iter().map(|name| name.as_str()).collect::<Vec<_>>().join("/")
+    };
+    assert_eq!(path(DEVINFO, "DevInfo"), "DevInfo");
+    assert_eq!(path(newer, "DevInfo"), "oma-dm-devinfo/DevInfo");
+    assert_eq!(path(newer, "second"), "oma-dm-devinfo/DevInfo-2");
+    for (of, name) in [(DEVINFO, "DevInfo"), (newer, "DevInfo"), (newer, "second")] {
+        assert_eq!(matches(&tree, &format!("{of}/{name}/Lang")).unwrap(), [format!("{of}/{name}/Lang")]);
+    }
+}
+
+#[test]
 fn handles_of_removed_nodes_find_nothing() {
     let mut tree = figure_5();
     let id = tree.resolve(&Actor::Device, &uri("urn:oma:mo:moid:1.0/left/ID")).unwrap()[0].node;
