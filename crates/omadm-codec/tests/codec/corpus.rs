@@ -78,8 +78,10 @@ fn every_target_has_its_function_and_every_corpus_its_target() {
     }
     for entry in fs::read_dir(common::folder("fuzz/corpus")).unwrap() {
         let name = entry.unwrap().file_name();
-        // That of headers is replayed by omadm-auth.
-        let known = name == "authorization" || TARGETS.iter().any(|(target, _, _)| name == *target);
+        // These are replayed by omadm-auth and omadm-session.
+        let known = name == "authorization"
+            || name == "wap_client"
+            || TARGETS.iter().any(|(target, _, _)| name == *target);
         assert!(known, "{name:?}");
     }
 }

@@ -10,6 +10,7 @@
 //! Here: transactions of WTP with segmentation and retransmission, from either side, and a client of WSP.
 //! Never here: sockets and clocks. Time is a [`Duration`](std::time::Duration) since an instant of the host's choice.
 
+pub mod check;
 mod client;
 mod connection;
 mod connectionless;
