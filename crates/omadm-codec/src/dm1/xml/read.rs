@@ -1,7 +1,9 @@
 //! The reader of XML.
 
 use std::borrow::Cow;
+use std::io::BufRead as _;
 
+use memchr::memchr2;
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::Attributes as RawAttributes;
 use quick_xml::events::{BytesCData, BytesEnd, BytesRef, BytesStart, BytesText, Event as XmlEvent};
@@ -43,6 +45,8 @@ pub struct XmlReader<'a, 'l> {
     at: usize,
     /// Attributes of the element that began last, as written.
     attributes: &'a str,
+    /// The parser has just read a tag, so that what stands next may be read past it.
+    between: bool,
     /// No character of the document needs a second look: no CR, nothing that XML forbids.
     plain: bool,
 }
@@ -82,8 +86,9 @@ impl<'a, 'l> XmlReader<'a, 'l> {
             std::str::from_utf8(input).map_err(|cause| error(cause.valid_up_to(), Problem::BadUtf8))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut reader = Reader::from_str(text);
-        // The names of open elements are kept here already.
+        // The names of open elements are kept here, and the parser does not see every tag.
         reader.config_mut().check_end_names = false;
+        reader.config_mut().allow_unmatched_ends = true;
         Ok(Self {
             text,
             offset: input.len() - text.len(),
@@ -96,6 +101,7 @@ impl<'a, 'l> XmlReader<'a, 'l> {
             ends: false,
             at: 0,
             attributes: "",
+            between: false,
             plain: is_plain(text),
         })
     }
@@ -103,10 +109,36 @@ impl<'a, 'l> XmlReader<'a, 'l> {
     /// The next event of the parser, where it begins noted.
     fn read(&mut self) -> Result<XmlEvent<'a>, DecodeError> {
         self.at = position(self.reader.buffer_position());
-        self.reader.read_event().map_err(|cause| {
+        let event = self.reader.read_event().map_err(|cause| {
             self.at = position(self.reader.error_position());
             self.error(DOCUMENT, describe(&cause))
-        })
+        })?;
+        self.between = matches!(event, XmlEvent::Start(_) | XmlEvent::End(_) | XmlEvent::Empty(_));
+        Ok(event)
+    }
+
+    /// Passes over octets that the parser shall not see.
+    fn pass(&mut self, at: usize, octets: usize) {
+        self.at = at;
+        self.reader.stream().consume(octets);
+    }
+
+    /// A tag with nothing but a name, if one is next. Most are so, and need no parser.
+    fn plain_tag(&mut self) -> Option<Result<Event<'a>, DecodeError>> {
+        let at = position(self.reader.buffer_position());
+        let tag = self.text.get(at..).filter(|_| self.between)?.strip_prefix('<')?;
+        if let Some(end) = tag.strip_prefix('/') {
+            let name = self.open.last()?.name;
+            end.strip_prefix(name)?.strip_prefix('>')?;
+            self.pass(at, "</>".len() + name.len());
+            return Some(self.end(None).map(|()| Event::End));
+        }
+        let length = tag.bytes().position(|octet| !octet.is_ascii_alphanumeric())?;
+        let name =
+            tag.get(..length).filter(|name| name.starts_with(|first: char| first.is_ascii_alphabetic()))?;
+        tag.get(length..)?.strip_prefix('>')?;
+        self.pass(at, "<>".len() + length);
+        Some(self.begin(name, "").map(Event::Start))
     }
 
     /// Counts an element that begins at a depth.
@@ -122,10 +154,16 @@ impl<'a, 'l> XmlReader<'a, 'l> {
     }
 
     fn start(&mut self, tag: &BytesStart<'a>) -> Result<Tag<'a>, DecodeError> {
-        self.count(self.open.len())?;
         let name = self.name(tag);
         let ends = self.at + 1 + name.len();
-        self.attributes = self.text.get(ends..ends + tag.attributes_raw().len()).unwrap_or_default();
+        let attributes = self.text.get(ends..ends + tag.attributes_raw().len());
+        self.begin(name, attributes.unwrap_or_default())
+    }
+
+    /// Begins an element with its name and attributes as written.
+    fn begin(&mut self, name: &'a str, attributes: &'a str) -> Result<Tag<'a>, DecodeError> {
+        self.count(self.open.len())?;
+        self.attributes = attributes;
         let prefixes = self.prefixes.len();
         let mut default = self.open.last().map_or(Namespace::Absent, |open| open.default);
         if !self.attributes.is_empty() {
@@ -257,12 +295,26 @@ impl<'a, 'l> XmlReader<'a, 'l> {
         self.allowed(text)
     }
 
+    /// The characters from here to the end tag of the element begun last, if there is nothing else and nothing to look at twice. Most
+    /// elements are so, and the parser needs not be asked for each piece.
+    fn lone_text(&mut self, begins: usize) -> Option<&'a str> {
+        let rest = self.text.get(begins..).filter(|_| self.plain)?;
+        let (text, after) = rest.split_at_checked(memchr2(b'<', b'&', rest.as_bytes())?)?;
+        let name = self.open.last()?.name;
+        after.strip_prefix("</")?.strip_prefix(name)?.strip_prefix('>')?;
+        self.pass(begins + text.len(), text.len() + "</>".len() + name.len());
+        Some(text)
+    }
+
     /// Everything in the element begun last, up to its end.
     fn content(&mut self) -> Result<Content<'a>, DecodeError> {
         let begins = position(self.reader.buffer_position());
         let mut text = Cow::Borrowed("");
         if std::mem::take(&mut self.ends) {
             return self.end(None).map(|()| Content { text, markup: None });
+        }
+        if let Some(text) = self.lone_text(begins) {
+            return self.end(None).map(|()| Content { text: Cow::Borrowed(text), markup: None });
         }
         let outside = self.open.len();
         // Names of the elements in it.
@@ -312,6 +364,9 @@ impl<'a> Pull<'a> for XmlReader<'a, '_> {
         if std::mem::take(&mut self.ends) {
             self.end(None)?;
             return Ok(Event::End);
+        }
+        if let Some(event) = self.plain_tag() {
+            return event;
         }
         loop {
             let text = match self.read()? {
