@@ -7,7 +7,7 @@ use omadm_mo::{ClientUri, ServerUri};
 
 use crate::ddf::{self, Decoded};
 use crate::delegation;
-use crate::dm1::{self, Command, Encoding, Form, Message, WbxmlVersion, tnds};
+use crate::dm1::{self, Command, Encoding, Form, Message, WbxmlVersion, notification, tnds, trigger};
 use crate::dm2::notification::Received;
 use crate::dm2::{CommandEntry, Initiation, Notification, Registration, Request, Response, cloud, mo_data};
 use crate::head;
@@ -66,6 +66,26 @@ pub fn check_notification(bytes: &[u8]) {
         notification.encode(&mut out);
         out
     });
+}
+
+/// Triggers of DM 1.2: the digest is over all octets after it.
+pub fn check_trigger(bytes: &[u8]) {
+    let decode = |bytes: &[u8], limits: &Limits, leniency: &mut Leniency| {
+        let received = trigger::Received::decode(bytes, limits, leniency)?;
+        assert_eq!(received.octets, &bytes[trigger::DIGEST_LENGTH..]);
+        Ok((received.trigger, received.digest))
+    };
+    check(bytes, decode, |(trigger, digest)| trigger.encode(|_| *digest));
+}
+
+/// Notifications of DM 1.3: the digest is over all octets before it.
+pub fn check_dm1_notification(bytes: &[u8]) {
+    let decode = |bytes: &[u8], limits: &Limits, _: &mut Leniency| {
+        let received = notification::Received::decode(bytes, limits)?;
+        assert_eq!([received.octets, received.digest].concat(), bytes);
+        Ok((received.notification, received.digest.to_vec()))
+    };
+    check(bytes, decode, |(notification, digest)| notification.encode(|_| digest.clone()));
 }
 
 /// Push PDUs of WSP.

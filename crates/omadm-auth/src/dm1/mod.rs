@@ -323,6 +323,29 @@ mod tests {
         assert_eq!(mac(Hash::Sha256), "f1QJ75Q0j9gKmuDB9d20o8wbyJAdlro7ANo4Qjblbn4=");
     }
 
+    /// Digests of notifications, of `vectors/dm1/notification/digest.txt`.
+    const NOTIFICATIONS: &str = include_str!("../../../../vectors/dm1/notification/digest.txt");
+
+    #[test]
+    fn digests_of_notifications_are_those_of_the_vectors() {
+        let octets = |digits: &str| {
+            let digits = digits.trim_start_matches('-').as_bytes();
+            let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            digits.chunks(2).map(octet).collect::<Vec<_>>()
+        };
+        let mut count = 0;
+        for line in NOTIFICATIONS.lines().filter(|line| !line.starts_with('#')) {
+            let fields: Vec<_> = line.split(' ').map(octets).collect();
+            let [server, secret, nonce, message, digest] = fields.try_into().unwrap();
+            let keys = Keys::of(std::str::from_utf8(&server).unwrap(), &Secret::new(secret));
+            let hash = if digest.len() == 16 { Hash::Md5 } else { Hash::Sha256 };
+            assert_eq!(keys.mac(hash, &nonce, &message), digest, "{line}");
+            assert_eq!(keys.check_mac(hash, &nonce, &message, &digest), Some(Proof::Exact));
+            count += 1;
+        }
+        assert!(count > 4, "an empty file proves nothing");
+    }
+
     #[test]
     fn basic_credentials_are_checked_without_the_password() {
         let password = Secret::new(b"OhBehave".to_vec());

@@ -230,7 +230,9 @@ impl Notifications {
 
     fn pushed(&self, device: &mut Device, octets: &[u8], via: PushOrigin) -> Result<Pushed, Ignored> {
         let push = Push::decode(octets, &limits(MAX_PUSH))?;
-        let content_type = push.media.as_http().ok_or(Ignored::NotForDm)?;
+        let essence = push.media.essence().ok_or(Ignored::NotForDm)?;
+        // Other parameters than those of a bootstrap say nothing here.
+        let content_type = push.media.as_http().unwrap_or_else(|| essence.to_owned());
         let application = push.application();
         // Of all that comes here only provisioning documents are known by their content type alone.
         if application.is_none() && !is_provisioning(&content_type) {

@@ -1,6 +1,7 @@
 //! Content types of pushes as HTTP writes them: by the codes of media types and parameters (`WAP-230, tables 38 and 40`).
 
 use super::field::{HIGH, Media, MediaName, ShortInteger, Token, Value};
+use super::initiation::{INITIATION_CODE, INITIATION_TYPE};
 use super::names::Names;
 use crate::Limits;
 use crate::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
@@ -21,7 +22,8 @@ pub const SYNCML_DM_WBXML_CODE: u32 = 0x42;
 /// Code of a message of DM 1.x in XML.
 pub const SYNCML_DM_XML_CODE: u32 = 0x43;
 
-const CODES: [(u32, &str); 6] = [
+const CODES: [(u32, &str); 7] = [
+    (INITIATION_CODE, INITIATION_TYPE),
     (CONNECTIVITY_XML_CODE, CONNECTIVITY_XML),
     (CONNECTIVITY_WBXML_CODE, CONNECTIVITY_WBXML),
     (SYNCML_DM_WBXML_CODE, SYNCML_DM_WBXML),
@@ -50,14 +52,20 @@ impl Media {
         Self { name: MediaName::Code(code), parameters }
     }
 
+    /// The media type without its parameters. `None` for a code that is not one of device management.
+    #[must_use]
+    pub fn essence(&self) -> Option<&str> {
+        match &self.name {
+            MediaName::Text(name) => Some(name.as_str()),
+            MediaName::Code(code) => name(*code),
+        }
+    }
+
     /// The content type as HTTP writes it. `None` for a code that is not one of device management, and for a parameter that is neither `charset`,
     /// `SEC` or `MAC` nor a word with a word as its value.
     #[must_use]
     pub fn as_http(&self) -> Option<String> {
-        let name = match &self.name {
-            MediaName::Text(name) => name.as_str(),
-            MediaName::Code(code) => name(*code)?,
-        };
+        let name = self.essence()?;
         let limits = Limits { bytes: usize::MAX, ..Limits::default() };
         let mut reader = Reader::new(&self.parameters, &limits).ok()?;
         let mut text = name.to_owned();

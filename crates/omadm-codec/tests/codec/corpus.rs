@@ -10,8 +10,10 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 23] = [
+const TARGETS: [Target; 25] = [
     ("notification", Some("vectors/dm2/notification"), check::check_notification),
+    ("trigger", Some("vectors/dm1/trigger"), check::check_trigger),
+    ("dm1_notification", Some("vectors/dm1/notification"), check::check_dm1_notification),
     ("wsp", Some("vectors/dm2/wsp"), check::check_wsp),
     ("wsp_session", None, check::check_wsp_session),
     ("wtp", None, check::check_wtp),

@@ -8,6 +8,7 @@ mod dm1;
 mod limits;
 mod multipart;
 mod notification;
+mod package0;
 mod push;
 mod schemas;
 mod sip;
