@@ -17,7 +17,7 @@ use crate::ota_http::Nested;
 use crate::pap;
 use crate::sip;
 use crate::sms::Tpdu;
-use crate::wsp::{self, Push};
+use crate::wsp::{self, Push, SessionInitiation};
 use crate::wtp;
 use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType};
 
@@ -116,6 +116,14 @@ pub fn check_sip(bytes: &[u8]) {
         message.response(200, "tag").encode(&mut response);
         assert!(sip::decode(&response, &WIDE).is_ok(), "{}", String::from_utf8_lossy(&response));
     }
+}
+
+/// Session initiation requests.
+pub fn check_sia(bytes: &[u8]) {
+    let Ok(request) = SessionInitiation::decode(bytes, &LIMITS) else { return };
+    let mut out = Vec::new();
+    request.encode(&mut out);
+    assert_eq!(SessionInitiation::decode(&out, &WIDE), Ok(request));
 }
 
 /// The response that nests in a push over HTTP.

@@ -2,6 +2,8 @@
 //!
 //! The text of the specification is not public; what is known of it stands here alone.
 
+use omadm_mo::{Civil, Time};
+
 use crate::Limits;
 use crate::error::{DecodeError, Problem};
 use crate::head::{self, Field};
@@ -166,6 +168,31 @@ fn status(line: &str) -> Result<u16, DecodeError> {
     code.ok_or_else(error)
 }
 
+/// The time of a `Date` field: `Sat, 21 Nov 2026 12:00:00 GMT` (`RFC 9110 §5.6.7`), which SIP writes alike. `None` for other forms.
+#[must_use]
+pub fn date(text: &str) -> Option<Time> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = text.trim().split(' ').collect();
+    let [_weekday, day, month, year, clock, "GMT"] = words.as_slice() else { return None };
+    let digits = |text: &str, count: usize| {
+        let legal = text.len() == count && text.bytes().all(|digit| digit.is_ascii_digit());
+        if legal { text.parse::<u16>().ok() } else { None }
+    };
+    let two = |text: &str| u8::try_from(digits(text, 2)?).ok();
+    let mut clock = clock.split(':');
+    let (hour, minute, second) = (two(clock.next()?)?, two(clock.next()?)?, two(clock.next()?)?);
+    let month = MONTHS.iter().position(|name| name == month)?;
+    Time::from_civil(Civil {
+        year: digits(year, 4)?.into(),
+        month: u8::try_from(month + 1).ok()?,
+        day: two(day)?,
+        hour,
+        minute,
+        second,
+    })
+}
+
 /// Whether a value of [`APPLICATION_ID`] names the DM application: by its URN, by that without its scheme, or by its number.
 #[must_use]
 pub fn is_dm_application(value: &str) -> bool {
@@ -253,6 +280,24 @@ mod tests {
             assert_eq!(PushStatus(status).is_success(), success, "{status}");
         }
         assert_eq!(PushStatus::NO_TYPE.meaning(), "the device does not know its content type");
+    }
+
+    #[test]
+    fn dates_are_read() {
+        let time = date("Sat, 21 Nov 2026 12:00:01 GMT").unwrap();
+        assert_eq!(time, Time::from_secs(1_795_262_401));
+        for none in [
+            "",
+            "Sat, 21 Nov 2026 12:00:01 CET",
+            "Sat, 31 Nov 2026 12:00:01 GMT",
+            "Sat, 21 nov 2026 12:00:01 GMT",
+            "Sat, 21 Nov 26 12:00:01 GMT",
+            "Sat, +1 Nov 2026 12:00:01 GMT",
+            "Sat, 21 Nov 2026 24:00:01 GMT",
+            "Sat, 21 Nov 2026 12:00 GMT",
+        ] {
+            assert_eq!(date(none), None, "{none}");
+        }
     }
 
     #[test]

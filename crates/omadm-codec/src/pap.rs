@@ -195,8 +195,20 @@ pub struct Code(pub u16);
 impl Code {
     /// OK.
     pub const OK: Self = Self(1000);
+    /// The message was not understood.
+    pub const BAD_REQUEST: Self = Self(2000);
+    /// There is no push with this push-id.
+    pub const UNKNOWN_PUSH: Self = Self(2004);
     /// A push with this push-id was taken before.
     pub const DUPLICATE: Self = Self(2007);
+    /// The gateway cannot deliver in the way that was asked for.
+    pub const DELIVERY_METHOD: Self = Self(3007);
+    /// It does not have the network that was asked for.
+    pub const NETWORK: Self = Self(3009);
+    /// It does not have the bearer that was asked for.
+    pub const BEARER: Self = Self(3010);
+    /// It has trouble of its own.
+    pub const SERVICE_FAILURE: Self = Self(4000);
 
     /// What it means; a code that is not known means what its first digit says.
     #[must_use]
@@ -204,7 +216,7 @@ impl Code {
         match self.0 {
             1000..2000 => Meaning::Accepted,
             // It is what was asked for.
-            2007 => Meaning::Accepted,
+            _ if self == Self::DUPLICATE => Meaning::Accepted,
             3000..5000 => Meaning::Temporary,
             _ => Meaning::Permanent,
         }
@@ -238,6 +250,20 @@ impl MessageState {
         (Self::Cancelled, "cancelled"),
         (Self::Unknown, "unknown"),
     ];
+
+    /// Whether the push will not arrive any more, and has not.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Rejected
+            | Self::Undeliverable
+            | Self::Expired
+            | Self::Aborted
+            | Self::Timeout
+            | Self::Cancelled => true,
+            Self::Pending | Self::Delivered | Self::Unknown => false,
+        }
+    }
 
     /// The name in the standard.
     #[must_use]
@@ -327,6 +353,14 @@ pub fn decode(input: &[u8], limits: &Limits) -> Result<Said, DecodeError> {
 pub fn result_response(push_id: &str, code: Code) -> String {
     let mut tag = Tag::new("resultnotification-response");
     tag.with("push-id", push_id).with("code", &code.0.to_string());
+    document(&tag.empty())
+}
+
+/// `badmessage-response`: what came was not understood.
+#[must_use]
+pub fn bad_message(code: Code, description: &str) -> String {
+    let mut tag = Tag::new("badmessage-response");
+    tag.with("code", &code.0.to_string()).with("desc", description);
     document(&tag.empty())
 }
 
@@ -507,6 +541,7 @@ mod tests {
         for (state, name) in MessageState::ALL {
             assert_eq!(state.as_str(), name);
             assert_eq!(MessageState::parse(name), Some(state));
+            assert_eq!(state.is_failure(), !["pending", "delivered", "unknown"].contains(&name), "{name}");
         }
         assert_eq!(MessageState::parse("lost"), None);
     }
@@ -518,5 +553,10 @@ mod tests {
                 .contains("<resultnotification-response push-id=\"p\" code=\"1000\"/>")
         );
         assert!(cancel("p").contains("<cancel-message push-id=\"p\"/>"));
+        let bad = bad_message(Code::BAD_REQUEST, "no <pap>");
+        assert_eq!(
+            decode(bad.as_bytes(), &Limits::default()),
+            Ok(Said::BadMessage { code: Code::BAD_REQUEST, description: Some("no <pap>".to_owned()) })
+        );
     }
 }

@@ -9,6 +9,7 @@ mod capability;
 mod content_type;
 mod field;
 mod http;
+mod initiation;
 mod names;
 mod pdu;
 mod status;
@@ -22,6 +23,9 @@ pub use content_type::{
     SYNCML_DM_WBXML_CODE, SYNCML_DM_XML_CODE,
 };
 pub use field::{Header, HeaderName, Media, MediaName, ShortInteger, Text, Token, Value};
+pub use initiation::{
+    INITIATION_APPLICATION, INITIATION_APPLICATION_CODE, INITIATION_CODE, INITIATION_TYPE, SessionInitiation,
+};
 pub use pdu::{Content, GatewayAddress, Method, Pdu};
 pub use status::{Reason, Status};
 

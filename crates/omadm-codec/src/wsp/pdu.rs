@@ -322,8 +322,8 @@ impl<'a> Content<'a> {
 }
 
 impl<'a> GatewayAddress<'a> {
-    fn read_all(reader: &mut Reader<'a>, limits: &Limits) -> Result<Vec<Self>, DecodeError> {
-        const FIELD: &str = "Redirect Addresses";
+    pub(super) fn read_all(reader: &mut Reader<'a>, limits: &Limits) -> Result<Vec<Self>, DecodeError> {
+        const FIELD: &str = "Addresses";
         let mut found = Vec::new();
         while reader.peek().is_some() {
             if found.len() >= limits.items {
@@ -338,7 +338,7 @@ impl<'a> GatewayAddress<'a> {
         Ok(found)
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         let most = self.address.len().min(ADDRESS_LENGTH.into());
         let length = u8::try_from(most).unwrap_or(ADDRESS_LENGTH);
         let bearer = if self.bearer.is_some() { BEARER_INCLUDED } else { 0 };

@@ -10,7 +10,7 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 25] = [
+const TARGETS: [Target; 26] = [
     ("notification", Some("vectors/dm2/notification"), check::check_notification),
     ("trigger", Some("vectors/dm1/trigger"), check::check_trigger),
     ("dm1_notification", Some("vectors/dm1/notification"), check::check_dm1_notification),
@@ -21,6 +21,7 @@ const TARGETS: [Target; 25] = [
     ("obex", None, check::check_obex),
     ("sip", None, check::check_sip),
     ("ota_http", None, check::check_ota_http),
+    ("sia", None, check::check_sia),
     ("pap", None, check::check_pap),
     ("cloud", Some("vectors/dm2/cloud"), check::check_cloud),
     ("registration", None, check::check_registration),

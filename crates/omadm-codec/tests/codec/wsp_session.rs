@@ -133,7 +133,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("0110030002800101", "message", 7),
         ("011000000a", "message", 4),
         ("02ffffffffff", "ServerSessionId", 1),
-        ("038044", "Redirect Addresses", 3),
+        ("038044", "Addresses", 3),
         ("04", "Status", 1),
         ("0420", "HeadersLen", 2),
         ("042005c2", "headers", 3),
