@@ -3,13 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use omadm_client::dm1::NotifiedConfig;
 use omadm_client::notification::Bounds;
 use omadm_client::{NotificationConfig, ReportConfig};
-use omadm_config::Span;
-use omadm_mo::ParameterValues;
+use omadm_config::{Fault, Span};
+use omadm_mo::{Moid, ParameterValues};
 use serde::{Deserialize, Serialize};
 
 use crate::bearer::Bearer;
+
+/// Most numbers of management objects in notifications of DM 1.3.
+const MAX_OBJECTS: usize = 256;
 
 /// `[network]`
 ///
@@ -78,12 +82,32 @@ pub struct NotificationSection {
     /// Command that registers with the cloud messaging service of this machine: it gets the SenderID of a server as its last argument and
     /// prints the registration, which the server is told (`DM 2.0 §E.2.2`). Empty: there is no such service.
     pub cloud_command: Vec<String>,
+    /// Take notifications of DM 1.3 beside those of DM 1.2.
+    pub dm1_extended: bool,
+    /// Take triggers of version 1.2 beside those of 1.0 and 1.1, though no enabler defines them.
+    pub dm1_newer_triggers: bool,
+    /// Least time between two sessions with one server that begin with the default nonce (`DM 1.2 NOTI §6.2.2`), one minute or more.
+    pub dm1_default_nonce: Span,
+    /// Numbers of management objects in notifications of DM 1.3, such as `[{ number = 1, moid = "urn:oma:mo:oma-dm-devinfo:1.0" }]`; servers
+    /// have to have the same. 256 at most.
+    pub dm1_objects: Vec<ObjectNumber>,
+}
+
+/// One of `notification.dm1_objects`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectNumber {
+    /// The number.
+    pub number: u16,
+    /// The object.
+    pub moid: String,
 }
 
 impl Default for NotificationSection {
     fn default() -> Self {
-        let NotificationConfig { require_digest, max_age, remembered, per_source, in_all, parts, .. } =
-            NotificationConfig::default();
+        let NotificationConfig {
+            require_digest, max_age, remembered, per_source, in_all, parts, dm1, ..
+        } = NotificationConfig::default();
         Self {
             enabled: false,
             listen: ([0, 0, 0, 0], 2948).into(),
@@ -95,13 +119,44 @@ impl Default for NotificationSection {
             sms_messages: parts.messages,
             sms_age: Span::secs(parts.age),
             cloud_command: Vec::new(),
+            dm1_extended: dm1.extended,
+            dm1_newer_triggers: dm1.newer_triggers,
+            dm1_default_nonce: Span(dm1.resynchronise_every),
+            dm1_objects: Vec::new(),
         }
     }
 }
 
 impl NotificationSection {
+    /// Whether what it says of DM 1.x is in order.
+    pub(super) fn check_dm1(&self) -> Result<(), Fault> {
+        if self.dm1_default_nonce < Span::secs(60) {
+            return Err(Fault::new("notification.dm1_default_nonce", "has to be one minute or more"));
+        }
+        const KEY: &str = "notification.dm1_objects";
+        if self.dm1_objects.len() > MAX_OBJECTS {
+            return Err(Fault::new(KEY, format!("has at most {MAX_OBJECTS} numbers")));
+        }
+        for (at, object) in self.dm1_objects.iter().enumerate() {
+            Moid::parse(&object.moid).map_err(|error| Fault::new(KEY, error.to_string()))?;
+            if self.dm1_objects.iter().take(at).any(|other| other.number == object.number) {
+                return Err(Fault::new(KEY, format!("has the number {} twice", object.number)));
+            }
+        }
+        Ok(())
+    }
+
     /// As the library has it.
     pub fn to_notifications(&self) -> NotificationConfig {
+        let object = |of: &ObjectNumber| Some((of.number, Moid::parse(&of.moid).ok()?));
+        let dm1 = NotifiedConfig {
+            extended: self.dm1_extended,
+            newer_triggers: self.dm1_newer_triggers,
+            remembered: self.remembered,
+            resynchronise_every: self.dm1_default_nonce.0,
+            objects: self.dm1_objects.iter().filter_map(object).collect(),
+            ..NotifiedConfig::default()
+        };
         NotificationConfig {
             require_digest: self.require_digest,
             max_age: self.max_age.0,
@@ -109,6 +164,7 @@ impl NotificationSection {
             in_all: self.in_all,
             remembered: self.remembered,
             parts: Bounds { messages: self.sms_messages, age: self.sms_age.0.as_secs() },
+            dm1,
             ..NotificationConfig::default()
         }
     }

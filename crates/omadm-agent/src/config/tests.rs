@@ -68,6 +68,8 @@ fn every_section_is_read() {
         [notification]
         sms_messages = 1000
         sms_age = "1 h"
+        dm1_default_nonce = "1 min"
+        dm1_objects = [{ number = 65535, moid = "urn:oma:mo:oma-dm-devinfo:1.0" }]
         cloud_command = ["/usr/bin/register", "--once"]
         [dm1]
         accounts = ["/etc/omadm/account.json"]
@@ -115,6 +117,8 @@ fn every_section_is_read() {
     assert_eq!(config.network.interfaces[0].kind, Bearer::Mobile);
     let parts = config.notification.to_notifications().parts;
     assert_eq!((parts.messages, parts.age), (1_000, 3_600));
+    let dm1 = config.notification.to_notifications().dm1;
+    assert_eq!((dm1.resynchronise_every.as_secs(), dm1.objects.len()), (60, 1));
     assert_eq!(config.notification.cloud_command[1], "--once");
     let reports = config.report.to_reports();
     assert_eq!((reports.window.as_millis(), reports.retry.as_secs(), reports.attempts), (500, 1, 8));
@@ -214,6 +218,14 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("[notification]\nsms_age = \"1500 ms\"", "line 2: notification.sms_age: has to be in whole seconds"),
         ("[notification]\nin_all = 0", "line 2: notification.in_all: has to be 1 or more"),
         ("[notification]\nper_source = 0", "line 2: notification.per_source: has to be 1 or more"),
+        (
+            "[notification]\ndm1_default_nonce = \"59 s\"",
+            "line 2: notification.dm1_default_nonce: has to be one minute or more",
+        ),
+        (
+            "[notification]\ndm1_objects = [{ number = 1, moid = \"urn:a:1.0\" }, { number = 1, moid = \"urn:b:1.0\" }]",
+            "line 2: notification.dm1_objects: has the number 1 twice",
+        ),
         ("[notification]\nmax_age = \"9ms\"", "line 2: notification.max_age: has to be one second or more"),
         ("\n[device]\nid = \"IMEI:12\"", "line 3: device.id: an IMEI has 15 digits"),
         (

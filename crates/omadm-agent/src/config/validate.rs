@@ -54,6 +54,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if let Some((key, _)) = bounds.into_iter().find(|(_, bound)| *bound == 0) {
         return Err(Fault::new(key, "has to be 1 or more"));
     }
+    notification.check_dm1()?;
     if notification.max_age < Span::secs(1) {
         return Err(Fault::new("notification.max_age", "has to be one second or more"));
     }
