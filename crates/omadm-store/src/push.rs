@@ -46,6 +46,12 @@ pub struct Push {
     pub has_inventory: bool,
     /// Verifier of its credential.
     pub verifier: StoredSecret,
+    /// Name of the protocol that it spoke last (opaque here).
+    pub protocol: Option<String>,
+    /// What it told of itself (opaque here).
+    pub facts: String,
+    /// What is kept of it for DM 1.x (opaque here).
+    pub dm1: Option<StoredSecret>,
 }
 
 /// A step in the notifying of a device.

@@ -3,6 +3,7 @@
 mod dm1;
 mod network;
 mod notifier;
+mod notifier_dm1;
 mod obex;
 mod prefix;
 mod security;
@@ -22,6 +23,7 @@ pub use network::Network;
 pub use notifier::{
     CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
 };
+pub use notifier_dm1::{Dm1Format, ModelFormat, ObjectNumber, UiMode};
 pub use obex::ObexSection;
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use prefix::UrlPrefix;

@@ -6,6 +6,7 @@ use omadm_codec::dm2::notification::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::Span;
+use super::notifier_dm1::{Dm1Format, ModelFormat, ObjectNumber, UiMode};
 
 /// `[notifier]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,25 @@ pub struct NotifierSection {
     /// PEM file with trust anchors for gateways and services beside those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// The form of notifications to devices of DM 1.x: `1.2` (default), which all of them know, `1.3`, or `auto`, which is 1.3 for those that
+    /// spoke DM 1.3 last.
+    pub dm1_format: Dm1Format,
+    /// The same for single models, by `Mod` of DevInfo, such as `[{ model = "TK-1", format = "1.3" }]`.
+    pub dm1_models: Vec<ModelFormat>,
+    /// How notifications to devices of DM 1.x involve the user: `unspecified` (default), `background`, `inform` or `ask`.
+    pub dm1_ui: UiMode,
+    /// Numbers of the bearers that notifications 1.3 prefer, the best first; what they mean is between server and devices. 32 at most.
+    pub dm1_bearers: Vec<u8>,
+    /// Days after which a device need not follow a notification 1.3 any more (TIMEOUT); 0 is never.
+    pub dm1_timeout_days: u8,
+    /// Numbers of management objects in notifications 1.3, such as `[{ number = 1, moid = "urn:oma:mo:oma-dm-devinfo:1.0" }]`; devices have
+    /// to have the same. 256 at most.
+    pub dm1_objects: Vec<ObjectNumber>,
+    /// Insecure: from the notification after so many unanswered ones on, use the default nonce (`DM 1.2 NOTI §6.2.2`), in case the device has
+    /// lost its own; the session that follows may begin with it. 0 is never.
+    pub dm1_default_nonce_after: u32,
+    /// Give devices that are enrolled for DM 1.x a secret that is for notifications 1.3 alone.
+    pub dm1_own_credentials: bool,
 }
 
 /// A kind of connection as the configuration writes it.
@@ -153,6 +173,14 @@ impl Default for NotifierSection {
             send_timeout: Span::secs(15),
             concurrent: 32,
             ca_file: None,
+            dm1_format: Dm1Format::default(),
+            dm1_models: Vec::new(),
+            dm1_ui: UiMode::default(),
+            dm1_bearers: Vec::new(),
+            dm1_timeout_days: 1,
+            dm1_objects: Vec::new(),
+            dm1_default_nonce_after: 0,
+            dm1_own_credentials: false,
         }
     }
 }

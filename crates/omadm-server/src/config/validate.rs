@@ -8,7 +8,7 @@ use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::sms::Address;
 use omadm_config::{Fault, Span};
 
-use super::dm1;
+use super::{dm1, notifier_dm1};
 use super::{BootstrapSection, ClientCertificates, CloudService, Config, SmsGateway};
 
 /// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
@@ -143,6 +143,7 @@ fn security(config: &Config) -> Result<(), Fault> {
 fn notifier(config: &Config) -> Result<(), Fault> {
     let wanted: Vec<Connection> = config.notifier.connections.iter().copied().map(Into::into).collect();
     Preference::new(&wanted).map_err(|error| Fault::new("notifier.connections", error.to_string()))?;
+    notifier_dm1::check(&config.notifier)?;
     let sms = &config.sms;
     let gateway = match sms.gateway {
         SmsGateway::None => None,

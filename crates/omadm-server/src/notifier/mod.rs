@@ -6,6 +6,7 @@
 pub mod address;
 pub mod carrier;
 mod cloud;
+pub mod dm1;
 mod http;
 mod plan;
 mod session;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use omadm_auth::StoredCredential;
 use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::dm2::{Alert, Notification, alert};
+use omadm_codec::wsp;
 use omadm_mo::{DeviceId, ServerId, Time};
 use omadm_store::{NewEvent, Push, PushProgress, PushStep, StoreError};
 use serde_json::json;
@@ -27,13 +29,14 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::device::dm1::protocol_version;
 use crate::{ServerError, clock};
 use address::PushAddress;
 use carrier::{Carrier, Failed, Remedy};
 use plan::{Plan, Reason};
 
 pub use carrier::Content;
-pub use session::answered_by_session;
+pub use session::{answered_by_session, begins_by_default};
 
 /// How often the store is asked what is due: another node may have queued something.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -50,10 +53,28 @@ pub struct Notifier {
     queued: Notify,
 }
 
+/// What a device is notified in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// DM 1.x.
+    Dm1,
+    /// DM 2.0, also for devices that have not been there yet.
+    Dm2,
+}
+
+impl Protocol {
+    /// What a device spoke last.
+    pub fn of(push: &Push) -> Self {
+        if protocol_version(push.protocol.as_deref()).is_some() { Self::Dm1 } else { Self::Dm2 }
+    }
+}
+
 /// A notification that was handed over.
 pub struct Sent {
-    /// NOTIFICATION-ID.
+    /// NOTIFICATION-ID; of DM 1.x the number of the session.
     pub id: u16,
+    /// The form of DM 1.x, if it is one of those.
+    pub form: Option<dm1::Form>,
     /// Which way.
     pub via: PushAddress,
 }
@@ -64,6 +85,8 @@ pub enum Refused {
     NoWay(String),
     /// The limits allow one at that time.
     TooMany(Time),
+    /// It cannot say what it is to say.
+    Impossible(String),
     /// No way took it.
     Failed(String),
     /// The store failed.
@@ -94,7 +117,7 @@ impl Notifier {
         self.queued.notify_one();
     }
 
-    /// Package#0 for a device.
+    /// Package#0 of DM 2.0 for a device.
     fn notification(&self, push: &Push, now: Time) -> Notification {
         Notification {
             server_id: Some(self.server.clone()),
@@ -161,27 +184,35 @@ async fn look(
     let now = clock::now();
     for push in context.store.due_pushes(now, free).await? {
         let Ok(place) = places.clone().try_acquire_owned() else { break };
-        let plan = plan::due(&push, &context.config.notifier, now);
+        let protocol = Protocol::of(&push);
+        let plan = plan::due(&push, protocol, &context.config.notifier, now);
         // Before the next look, so that it is not due any more then.
         let claimed = claim(context, &push, plan, now).await;
         match claimed {
-            Ok(true) => {
+            Ok(Some(progress)) => {
                 let context = context.clone();
                 work.spawn(async move {
+                    let call =
+                        Call { push: &push, protocol, progress: &progress, wish: &dm1::Wish::default(), now };
                     // The failure is told where it happens.
-                    let _outcome = send(&context, &push, now).await;
+                    let _outcome = send(&context, &call).await;
                     drop(place);
                 });
             }
-            Ok(false) | Err(StoreError::Conflict(_)) => {}
+            Ok(None) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-/// Makes durable what is going to be done; whether a notification has to go out.
-async fn claim(context: &Context, push: &Push, plan: Plan, now: Time) -> Result<bool, StoreError> {
+/// Makes durable what is going to be done; the progress after the notification that has to go out, if one has.
+async fn claim(
+    context: &Context,
+    push: &Push,
+    plan: Plan,
+    now: Time,
+) -> Result<Option<PushProgress>, StoreError> {
     let device = &push.device;
     let mut events = Vec::new();
     let progress = match plan {
@@ -197,7 +228,7 @@ async fn claim(context: &Context, push: &Push, plan: Plan, now: Time) -> Result<
         }
     };
     advance(context, push, progress, events, now).await?;
-    Ok(matches!(plan, Plan::Send(_)))
+    Ok(matches!(plan, Plan::Send(_)).then_some(progress))
 }
 
 async fn advance(
@@ -221,23 +252,72 @@ fn event(push: &Push, body: &serde_json::Value) -> NewEvent {
 ///
 /// # Errors
 /// [`Refused`] says why there was none.
-pub async fn by_hand(context: &Context, push: &Push) -> Result<Sent, Refused> {
+pub async fn by_hand(context: &Context, push: &Push, wish: &dm1::Wish) -> Result<Sent, Refused> {
     let now = clock::now();
     if ways(push).is_empty() {
         return Err(Refused::NoWay("no way to the device is known".to_owned()));
     }
-    let progress = plan::extra(push, &context.config.notifier, now).map_err(Refused::TooMany)?;
+    let protocol = if wish.format.is_some() { Protocol::Dm1 } else { Protocol::of(push) };
+    if protocol == Protocol::Dm2 && wish.is_of_dm1() {
+        return Err(Refused::Impossible(
+            "the device does not speak DM 1.x, and only that can say this".to_owned(),
+        ));
+    }
+    let progress = plan::extra(push, protocol, &context.config.notifier, now).map_err(Refused::TooMany)?;
+    let call = Call { push, protocol, progress: &progress, wish, now };
+    // Before it counts: what cannot be said is no notification.
+    call.content(context).map_err(Refused::Impossible)?;
     advance(context, push, progress, Vec::new(), now).await.map_err(Refused::Store)?;
-    send(context, push, now).await.map_err(Refused::Failed)
+    send(context, &call).await.map_err(Refused::Failed)
 }
 
-/// Sends the notification that `push` is at, by the first way that takes it. Each attempt begins with another way, for one that takes
-/// a notification may still lose it.
-async fn send(context: &Context, push: &Push, now: Time) -> Result<Sent, String> {
+/// A notification that is to be sent.
+struct Call<'a> {
+    push: &'a Push,
+    protocol: Protocol,
+    /// That after it.
+    progress: &'a PushProgress,
+    wish: &'a dm1::Wish,
+    now: Time,
+}
+
+impl Call<'_> {
+    fn number(&self) -> u16 {
+        plan::number(self.push, self.protocol)
+    }
+
+    /// Its octets, and the form if it is one of DM 1.x.
+    fn content(&self, context: &Context) -> Result<(Vec<u8>, Option<dm1::Form>), String> {
+        match self.protocol {
+            Protocol::Dm2 => Ok((context.notifier.encode(self.push, self.now), None)),
+            Protocol::Dm1 => {
+                let made = dm1::make(&context.config, self.push, self.progress, self.number(), self.wish)?;
+                Ok((made.octets, Some(made.form)))
+            }
+        }
+    }
+}
+
+/// Sends a notification by the first way that takes it. Each attempt begins with another way, for one that takes a notification may still
+/// lose it.
+async fn send(context: &Context, call: &Call<'_>) -> Result<Sent, String> {
+    let Call { push, now, .. } = *call;
+    let (device, id) = (&push.device, call.number());
     let notifier = &context.notifier;
-    let (device, id) = (&push.device, push.progress.next_id);
-    let octets = notifier.encode(push, now);
-    let content = Content::notification(&octets);
+    let made = call.content(context);
+    let (octets, form) = match made {
+        Ok(made) => made,
+        Err(reason) => {
+            tracing::warn!(%device, id, reason, "a notification could not be made");
+            note(context, event(push, &json!({ "what": "failed", "id": id, "reason": reason })), now).await;
+            return Err(reason);
+        }
+    };
+    let content = Content::for_dm(
+        form.map_or_else(|| wsp::Media::code(wsp::NOTIFICATION_CODE), dm1::Form::media),
+        &octets,
+    )
+    .about(push, id);
     let mut ways = ways(push);
     let first = usize::try_from(push.progress.attempts).unwrap_or_default() % ways.len().max(1);
     ways.rotate_left(first);
@@ -249,9 +329,12 @@ async fn send(context: &Context, push: &Push, now: Time) -> Result<Sent, String>
         match outcome.map_err(late).and_then(|outcome| outcome) {
             Ok(receipt) => {
                 tracing::info!(%device, id, via = via.kind(), receipt, "notified");
-                let body = json!({ "what": "sent", "id": id, "via": via.kind(), "receipt": receipt });
+                let mut body = json!({ "what": "sent", "id": id, "via": via.kind(), "receipt": receipt });
+                if let Some(form) = form {
+                    body["format"] = form.as_str().into();
+                }
                 note(context, event(push, &body), now).await;
-                return Ok(Sent { id, via });
+                return Ok(Sent { id, form, via });
             }
             Err(Failed { reason, remedy }) => {
                 tracing::warn!(%device, id, via = via.kind(), reason, "a notification could not be handed over");
@@ -283,7 +366,7 @@ pub async fn answered(
     let mut starts = alerts.iter().filter(|alert| alert.alert_type == alert::SERVER_INITIATED);
     let Some(id) = starts.find_map(id) else { return Ok(None) };
     let push = context.store.push(device).await?;
-    Ok(push.is_some_and(|push| plan::is_answered_by(&push, id)).then_some(id))
+    Ok(push.is_some_and(|push| plan::is_answered_by(&push, Protocol::Dm2, id)).then_some(id))
 }
 
 /// Forgets a registration that the service does not know any more.

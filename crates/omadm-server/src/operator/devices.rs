@@ -106,6 +106,8 @@ impl Prepared {
         }
         let verifier = random::credential(&user, &secret, new.psk)?;
         let dm1 = context.config.dm1.enabled.then(|| dm1::Kept::new(&user, &secret)).transpose()?;
+        let own = context.config.notifier.dm1_own_credentials;
+        let dm1 = dm1.map(|kept| if own { kept.with_notification_secret() } else { kept });
         let servers = dm1.as_ref().map(|kept| servers(context, kept)).unwrap_or_default();
         let dm1 = dm1.map(|kept| kept.write().into());
         let enrolment = Enrolment { device, label, user, verifier, dm1, replace: new.replace };
@@ -149,6 +151,10 @@ pub struct Dm1Server {
     server_uri: String,
     /// The secret by which the server proves itself (`AAuthSecret` of SRVCRED). Shown this once.
     server_secret: String,
+    /// The secret by which the server proves notifications of DM 1.3, where it has one for them alone (`notifier.dm1_own_credentials`).
+    /// Shown this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification_secret: Option<String>,
 }
 
 fn servers(context: &Context, kept: &dm1::Kept) -> Vec<Dm1Server> {
@@ -158,6 +164,7 @@ fn servers(context: &Context, kept: &dm1::Kept) -> Vec<Dm1Server> {
             server_id: server_id.to_owned(),
             server_uri: context.dm1_uri(endpoint),
             server_secret: text(&kept.server_secret(server_id)),
+            notification_secret: kept.notification_secret(server_id).as_ref().map(text),
         }
     };
     context.config.dm1.endpoints.iter().map(server).collect()

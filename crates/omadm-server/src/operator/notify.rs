@@ -14,6 +14,7 @@ use super::problem::{Body, Path, Problem};
 use crate::clock;
 use crate::context::Context;
 use crate::notifier::address::PushAddress;
+use crate::notifier::dm1::{Form, Wish};
 use crate::notifier::{self, Refused, Sent};
 
 /// Most ways to one device.
@@ -59,8 +60,10 @@ pub struct Ways {
 /// A notification that was sent.
 #[derive(Serialize, ToSchema)]
 pub struct Notified {
-    /// NOTIFICATION-ID; the session that it leads to names it in its alert.
+    /// NOTIFICATION-ID, which the session that it leads to names in its alert; in DM 1.x the number of that session.
     id: u16,
+    /// The form in DM 1.x; null in DM 2.0.
+    format: Option<Form>,
     /// Which way it went.
     via: String,
 }
@@ -104,14 +107,16 @@ pub async fn set(
 }
 
 /// Notifies a device now, whether something waits for it or not.
-#[utoipa::path(post, path = "/devices/{id}/notify", params(("id" = String, Path)), tag = "devices",
-    responses((status = 200, body = Notified), (status = 404, body = Problem), (status = 409, body = Problem),
+#[utoipa::path(post, path = "/devices/{id}/notify", params(("id" = String, Path)), request_body = Wish, tag = "devices",
+    responses((status = 400, body = Problem), (status = 200, body = Notified), (status = 404, body = Problem), (status = 409, body = Problem),
         (status = 429, body = Problem), (status = 502, body = Problem)))]
 pub async fn now(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
+    Body(wish): Body<Wish>,
 ) -> Result<Json<Notified>, Problem> {
     let device = known_device(&context, &id).await?;
+    notifier::dm1::check(&wish).map_err(Problem::bad)?;
     let refuse = |refused| match refused {
         Refused::NoWay(reason) => {
             Problem::conflict(format!("{reason}; `omadm device push {} udp:HOST` gives one", device.id))
@@ -123,6 +128,7 @@ pub async fn now(
                 clock::rfc3339(earliest)
             ),
         ),
+        Refused::Impossible(reason) => Problem::bad(reason),
         Refused::Failed(reason) => Problem::new(
             StatusCode::BAD_GATEWAY,
             format!("the notification could not be handed over: {reason}"),
@@ -131,6 +137,6 @@ pub async fn now(
     };
     let push = context.store.push(&device.id).await?;
     let push = push.ok_or_else(|| refuse(Refused::NoWay("no way to the device is known".to_owned())))?;
-    let Sent { id, via } = notifier::by_hand(&context, &push).await.map_err(refuse)?;
-    Ok(Json(Notified { id, via: via.to_string() }))
+    let Sent { id, form, via } = notifier::by_hand(&context, &push, &wish).await.map_err(refuse)?;
+    Ok(Json(Notified { id, format: form, via: via.to_string() }))
 }

@@ -127,7 +127,8 @@ fn select(conn: &Connection, condition: &str, params: impl Params) -> Result<Vec
     let sql = format!(
         "SELECT push.device, push.generation, push.version, push.addresses, push.registration, push.wanted,
            push.next_id, push.sent, push.attempts, push.due, push.day, push.day_count,
-           device.last_contact, device.open_commands, device.inventory IS NOT NULL, credential.verifier
+           device.last_contact, device.open_commands, device.inventory IS NOT NULL, credential.verifier,
+           device.protocol, device.facts, device.dm1
          FROM push JOIN device ON device.device = push.device AND device.generation = push.generation
            JOIN credential ON credential.device = push.device AND credential.generation = push.generation
          WHERE {condition}"
@@ -156,5 +157,8 @@ fn push(row: &Row<'_>) -> rusqlite::Result<Push> {
         open_commands: row.get(13)?,
         has_inventory: row.get(14)?,
         verifier: row.get(15)?,
+        protocol: row.get(16)?,
+        facts: row.get(17)?,
+        dm1: row.get(18)?,
     })
 }

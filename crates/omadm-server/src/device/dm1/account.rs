@@ -10,8 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{ServerError, random};
 
-/// Keeps the server's secrets apart from everything else that may be made of the seed.
+/// Keep secrets that are made of the seed apart from each other.
 const SERVER_SECRET: &[u8] = b"omadm server secret";
+const NOTIFICATION_SECRET: &[u8] = b"omadm notification secret";
 
 /// As it is kept of one device. Whoever reads it can pass for the device and for the server towards it: the store has to be guarded like
 /// a file of keys.
@@ -25,6 +26,8 @@ pub struct Kept {
     seed: Secret,
     /// The scheme by which the device proved itself last, and shall be challenged.
     scheme: Option<Scheme>,
+    /// Whether the device was given a secret that is for notifications alone.
+    has_notification_secret: bool,
     /// What sessions have left.
     left: engine::Kept,
 }
@@ -38,6 +41,8 @@ struct Form {
     seed: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scheme: Option<Scheme>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    notification_secret: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     client_nonce: String,
     #[serde(default)]
@@ -59,6 +64,7 @@ impl Kept {
             keys: Keys::of(user, secret),
             seed: Secret::new(random::octets::<32>()?.to_vec()),
             scheme: None,
+            has_notification_secret: false,
             left: engine::Kept {
                 client_nonce: Vec::new(),
                 used_nonces: NonceHistory::default(),
@@ -78,6 +84,7 @@ impl Kept {
             user: self.user,
             keys: self.keys,
             seed: self.seed,
+            has_notification_secret: self.has_notification_secret,
         })
     }
 
@@ -89,6 +96,7 @@ impl Kept {
             keys: Keys::from_bytes(&STANDARD.decode(form.keys).ok()?)?,
             seed: Secret::new(STANDARD.decode(form.seed).ok()?),
             scheme: form.scheme,
+            has_notification_secret: form.notification_secret,
             left: engine::Kept {
                 client_nonce: STANDARD.decode(form.client_nonce).ok()?,
                 used_nonces: form.used_nonces,
@@ -105,6 +113,7 @@ impl Kept {
             keys: STANDARD.encode(self.keys.to_bytes().expose()),
             seed: STANDARD.encode(self.seed.expose()),
             scheme: self.scheme,
+            notification_secret: self.has_notification_secret,
             client_nonce: STANDARD.encode(&self.left.client_nonce),
             used_nonces: self.left.used_nonces.clone(),
             server_nonce: STANDARD.encode(&self.left.server_nonce),
@@ -117,8 +126,27 @@ impl Kept {
     /// The secret by which the server with this identifier proves itself to the device. What one of several servers has is no way to
     /// that of another.
     pub fn server_secret(&self, server_id: &str) -> Secret {
+        self.secret(SERVER_SECRET, server_id)
+    }
+
+    /// Gives the device a secret of each server that is for notifications alone.
+    pub fn with_notification_secret(self) -> Self {
+        Self { has_notification_secret: true, ..self }
+    }
+
+    /// The secret by which the server with this identifier proves notifications alone, if the device was given one.
+    pub fn notification_secret(&self, server_id: &str) -> Option<Secret> {
+        self.has_notification_secret.then(|| self.secret(NOTIFICATION_SECRET, server_id))
+    }
+
+    /// The nonce that the device gave last, for what the server proves next.
+    pub fn server_nonce(&self) -> &[u8] {
+        &self.left.server_nonce
+    }
+
+    fn secret(&self, purpose: &[u8], server_id: &str) -> Secret {
         let digest = Sha256::new()
-            .chain_update(SERVER_SECRET)
+            .chain_update(purpose)
             .chain_update([0])
             .chain_update(self.seed.expose())
             .chain_update(server_id)
@@ -156,8 +184,8 @@ pub fn by_transport(device_id: &str, server_id: &str) -> engine::Account {
         server_keys: None,
         server_nonce: Vec::new(),
         server_scheme: None,
-        transport_authenticated: false,
         default_nonce: false,
+        transport_authenticated: false,
         resp_uri: None,
         capabilities: engine::Capabilities::default(),
     }
@@ -193,6 +221,11 @@ mod tests {
         assert_ne!(one.server_secret("a"), one.server_secret("b"));
         assert_ne!(one.server_secret("a"), other.server_secret("a"));
         assert_eq!(one.server_secret("a").expose().len(), 43);
+        assert_eq!(one.notification_secret("a"), None);
+        let one = one.with_notification_secret();
+        assert_ne!(one.notification_secret("a"), Some(one.server_secret("a")));
+        assert_ne!(one.notification_secret("a"), one.notification_secret("b"));
+        assert_eq!(Kept::read(&one.write()).unwrap().notification_secret("a"), one.notification_secret("a"));
         let account = one.account("IMEI:1", "a");
         assert_eq!(account.server_keys, Some(Keys::of("a", &one.server_secret("a"))));
         assert_eq!((account.user.as_str(), account.device_id.as_str()), ("dev-1", "IMEI:1"));

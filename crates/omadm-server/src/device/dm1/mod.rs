@@ -327,7 +327,14 @@ async fn work(
     let known =
         context.dm1_models.of(context, &check.device.facts).await.map_err(|error| store_failed(&error))?;
     let kept = found.kept();
-    let account = engine::Account { capabilities: known, ..found.account(kept.as_ref(), context, endpoint) };
+    let default_nonce =
+        notifier::begins_by_default(context, &check.device.id, message.incoming.session_id()).await;
+    let default_nonce = default_nonce.map_err(|error| store_failed(&error))?;
+    let account = engine::Account {
+        capabilities: known,
+        default_nonce,
+        ..found.account(kept.as_ref(), context, endpoint)
+    };
     let mut queue = Queue::read(context, check, version, known).await?;
     let (outcome, hopeless) = step(context, message, state, &account, &mut queue, &fresh);
     let mut step = match outcome {
