@@ -1,7 +1,7 @@
 //! What a message can be, and how to tell without being told.
 
 use clap::ValueEnum;
-use omadm_codec::dm1::{self, Encoding, tnds};
+use omadm_codec::dm1::{self, Encoding, notification, tnds, trigger};
 use omadm_codec::sms::Tpdu;
 use omadm_codec::{Leniency, ddf, media_type, wsp};
 use serde_json::Value;
@@ -11,9 +11,11 @@ use super::{hex, limits};
 /// Kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Package#0: a DM notification, in octets or hexadecimal digits.
+    /// Package#0: a notification of DM 1.3 or 2.0, in octets or hexadecimal digits.
     #[value(alias = "package0")]
     Notification,
+    /// The trigger of a session, as DM 1.1.2 and 1.2 have it, in octets or hexadecimal digits.
+    Trigger,
     /// A push PDU of WSP, as it comes to UDP port 2948, in octets or hexadecimal digits.
     Wsp,
     /// A short message, SMS-DELIVER or SMS-SUBMIT, in octets or hexadecimal digits.
@@ -47,6 +49,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Notification => "notification",
+            Self::Trigger => "trigger",
             Self::Wsp => "wsp",
             Self::Sms => "sms",
             Self::Cloud => "cloud",
@@ -65,6 +68,7 @@ impl Kind {
     pub fn title(self) -> &'static str {
         match self {
             Self::Notification => "Package#0",
+            Self::Trigger => "Trigger",
             Self::Wsp => "WAP push",
             Self::Sms => "Short message",
             Self::Cloud => "Push message",
@@ -81,7 +85,16 @@ impl Kind {
 
     /// Whether it can consist of octets rather than of text.
     pub fn may_be_binary(self) -> bool {
-        matches!(self, Self::Notification | Self::Wsp | Self::Sms | Self::Ddf | Self::Tnds | Self::Syncml)
+        matches!(
+            self,
+            Self::Notification
+                | Self::Trigger
+                | Self::Wsp
+                | Self::Sms
+                | Self::Ddf
+                | Self::Tnds
+                | Self::Syncml
+        )
     }
 
     /// Whether this input does.
@@ -96,6 +109,7 @@ impl Kind {
     pub fn media_type(self, input: &[u8]) -> Option<&'static str> {
         let media_type = match self {
             Self::Notification => wsp::NOTIFICATION_TYPE,
+            Self::Trigger => wsp::TRIGGER_TYPE,
             Self::Wsp | Self::Sms => return None,
             Self::Cloud => "application/json",
             Self::Package1 => media_type::INITIATION_JSON,
@@ -174,8 +188,16 @@ fn guess_binary(input: &[u8]) -> Option<Kind> {
         [_, 0x06, ..] => Some(Kind::Wsp),
         _ => {
             let (limits, octets) = (limits(), &*octets);
-            let sms = Tpdu::decode(octets, &limits).or_else(|_| Tpdu::decode_from_modem(octets, &limits));
-            sms.is_ok().then_some(Kind::Sms)
+            let sms = || Tpdu::decode(octets, &limits).or_else(|_| Tpdu::decode_from_modem(octets, &limits));
+            // A trigger begins with any octets: what reads as one is one.
+            let is_trigger = trigger::Received::decode(octets, &limits, &mut Leniency::lenient()).is_ok();
+            match octets {
+                _ if is_trigger => Some(Kind::Trigger),
+                [0x10..=0x1f, ..] if notification::Received::decode(octets, &limits).is_ok() => {
+                    Some(Kind::Notification)
+                }
+                _ => sms().is_ok().then_some(Kind::Sms),
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod ddf;
 pub(super) mod hex;
 pub(super) mod kind;
 mod outline;
+mod package0;
 mod packages;
 mod parts;
 mod push;
@@ -115,6 +116,7 @@ fn decode(
 ) -> Result<Decoded, Fault> {
     match kind {
         Kind::Notification => Ok(push::notification(input, leniency)?),
+        Kind::Trigger => Ok(package0::trigger(input, leniency)?),
         Kind::Wsp => Ok(push::wsp(input, leniency)?),
         Kind::Sms => Ok(push::sms(input, leniency)?),
         Kind::Cloud => push::cloud(input, leniency),

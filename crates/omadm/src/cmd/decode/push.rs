@@ -1,6 +1,7 @@
 //! Package#0, and what carries it.
 
 use jiff::Timestamp;
+use omadm_codec::dm1;
 use omadm_codec::dm2::notification::{Connection, OptionNumber, Received};
 use omadm_codec::dm2::{Notification, cloud};
 use omadm_codec::sms::{Deliver, Reference, Submit, Tpdu, UserData, Validity};
@@ -9,10 +10,13 @@ use omadm_codec::{DecodeError, Leniency};
 use serde_json::{Value, json};
 
 use super::hex::digits;
-use super::{Decoded, Fault, Outline, limits};
+use super::{Decoded, Fault, Outline, limits, package0};
 
-/// Package#0.
+/// Package#0 of DM 1.3 or 2.0.
 pub fn notification(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError> {
+    if dm1::notification::Received::is_of_version(input) {
+        return package0::extended(input);
+    }
     let received = Received::decode(input, &limits(), leniency)?;
     let Notification { server_id, connections, id, digest, timestamp, request_mos } = &received.notification;
     let time = timestamp.and_then(|seconds| Timestamp::from_second(i64::try_from(seconds).ok()?).ok());
@@ -92,12 +96,17 @@ pub fn wsp(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError
         decoded.outline.push(0, &format!("{name} {value}"));
     }
     decoded.outline.push(0, &format!("data, {} bytes", push.body.len()));
+    let is_for_dm = push.application().is_some_and(|of| of.eq_ignore_ascii_case(wsp::DM_APPLICATION));
+    let is_trigger = push.media.is(wsp::TRIGGER_CODE, wsp::TRIGGER_TYPE) && is_for_dm;
     let notification = if push.is_dm_notification() {
         add_carried(&mut decoded, input.len(), push.body, |body| notification(body, leniency))?
+    } else if is_trigger {
+        add_carried(&mut decoded, input.len(), push.body, |body| package0::trigger(body, leniency))?
     } else {
         let wanted = format!(
-            "content type {:#x} and application {}",
+            "content type {:#x} or {:#x} and application {}",
             wsp::NOTIFICATION_CODE,
+            wsp::TRIGGER_CODE,
             wsp::DM_APPLICATION_CODE
         );
         decoded.warnings.push(format!("a device does not take it for a DM notification, which has {wanted}"));
