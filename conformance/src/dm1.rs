@@ -170,6 +170,7 @@ fn account(uri: &str, encoding: Encoding) -> AccountSettings {
         server: None,
         notification: None,
         http: None,
+        obex: None,
         version: Some(Version::Dm13),
         encoding,
     }

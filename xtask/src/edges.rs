@@ -15,9 +15,9 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("omadm-auth", &[]),
     ("omadm-session", &["omadm-mo", "omadm-codec", "omadm-auth"]),
     ("omadm-store", &["omadm-mo"]),
-    // Both sides of DM are on either end of a local link.
-    ("omadm-link", &["omadm-codec", "omadm-session"]),
     ("omadm-config", &[]),
+    // Both sides of DM are on either end of a local link.
+    ("omadm-link", &["omadm-codec", "omadm-auth", "omadm-config", "omadm-session"]),
     // A program's settings are read and refused in one way, so both programs that have any use `omadm-config`.
     (
         "omadm-server",

@@ -116,6 +116,18 @@ impl Calls {
         self.take(outcome)
     }
 
+    /// Takes what came over a link at which a server waits for a session of DM 1.x, and gives the call for it. Anything else is taken as
+    /// [`Calls::content`] takes it.
+    pub fn called_over(&mut self, client: &mut Client, content: PushContent) -> Option<Dm1Wake> {
+        let outcome = self.notifications.content(client.device_mut(), content).map(Some);
+        if let Ok(Some(Pushed::Dm1(wake))) = outcome {
+            return Some(wake);
+        }
+        // Why it was ignored is told already.
+        let _ignored = self.take(outcome);
+        None
+    }
+
     /// Takes a short message.
     pub fn short_message(&mut self, client: &mut Client, tpdu: &[u8]) -> Result<(), Ignored> {
         let outcome = self.notifications.short_message(client.device_mut(), tpdu);

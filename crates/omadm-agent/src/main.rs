@@ -17,6 +17,7 @@ mod device_id;
 mod error;
 mod gba;
 mod local;
+mod links;
 mod logging;
 mod machine;
 mod mo;

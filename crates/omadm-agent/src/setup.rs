@@ -94,7 +94,7 @@ impl Setup {
             max_rounds: session.max_rounds,
             fetch_limit: self.config.limits.fetch_bytes.0,
             parameters: self.config.network.parameters(),
-            dm1: self.config.dm1.to_sessions(),
+            dm1: self.config.dm1.to_sessions(session.strict),
             ..ClientConfig::default()
         };
         let mut client = Client::new(device, transport, config);

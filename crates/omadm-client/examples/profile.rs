@@ -94,6 +94,7 @@ fn account(address: &str, server_id: &str, user: &str, password: &str) -> Accoun
         server: None,
         notification: None,
         http: None,
+        obex: None,
         version: Some(Version::Dm13),
         encoding: Encoding::Wbxml,
     }

@@ -135,6 +135,22 @@ pub enum TransportError {
         /// The host.
         host: String,
     },
+    /// A local link that the other side has opened is of no use any more.
+    #[error("the link with {host} is gone: {reason}")]
+    LinkGone {
+        /// Who it was with.
+        host: String,
+        /// Why.
+        reason: String,
+    },
+    /// A WAP gateway cannot carry it, or answers what cannot be used; it is of no use to try again.
+    #[error("the WAP gateway {gateway}: {reason}")]
+    Gateway {
+        /// Host and port.
+        gateway: String,
+        /// Why.
+        reason: String,
+    },
     /// TLS settings that OpenSSL does not take.
     #[error("TLS settings: {0}")]
     Settings(String),

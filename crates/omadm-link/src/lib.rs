@@ -9,15 +9,17 @@
 mod address;
 mod client;
 mod rfcomm;
+mod section;
 mod server;
 mod socket;
 
 pub use address::{BluetoothAddress, LinkAddress, ListenAddress, PORT};
 pub use client::ObexClient;
+pub use section::ObexSection;
 pub use server::ObexServer;
 pub use socket::{Accepted, LinkListener, connect};
 
-pub use omadm_session::dm1::obex::{Event, Failure, MESSAGES, Object, Settings};
+pub use omadm_session::dm1::obex::{Event, Failure, MESSAGES, Object, PUSHES, Settings};
 
 use thiserror::Error;
 

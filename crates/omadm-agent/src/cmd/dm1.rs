@@ -4,7 +4,7 @@ use std::path::Path;
 
 use omadm_client::dm1::{
     AccountSettings, Accounts as _, Answered, AuthType, Cause, CredentialSettings, Dm1Wake, Encoding, Note,
-    Outcome, SessionReport, Start,
+    Outcome, ServedLink, SessionReport, Start,
 };
 use omadm_client::{
     BootstrapRequest, Client, ClientError, Consent as _, Origin, PersistError, RequestedAccount,
@@ -14,9 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{compact_if_asked, prepare, read_bootstrap};
+use crate::calls::Calls;
 use crate::consent::Asking;
 use crate::controls::Controls;
 use crate::error::AgentError;
+use crate::links::Delivery;
 use crate::setup::Setup;
 
 /// A file with a DM 1.x account.
@@ -73,6 +75,7 @@ impl Enrolled {
             }),
             server: Some(credentials(server.server_id.clone(), server.server_secret)),
             http: None,
+            obex: None,
             version: None,
             encoding: Encoding::default(),
             server_id: server.server_id,
@@ -156,14 +159,42 @@ pub async fn session(
     finish(client, controls, report)
 }
 
-/// Runs the session that a notification asks for, and logs how it went; `None` if the user does not want it.
+/// Takes what came over a local link. A server that waits there has its session there, if what it has put is a notification that counts.
+pub async fn delivered(
+    client: &mut Client,
+    controls: &Controls,
+    calls: &mut Calls,
+    delivery: Delivery,
+) -> Result<(), AgentError> {
+    let Delivery { content, link } = delivery;
+    let Some(link) = link else {
+        // Why it was ignored is told already.
+        let _ignored = calls.content(client, content);
+        return Ok(());
+    };
+    match calls.called_over(client, content) {
+        Some(wake) => {
+            survive(&wake.server, answer(client, controls, &wake, Some(link)).await)?;
+        }
+        None => link.refuse(),
+    }
+    Ok(())
+}
+
+/// Runs the session that a notification asks for, over the `link` that it came by if that waits, and logs how it went; `None` if the
+/// user does not want it.
 async fn answer(
     client: &mut Client,
     controls: &Controls,
     wake: &Dm1Wake,
+    link: Option<ServedLink>,
 ) -> Result<Option<SessionReport>, AgentError> {
     begin(client, controls, &wake.server).await;
-    match client.answer_dm1(wake).await {
+    let answered = match link {
+        Some(link) => client.answer_dm1_over(wake, link).await,
+        None => client.answer_dm1(wake).await,
+    };
+    match answered {
         Ok(Answered::Session(report)) => finish(client, controls, Ok(report)).map(Some),
         Ok(Answered::Refused) => {
             end(controls);
@@ -232,7 +263,7 @@ pub async fn sessions(
 
 /// The session that a notification asks for; `false` if nobody was reached, so that it may be tried again.
 pub async fn call(client: &mut Client, controls: &Controls, wake: &Dm1Wake) -> Result<bool, AgentError> {
-    let report = survive(&wake.server, answer(client, controls, wake).await)?.flatten();
+    let report = survive(&wake.server, answer(client, controls, wake, None).await)?.flatten();
     let unreached =
         |report: SessionReport| matches!(report.outcome, Outcome::Aborted { cause: Cause::NoReply, .. });
     Ok(!report.is_some_and(unreached))

@@ -16,6 +16,7 @@ use crate::cloud::Registrations;
 use crate::consent::Asking;
 use crate::controls::Controls;
 use crate::error::AgentError;
+use crate::links::Links;
 use crate::local::{self, Door};
 use crate::provisioning::Provisioning;
 use crate::setup::Setup;
@@ -93,6 +94,7 @@ async fn serve(
     let mut failures = 0;
     let mut provisioning = Provisioning::new(setup, client);
     let mut bootstraps = BootstrapListener::start(&setup.config).await;
+    let mut links = Links::start(&setup.config).await;
     let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
     loop {
         if let Some(received) = calls.bootstrap() {
@@ -135,6 +137,10 @@ async fn serve(
             () = at(provisioning.due()) => {
                 let servers = provisioning.attempt(client).await?;
                 sessions(client, controls, servers, &Trigger::Bootstrap).await?;
+                continue;
+            }
+            delivery = links.delivery() => {
+                dm1::delivered(client, controls, &mut calls, delivery).await?;
                 continue;
             }
             delivery = bootstraps.delivery() => {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use omadm_client::dm1::{Scheme, SessionConfig};
+use omadm_client::dm1::{LinkConfig, Scheme, SessionConfig};
 use omadm_config::{Size, Span};
+use omadm_link::ObexSection;
 use serde::{Deserialize, Serialize};
 
 /// `[dm1]`
@@ -41,6 +42,8 @@ pub struct Dm1Section {
     pub user_command: Vec<String>,
     /// How long an answer may take, one second or more, whatever the server allows.
     pub user_timeout: Span,
+    /// Over local links.
+    pub obex: ObexSection,
 }
 
 /// Who answers what servers ask the user.
@@ -66,6 +69,7 @@ impl Default for Dm1Section {
             split_atomic,
             patience,
             longest_pause,
+            links: _,
         } = SessionConfig::default();
         Self {
             accounts: Vec::new(),
@@ -83,13 +87,14 @@ impl Default for Dm1Section {
             user: UserMode::None,
             user_command: Vec::new(),
             user_timeout: Span(patience),
+            obex: ObexSection::default(),
         }
     }
 }
 
 impl Dm1Section {
     /// The settings as the library has them.
-    pub fn to_sessions(&self) -> SessionConfig {
+    pub fn to_sessions(&self, strict: bool) -> SessionConfig {
         let octets = |size: Size| u32::try_from(size.0).unwrap_or(u32::MAX);
         SessionConfig {
             max_message: octets(self.max_message),
@@ -101,6 +106,12 @@ impl Dm1Section {
             split_atomic: self.split_atomic,
             patience: self.user_timeout.0,
             longest_pause: self.retry_pause.0,
+            links: LinkConfig {
+                call: self.obex.call,
+                basic: self.obex.basic,
+                obex: self.obex.settings(self.max_message.0, strict),
+                connect_timeout: self.obex.connect_timeout.0,
+            },
         }
     }
 }

@@ -6,7 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
+use omadm_auth::dm1::Scheme;
 use omadm_auth::{BasicCredentials, Secret};
+use omadm_link::LinkAddress;
 use omadm_mo::dm1::{Dm1Error, Dm1Uri, UriLimits};
 use omadm_mo::{
     Actor, AddressError, Change, Content, Miid, Moid, NodeId, NodeName, NodeRef, OperationError, ServerId,
@@ -54,6 +56,8 @@ pub(super) struct Account {
     pub(super) addresses: Vec<String>,
     /// Credentials of HTTP, and whether they are for HTTP Digest only.
     http: Option<(BasicCredentials, bool)>,
+    /// Credentials of OBEX.
+    obex: Option<BasicCredentials>,
 }
 
 /// The accounts of a tree.
@@ -90,11 +94,14 @@ impl Account {
         let server_credentials = credentials(account, "SRVCRED");
         let preferred = text(account, &["AAuthPref"]).and_then(AuthType::parse);
         let preferred = preferred.map_or_else(|| client.as_ref().map(|of| of.scheme), AuthType::scheme);
-        let http = level(account, "HTTP").and_then(|of| {
+        let transport = |name| {
+            let of = level(account, name)?;
             let user = text(of, &["AAuthName"]).unwrap_or_default().to_owned();
             let is_digest = text(of, &["AAuthType"]) == Some(HttpScheme::Digest.as_str());
             Some((BasicCredentials { user, password: octets(of, "AAuthSecret")? }, is_digest))
-        });
+        };
+        let http = transport("HTTP");
+        let obex = transport("OBEX").map(|(credentials, _)| credentials);
         let engine = engine::Account {
             server: server.clone(),
             uri: first.clone(),
@@ -103,13 +110,39 @@ impl Account {
             server_credentials,
             preferred,
         };
-        Ok(Self { engine, addresses, http })
+        Ok(Self { engine, addresses, http, obex })
     }
 
     /// Takes this nonce in place of those that the account has, on both sides.
     pub(super) fn begin_with(&mut self, nonce: &[u8]) {
         let engine::Account { client, server_credentials, .. } = &mut self.engine;
         client.iter_mut().chain(server_credentials).for_each(|of| of.nonce = nonce.to_vec());
+    }
+
+    /// By what a challenge of OBEX is answered.
+    pub(super) fn obex(&self) -> Option<BasicCredentials> {
+        self.obex.clone()
+    }
+
+    /// Whether this account may be used where everyone on the way can read along and nothing but DM proves who is there.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn check_link(&self, basic: bool) -> Result<(), &'static str> {
+        let engine::Account { client, server_credentials, preferred, .. } = &self.engine;
+        let shows = *preferred == Some(Scheme::Basic)
+            || client.as_ref().is_some_and(|client| client.scheme == Scheme::Basic);
+        if shows && !basic {
+            return Err(
+                "its credentials are of the scheme BASIC, which over a link without TLS everyone can read",
+            );
+        }
+        if server_credentials.is_none() {
+            return Err(
+                "over a link without TLS the server has to prove itself, and the account has nothing (SRVCRED) that it could do it by",
+            );
+        }
+        Ok(())
     }
 
     /// Who is at an address of the account.
@@ -131,6 +164,13 @@ fn address(of: NodeRef<'_>) -> Option<String> {
     let address = text(of, &["Addr"])?;
     let port = of.child("Port").and_then(|ports| ports.children().next());
     let port = port.and_then(|port| text(port, &["PortNbr"])?.parse::<u16>().ok());
+    if LinkAddress::is_meant(address) {
+        let link = match (address.parse().ok()?, port) {
+            (LinkAddress::Tcp { host, .. }, Some(port)) => LinkAddress::Tcp { host, port },
+            (link, _) => link,
+        };
+        return Some(link.to_string());
+    }
     match text(of, &["AddrType"]).unwrap_or_default() {
         "IPv4" => Some(at("https", address, port, "/")),
         "IPv6" => Some(at("https", &format!("[{address}]"), port, "/")),
@@ -317,11 +357,15 @@ fn check(settings: &AccountSettings) -> Result<(), String> {
         return Err("it has no address".to_owned());
     }
     for address in &settings.addresses {
+        if LinkAddress::is_meant(address) {
+            address.parse::<LinkAddress>()?;
+            continue;
+        }
         let uri = address.parse::<Uri>().ok();
         let usable =
             uri.is_some_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")));
         if !usable {
-            return Err(format!("its address {address:?} is no http or https URI"));
+            return Err(format!("its address {address:?} is no http or https URI, and no local link"));
         }
     }
     let levels = [
@@ -363,8 +407,10 @@ fn content(settings: &AccountSettings) -> Result<Content, AddressError> {
         [("CLCRED", &settings.client), ("SRVCRED", &settings.server), (LEVEL, &settings.notification)];
     let application = application.into_iter().filter_map(|(level, of)| Some((level, of.as_ref()?)));
     let application = application.map(|(level, of)| credential_content(level, of));
-    let http = settings.http.iter().map(http_content);
-    account.push(numbered("AppAuth", application.chain(http))?);
+    let transport = [("HTTP", &settings.http), ("OBEX", &settings.obex)];
+    let transport = transport.into_iter().filter_map(|(level, of)| Some((level, of.as_ref()?)));
+    let transport = transport.map(|(level, of)| transport_content(level, of));
+    account.push(numbered("AppAuth", application.chain(transport))?);
     Ok(Content::Interior(account))
 }
 
@@ -379,9 +425,9 @@ fn credential_content(level: &str, of: &CredentialSettings) -> Result<Content, A
     ]))
 }
 
-fn http_content(of: &HttpSettings) -> Result<Content, AddressError> {
+fn transport_content(level: &str, of: &HttpSettings) -> Result<Content, AddressError> {
     Ok(Content::Interior(vec![
-        leaf_of("AAuthLevel", "HTTP")?,
+        leaf_of("AAuthLevel", level)?,
         leaf_of("AAuthType", of.scheme.as_str())?,
         leaf_of("AAuthName", &of.user)?,
         leaf_of("AAuthSecret", &of.password)?,

@@ -18,10 +18,12 @@ mod user;
 pub use abort::Abort;
 pub use account::{AccountStatus, Accounts};
 pub use alerts::GenericAlert;
+pub use binding::{LinkConfig, ServedLink};
 pub use notified::{Answered, Dm1Wake, LEVEL, NotifiedConfig};
 pub use omadm_auth::dm1::Scheme;
 pub use omadm_codec::dm1::trigger::UiMode;
 pub use omadm_codec::dm1::{Mark, Version};
+pub use omadm_link::{LinkAddress, ObexServer};
 pub use omadm_session::dm1::client::{
     Argument, Cause, InputType, Note, Outcome, Question, QuestionKind, UserAnswer,
 };

@@ -10,7 +10,7 @@ use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, 
 
 use super::abort::Abort;
 use super::account::Account;
-use super::binding::{Binding, Http};
+use super::binding::{Binding, LinkConfig, ServedLink, Way};
 use super::link::Link;
 use super::running::{Running, fresh};
 use super::user::{self, UserInterface};
@@ -49,6 +49,8 @@ pub struct SessionConfig {
     pub patience: Duration,
     /// Longest pause before a message is sent again that got no answer, three times at most. Default 32 s.
     pub longest_pause: Duration,
+    /// Local links, such as those of OBEX.
+    pub links: LinkConfig,
 }
 
 impl Default for SessionConfig {
@@ -63,6 +65,7 @@ impl Default for SessionConfig {
             split_atomic: true,
             patience: Duration::from_secs(120),
             longest_pause: Duration::from_secs(32),
+            links: LinkConfig::default(),
         }
     }
 }
@@ -100,6 +103,12 @@ pub struct SessionReport {
 }
 
 impl SessionReport {
+    /// Of a session that did not begin.
+    fn none(server: &ServerId, reason: &str) -> Self {
+        let outcome = Outcome::Aborted { cause: Cause::NoReply, reason: reason.to_owned() };
+        Self { server: server.clone(), outcome, messages: 0, notes: Vec::new() }
+    }
+
     /// Whether it came to its end, and was not aborted.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -130,22 +139,28 @@ impl<T: Transport> Client<T> {
         server: &ServerId,
         start: Start,
     ) -> Result<SessionReport, ClientError> {
-        self.dm1_session(server, Occasion { start, requested: &[], default_nonce: false }).await
+        self.dm1_session(server, Occasion { start, requested: &[], default_nonce: false }, None).await
     }
 
     pub(super) async fn dm1_session(
         &mut self,
         server: &ServerId,
         occasion: Occasion<'_>,
+        link: Option<ServedLink>,
     ) -> Result<SessionReport, ClientError> {
         let device_id = self.device.dm1_device_id().ok_or(ClientError::NoDeviceId)?;
         let mut account = Account::read(self.device.tree(), server)?;
         if occasion.default_nonce {
             account.begin_with(&DEFAULT_NONCE);
         }
+        if let Some(link) = link {
+            let report = self.attempt(&device_id, &account, Way::Served(link), occasion).await?;
+            self.device.tidy();
+            return Ok(report);
+        }
         let mut report = None;
         for uri in &account.addresses {
-            let attempt = self.attempt(&device_id, &account, uri, occasion).await?;
+            let attempt = self.attempt(&device_id, &account, Way::To(uri), occasion).await?;
             let unreachable = matches!(attempt.outcome, Outcome::Aborted { cause: Cause::NoReply, .. })
                 && attempt.notes.is_empty();
             report = Some(attempt);
@@ -157,24 +172,33 @@ impl<T: Transport> Client<T> {
         report.ok_or(ClientError::Stalled)
     }
 
-    /// A session at one address of the account.
+    /// A session by one way.
     async fn attempt(
         &mut self,
         device_id: &DeviceId,
         account: &Account,
-        uri: &str,
+        way: Way<'_>,
         occasion: Occasion<'_>,
     ) -> Result<SessionReport, ClientError> {
         let server = &account.engine.server;
-        let unusable = ClientError::NoAccount { server: server.clone(), reason: "an address names no host" };
-        let peer = account.peer(uri).ok_or(unusable)?;
         let Self { config, device, transport, user, abort, .. } = self;
+        let (uri, is_link) = (way.uri().to_owned(), way.is_link());
+        let peer = account.peer(&uri);
+        let exchange = peer.as_ref().map(|peer| Exchange::new(transport, config, peer, device_id));
+        let binding = match Binding::open(way, exchange, account, config) {
+            Ok(binding) => binding,
+            Err(reason) => return Ok(SessionReport::none(server, reason)),
+        };
         device.dm1_news(server);
         let link = Link::of(&device.entries, server);
         let abilities = user::abilities(user.as_deref());
-        let engine_config = engine_config(config, device, device_id, &link, abilities);
+        let mut engine_config = engine_config(config, device, device_id, &link, abilities);
+        engine_config.allow_links = is_link;
+        if is_link && !config.dm1.links.basic {
+            engine_config.schemes.retain(|scheme| *scheme != Scheme::Basic);
+        }
         let start = engine::Start {
-            account: engine::Account { uri: uri.to_owned(), ..account.engine.clone() },
+            account: engine::Account { uri, ..account.engine.clone() },
             trigger: match occasion.start {
                 Start::Client => Trigger::Client { session_id: device.next_session_id()? },
                 Start::Server(session_id) => Trigger::Server { session_id },
@@ -185,12 +209,10 @@ impl<T: Transport> Client<T> {
         };
         let fresh = fresh(device)?;
         let engine = Session::start(engine_config, start, device.tree(), fresh);
-        let answer_limit = limit(config.dm1.max_message);
-        let exchange = Exchange::new(transport, config, &peer, device_id);
         let mut running = Running {
             device,
             server,
-            binding: Binding::Http(Http::new(exchange, answer_limit)),
+            binding,
             user: user.as_mut(),
             patience: config.dm1.patience,
             longest_pause: config.dm1.longest_pause,
@@ -199,6 +221,7 @@ impl<T: Transport> Client<T> {
             notes: std::collections::VecDeque::new(),
         };
         let outcome = running.finish(engine).await?;
+        running.binding.close().await;
         let (messages, notes) = (running.messages, running.notes.into());
         if let Outcome::Ended { version, .. } = outcome {
             self.device.remember(server, link, version)?;
@@ -237,7 +260,7 @@ fn engine_config(
 }
 
 /// What is received at most: servers count `MaxMsgSize` in different ways, so there is some room beyond it.
-fn limit(max_message: u32) -> usize {
+pub(super) fn limit(max_message: u32) -> usize {
     usize::try_from(max_message).unwrap_or(usize::MAX).saturating_mul(2)
 }
 

@@ -34,6 +34,9 @@ pub struct AccountSettings {
     /// `AppAuth` of level `HTTP`: credentials for the HTTP server.
     #[serde(default)]
     pub http: Option<HttpSettings>,
+    /// `AppAuth` of level `OBEX`: by what the device answers when a local link asks for credentials of its own.
+    #[serde(default)]
+    pub obex: Option<HttpSettings>,
     /// Newest version to speak; older ones are tried when the server does not know it. Default: the newest.
     #[serde(default, deserialize_with = "version")]
     pub version: Option<Version>,

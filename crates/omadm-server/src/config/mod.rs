@@ -4,7 +4,6 @@ mod dm1;
 mod network;
 mod notifier;
 mod notifier_dm1;
-mod obex;
 mod prefix;
 mod security;
 #[cfg(test)]
@@ -24,8 +23,8 @@ pub use notifier::{
     CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
 };
 pub use notifier_dm1::{Dm1Format, ModelFormat, ObjectNumber, UiMode};
-pub use obex::ObexSection;
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
+pub use omadm_link::ObexSection;
 pub use prefix::UrlPrefix;
 pub use security::{AuthSection, ClientCertificates, TlsSection};
 

@@ -24,8 +24,6 @@ use crate::{ServerError, random};
 
 /// Pause after a failed accept, such as when file descriptors are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Longest password of `dm1.obex.user` in octets.
-const MAX_PASSWORD: usize = 4_096;
 
 /// Opens what `dm1.obex.listen` says.
 ///
@@ -93,28 +91,14 @@ async fn accept(
 /// What either side of OBEX goes by here.
 fn settings(config: &Config) -> Result<Settings, ServerError> {
     let obex = &config.dm1.obex;
-    Ok(Settings {
-        max_packet: u16::try_from(obex.max_packet.0).unwrap_or(u16::MAX),
-        max_object: config.dm1.max_message.0.saturating_add(config.dm1.max_message.0 / 10),
-        silence: obex.silence.0,
-        hold: obex.hold.0,
-        strict: config.device.strict,
-        credentials: credentials(obex)?,
-        ..Settings::default()
-    })
-}
-
-fn credentials(obex: &ObexSection) -> Result<Option<omadm_auth::BasicCredentials>, ServerError> {
-    let (Some(user), Some(path)) = (&obex.user, &obex.password_file) else { return Ok(None) };
-    let unusable = |source| ServerError::File { what: "dm1.obex.password_file", path: path.clone(), source };
-    let octets = omadm_auth::Secret::new(std::fs::read(path).map_err(unusable)?);
-    let password = octets.expose().trim_ascii_end();
-    if password.len() > MAX_PASSWORD {
-        let problem = format!("the password has more than {MAX_PASSWORD} octets");
-        return Err(unusable(std::io::Error::other(problem)));
-    }
-    let password = omadm_auth::Secret::new(password.to_vec());
-    Ok(Some(omadm_auth::BasicCredentials { user: user.clone(), password }))
+    let most = config.dm1.max_message.0;
+    let credentials = obex.credentials().map_err(|source| ServerError::File {
+        what: "dm1.obex.password_file",
+        path: obex.password_file.clone().unwrap_or_default(),
+        source,
+    })?;
+    let settings = obex.settings(most.saturating_add(most / 10), config.device.strict);
+    Ok(Settings { credentials, ..settings })
 }
 
 /// Serves a device that is OBEX client.

@@ -27,7 +27,7 @@ pub(in crate::dm1) struct Http<'a, T> {
 }
 
 impl<'a, T: Transport> Http<'a, T> {
-    pub(in crate::dm1) fn new(exchange: Exchange<'a, T>, limit: usize) -> Self {
+    pub(super) fn new(exchange: Exchange<'a, T>, limit: usize) -> Self {
         Self { exchange, limit, cookies: Vec::new() }
     }
 

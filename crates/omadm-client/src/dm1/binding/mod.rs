@@ -1,25 +1,102 @@
 //! What carries the messages of a DM 1.x session: the address of the account says which binding.
 
 mod http;
+mod obex;
 
-pub(super) use http::Http;
+pub use obex::{LinkConfig, ServedLink};
 
+use http::Http;
+use obex::{Dialled, Served};
+use omadm_link::LinkAddress;
 use omadm_session::dm1::client::{HttpReply, Post};
 
+use super::account::Account;
+use super::session::limit;
+use crate::client::ClientConfig;
 use crate::error::TransportError;
+use crate::exchange::Exchange;
 use crate::transport::Transport;
+
+/// Why a local link is not called.
+const NO_LINKS: &str =
+    "the address is a local link, and this device calls nobody over those unless its settings say so";
+
+/// How a session reaches its server.
+pub(super) enum Way<'a> {
+    /// At an address of the account.
+    To(&'a str),
+    /// Over a link that the server has opened.
+    Served(ServedLink),
+}
+
+impl Way<'_> {
+    /// The address, or what stands for one.
+    pub(super) fn uri(&self) -> &str {
+        match self {
+            Self::To(uri) => uri,
+            Self::Served(link) => link.from(),
+        }
+    }
+
+    pub(super) fn is_link(&self) -> bool {
+        match self {
+            Self::To(uri) => LinkAddress::is_meant(uri),
+            Self::Served(_) => true,
+        }
+    }
+}
 
 /// The binding of one session.
 pub(super) enum Binding<'a, T> {
     /// HTTP: `https:`, and `http:` where that is allowed.
     Http(Http<'a, T>),
+    /// OBEX over a link that the device opens: `obex:` and `obex+rfcomm:`.
+    Dialled(Dialled),
+    /// OBEX over a link that the server has opened.
+    Served(Served),
 }
 
-impl<T: Transport> Binding<'_, T> {
+impl<'a, T: Transport> Binding<'a, T> {
+    /// The binding that leads this way; `exchange` is there where HTTP may.
+    pub(super) fn open(
+        way: Way<'_>,
+        exchange: Option<Exchange<'a, T>>,
+        account: &Account,
+        config: &ClientConfig,
+    ) -> Result<Self, &'static str> {
+        if way.is_link() {
+            account.check_link(config.dm1.links.basic)?;
+        }
+        let limit = limit(config.dm1.max_message);
+        match way {
+            Way::Served(link) => Ok(Self::Served(Served::new(link))),
+            Way::To(uri) if LinkAddress::is_meant(uri) => {
+                let links = Some(&config.dm1.links).filter(|links| links.call).ok_or(NO_LINKS)?;
+                let to = uri.parse().map_err(|_| "an address is meant to be a local link and is none")?;
+                Ok(Self::Dialled(Dialled::new(to, links, account.obex(), limit)))
+            }
+            Way::To(_) => {
+                let exchange = exchange.ok_or("an address names no host")?;
+                Ok(Self::Http(Http::new(exchange, limit)))
+            }
+        }
+    }
+
     /// Sends a message and gives the answer: in words of HTTP, whatever the binding, for the engine has no others.
     pub(super) async fn post(&mut self, post: Post) -> Result<HttpReply, TransportError> {
         match self {
             Self::Http(http) => http.post(post).await,
+            Self::Dialled(link) => link.post(post).await,
+            Self::Served(link) => link.post(post).await,
+        }
+    }
+
+    /// The session is over.
+    pub(super) async fn close(self) {
+        match self {
+            Self::Http(_) => {}
+            Self::Dialled(link) => link.close().await,
+            Self::Served(link) => link.close(),
         }
     }
 }

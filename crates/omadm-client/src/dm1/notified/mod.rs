@@ -15,6 +15,7 @@ use omadm_codec::dm1::trigger::UiMode;
 use omadm_mo::{Moid, ServerId};
 use omadm_session::dm1::client::{Question, QuestionKind, UserAnswer};
 
+use super::binding::ServedLink;
 use super::session::{Occasion, SessionReport, Start};
 use super::user;
 use crate::client::Client;
@@ -127,6 +128,26 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// As [`Client::run_dm1_session`].
     pub async fn answer_dm1(&mut self, wake: &Dm1Wake) -> Result<Answered, ClientError> {
+        self.answer_dm1_by(wake, None).await
+    }
+
+    /// As [`Client::answer_dm1`], over the link that the notification came by.
+    ///
+    /// # Errors
+    /// As [`Client::run_dm1_session`].
+    pub async fn answer_dm1_over(
+        &mut self,
+        wake: &Dm1Wake,
+        link: ServedLink,
+    ) -> Result<Answered, ClientError> {
+        self.answer_dm1_by(wake, Some(link)).await
+    }
+
+    async fn answer_dm1_by(
+        &mut self,
+        wake: &Dm1Wake,
+        link: Option<ServedLink>,
+    ) -> Result<Answered, ClientError> {
         if !self.may_answer(wake).await {
             self.device.answered_dm1(wake)?;
             return Ok(Answered::Refused);
@@ -139,7 +160,7 @@ impl<T: Transport> Client<T> {
             requested: &wake.requested,
             default_nonce: wake.default_nonce,
         };
-        let report = self.dm1_session(&wake.server, occasion).await?;
+        let report = self.dm1_session(&wake.server, occasion, link).await?;
         if report.has_ended() {
             self.device.answered_dm1(wake)?;
         }

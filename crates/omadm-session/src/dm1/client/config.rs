@@ -37,6 +37,8 @@ pub struct Config {
     pub lenient_nonce: bool,
     /// `http` is allowed as address of the server (off by default: `https` only).
     pub allow_plain_http: bool,
+    /// A local link is allowed as address of the server: `obex:` and `obex+rfcomm:`. Default false.
+    pub allow_links: bool,
     /// Kinds of user interaction alerts that the device can carry out; others are answered 406. Default none.
     pub user_interaction: UserInteraction,
 }
@@ -73,6 +75,7 @@ impl Config {
             schemes: vec![Scheme::Sha256, Scheme::MacSha256],
             lenient_nonce: false,
             allow_plain_http: false,
+            allow_links: false,
             user_interaction: UserInteraction::NONE,
         }
     }

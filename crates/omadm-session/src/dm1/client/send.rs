@@ -11,7 +11,7 @@ use super::exchange::{Cause, Effect, EffectResult, Fresh, Note, Post};
 use super::frame::Frame;
 use super::large::Broken;
 use super::outbox::plain_alert;
-use super::session::{Nonces, Session};
+use super::session::{Nonces, Session, is_link};
 
 /// Both can be read.
 const ACCEPT: &str = "application/vnd.syncml.dm+wbxml, application/vnd.syncml.dm+xml";
@@ -232,12 +232,13 @@ impl Session {
 
     /// Turns to the address that the server names for what follows, if it is one that the device may use.
     pub(super) fn follow(&mut self, uri: &str) -> Result<(), String> {
-        if uri == self.line.uri {
+        // A local link leads to one place, so an address of HTTP is not meant for it.
+        if uri == self.line.uri || is_link(&self.line.uri) {
             return Ok(());
         }
         let downgraded = self.line.uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
             && !uri.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
-        if downgraded || !self.is_allowed(uri) {
+        if downgraded || is_link(uri) || !self.is_allowed(uri) {
             return Err(format!("the server wants to go on at {uri}, which is not as safe"));
         }
         self.note(Note::Continues { uri: uri.to_owned() });

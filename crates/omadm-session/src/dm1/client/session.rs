@@ -268,9 +268,9 @@ impl Session {
 
     /// Whether a message may go to an address.
     pub(super) fn is_allowed(&self, uri: &str) -> bool {
-        let has =
-            |scheme: &str| uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        has("https://") || (self.config.allow_plain_http && has("http://"))
+        has_scheme(uri, "https://")
+            || (self.config.allow_plain_http && has_scheme(uri, "http://"))
+            || (self.config.allow_links && is_link(uri))
     }
 
     pub(super) fn leniency(&self) -> Leniency {
@@ -287,6 +287,15 @@ impl Session {
     pub(super) fn note(&mut self, note: Note) {
         self.outputs.push_back(Output::Note(note));
     }
+}
+
+/// Whether an address is that of a local link.
+pub(super) fn is_link(uri: &str) -> bool {
+    has_scheme(uri, "obex:") || has_scheme(uri, "obex+rfcomm:")
+}
+
+fn has_scheme(uri: &str, scheme: &str) -> bool {
+    uri.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
 fn unfit(input: &Input) -> &'static str {

@@ -18,6 +18,8 @@ use core::time::Duration;
 use omadm_auth::BasicCredentials;
 use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 use omadm_codec::obex::{HeaderId, MIN_PACKET, ResponseCode};
+use omadm_codec::provisioning::{WBXML_TYPE, XML_TYPE};
+use omadm_codec::wsp::{NOTIFICATION_TYPE, TRIGGER_TYPE};
 use omadm_codec::{DecodeError, Leniency, Limits};
 use thiserror::Error;
 
@@ -66,6 +68,10 @@ impl Default for Settings {
 
 /// The media types of DM messages.
 pub const MESSAGES: &[&str] = &[SYNCML_DM_WBXML, SYNCML_DM_XML];
+
+/// The media types of what a server puts to a device before any message of a session: notifications, bootstraps and messages.
+pub const PUSHES: &[&str] =
+    &[TRIGGER_TYPE, NOTIFICATION_TYPE, WBXML_TYPE, XML_TYPE, SYNCML_DM_WBXML, SYNCML_DM_XML];
 
 impl Settings {
     /// The same within what the standard allows.

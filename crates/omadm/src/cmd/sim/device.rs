@@ -109,6 +109,7 @@ impl Account {
             server: None,
             notification: None,
             http: None,
+            obex: None,
             version: Some(version),
             encoding,
         }
