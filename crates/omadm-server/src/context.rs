@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use omadm_auth::Secret;
+use omadm_codec::media_type::{DMMO_JSON, SYNCML_DM_WBXML};
 use omadm_codec::{DecodeError, Leniency, Limits, dm2};
 use omadm_mo::{DeviceId, Time};
 use omadm_session::dm1;
@@ -87,9 +88,16 @@ impl Context {
         format!("{}{BOOTSTRAP_PATH}", self.public_url)
     }
 
-    /// Whether devices can fetch bootstraps: over TLS only (`DM 2.0 §9.3.1.1`), and if the configuration says for which MOIDs.
+    /// Whether devices can fetch bootstraps of DM 2.0: over TLS only (`DM 2.0 §9.3.1.1`), and if the configuration says for which MOIDs.
     pub fn serves_bootstraps(&self) -> bool {
         !self.config.device.plain_http && !self.config.bootstrap.moids.is_empty()
+    }
+
+    /// Media types of the bootstraps that devices can fetch, that of DM 2.0 first.
+    pub fn served_bootstraps(&self) -> Vec<&'static str> {
+        let dm1 = self.config.bootstrap.dm1 && self.config.dm1.enabled && !self.config.device.plain_http;
+        let served = [(self.serves_bootstraps(), DMMO_JSON), (dm1, SYNCML_DM_WBXML)];
+        served.into_iter().filter(|(is_served, _)| *is_served).map(|(_, media_type)| media_type).collect()
     }
 }
 

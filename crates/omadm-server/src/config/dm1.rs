@@ -73,13 +73,18 @@ pub struct ProtocolVersion(pub Version);
 impl ProtocolVersion {
     const NAMES: [(Version, &str); 3] =
         [(Version::Dm11, "1.1"), (Version::Dm12, "1.2"), (Version::Dm13, "1.3")];
+
+    /// Reads `1.1`, `1.2` or `1.3`.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, name)| *name == text).map(|(version, _)| Self(*version))
+    }
 }
 
 impl<'de> Deserialize<'de> for ProtocolVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let found = Self::NAMES.iter().find(|(_, name)| *name == text);
-        found.map(|(version, _)| Self(*version)).ok_or_else(|| {
+        Self::named(&text).ok_or_else(|| {
             D::Error::custom(format!("{text:?} is no version of DM 1.x; write \"1.1\", \"1.2\" or \"1.3\""))
         })
     }

@@ -219,6 +219,8 @@ pub struct BootstrapSection {
     /// MOIDs that bootstraps ask for which devices fetch at `/bootstrap`, `*` for all; those of operators, too, if they name none. 1000
     /// at most. Default: none, so devices cannot fetch bootstraps.
     pub moids: Vec<String>,
+    /// Let devices fetch bootstraps of DM 1.x (`application/vnd.syncml.dm+wbxml`) at `/bootstrap`. Default false.
+    pub dm1: bool,
     /// PEM file with trust anchors for devices that bootstraps are sent to, beside those of the system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
@@ -228,7 +230,7 @@ pub struct BootstrapSection {
 
 impl Default for BootstrapSection {
     fn default() -> Self {
-        Self { moids: Vec::new(), ca_file: None, send_timeout: Span::secs(30) }
+        Self { moids: Vec::new(), dm1: false, ca_file: None, send_timeout: Span::secs(30) }
     }
 }
 

@@ -114,6 +114,19 @@ impl Prepared {
         Ok(Self { enrolment, secret, servers })
     }
 
+    /// Has the device begin DM 1.x with a nonce for either side and by these schemes; gives what is kept of it. `None` if DM 1.x is not
+    /// spoken here.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn begin_dm1(&mut self, schemes: dm1::Schemes) -> Result<Option<dm1::Kept>, Problem> {
+        let kept = self.enrolment.dm1.as_ref().and_then(|kept| dm1::Kept::read(kept.expose()));
+        let Some(kept) = kept else { return Ok(None) };
+        let kept = kept.begun(schemes, random::octets()?, random::octets()?);
+        self.enrolment.dm1 = Some(kept.write().into());
+        Ok(Some(kept))
+    }
+
     /// The secret as text.
     pub fn secret_text(&self) -> String {
         text(&self.secret)

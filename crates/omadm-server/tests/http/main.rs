@@ -13,6 +13,7 @@ mod bounds;
 mod data;
 mod ddf;
 mod dm1;
+mod dm1_bootstrap;
 mod dm1_commands;
 mod dm1_security;
 mod dm1_windows;

@@ -32,6 +32,15 @@ pub struct Kept {
     left: engine::Kept,
 }
 
+/// How both sides prove themselves at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schemes {
+    /// The device.
+    pub device: Scheme,
+    /// The server; `None` where TLS has to do.
+    pub server: Option<Scheme>,
+}
+
 /// The stored form (JSON). Octets are in base64.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +81,24 @@ impl Kept {
                 server_scheme: None,
             },
         })
+    }
+
+    /// Begins anew with what a bootstrap brings to the device: the schemes by which it and the server prove themselves, and a nonce for
+    /// either.
+    #[must_use]
+    pub fn begun(self, schemes: Schemes, client_nonce: [u8; 16], server_nonce: [u8; 16]) -> Self {
+        let left = engine::Kept {
+            client_nonce: client_nonce.to_vec(),
+            used_nonces: NonceHistory::default(),
+            server_nonce: server_nonce.to_vec(),
+            server_scheme: schemes.server,
+        };
+        Self { scheme: Some(schemes.device), left, ..self }
+    }
+
+    /// The nonce for the next credentials of the device, and that for those of the server.
+    pub fn nonces(&self) -> (&[u8], &[u8]) {
+        (&self.left.client_nonce, &self.left.server_nonce)
     }
 
     /// With what a message has left, and the scheme that proved it; `None` if that changes nothing.
@@ -242,6 +269,19 @@ mod tests {
         let left = engine::Kept { client_nonce: vec![7], ..after.left.clone() };
         let by_transport = after.after(Some(left), None).unwrap().account("IMEI:1", "a");
         assert_eq!((by_transport.client_scheme, by_transport.client_nonce), (Some(Scheme::Md5), vec![7]));
+    }
+
+    #[test]
+    fn a_bootstrap_begins_with_its_nonces() {
+        let schemes = Schemes { device: Scheme::Basic, server: Some(Scheme::Sha256) };
+        let begun = kept().begun(schemes, [1; 16], [2; 16]);
+        assert_eq!(begun.nonces(), (&[1; 16][..], &[2; 16][..]));
+        let account = begun.account("IMEI:1", "a");
+        assert_eq!((account.client_nonce, account.server_nonce), (vec![1; 16], vec![2; 16]));
+        assert_eq!(
+            (account.client_scheme, account.server_scheme),
+            (Some(Scheme::Basic), Some(Scheme::Sha256))
+        );
     }
 
     #[test]

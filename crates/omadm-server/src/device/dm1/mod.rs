@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::SemaphorePermit;
 
-pub use account::Kept;
+pub use account::{Kept, Schemes};
 use known::{Found, Sender};
 pub use known::{Models, protocol_version};
 use outcome::{Exchange, session_step};

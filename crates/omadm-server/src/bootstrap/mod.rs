@@ -1,4 +1,6 @@
-//! What a bootstrap of this server says (`DM 2.0 §8.5, §12.2`), and sending one to a device (`§8.4`).
+//! What a bootstrap of this server says (`DM 2.0 §8.5, §12.2`; that of DM 1.x is in [`dm1`]), and sending one to a device (`§8.4`).
+
+pub mod dm1;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +11,13 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use omadm_auth::bootstrap::Profile;
 use omadm_auth::{Secret, StoredCredential, gba};
 use omadm_codec::dm2::{MoItem, mo_data};
 use omadm_codec::media_type::DMMO_JSON;
 use omadm_codec::wsp::{Media, Token};
 use omadm_mo::{AddressError, Content, NodeName, Value, well_known};
+use omadm_session::dm1::bootstrap::ContentType;
 
 use crate::config::BootstrapSection;
 use crate::context::Context;
@@ -159,15 +163,18 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with("udp:") || text.starts_with("sms:") {
-            return text.parse().map(Self::Push);
+        let is_url = text.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"));
+        if is_url {
+            let target: Uri = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
+            return Ok(Self::Tls(target));
         }
-        let target: Uri = text.parse().map_err(|error| format!("{text:?} is no URL: {error}"))?;
-        let secured = target.scheme() == Some(&http::uri::Scheme::HTTPS) && target.host().is_some();
-        let refused = || {
-            format!("{text:?} is not https: a bootstrap goes over TLS only, or protected by gba in a push")
-        };
-        secured.then_some(Self::Tls(target)).ok_or_else(refused)
+        match text.parse() {
+            Ok(PushAddress::Cloud(_)) => {
+                Err("a cloud service carries notifications, no bootstraps".to_owned())
+            }
+            Ok(address) => Ok(Self::Push(address)),
+            Err(problem) => Err(format!("{text:?} is neither an https URL nor a push address: {problem}")),
+        }
     }
 }
 
@@ -184,26 +191,49 @@ impl fmt::Display for Target {
 pub struct Outgoing {
     /// The bootstrap itself, or what it is under the keys of GBA Push.
     pub body: Secret,
-    /// Whether it is protected so.
-    pub protected: bool,
+    /// Its media type as HTTP writes it.
+    content_type: String,
+    /// The same in a push; none if it can go in none.
+    media: Option<Media>,
+    /// Whether a push names the DM application beside the media type.
+    application: bool,
 }
 
-/// Hands a bootstrap to a device.
+impl Outgoing {
+    /// MO data of DM 2.0, under the keys of GBA Push or as they are.
+    pub fn mo_data(body: Secret, protected: bool) -> Self {
+        let secured = format!("{DMMO_JSON}; SEC={}", gba::SEC);
+        let content_type = if protected { secured } else { DMMO_JSON.to_owned() };
+        Self { body, content_type, media: protected_media().filter(|_| protected), application: true }
+    }
+
+    /// A bootstrap of DM 1.x. The media type of a provisioning document alone says where it goes.
+    pub fn dm1(body: Secret, content: &ContentType) -> Self {
+        Self {
+            body,
+            content_type: content.to_string(),
+            media: content.method.map(|_| content.media()),
+            application: content.profile == Profile::Dm,
+        }
+    }
+}
+
+/// Hands a bootstrap to a device; gives what the way says of it, for people.
 ///
 /// # Errors
 /// A sentence that says why the device did not take it, or why it could not be sent. Of a push nobody hears what became of it.
-pub async fn send(context: &Context, to: &Target, bootstrap: &Outgoing) -> Result<(), String> {
+pub async fn send(context: &Context, to: &Target, bootstrap: &Outgoing) -> Result<String, String> {
     let settings = &context.config.bootstrap;
     let sending = async {
         match (to, &context.identity) {
             (Target::Tls(uri), Some(own)) => post(uri, settings, own, bootstrap).await,
             (Target::Tls(_), None) => Err(NO_CERTIFICATE.to_owned()),
-            (Target::Push(_), _) if !bootstrap.protected => Err(UNPROTECTED.to_owned()),
             (Target::Push(address), _) => {
-                let media = protected_media().ok_or("the media type cannot be written")?;
-                let content = notifier::Content::for_dm(media, bootstrap.body.expose());
+                let media = bootstrap.media.clone().ok_or(UNPROTECTED)?;
+                let (application, body) = (bootstrap.application, bootstrap.body.expose());
+                let content = notifier::Content { application, ..notifier::Content::for_dm(media, body) };
                 let carried = context.notifier.carrier.carry(address, &content).await;
-                carried.map(drop).map_err(|failed| failed.reason)
+                carried.map_err(|failed| failed.reason)
             }
         }
     };
@@ -216,7 +246,8 @@ pub async fn send(context: &Context, to: &Target, bootstrap: &Outgoing) -> Resul
 pub const NO_CERTIFICATE: &str =
     "this server has no certificate to show to a device, since device.plain_http is on";
 /// Why a bootstrap does not go in a push as it is.
-pub const UNPROTECTED: &str = "a push protects nothing; give the keys of GBA Push (gba)";
+pub const UNPROTECTED: &str =
+    "a push protects nothing; give the keys of GBA Push (gba), or for DM 1.x say how to secure it (sec)";
 
 fn protected_media() -> Option<Media> {
     let parameter = (Token::new("SEC")?, Token::new(gba::SEC)?);
@@ -230,21 +261,17 @@ async fn post(
     settings: &BootstrapSection,
     own: &KeyPair,
     bootstrap: &Outgoing,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let connector = outgoing::mutual(settings.ca_file.as_deref(), "bootstrap.ca_file", own);
     let connector = connector.map_err(|error| error.to_string())?;
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-    let content_type = match bootstrap.protected {
-        true => format!("{DMMO_JSON}; SEC={}", gba::SEC),
-        false => DMMO_JSON.to_owned(),
-    };
     let body = Full::new(Bytes::copy_from_slice(bootstrap.body.expose()));
-    let request = Request::post(to).header(CONTENT_TYPE, content_type).body(body);
+    let request = Request::post(to).header(CONTENT_TYPE, &bootstrap.content_type).body(body);
     let request = request.map_err(|error| error.to_string())?;
     let response = client.request(request).await.map_err(|error| causes(&error))?;
     let status = response.status();
     if status.is_success() {
-        return Ok(());
+        return Ok(format!("it answered {status}"));
     }
     let said = Limited::new(response.into_body(), MAX_SAID).collect().await;
     let said = said.map(|said| said.to_bytes()).unwrap_or_default();
