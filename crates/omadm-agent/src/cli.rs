@@ -29,16 +29,23 @@ enum Command {
     Run,
     /// Install a DM bootstrap, or a DM 1.x account, and tell its servers.
     Bootstrap {
-        /// The bootstrap, `application/dmmo+json`, or a file with a DM 1.x account (`{"dm1": …}`); `-` is standard input. Without it and without `--from`, the bootstrap of the
-        /// server at bootstrap.url of the configuration.
-        #[arg(conflicts_with = "from")]
+        /// The bootstrap: `application/dmmo+json`; of DM 1.x a provisioning document (XML, WBXML), a DM message (WBXML), or a file with an
+        /// account (`{"dm1": …}`). `-` is standard input. Without it and without `--from`, the bootstrap of the server at bootstrap.url of
+        /// the configuration.
+        #[arg(conflicts_with_all = ["from", "discover"])]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        security: Security,
         /// Fetch the bootstrap from here; `[DevID]` and its like are replaced. Only https.
         #[arg(long, value_name = "URL")]
         from: Option<String>,
         /// Get the account of this server again from the bootstrap server that it names, with the keys that it holds for that.
-        #[arg(long, value_name = "ID", conflicts_with_all = ["file", "from"])]
+        #[arg(long, value_name = "ID", conflicts_with_all = ["file", "from", "discover"])]
         again: Option<String>,
+        /// Fetch a DM 1.x bootstrap from the first server that has one: those of the Bootstrap Config object, of the smartcard, of the
+        /// factory and of the operator ([dm1.bootstrap] of the configuration).
+        #[arg(long, conflicts_with = "from")]
+        discover: bool,
     },
     /// Run one session now and print how it went.
     Session {
@@ -73,6 +80,20 @@ enum Command {
     },
     /// Print the DevID.
     Id,
+}
+
+/// How the DM 1.x bootstrap in a file is secured, as the media type of a push says it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Security {
+    /// `SEC`, such as USERPIN; without it the file is trusted as it is.
+    #[arg(long, requires = "file")]
+    pub sec: Option<String>,
+    /// `MAC`: 40 or 64 hexadecimal digits.
+    #[arg(long, requires = "sec", value_name = "DIGITS")]
+    pub mac: Option<String>,
+    /// The PIN; without it the user is asked as dm1.user of the configuration says.
+    #[arg(long, requires = "sec")]
+    pub pin: Option<String>,
 }
 
 /// A family of protocols.
@@ -110,8 +131,11 @@ impl Cli {
         })?;
         match self.command {
             Command::Run => cmd::run::run(&setup),
-            Command::Bootstrap { file: Some(file), .. } => cmd::bootstrap::install(&setup, &file),
-            Command::Bootstrap { file: None, from, again } => {
+            Command::Bootstrap { file: Some(file), security, .. } => {
+                cmd::bootstrap::install(&setup, &file, security)
+            }
+            Command::Bootstrap { discover: true, .. } => cmd::bootstrap::discover(&setup),
+            Command::Bootstrap { from, again, .. } => {
                 cmd::bootstrap::fetch(&setup, from.as_deref(), again.as_deref())
             }
             Command::Session { server, protocol, format } => {

@@ -1,5 +1,6 @@
 //! Client initiated bootstrap (`DM 2.0 §8.3`): an agent without an account fetches one from the bootstrap server it knows.
 
+use std::path::Path;
 use std::time::Duration;
 
 use omadm_client::{BasicCredentials, Body, BootstrapSource, Client, ClientError, PersistError, Secret};
@@ -25,9 +26,14 @@ pub fn source(settings: &BootstrapSection, url: &str) -> Result<BootstrapSource,
 }
 
 fn credentials(settings: &BootstrapSection) -> Result<Option<BasicCredentials>, AgentError> {
-    use std::io::Read as _;
     let (Some(user), Some(path)) = (&settings.user, &settings.password_file) else { return Ok(None) };
-    let error = |source| AgentError::File { action: "read the password", path: path.clone(), source };
+    Ok(Some(BasicCredentials { user: user.clone(), password: read_secret(path)? }))
+}
+
+/// A secret in a file, without white space at its end.
+pub fn read_secret(path: &Path) -> Result<Secret, AgentError> {
+    use std::io::Read as _;
+    let error = |source| AgentError::File { action: "read the password", path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(error)?;
     // In its full size at once: a vector that grew would leave a copy of the password behind.
     let mut content = Vec::with_capacity(MAX_PASSWORD + 1);
@@ -37,8 +43,7 @@ fn credentials(settings: &BootstrapSection) -> Result<Option<BasicCredentials>, 
     if content.len() > MAX_PASSWORD {
         return Err(AgentError::Refused(format!("{} is larger than {MAX_PASSWORD} bytes", path.display())));
     }
-    let password = Secret::new(content.trim_ascii_end().to_vec());
-    Ok(Some(BasicCredentials { user: user.clone(), password }))
+    Ok(Secret::new(content.trim_ascii_end().to_vec()))
 }
 
 /// The attempts of a running agent.
@@ -105,7 +110,12 @@ fn is_final(error: &ClientError) -> bool {
 
 /// The pause after so many failures before, a fifth more or less.
 fn pause(failures: u32) -> Duration {
-    let seconds = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE);
+    pause_from(FIRST_PAUSE, failures)
+}
+
+/// The same where the first pause has so many seconds.
+pub fn pause_from(first: u32, failures: u32) -> Duration {
+    let seconds = first.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE);
     let random = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
     Duration::from_secs(seconds.into()).mul_f64(0.8 + 0.4 * random)
 }

@@ -18,6 +18,7 @@ use crate::gba::GbaFile;
 use crate::logging::Logging;
 use crate::machine::Machine;
 use crate::mo::{self, agent, facts};
+use crate::network_secret;
 use crate::user;
 
 /// The Inbox of DM 1.x.
@@ -95,11 +96,15 @@ impl Setup {
             fetch_limit: self.config.limits.fetch_bytes.0,
             parameters: self.config.network.parameters(),
             dm1: self.config.dm1.to_sessions(session.strict),
+            dm1_bootstrap: self.config.dm1.bootstrap.to_bootstraps(),
             ..ClientConfig::default()
         };
         let mut client = Client::new(device, transport, config);
         if let Some(user) = user::interface(&self.config.dm1) {
             client = client.with_user(user);
+        }
+        if let Some(file) = &self.config.dm1.bootstrap.network_file {
+            client = client.with_network_secret(network_secret::read(file)?);
         }
         if let Some(file) = &self.config.bootstrap.gba_file {
             client = client.with_gba(Box::new(GbaFile(file.clone())));

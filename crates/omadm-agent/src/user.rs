@@ -7,6 +7,7 @@ use omadm_client::dm1::{Answer, InputType, Question, QuestionKind, UserAnswer, U
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use zeroize::Zeroizing;
 
 use crate::config::{Dm1Section, UserMode};
 use crate::terminal::{self, TERMINAL, plain};
@@ -52,7 +53,7 @@ impl UserInterface for Person {
 }
 
 /// Lets the terminal show what is typed, or not; a terminal that cannot shows it.
-async fn echo(on: bool) {
+pub async fn echo(on: bool) {
     let argument = if on { "echo" } else { "-echo" };
     let stty = Command::new("stty").args(["-F", TERMINAL, argument]).status().await;
     if !stty.is_ok_and(|status| status.success()) {
@@ -159,8 +160,19 @@ impl UserInterface for Program {
     }
 }
 
-async fn run(words: &[String], question: &Question) -> io::Result<UserAnswer> {
-    let [program, arguments @ ..] = words else { return Ok(UserAnswer::NotDisplayable) };
+/// What a command that answers for the user has printed.
+pub enum Printed {
+    /// A line without its end.
+    Text(Zeroizing<String>),
+    /// The user cancels.
+    Cancelled,
+    /// The command cannot show the question.
+    NotDisplayable,
+}
+
+/// Gives a question to a command, and reads what it prints.
+pub async fn printed(words: &[String], question: &Value) -> io::Result<Printed> {
+    let [program, arguments @ ..] = words else { return Ok(Printed::NotDisplayable) };
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -169,18 +181,28 @@ async fn run(words: &[String], question: &Question) -> io::Result<UserAnswer> {
         .spawn()?;
     if let Some(mut input) = child.stdin.take() {
         // A command that answers without reading is free to.
-        let _ = input.write_all(describe(question).to_string().as_bytes()).await;
+        let _ = input.write_all(question.to_string().as_bytes()).await;
     }
     let output = child.wait_with_output().await?;
+    let stdout = Zeroizing::new(output.stdout);
     match output.status.code() {
         Some(0) => {}
-        Some(NOT_DISPLAYABLE) => return Ok(UserAnswer::NotDisplayable),
-        _ => return Ok(UserAnswer::Cancelled),
+        Some(NOT_DISPLAYABLE) => return Ok(Printed::NotDisplayable),
+        _ => return Ok(Printed::Cancelled),
     }
-    let printed = output.stdout.get(..MAX_ANSWER).unwrap_or(&output.stdout);
-    let printed = String::from_utf8_lossy(printed);
+    let printed = stdout.get(..MAX_ANSWER).unwrap_or(&stdout);
+    let printed = Zeroizing::new(String::from_utf8_lossy(printed).into_owned());
     let line = printed.strip_suffix('\n').unwrap_or(&printed);
-    Ok(understand(&question.kind, line).unwrap_or_else(|| {
+    Ok(Printed::Text(Zeroizing::new(line.to_owned())))
+}
+
+async fn run(words: &[String], question: &Question) -> io::Result<UserAnswer> {
+    let line = match printed(words, &describe(question)).await? {
+        Printed::Text(line) => line,
+        Printed::Cancelled => return Ok(UserAnswer::Cancelled),
+        Printed::NotDisplayable => return Ok(UserAnswer::NotDisplayable),
+    };
+    Ok(understand(&question.kind, &line).unwrap_or_else(|| {
         tracing::warn!(server = %question.server, "the command printed no answer that fits the question");
         UserAnswer::NotDisplayable
     }))

@@ -15,6 +15,7 @@ use crate::calls::{Call, Calls};
 use crate::cloud::Registrations;
 use crate::consent::Asking;
 use crate::controls::Controls;
+use crate::dm1_bootstraps::Dm1Bootstraps;
 use crate::error::AgentError;
 use crate::links::Links;
 use crate::local::{self, Door};
@@ -93,10 +94,15 @@ async fn serve(
     let mut extra = Instant::now();
     let mut failures = 0;
     let mut provisioning = Provisioning::new(setup, client);
+    let mut dm1_bootstraps = Dm1Bootstraps::new(&setup.config, client);
     let mut bootstraps = BootstrapListener::start(&setup.config).await;
     let mut links = Links::start(&setup.config).await;
     let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
     loop {
+        if let Some(received) = calls.provisioning() {
+            let servers = dm1_bootstraps.take(received, client).await?;
+            dm1::sessions(client, controls, servers).await?;
+        }
         if let Some(received) = calls.bootstrap() {
             let servers = pushed_bootstrap(client, setup, &mut calls, received).await?;
             sessions(client, controls, servers, &Trigger::Bootstrap).await?;
@@ -137,6 +143,11 @@ async fn serve(
             () = at(provisioning.due()) => {
                 let servers = provisioning.attempt(client).await?;
                 sessions(client, controls, servers, &Trigger::Bootstrap).await?;
+                continue;
+            }
+            event = dm1_bootstraps.event() => {
+                let servers = dm1_bootstraps.carry_out(event, client).await?;
+                dm1::sessions(client, controls, servers).await?;
                 continue;
             }
             delivery = links.delivery() => {

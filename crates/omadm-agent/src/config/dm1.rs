@@ -7,6 +7,8 @@ use omadm_config::{Size, Span};
 use omadm_link::ObexSection;
 use serde::{Deserialize, Serialize};
 
+use super::dm1_bootstrap::Dm1BootstrapSection;
+
 /// `[dm1]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,6 +46,8 @@ pub struct Dm1Section {
     pub user_timeout: Span,
     /// Over local links.
     pub obex: ObexSection,
+    /// Bootstraps.
+    pub bootstrap: Dm1BootstrapSection,
 }
 
 /// Who answers what servers ask the user.
@@ -88,6 +92,7 @@ impl Default for Dm1Section {
             user_command: Vec::new(),
             user_timeout: Span(patience),
             obex: ObexSection::default(),
+            bootstrap: Dm1BootstrapSection::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, every key also as `OMADM_AGENT__SECTION__KEY`.
 
 pub mod dm1;
+pub mod dm1_bootstrap;
 pub mod later;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use omadm_mo::Rights;
 use serde::{Deserialize, Serialize};
 
 pub use self::dm1::{Dm1Section, UserMode};
+pub use self::dm1_bootstrap::{Dm1BootstrapSection, SourceAuth};
 pub use self::later::{MaintenanceSection, NetworkSection, NotificationSection, ReportSection, ShowSection};
 
 /// Prefix of environment variables.

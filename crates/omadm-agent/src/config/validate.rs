@@ -1,10 +1,13 @@
 //! What a well-formed value must be beyond its type.
 
+use omadm_client::dm1::bootstrap::{InitialRight, UrlTemplate};
 use omadm_client::{TlsPolicy, TlsVersion};
 use omadm_config::{Fault, Span};
 use omadm_mo::ServerUri;
 
-use super::{BootstrapSection, Config, ConsentMode, Dm1Section, TlsSection, UserMode};
+use super::{
+    BootstrapSection, Config, ConsentMode, Dm1BootstrapSection, Dm1Section, SourceAuth, TlsSection, UserMode,
+};
 use crate::device_id;
 use crate::mo::agent::MAX_POLL_INTERVAL;
 
@@ -91,6 +94,42 @@ fn dm1(dm1: &Dm1Section) -> Result<(), Fault> {
     }
     if dm1.user_timeout < Span::secs(1) {
         return Err(Fault::new("dm1.user_timeout", "has to be one second or more"));
+    }
+    dm1_bootstrap(&dm1.bootstrap)
+}
+
+fn dm1_bootstrap(bootstrap: &Dm1BootstrapSection) -> Result<(), Fault> {
+    if bootstrap.attempts > 256 {
+        return Err(Fault::new("dm1.bootstrap.attempts", "has to be 0 to 256"));
+    }
+    if !(1..=1_000).contains(&bootstrap.waiting) {
+        return Err(Fault::new("dm1.bootstrap.waiting", "has to be 1 to 1000"));
+    }
+    if bootstrap.expiry < Span::secs(60) {
+        return Err(Fault::new("dm1.bootstrap.expiry", "has to be one minute or more"));
+    }
+    if !(1 << 10..=16 << 20).contains(&bootstrap.max_size.0) {
+        return Err(Fault::new("dm1.bootstrap.max_size", "has to be 1 KiB to 16 MiB"));
+    }
+    if !bootstrap.rights.contains(&InitialRight::Get) {
+        return Err(Fault::new("dm1.bootstrap.rights", "has to have \"get\""));
+    }
+    let urls =
+        [("dm1.bootstrap.url", &bootstrap.url), ("dm1.bootstrap.operator_url", &bootstrap.operator_url)];
+    for (key, url) in urls {
+        if let Some(Err(error)) = url.as_deref().map(UrlTemplate::parse) {
+            return Err(Fault::new(key, error.to_string()));
+        }
+    }
+    let (user, secret) = (bootstrap.user.is_some(), bootstrap.secret_file.is_some());
+    let needs = match bootstrap.auth {
+        SourceAuth::Transport => (false, false),
+        SourceAuth::Psk | SourceAuth::HttpBasic | SourceAuth::HttpDigest => (true, true),
+        SourceAuth::Gba => (true, false),
+    };
+    if needs != (user, secret) {
+        let reason = "needs dm1.bootstrap.user and dm1.bootstrap.secret_file, but for \"transport\" and of the latter for \"3gpp-gba\"";
+        return Err(Fault::new("dm1.bootstrap.auth", reason));
     }
     Ok(())
 }

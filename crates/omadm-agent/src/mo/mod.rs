@@ -7,6 +7,7 @@ mod vendor;
 
 use std::path::Path;
 
+use omadm_client::dm1::bootstrap::ConfigObject;
 use omadm_client::{DataMo, ManagementObject, PluginError};
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeId, Segment, Value};
 
@@ -47,6 +48,7 @@ pub fn all(
     let account = include_str!("../../../../ddf/dm_dmacc-v1_2.ddf");
     let delegation = include_str!("../../../../ddf/dm_delegation-v1_0.ddf");
     let dm1_account = include_str!("../../../../ddf/dm_dmacc-v1_3.ddf");
+    let bootstrap_config = include_str!("../../../../ddf/MO_dm_bootconfig-v1_3.ddf");
     let inbox = include_str!("../../../../ddf/dm_inbox-v1_0.ddf");
     let mut objects: Vec<Box<dyn ManagementObject>> = vec![
         // First: DM 1.x looks for `./DevInfo`, while for DM 2.0 it is all one where an object stands.
@@ -57,6 +59,7 @@ pub fn all(
         facts::dev_info(links.oma("dm_devinfo-v1_2.ddf"), machine.clone(), device_id),
         Box::new(DataMo::new(account, links.oma("dm_dmacc-v1_2.ddf"))),
         Box::new(DataMo::new(delegation, links.oma("dm_delegation-v1_0.ddf"))),
+        Box::new(ConfigObject::new(bootstrap_config, links.oma("MO_dm_bootconfig-v1_3.ddf"))),
         facts::session_info(
             links.oma("dm_sessioninfo-v1_0.ddf"),
             Networks::new(machine.clone(), network),

@@ -13,7 +13,6 @@ mod waiting;
 
 use std::fmt;
 
-use omadm_auth::bootstrap::NetworkSecret;
 use omadm_mo::{Operation, ServerId};
 use omadm_session::Body;
 use zeroize::Zeroizing;
@@ -21,6 +20,9 @@ use zeroize::Zeroizing;
 pub use candidate::{Attempt, Candidate, Verified};
 pub use config_object::{BootstrapSettings, ConfigObject, MOID as CONFIG_MOID};
 pub use discovery::{BadUrl, FetchError, Finder, KnownServers, Proof, Source, UrlTemplate};
+pub use omadm_auth::bootstrap::{Imsi, NetworkSecret};
+pub use omadm_codec::media_type::SYNCML_DM_WBXML as MESSAGE_WBXML;
+pub use omadm_codec::provisioning::{WBXML_TYPE as PROVISIONING_WBXML, XML_TYPE as PROVISIONING_XML};
 pub use refused::Refused;
 pub use waiting::{Answered, NotWaiting, Turn, Waiting, WaitingConfig};
 

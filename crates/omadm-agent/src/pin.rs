@@ -1,0 +1,145 @@
+//! The PIN of a bootstrap of DM 1.x: typed at the terminal, or given by the command that answers for the user.
+
+use omadm_client::dm1::bootstrap::{BootstrapUser, PinAnswer, PinRequest};
+use omadm_client::{BootstrapRequest, Consent, Refusal};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::config::{Config, Dm1Section, UserMode};
+use crate::consent::Asking;
+use crate::terminal::{self, plain};
+use crate::user::{self, Printed, echo};
+
+/// Whoever has the PIN and agrees, as the configuration says.
+pub struct DeviceUser<'c> {
+    config: &'c Config,
+    /// A PIN that is known already, tried once.
+    pin: Option<Zeroizing<String>>,
+}
+
+impl<'c> DeviceUser<'c> {
+    pub fn new(config: &'c Config, pin: Option<Zeroizing<String>>) -> Self {
+        Self { config, pin }
+    }
+}
+
+impl Consent for DeviceUser<'_> {
+    async fn decide(&mut self, request: &BootstrapRequest) -> Result<(), Refusal> {
+        Asking::new(&self.config.bootstrap).decide(request).await
+    }
+}
+
+impl BootstrapUser for DeviceUser<'_> {
+    async fn pin(&mut self, request: &PinRequest) -> PinAnswer {
+        match self.pin.take() {
+            Some(pin) => PinAnswer::Pin(pin),
+            None => ask(&self.config.dm1, request).await,
+        }
+    }
+}
+
+/// Asks for a PIN, for as long as the configuration gives the user.
+pub async fn ask(settings: &Dm1Section, request: &PinRequest) -> PinAnswer {
+    let answer = async {
+        match settings.user {
+            UserMode::None => PinAnswer::Nobody,
+            UserMode::Terminal => at_terminal(request).await,
+            UserMode::Command => by_command(&settings.user_command, request).await,
+        }
+    };
+    tokio::time::timeout(settings.user_timeout.0, answer).await.unwrap_or(PinAnswer::Nobody)
+}
+
+fn question(request: &PinRequest) -> String {
+    let PinRequest { origin, attempt, attempts } = request;
+    format!(
+        "The bootstrap {} needs the PIN that its operator gave you (try {attempt} of {attempts}; c to cancel).\n",
+        plain(&origin.to_string())
+    )
+}
+
+async fn at_terminal(request: &PinRequest) -> PinAnswer {
+    let shown = question(request);
+    echo(false).await;
+    let typed = terminal::talk(move |reader, writer| {
+        write!(writer, "{shown}PIN: ")?;
+        writer.flush()?;
+        let mut line = Zeroizing::new(String::with_capacity(128));
+        reader.read_line(&mut line)?;
+        Ok(line)
+    })
+    .await;
+    echo(true).await;
+    match typed {
+        Ok(line) => of_line(&line),
+        Err(reason) => {
+            tracing::warn!("nobody can be asked for a PIN: {reason}");
+            PinAnswer::Nobody
+        }
+    }
+}
+
+async fn by_command(words: &[String], request: &PinRequest) -> PinAnswer {
+    let PinRequest { origin, attempt, attempts } = request;
+    let described = json!({
+        "kind": "pin",
+        "bootstrap": origin.to_string(),
+        "attempt": attempt,
+        "attempts": attempts,
+    });
+    match user::printed(words, &described).await {
+        Ok(Printed::Text(line)) => of_line(&line),
+        Ok(Printed::Cancelled) => PinAnswer::Refused,
+        Ok(Printed::NotDisplayable) => PinAnswer::Nobody,
+        Err(error) => {
+            tracing::warn!("the command for the user's answers: {error}");
+            PinAnswer::Nobody
+        }
+    }
+}
+
+/// What a line means: nothing typed is nobody there.
+fn of_line(line: &str) -> PinAnswer {
+    match line.trim() {
+        "" => PinAnswer::Nobody,
+        "c" | "cancel" => PinAnswer::Refused,
+        pin => PinAnswer::Pin(Zeroizing::new(pin.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_client::Origin;
+
+    use super::*;
+
+    async fn answered(script: &str) -> PinAnswer {
+        let settings = Dm1Section {
+            user: UserMode::Command,
+            user_command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            ..Dm1Section::default()
+        };
+        let origin = Origin::Pushed { by: "a WAP push\u{1b}".to_owned(), secured: false };
+        ask(&settings, &PinRequest { origin, attempt: 2, attempts: 3 }).await
+    }
+
+    #[tokio::test]
+    async fn a_command_gives_the_pin() {
+        let asked = r#"grep -q '"attempt":2,"attempts":3,"bootstrap":"sent by a WAP push.*"kind":"pin"' && echo 1234"#;
+        assert!(matches!(answered(asked).await, PinAnswer::Pin(pin) if *pin == "1234"));
+        for (script, refused) in [("exit 1", true), ("echo c", true), ("exit 2", false), ("exit 0", false)] {
+            let answer = answered(script).await;
+            assert!(matches!(answer, PinAnswer::Refused) == refused, "{script}: {answer:?}");
+            assert!(matches!(answer, PinAnswer::Nobody) != refused, "{script}: {answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_has_a_pin_where_there_is_no_user() {
+        let request = PinRequest { origin: Origin::Local, attempt: 1, attempts: 3 };
+        assert!(matches!(ask(&Dm1Section::default(), &request).await, PinAnswer::Nobody));
+        let hostile =
+            PinRequest { origin: Origin::Pushed { by: "\u{1b}[2J".to_owned(), secured: false }, ..request };
+        assert!(!question(&hostile).contains('\u{1b}'));
+    }
+}
