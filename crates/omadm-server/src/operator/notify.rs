@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use http::StatusCode;
 use omadm_store as store;
 use serde::{Deserialize, Serialize};
@@ -113,9 +115,14 @@ pub async fn set(
 pub async fn now(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
-    Body(wish): Body<Wish>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Notified>, Problem> {
+    let body = body?;
     let device = known_device(&context, &id).await?;
+    // Who has nothing to say need not send an object without members.
+    let wish = if body.is_empty() { Ok(Wish::default()) } else { serde_json::from_slice(&body) };
+    let wish: Wish =
+        wish.map_err(|error| Problem::bad(format!("the body is not as it should be: {error}")))?;
     notifier::dm1::check(&wish).map_err(Problem::bad)?;
     let refuse = |refused| match refused {
         Refused::NoWay(reason) => {
