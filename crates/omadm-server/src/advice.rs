@@ -78,6 +78,7 @@ impl<'a> Advice<'a> {
             | Operation::ShowPage { .. }
             | Operation::Ask { .. }
             | Operation::Raw { .. }
+            | Operation::SetAcls { .. }
             | Operation::RawXml { .. } => {}
         }
         Ok(())

@@ -56,6 +56,8 @@ pub enum Operation {
     Unsubscribe { address: String },
     /// Ask the user; for devices of DM 1.x.
     Ask { question: Question },
+    /// Give nodes their ACLs (addresses of the properties, and values), all or none; for devices of DM 1.x.
+    SetAcls { acls: Vec<(String, String)> },
     /// A DM 2.0 command as it is.
     Raw { words: Vec<String> },
     /// A DM 1.x command as it is, in XML.
@@ -170,6 +172,7 @@ impl Operation {
                 address: Some(address).filter(|address| !address.is_empty()),
             },
             "ask" => Self::Ask { question: args.question.ok_or_else(|| missing("question"))? },
+            "set-acl" => Self::SetAcls { acls: args.acls.ok_or_else(|| missing("acls"))? },
             "raw" => match (args.words, args.xml) {
                 (Some(words), _) => Self::Raw { words },
                 (None, xml) => Self::RawXml { xml: xml.ok_or_else(|| missing("words"))? },
@@ -192,6 +195,7 @@ impl Operation {
             Self::Subscribe { .. } => "subscribe",
             Self::Unsubscribe { .. } => "unsubscribe",
             Self::Ask { .. } => "ask",
+            Self::SetAcls { .. } => "set-acl",
             Self::Raw { .. } | Self::RawXml { .. } => "raw",
         }
     }
@@ -212,6 +216,7 @@ impl Operation {
             Self::Fetch { address, .. } => address.as_deref().unwrap_or_default(),
             Self::Raw { words } => words.get(1).map_or("", String::as_str),
             Self::Ask { question } => &question.text,
+            Self::SetAcls { acls } => acls.first().map_or("", |(address, _)| address),
             Self::SetItems | Self::RawXml { .. } => "",
         }
     }
@@ -229,6 +234,7 @@ impl Operation {
                 Args { addresses: Some(addresses.clone()), method: Some(*method), ..Args::default() }
             }
             Self::Fetch { from, .. } => Args { from: Some(from.clone()), ..Args::default() },
+            Self::SetAcls { acls } => Args { acls: Some(acls.clone()), ..Args::default() },
             Self::Ask { question } => Args { question: Some(question.clone()), ..Args::default() },
             Self::Raw { words } => Args { words: Some(words.clone()), ..Args::default() },
             Self::RawXml { xml } => Args { xml: Some(xml.clone()), ..Args::default() },
@@ -338,6 +344,7 @@ impl Operation {
                     "the device speaks DM 2.0, which asks users on pages: use show with a page".into()
                 );
             }
+            Self::SetAcls { .. } => return Err("the device speaks DM 2.0, whose nodes have no ACLs".into()),
             Self::RawXml { .. } => {
                 return Err("the device speaks DM 2.0, whose commands are no XML: use raw with words".into());
             }

@@ -399,7 +399,7 @@ fn alert_view(alert: &Alert) -> serde_json::Map<String, serde_json::Value> {
 }
 
 /// An upload in the form of results.
-fn upload_view(payload: &Payload) -> serde_json::Value {
+pub fn upload_view(payload: &Payload) -> serde_json::Value {
     json!({ "id": payload.id, "content_type": payload.content_type, "length": payload.body.len() })
 }
 

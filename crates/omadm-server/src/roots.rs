@@ -4,7 +4,10 @@
 //! it has the same address as on a device of DM 2.0. Every other node has the MOID and MIID [`ELSEWHERE`], and its path from the root of
 //! the tree.
 
+use std::collections::BTreeMap;
+
 use omadm_codec::dm1::Version;
+use omadm_mo::ddf::{DdfName, Definition};
 use omadm_mo::dm1::{Dm1Uri, Part, UriLimits};
 use omadm_mo::{ClientUri, Format, Miid, MoInst, Moid, NodeName, Segment};
 use omadm_session::dm1::server::Node;
@@ -36,6 +39,32 @@ struct Root {
 pub struct Roots {
     known: Vec<Root>,
     version: Version,
+}
+
+/// Where DDF files say that the first instance of an object goes, by MOID: the names of the nodes above it, and its own if that is fixed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Homes(BTreeMap<String, (Vec<String>, Option<String>)>);
+
+impl Homes {
+    /// Takes the place that a definition names, if it names one (`Path` of its root).
+    pub fn add(&mut self, definition: &Definition) {
+        let path = definition.root.path.as_deref().map(|path| path.trim().trim_end_matches('/'));
+        // The root of the tree may be written as nothing, too.
+        let above = path.and_then(|path| names(if path.is_empty() { "." } else { path }));
+        let own = match &definition.root.name {
+            DdfName::Named(name) => Some(name.as_str().to_owned()),
+            DdfName::Unnamed(_) => None,
+        };
+        if let Some(above) = above {
+            self.0.insert(definition.moid.as_str().to_owned(), (above, own));
+        }
+    }
+
+    fn path(&self, moid: &str, miid: &str) -> Option<Vec<String>> {
+        let (above, own) = self.0.get(moid)?;
+        let own = own.as_deref().unwrap_or(miid).to_owned();
+        Some(above.iter().cloned().chain([own]).collect())
+    }
 }
 
 /// Why an address says nothing to a device.
@@ -105,11 +134,11 @@ impl Roots {
         below(root, &uri).map_or_else(|| unsaid("a wildcard or an x-name"), Ok)
     }
 
-    /// What a device is told for a node of MO data. A new instance goes beside those that are there.
+    /// What a device is told for a node of MO data. A new instance goes beside those that are there, and the first one where `homes` says.
     ///
     /// # Errors
     /// As [`Roots::resolve`].
-    pub fn instance(&self, uri: &ClientUri) -> Result<Instance, Unresolved> {
+    pub fn instance(&self, uri: &ClientUri, homes: &Homes) -> Result<Instance, Unresolved> {
         let address = uri.to_string();
         let unknown = match self.resolve(&address) {
             Ok(uri) => return Ok(Instance { uri, is_new: false }),
@@ -118,10 +147,10 @@ impl Roots {
         };
         let MoInst::Miid(miid) = &uri.inst else { return Err(Unresolved::UnknownMo(unknown)) };
         let beside = self.known.iter().find(|root| name(&root.moid) == name(uri.moid.as_str()));
-        let place = beside.and_then(|root| root.path.split_last()).map(|(_, above)| above);
-        let Some(above) = place else { return Err(Unresolved::UnknownMo(unknown)) };
-        let mut path = above.to_vec();
-        path.push(miid.as_str().to_owned());
+        let above = beside.and_then(|root| root.path.split_last()).map(|(_, above)| above);
+        let beside = above.map(|above| [above, &[miid.as_str().to_owned()]].concat());
+        let place = beside.or_else(|| homes.path(uri.moid.as_str(), miid.as_str()));
+        let Some(path) = place else { return Err(Unresolved::UnknownMo(unknown)) };
         let root = Root { moid: uri.moid.as_str().to_owned(), miid: miid.as_str().to_owned(), path };
         let uri = below(root, uri).ok_or(Unresolved::UnknownMo(unknown))?;
         Ok(Instance { uri, is_new: true })
@@ -166,6 +195,17 @@ impl Roots {
                 None => Err(Unresolved::UnknownMo(format!("{}/{miid}", moid.as_str()))),
             },
         }
+    }
+
+    /// Where the instances of a management object are, or the one with this MIID; of another version if the device does not have this one.
+    pub fn of_object(&self, moid: &str, miid: Option<&str>) -> Vec<Vec<String>> {
+        let all = self.with_fixed();
+        let exact = all.iter().any(|root| root.moid == moid);
+        let is_meant = |root: &&Root| {
+            let same = if exact { root.moid == moid } else { name(&root.moid) == name(moid) };
+            same && miid.is_none_or(|miid| root.miid == miid)
+        };
+        all.iter().filter(is_meant).map(|root| root.path.clone()).collect()
     }
 
     /// The place of a node in the last known tree; `None` for what is no address of a node.
@@ -291,7 +331,7 @@ fn path(address: &str) -> Result<String, String> {
 }
 
 /// The names of a path from the root of the tree, decoded; `None` if it is none, or that of a property.
-fn names(uri: &str) -> Option<Vec<String>> {
+pub fn names(uri: &str) -> Option<Vec<String>> {
     let path = uri.strip_prefix("./").or_else(|| uri.strip_prefix('/')).unwrap_or(uri);
     if path == "." {
         return Some(Vec::new());
@@ -307,7 +347,7 @@ fn names(uri: &str) -> Option<Vec<String>> {
 }
 
 /// The address of a path.
-fn uri_of(path: &[String]) -> String {
+pub fn uri_of(path: &[String]) -> String {
     path.iter().fold(String::from("."), |uri, name| uri + "/" + &encode(name))
 }
 
@@ -330,6 +370,17 @@ pub fn is_secret(uri: &str) -> bool {
     SECRETS.iter().any(|secret| last.eq_ignore_ascii_case(secret))
 }
 
+/// Whether one of those leaves is named anywhere in a document.
+pub fn names_a_secret(document: &[u8]) -> bool {
+    let at = |start: usize, secret: &str| {
+        let part = document.get(start..start + secret.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+    };
+    let begins = |octet: u8| matches!(octet, b'A' | b'C' | b'S' | b'a' | b'c' | b's');
+    let starts = document.iter().enumerate().filter(|(_, octet)| begins(**octet));
+    starts.map(|(start, _)| start).any(|start| SECRETS.iter().any(|secret| at(start, secret)))
+}
+
 /// The MOID that a node is the root of.
 fn moid_of(node: &Node) -> Option<&str> {
     let moid = node.media_type.as_deref().map(str::trim).filter(|_| node.format == Format::Node)?;
@@ -338,7 +389,7 @@ fn moid_of(node: &Node) -> Option<&str> {
 }
 
 /// A MOID without its version.
-fn name(moid: &str) -> &str {
+pub fn name(moid: &str) -> &str {
     moid.rsplit_once(':').map_or(moid, |(name, _)| name)
 }
 
@@ -359,17 +410,6 @@ mod tests {
         Node {
             uri: uri.to_owned(),
             format,
-/// Whether one of those leaves is named anywhere in a document.
-pub fn names_a_secret(document: &[u8]) -> bool {
-    let at = |start: usize, secret: &str| {
-        let part = document.get(start..start + secret.len());
-        part.is_some_and(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
-    };
-    let begins = |octet: u8| matches!(octet, b'A' | b'C' | b'S' | b'a' | b'c' | b's');
-    let starts = document.iter().enumerate().filter(|(_, octet)| begins(**octet));
-    starts.map(|(start, _)| start).any(|start| SECRETS.iter().any(|secret| at(start, secret)))
-}
-
             media_type: moid.map(str::to_owned),
             content: NodeContent::Untold,
         }

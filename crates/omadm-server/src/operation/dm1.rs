@@ -19,7 +19,7 @@ use super::{Operation, Setting};
 use crate::address::encode;
 use crate::context::decode_mo_data;
 use crate::leaf::LeafValue;
-use crate::roots::{Roots, Unresolved};
+use crate::roots::{Homes, Roots, Unresolved};
 
 /// What stands around a raw command, so that it can be read as a message.
 const HEAD: &str = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
@@ -38,6 +38,8 @@ pub struct Known<'k> {
     pub capabilities: Capabilities,
     /// What was last seen at the address of the command.
     pub seen: &'k Seen,
+    /// Where first instances of objects go.
+    pub homes: &'k Homes,
 }
 
 /// What was last seen at an address.
@@ -104,7 +106,11 @@ impl Operation {
             }
             Self::Ask { question } => Ok(Task::Ask(question.to_engine().map_err(Unsaid::Never)?)),
             Self::RawXml { xml } => raw(xml).map_err(Unsaid::Never),
-            Self::Upload { .. } => never("way to let the device upload", "read the nodes with get"),
+            Self::SetAcls { acls } => Ok(set_acls(acls, known.capabilities)),
+            Self::Upload { addresses, .. } => match addresses.as_slice() {
+                [address] => Ok(get(resolve(address)?, known)),
+                _ => never("uploads of several subtrees", "upload them one by one"),
+            },
             Self::Fetch { .. } => never("way to let the device fetch data", "set the node to it"),
             Self::Show { .. } | Self::ShowPage { .. } => never("pages", "ask the user with ask"),
             Self::Default { .. } => never("default places of management objects", "set its items"),
@@ -121,6 +127,7 @@ impl Operation {
     pub fn depends_on_seen(&self) -> Option<&str> {
         match self {
             Self::Get { address } | Self::Set { address, .. } => Some(address),
+            Self::Upload { addresses, .. } => addresses.first().map(String::as_str),
             _ => None,
         }
     }
@@ -178,6 +185,19 @@ fn property(uri: String, value: &Setting) -> Result<Task, Unsaid> {
     Ok(Task::Set { uri, content, existence: Existence::Present })
 }
 
+/// The ACL of each node, all or none where the device can do that.
+fn set_acls(acls: &[(String, String)], capabilities: Capabilities) -> Task {
+    let set = |(uri, acl): &(String, String)| {
+        let content = Content { format: Format::Chr, media_type: None, value: Value::Text(acl.clone()) };
+        Task::Set { uri: uri.clone(), content, existence: Existence::Present }
+    };
+    match acls {
+        [one] => set(one),
+        several if capabilities.atomic == Some(false) => Task::Sequence(several.iter().map(set).collect()),
+        several => Task::Atomic(several.iter().map(set).collect()),
+    }
+}
+
 /// A value in the format of the DDF, else in that of what is there, else in its own.
 fn leaf(value: &LeafValue, seen: &Seen) -> Result<Content, String> {
     let text = value.text();
@@ -227,7 +247,7 @@ fn items(known: Known<'_>, payload: Option<&Payload>) -> Result<Task, Unsaid> {
     let mut writes = Vec::new();
     for item in &items {
         let whole = known.roots.parse(&item.client_uri).map_err(Unsaid::Never)?;
-        let instance = known.roots.instance(&whole)?;
+        let instance = known.roots.instance(&whole, known.homes)?;
         let is_whole = instance.is_new && whole.path.is_empty();
         if is_whole && known.capabilities.tnds == Some(true) {
             writes.push(document(instance.uri, &whole, &item.content));
@@ -235,7 +255,7 @@ fn items(known: Known<'_>, payload: Option<&Payload>) -> Result<Task, Unsaid> {
         }
         for (uri, value) in flatten(&whole, &item.content) {
             let is_root = uri.path.is_empty();
-            let uri = known.roots.instance(&uri)?.uri;
+            let uri = known.roots.instance(&uri, known.homes)?.uri;
             let is_there = known.is_there(&uri, instance.is_new);
             // An interior node that is there needs no write.
             if !(is_there && value.is_none()) {
@@ -262,12 +282,12 @@ pub fn decode_items(payload: &Payload) -> Result<Vec<MoItem>, String> {
 }
 
 /// What MO data says is there, as a device would tell it.
-pub fn told_by_items(payload: &Payload, roots: &Roots) -> Vec<Node> {
+pub fn told_by_items(payload: &Payload, roots: &Roots, homes: &Homes) -> Vec<Node> {
     let mut nodes = Vec::new();
     for item in decode_items(payload).unwrap_or_default() {
         let Ok(whole) = roots.parse(&item.client_uri) else { continue };
         for (uri, value) in flatten(&whole, &item.content) {
-            let Ok(instance) = roots.instance(&uri) else { continue };
+            let Ok(instance) = roots.instance(&uri, homes) else { continue };
             let moid = uri.path.is_empty().then(|| whole.moid.as_str().to_owned());
             let Content { format, media_type, value } = node(value, moid);
             let content =
@@ -384,7 +404,8 @@ mod tests {
         seen: &Seen,
     ) -> Result<Task, Unsaid> {
         let roots = Roots::of(&Inventory::default(), version);
-        operation.to_dm1(ID, Known { roots: &roots, version, capabilities, seen }, None)
+        let homes = Homes::default();
+        operation.to_dm1(ID, Known { roots: &roots, version, capabilities, seen, homes: &homes }, None)
     }
 
     fn get(address: &str) -> Operation {

@@ -82,6 +82,8 @@ pub(super) struct Args {
     pub(super) question: Option<Question>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) xml: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) acls: Option<Vec<(String, String)>>,
     /// What makes the address of the page unguessable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) secret: Option<Uuid>,

@@ -25,7 +25,7 @@ use crate::context::Context;
 use crate::device::dm1;
 use crate::leaf::Body;
 use crate::operation::{Known, Operation, Request, Seen, Unsaid};
-use crate::roots::Roots;
+use crate::roots::{Homes, Roots};
 use crate::{clock, events};
 
 /// Longest wait for a result, in seconds.
@@ -124,7 +124,8 @@ impl Said<'_> {
         version: Version,
     ) -> Result<(), String> {
         let (roots, capabilities) = (Roots::of(self.inventory, version), Capabilities::default());
-        let known = Known { roots: &roots, version, capabilities, seen: &Seen::Nothing };
+        let homes = Homes::default();
+        let known = Known { roots: &roots, version, capabilities, seen: &Seen::Nothing, homes: &homes };
         match operation.to_dm1(self.command, known, payload) {
             // Where the object is, the device will be asked.
             Ok(_) | Err(Unsaid::Undiscovered(_)) => Ok(()),

@@ -104,6 +104,7 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(commands::cancel))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::show))
+        .routes(routes!(sessions::abort))
         .routes(routes!(events::list))
         .routes(routes!(ddfs::list))
         .routes(routes!(ddfs::show, ddfs::put))

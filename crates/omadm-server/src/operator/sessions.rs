@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use http::StatusCode;
+use omadm_store::NewEvent;
+use serde_json::json;
 
 use super::problem::{Path, Problem, Query};
-use super::views::{Message, Page, Session, Trace};
+use super::tokens::Operator;
+use super::views::{Aborted, Message, Page, Session, Trace};
 use super::{Listing, known_device};
 use crate::clock;
 use crate::context::Context;
+use crate::device::dm1::{Unstoppable, stop};
 
 /// Lists the sessions of a device, newest first.
 #[utoipa::path(get, path = "/devices/{id}/sessions", params(("id" = String, Path), Listing), tag = "sessions",
@@ -40,4 +45,27 @@ pub async fn show(
         found.ok_or_else(|| Problem::unknown(format!("{} has no session {number}", device.id)))?;
     let session = Session::new(session, clock::now(), context.config.device.idle_timeout.micros());
     Ok(Json(Trace { session, messages: messages.into_iter().map(Message::from).collect() }))
+}
+
+/// Ends the session that a device of DM 1.x has open: its next message is answered with an abort (Alert 1223). Commands that it has not
+/// answered by then stay queued.
+#[utoipa::path(post, path = "/devices/{id}/sessions/abort", params(("id" = String, Path)), tag = "sessions",
+    responses((status = 202, body = Aborted), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn abort(
+    State(context): State<Arc<Context>>,
+    operator: Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Aborted>), Problem> {
+    let device = known_device(&context, &id).await?.id;
+    let by = operator.0.0;
+    let stopped = stop(&context, &device, &format!("the operator {by} wants it")).await;
+    let session = stopped.map_err(|why| match why {
+        Unstoppable::Store(error) => error.into(),
+        other => Problem::conflict(format!("{device}: {other}")),
+    })?;
+    tracing::info!(%device, session, by, "session to be aborted");
+    let body = json!({ "session": session, "outcome": "to be aborted", "by": by }).to_string();
+    let event = NewEvent { device: Some(device), kind: "session".to_owned(), body };
+    context.store.add_events(vec![event], clock::now()).await?;
+    Ok((StatusCode::ACCEPTED, Json(Aborted { session })))
 }

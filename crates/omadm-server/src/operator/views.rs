@@ -280,6 +280,13 @@ pub struct Trace {
     pub messages: Vec<Message>,
 }
 
+/// The session that is going to be aborted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Aborted {
+    /// Its number.
+    pub session: i64,
+}
+
 /// A message of a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Message {

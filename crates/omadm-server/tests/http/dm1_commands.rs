@@ -260,15 +260,15 @@ async fn where_an_object_is_is_asked_first() {
 #[tokio::test]
 async fn what_dm_1_does_not_have_is_refused_at_once() {
     let (server, mut device, mut connection) = started("IMEI:1").await;
-    let upload = json!({ "verb": "upload", "address": "urn:oma:mo:oma-dm-devinfo:1.2//" });
-    let early = device.queue(&server, upload.clone()).await;
+    let subscribe = json!({ "verb": "subscribe", "address": "urn:oma:mo:oma-dm-devinfo:1.2//" });
+    let early = device.queue(&server, subscribe.clone()).await;
     device.begin(&mut connection).await;
     let failed = server.command(&early).await;
     assert_eq!(failed["state"], "failed", "{failed}");
     assert!(failed["reason"].as_str().unwrap().contains("DM 1.x"));
     for command in [
-        upload,
-        json!({ "verb": "subscribe", "address": "urn:oma:mo:oma-dm-devinfo:1.2//" }),
+        subscribe,
+        json!({ "verb": "upload", "addresses": ["./A", "./B"] }),
         json!({ "verb": "fetch", "from": "https://a.example/x" }),
         json!({ "verb": "show", "url": "https://a.example/" }),
         json!({ "verb": "default", "moid": "urn:x:1.0", "from": "https://a.example/" }),
@@ -359,4 +359,101 @@ async fn items_are_written_all_or_none() {
             assert!(leaves.contains(&(address.as_str(), &value)), "{address}: {leaves:?}");
         }
     }
+}
+
+/// As on devices of DM 2.0: what is uploaded is kept as it is, and known from then on.
+#[tokio::test]
+async fn an_upload_is_read_and_kept() {
+    let (server, mut device, mut connection) = started("IMEI:1").await;
+    let whole = device.queue(&server, json!({ "verb": "upload", "address": "./Cam" })).await;
+    let log = device.queue(&server, json!({ "verb": "upload", "address": "./Cam/Log" })).await;
+    let answer = device.begin(&mut connection).await;
+    let sent = commands(&answer);
+    assert_eq!(targets(&sent), [("Get", "./Cam?list=TNDS")]);
+    let answer = device.send(&mut connection, &Said::to(&answer).status(&sent[0], 406).end()).await;
+    let sent = commands(&answer);
+    let nodes = [
+        ("./Cam", "node urn:x:mo:cam:1.0", None),
+        ("./Cam/Zoom", "int", Some("4")),
+        ("./Cam/Log", "bin", None),
+    ];
+    let answer = device.send(&mut connection, &Said::to(&answer).results(&sent[0], &nodes).end()).await;
+    let sent = commands(&answer);
+    assert!(targets(&sent)[0].1.starts_with("./Cam/Log"), "{sent:?}");
+    // In two messages, as it is too large for one.
+    let part = |data: &str, more: &str, size: &str| {
+        format!(
+            "<Results><CmdID/><MsgRef>{}</MsgRef><CmdRef>{}</CmdRef><Item><Source><LocURI>./Cam/Log</LocURI></Source>\
+             <Meta><Format xmlns=\"syncml:metinf\">b64</Format><Type xmlns=\"syncml:metinf\">image/x-log</Type>{size}</Meta>\
+             <Data>{data}</Data>{more}</Item></Results>",
+            answer.header.message_id, sent[0].id
+        )
+    };
+    let size = "<Size xmlns=\"syncml:metinf\">8</Size>";
+    let body = Said::to(&answer).status(&sent[0], 200).and(&part("AAEC", "<MoreData/>", size)).end();
+    let next = device.send(&mut connection, &body.replace("<Final/>", "")).await;
+    assert_eq!(commands(&next)[0].name, "Alert 1222");
+    let body = Said::to(&next).and(&part("AwQF", "", "")).end();
+    let end = device.send(&mut connection, &body).await;
+    assert_eq!(commands(&end), []);
+
+    let kept = async |command: &str| {
+        let shown = server.command(command).await;
+        assert_eq!(shown["state"], "done", "{shown}");
+        let upload = shown["result"]["upload"].clone();
+        let path = device.api(&format!("/payloads/{}", upload["id"].as_str().unwrap()));
+        let payload = server.api("GET", &path, None).await;
+        assert_eq!(payload.header("content-type"), upload["content_type"].as_str().unwrap());
+        assert_eq!(payload.body.len() as u64, upload["length"].as_u64().unwrap());
+        payload
+    };
+    let document = kept(&whole).await;
+    assert_eq!(document.header("content-type"), "application/vnd.syncml.dmtnds+xml");
+    let text = document.text();
+    assert!(text.contains("<NodeName>Zoom</NodeName>") && text.contains("<Value>4</Value>"), "{text}");
+    let log = kept(&log).await;
+    assert_eq!((log.header("content-type"), &log.body[..]), ("image/x-log", &[0, 1, 2, 3, 4, 5][..]));
+    let tree = server.items(&device.api("/tree?at=urn:x:mo:cam:1.0//")).await;
+    assert!(tree.iter().any(|node| node["value"] == 4), "{tree:?}");
+}
+
+/// A MOID of which the device has no instance goes where its DDF file says.
+#[tokio::test]
+async fn a_first_instance_goes_where_its_file_says() {
+    let (server, mut device, mut connection) = started("IMEI:1").await;
+    let items = json!([{ "ClientURI": "urn:x:mo:cam:1.0/C1/", "MOData": { "C1": { "Zoom": 5 } } }]);
+    let set = json!({ "verb": "set", "items": items });
+    let nowhere = device.queue(&server, set.clone()).await;
+    let answer = device.begin(&mut connection).await;
+    let sent = commands(&answer);
+    assert_eq!(targets(&sent), [("Get", ".?list=Struct")], "first it is asked for");
+    let none = [(".", "node", None), ("./Ext", "node", None)];
+    let end = device.send(&mut connection, &Said::to(&answer).results(&sent[0], &none).end()).await;
+    assert_eq!(commands(&end), []);
+    let failed = server.command(&nowhere).await;
+    assert_eq!((&failed["state"], &failed["status"]), (&json!("failed"), &json!(404)), "{failed}");
+    assert!(failed["reason"].as_str().unwrap().contains("set its nodes by path"), "{failed}");
+
+    let ddf = "<MgmtTree><VerDTD>1.2</VerDTD><Man>x</Man><Mod>y</Mod><Node><NodeName></NodeName><Path>./Ext</Path>\
+         <DFProperties><AccessType><Get/><Add/></AccessType><DFFormat><node/></DFFormat><Occurrence><ZeroOrMore/></Occurrence>\
+         <Scope><Dynamic/></Scope><DFType><DDFName>urn:x:mo:cam:1.0</DDFName></DFType></DFProperties>\
+         <Node><NodeName>Zoom</NodeName><DFProperties><AccessType><Get/><Replace/></AccessType><DFFormat><int/></DFFormat>\
+         <Occurrence><ZeroOrOne/></Occurrence><Scope><Dynamic/></Scope><DFType><MIME>text/plain</MIME></DFType></DFProperties></Node></Node></MgmtTree>";
+    let stored = server.put_ddf("cam.ddf", ddf).await;
+    assert!(stored.status.is_success(), "{}", stored.text());
+    let command = device.queue(&server, set).await;
+    device.message = 0;
+    device.session = "2B".into();
+    let answer = device.begin(&mut connection).await;
+    let sent = commands(&answer);
+    assert_eq!(targets(&sent), [("Get", ".?list=Struct")]);
+    let answer = device.send(&mut connection, &Said::to(&answer).results(&sent[0], &none).end()).await;
+    let sent = commands(&answer);
+    assert_eq!(targets(&sent), [("Atomic", ""), ("Add", "./Ext/C1"), ("Add", "./Ext/C1/Zoom")]);
+    let said = sent.iter().fold(Said::to(&answer), |said, sent| said.status(sent, 200));
+    device.send(&mut connection, &said.end()).await;
+    assert_eq!(server.command(&command).await["state"], "done");
+    let inventory = server.get(&device.api("")).await["inventory"].clone();
+    let cam = inventory.as_array().unwrap().iter().find(|mo| mo["moid"] == "urn:x:mo:cam:1.0").cloned();
+    assert_eq!(cam.unwrap()["roots"], json!(["./Ext/C1"]));
 }

@@ -275,3 +275,26 @@ async fn a_device_is_challenged_in_the_way_that_it_knows() {
         assert_eq!(code_of(&device.send(&mut connection, &again).await, "0"), 212);
     }
 }
+
+#[tokio::test]
+async fn an_operator_can_end_a_session() {
+    let server = TestServer::start().await;
+    let (mut device, mut connection, answer, command) = in_session(&server, "IMEI:1").await;
+    let abort = device.api("/sessions/abort");
+    let asked = server.api("POST", &abort, None).await;
+    assert_eq!((asked.status, asked.json()), (202.try_into().unwrap(), json!({ "session": 1 })));
+    let contact = server.get(&device.api("")).await["last_contact"].clone();
+    let body = Said::to(&answer).end();
+    let end = device.send(&mut connection, &body).await;
+    assert_eq!(commands(&end).iter().map(|sent| sent.name.as_str()).collect::<Vec<_>>(), ["Alert 1223"]);
+    assert!(end.is_final);
+    assert_ne!(server.get(&device.api("")).await["last_contact"], contact, "only a message is a contact");
+    assert_eq!(server.command(&command).await["state"], "queued", "it runs in the next session");
+    let session = server.get(&device.api("/sessions/1")).await;
+    assert_eq!(session["session"]["outcome"], "ended");
+    assert!(session.to_string().contains("gives up the session: the operator"), "{session}");
+    let events = server.items("/events?device=IMEI:1").await;
+    assert!(events.iter().any(|event| event["body"]["outcome"] == "to be aborted"), "{events:?}");
+    assert_eq!(server.api("POST", &abort, None).await.status, 409, "there is none any more");
+    assert_eq!(server.api("POST", "/devices/IMEI%3A9/sessions/abort", None).await.status, 404);
+}

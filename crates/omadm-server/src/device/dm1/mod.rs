@@ -5,7 +5,9 @@ mod known;
 mod link;
 mod outcome;
 mod scout;
+mod stop;
 mod trace;
+mod upload;
 
 use std::sync::Arc;
 
@@ -28,12 +30,13 @@ use tokio::sync::SemaphorePermit;
 pub use account::{Kept, Schemes};
 use known::{Found, Sender};
 pub use known::{Models, protocol_version};
+pub use link::carried;
 use outcome::{Exchange, session_step};
 use scout::{Hopeless, Queue, Scout};
-pub use link::carried;
+pub use stop::{Unstoppable, stop};
 use trace::Shown;
-
 pub use trace::as_xml;
+
 use super::auth::{Caller, GONE};
 use super::{commands_read, read_body, refusal, refuse, store_failed, traces};
 
@@ -181,10 +184,10 @@ async fn exchange(
             let (status, peer) = (refusal.http_status, caller.sender.source);
             tracing::warn!(status, %peer, reason = refusal.reason, "refused what is no message");
         })?;
+    link::check_password(context, caller, &incoming)?;
     let content_type = head.content_type.as_deref().unwrap_or_default();
     let message = Message { incoming, content_type, body };
     let sender = known::find(context, caller, &message.incoming.sender(), commands_read(context)).await?;
-    link::check_password(context, caller, &incoming)?;
     let reply = take(context, caller, endpoint, &message, sender).await?;
     caller.connection.note_answer(*message.incoming.digest());
     Ok(reply)

@@ -7,15 +7,18 @@ use omadm_mo::{Format, Time};
 use omadm_session::dm1::server::{
     AlertItem, Answer, CommandResult, Data, End, Node, NodeContent, ReceivedAlert, Step, Task, Verdict,
 };
-use omadm_store::{CheckIn, CommandState, SessionStep, TraceMessage, TreeAddress, TreeUpdate};
+use omadm_store::{CheckIn, CommandState, Payload, SessionStep, TraceMessage, TreeAddress, TreeUpdate};
 use serde_json::{Map, Value as Json, json};
 
 use super::known::protocol;
 use super::scout::{Hopeless, Queue, Queued};
 use super::trace::TOKENS;
+use super::upload;
 use crate::address::{self, Inventory};
 use crate::leaf::json_value;
 use crate::ledger::{Ledger, Said};
+use crate::operation::Operation;
+use crate::outcome::upload_view;
 use crate::roots::{self, is_path, is_secret};
 
 /// A message and its answer, as they are to be kept.
@@ -41,6 +44,7 @@ type Placed = Vec<(TreeAddress, Option<String>)>;
 pub struct Outcome<'q, 'c> {
     ledger: Ledger<'c>,
     queue: &'q Queue<'c>,
+    payloads: Vec<Payload>,
     notes: Vec<String>,
 }
 
@@ -58,7 +62,8 @@ pub fn session_step(
     let inventory = queue.roots.inventory(&before);
     let inventory = (inventory.0 != before.0).then(|| json!(inventory.0).to_string());
     let stored = queue.commands.iter().map(|queued| queued.stored);
-    let outcome = Outcome { ledger: Ledger::new(check, stored), queue, notes: Vec::new() };
+    let outcome =
+        Outcome { ledger: Ledger::new(check, stored), queue, payloads: Vec::new(), notes: Vec::new() };
     SessionStep { inventory, ..outcome.step(step, hopeless, most_alerts, exchange) }
 }
 
@@ -128,7 +133,8 @@ impl Outcome<'_, '_> {
             ended: step.ended.is_some(),
             trace: vec![received, answer],
         };
-        self.ledger.into_session_step(protocol(version), said, now)
+        let payloads = self.payloads;
+        SessionStep { payloads, ..self.ledger.into_session_step(protocol(version), said, now) }
     }
 
     /// Some leaves of the device, beside which there may be others.
@@ -204,9 +210,22 @@ impl Outcome<'_, '_> {
             Some(Task::List { uri, .. }) => self.whole(uri, nodes),
             _ => self.read(nodes),
         }
+        if let Ok(Operation::Upload { .. }) = &queued.operation {
+            return Some(self.uploaded(queued, nodes).to_string());
+        }
         let by_path = is_path(&queued.stored.address) || queued.stored.address.is_empty();
         let items: Vec<Json> = nodes.iter().map(|node| self.item(node, by_path)).collect();
         Some(json!({ "items": items }).to_string())
+    }
+
+    /// Keeps what a device brought in the Data Repository.
+    fn uploaded(&mut self, queued: &Queued<'_>, nodes: &[Node]) -> Json {
+        let (content_type, body) = upload::body(nodes);
+        let stored = queued.stored;
+        let payload = Payload { id: stored.id, device: stored.device.clone(), content_type, body };
+        let view = json!({ "upload": upload_view(&payload) });
+        self.payloads.push(payload);
+        view
     }
 
     /// What a task has changed in the tree.

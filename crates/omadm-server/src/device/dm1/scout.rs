@@ -13,7 +13,7 @@ use crate::address::{Inventory, client_uri};
 use crate::context::Context;
 use crate::device::store_failed;
 use crate::operation::{Known, Operation, Seen, Unsaid, decode_items, told_by_items};
-use crate::roots::Roots;
+use crate::roots::{Homes, Roots, Unresolved};
 
 /// Versions of objects whose descriptions may do for others.
 const OTHER_VERSIONS: [&str; 3] = ["1.1", "1.2", "1.0"];
@@ -35,6 +35,8 @@ pub struct Queue<'c> {
     pub commands: Vec<Queued<'c>>,
     /// Where the management objects of the device are.
     pub roots: Roots,
+    /// Where first instances of objects go, for those that the device has nowhere.
+    homes: Homes,
     /// Those whose places are no roots any more.
     pub gone: Vec<TreeAddress>,
     version: Version,
@@ -120,6 +122,7 @@ impl<'c> Queue<'c> {
         let roots = Roots::of(&inventory, version);
         let most = context.config.queue.max_commands_per_package;
         let mut commands = Vec::with_capacity(check.commands.len());
+        let mut homes = Homes::default();
         let mut stored: Vec<&Command> = check.commands.iter().collect();
         stored.sort_by_key(|command| command.seq);
         for (place, command) in stored.into_iter().enumerate() {
@@ -129,9 +132,12 @@ impl<'c> Queue<'c> {
                 Ok(operation) if near => about(context, check, command, operation, &roots).await?,
                 _ => (None, Seen::Nothing),
             };
+            if let (Ok(Operation::SetItems), Some(payload)) = (&operation, &payload) {
+                find_homes(context, &inventory, payload, &roots, &mut homes).await?;
+            }
             commands.push(Queued { stored: command, operation, payload, seen });
         }
-        Ok(Self { commands, roots, gone: Vec::new(), version, capabilities })
+        Ok(Self { commands, roots, homes, gone: Vec::new(), version, capabilities })
     }
 
     /// The queue for the engine: commands that are not over at `now`, up to the first that has to wait. `scout` is how the device is asked
@@ -141,14 +147,14 @@ impl<'c> Queue<'c> {
         let mut hopeless = Vec::new();
         for queued in self.commands.iter().filter(|queued| !queued.is_over(now)) {
             let seq = queued.stored.seq;
-            let (sentence, is_missing) = match self.task(queued) {
+            // Only who has been asked for everything that there is gets a first one.
+            let task = self.task_of(queued, scout == Scout::Over || queued.is_sent());
+            let (sentence, is_missing) = match task {
                 Ok(task) => {
                     pending.push(queued.pending(Ok(task)));
                     continue;
                 }
-                Err(Unsaid::Undiscovered(moid)) if scout == Scout::Over => {
-                    (format!("The device has no management object {moid}, as far as it can be asked."), true)
-                }
+                Err(Unsaid::Undiscovered(moid)) if scout == Scout::Over => (queued.is_nowhere(&moid), true),
                 Err(Unsaid::Undiscovered(_)) => {
                     if sent != Some(scout) {
                         pending.extend(scout.pending(false));
@@ -175,12 +181,18 @@ impl<'c> Queue<'c> {
 
     /// What a command means for the device.
     pub fn task(&self, queued: &Queued<'_>) -> Result<Task, Unsaid> {
+        self.task_of(queued, queued.is_sent())
+    }
+
+    fn task_of(&self, queued: &Queued<'_>, may_be_first: bool) -> Result<Task, Unsaid> {
+        let nowhere = Homes::default();
         let operation = queued.operation.as_ref().map_err(|reason| Unsaid::Never(reason.clone()))?;
         let known = Known {
             roots: &self.roots,
             version: self.version,
             capabilities: self.capabilities,
             seen: &queued.seen,
+            homes: if may_be_first { &self.homes } else { &nowhere },
         };
         operation.to_dm1(queued.stored.id, known, queued.payload.as_ref())
     }
@@ -188,7 +200,7 @@ impl<'c> Queue<'c> {
     /// What a command that wrote several nodes says of them; nothing of another.
     pub fn written(&self, queued: &Queued<'_>) -> Vec<Node> {
         match (&queued.operation, &queued.payload) {
-            (Ok(Operation::SetItems), Some(payload)) => told_by_items(payload, &self.roots),
+            (Ok(Operation::SetItems), Some(payload)) => told_by_items(payload, &self.roots, &self.homes),
             _ => Vec::new(),
         }
     }
@@ -205,8 +217,23 @@ impl Queued<'_> {
         self.stored.expires <= now && self.stored.state == CommandState::Queued
     }
 
+    fn is_sent(&self) -> bool {
+        self.stored.state == CommandState::Sent
+    }
+
+    /// Why it cannot be sent to a device that has no such object.
+    fn is_nowhere(&self, moid: &str) -> String {
+        let sentence = format!("The device has no management object {moid}, as far as it can be asked.");
+        match &self.operation {
+            Ok(Operation::SetItems) => format!(
+                "{sentence} Where a first one goes no DDF file says (Path): set its nodes by path, such as ./Ext/NAME, or store such a file."
+            ),
+            Ok(_) | Err(_) => sentence,
+        }
+    }
+
     fn pending(&self, task: Result<Task, String>) -> Pending {
-        let is_sent = self.stored.state == CommandState::Sent;
+        let is_sent = self.is_sent();
         Pending {
             seq: self.stored.seq,
             task,
@@ -235,6 +262,10 @@ async fn about(
     }
     let place = operation.depends_on_seen().and_then(|address| roots.place(&roots.resolve(address).ok()?));
     let Some(at) = place else { return Ok((payload, Seen::Nothing)) };
+    // What is only read needs no value, and the descriptions are at hand.
+    if matches!(operation, Operation::Get { .. }) && is_described_as_leaf(context, &at).await? {
+        return Ok((payload, Seen::Described));
+    }
     let nodes =
         context.store.tree(&check.device.id, &at, None, 1).await.map_err(|error| store_failed(&error))?;
     let seen = match nodes.first() {
@@ -243,6 +274,27 @@ async fn about(
         None => Seen::Nothing,
     };
     Ok((payload, seen))
+}
+
+/// Finds where the objects of MO data go that the device has nowhere.
+async fn find_homes(
+    context: &Context,
+    inventory: &Inventory,
+    payload: &Payload,
+    roots: &Roots,
+    homes: &mut Homes,
+) -> Result<(), Refusal> {
+    for item in decode_items(payload).unwrap_or_default() {
+        let Ok(uri) = roots.parse(&item.client_uri) else { continue };
+        if !matches!(roots.instance(&uri, homes), Err(Unresolved::UnknownMo(_))) {
+            continue;
+        }
+        let files = context.models.lately(context.store.as_ref()).await;
+        let files = files.map_err(|error| store_failed(&error))?;
+        let found = files.find(uri.moid.as_str(), inventory, &context.public_url);
+        found.into_iter().for_each(|found| homes.add(found.definition));
+    }
+    Ok(())
 }
 
 /// Which nodes are known at and below the places of MO data.
@@ -255,17 +307,14 @@ async fn places(
     let most = u32::try_from(context.config.data.max_items).unwrap_or(u32::MAX);
     let mut places = BTreeSet::new();
     for item in decode_items(payload).unwrap_or_default() {
-        let uri = roots.parse(&item.client_uri).ok().and_then(|uri| roots.instance(&uri).ok());
+        let uri =
+            roots.parse(&item.client_uri).ok().and_then(|uri| roots.instance(&uri, &Homes::default()).ok());
         let Some(at) = uri.and_then(|instance| roots.place(&instance.uri)) else { continue };
         let nodes = context.store.tree(&check.device.id, &at, None, most).await;
         places.extend(nodes.map_err(|error| store_failed(&error))?.into_iter().map(|node| node.at));
     }
     Ok(places)
 }
-    // What is only read needs no value, and the descriptions are at hand.
-    if matches!(operation, Operation::Get { .. }) && is_described_as_leaf(context, &at).await? {
-        return Ok((payload, Seen::Described));
-    }
 
 /// Whether the DDF says that a node is a leaf, if it is there. That of another version of the object is better than none.
 async fn is_described_as_leaf(context: &Context, at: &TreeAddress) -> Result<bool, Refusal> {
