@@ -19,7 +19,7 @@ pub const MAX_FILE: usize = 2 << 20;
 const MAX_NAME: usize = 128;
 
 /// The standard management objects of every version: names of files and their text.
-pub const BUILT_IN: [(&str, &str); 11] = [
+pub const BUILT_IN: [(&str, &str); 12] = [
     ("dm_devinfo-v1_2.ddf", include_str!("../../../ddf/dm_devinfo-v1_2.ddf")),
     ("dm_dmacc-v1_2.ddf", include_str!("../../../ddf/dm_dmacc-v1_2.ddf")),
     ("dm_delegation-v1_0.ddf", include_str!("../../../ddf/dm_delegation-v1_0.ddf")),
@@ -31,6 +31,7 @@ pub const BUILT_IN: [(&str, &str); 11] = [
     ("dm_devdetail-v1_0.ddf", include_str!("../../../ddf/dm_devdetail-v1_0.ddf")),
     ("dm_dmacc-v1_0.ddf", include_str!("../../../ddf/dm_dmacc-v1_0.ddf")),
     ("dm_inbox-v1_0.ddf", include_str!("../../../ddf/dm_inbox-v1_0.ddf")),
+    ("MO_dm_bootconfig-v1_3.ddf", include_str!("../../../ddf/MO_dm_bootconfig-v1_3.ddf")),
 ];
 
 /// Name of the file that describes the DM account.

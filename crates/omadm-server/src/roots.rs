@@ -23,8 +23,9 @@ const FIXED: [(&str, &str); 2] =
     [("DevInfo", "urn:oma:mo:oma-dm-devinfo"), ("DevDetail", "urn:oma:mo:oma-dm-devdetail")];
 /// MOID without version, and leaf, that DM 2.0 names otherwise, and how DM 1.x does.
 const RENAMED: (&str, &str, &str) = ("urn:oma:mo:oma-dm-devinfo", "DevID", "DevId");
-/// Leaves of DM accounts that hold secrets, in every version of DM 1.x.
-const SECRETS: [&str; 6] = ["AAuthSecret", "AAuthData", "ClientPW", "ServerPW", "ClientNonce", "ServerNonce"];
+/// Leaves of DM accounts that hold secrets, in every version of DM 1.x, and that of the Bootstrap Config object.
+const SECRETS: [&str; 7] =
+    ["AAuthSecret", "AAuthData", "ClientPW", "ServerPW", "ClientNonce", "ServerNonce", "AuthSecret"];
 
 /// The root of a management object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -518,6 +519,7 @@ mod tests {
     fn secrets_are_known_by_their_names() {
         for uri in [
             "./DMAcc/x/AppAuth/c/AAuthSecret",
+            "./BootstrapConfig/BootstrapServer/x/AuthSecret",
             "./SyncML/DMAcc/x/clientpw",
             "./DMAcc/x/AppAuth/c/AAuthData?prop=Size",
         ] {
