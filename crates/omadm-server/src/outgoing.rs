@@ -5,11 +5,15 @@ use std::path::Path;
 
 use hyper_openssl::client::legacy::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
+use omadm_auth::Secret;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
 
 use crate::ServerError;
 use crate::tls::{KeyPair, load};
+
+/// Longest password in octets.
+const MAX_PASSWORD: usize = 4_096;
 
 /// Connects by HTTP and HTTPS, with the trust anchors of the system and of `ca_file`, the setting `what`.
 ///
@@ -36,7 +40,11 @@ pub fn mutual(
     over(tls)
 }
 
-fn over(tls: SslConnectorBuilder) -> Result<HttpsConnector<HttpConnector>, ServerError> {
+/// Connects by HTTP and HTTPS.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn over(tls: SslConnectorBuilder) -> Result<HttpsConnector<HttpConnector>, ServerError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     Ok(HttpsConnector::with_connector(tcp, tls)?)
@@ -55,6 +63,22 @@ fn tls(ca_file: Option<&Path>, what: &'static str) -> Result<SslConnectorBuilder
         tls.set_ca_file(path).map_err(unusable)?;
     }
     Ok(tls)
+}
+
+/// The password in the file of the setting `what`: white space at its end does not count. None without a file.
+///
+/// # Errors
+/// When it cannot be read, or is longer than [`MAX_PASSWORD`].
+pub fn password(path: Option<&Path>, what: &'static str) -> Result<Option<Secret>, ServerError> {
+    let Some(path) = path else { return Ok(None) };
+    let unusable = |source| ServerError::File { what, path: path.to_owned(), source };
+    let octets = Secret::new(std::fs::read(path).map_err(unusable)?);
+    let trimmed = octets.expose().trim_ascii_end();
+    if trimmed.len() > MAX_PASSWORD {
+        let problem = format!("a password has at most {MAX_PASSWORD} octets");
+        return Err(unusable(std::io::Error::other(problem)));
+    }
+    Ok(Some(Secret::new(trimmed.to_vec())))
 }
 
 /// An error with its causes, which is where hyper and OpenSSL say what happened.

@@ -32,6 +32,14 @@ pub fn secret(prefix: &str) -> Result<Secret, ServerError> {
     Ok(Secret::new(text.into_bytes()))
 }
 
+/// A word of 128 bits that nobody can guess, in hexadecimal digits.
+///
+/// # Errors
+/// As [`octets`].
+pub fn word() -> Result<String, ServerError> {
+    octets().map(|octets| format!("{:032x}", u128::from_be_bytes(octets)))
+}
+
 /// The verifier of a secret under a fresh salt, in its stored form.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ mod network;
 mod notifier;
 mod notifier_dm1;
 mod prefix;
+mod push;
 mod security;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use notifier_dm1::{Dm1Format, ModelFormat, ObjectNumber, UiMode};
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use omadm_link::ObexSection;
 pub use prefix::UrlPrefix;
+pub use push::{HttpPushSection, PpgSection, SipSection};
 pub use security::{AuthSection, ClientCertificates, TlsSection};
 
 /// Prefix of environment variables.
@@ -67,6 +69,12 @@ pub struct Config {
     pub sms: SmsSection,
     /// Cloud messaging.
     pub cloud: CloudSection,
+    /// Push to devices that listen for it by HTTP.
+    pub http_push: HttpPushSection,
+    /// Push by SIP.
+    pub sip: SipSection,
+    /// Push by a Push Proxy Gateway.
+    pub ppg: PpgSection,
     /// The log of the program.
     pub log: LogSection,
 }

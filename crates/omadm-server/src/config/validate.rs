@@ -36,6 +36,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     }
     security(config)?;
     notifier(config)?;
+    super::push::check(&config.http_push, &config.sip, &config.ppg)?;
     let spans: [(&'static str, Span); 14] = [
         ("device.idle_timeout", config.device.idle_timeout),
         ("device.header_timeout", config.device.header_timeout),

@@ -32,6 +32,7 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::StoreError;
 
 use crate::context::{BOOTSTRAP_PATH, Context, DM2_PATH};
+use crate::notifier::ppg;
 use crate::{random, ui};
 
 /// Names the formats of management data that we take (`DM 2.0 §5.5`).
@@ -55,6 +56,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/bootstrap/{device}", get(bootstrap::fetch))
         .route(REGISTER_PATH, post(push::register))
         .route(UNREGISTER_PATH, post(push::unregister))
+        .route(ppg::PATH, post(ppg::notified))
         // Bodies are bounded by our own settings, with an answer that names them.
         .layer(DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(context.clone(), auth::layer))

@@ -75,8 +75,8 @@ pub enum SipTransport {
 }
 
 impl Place {
-    /// Reads `HOST` or `HOST:PORT`.
-    fn parse(text: &str, default_port: u16) -> Option<Self> {
+    /// Reads `HOST` or `HOST:PORT`; `None` if it is none.
+    pub fn parse(text: &str, default_port: u16) -> Option<Self> {
         let place: Authority = text.parse().ok().filter(|_| !text.contains('@'))?;
         let host = place.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = match place.port_u16() {

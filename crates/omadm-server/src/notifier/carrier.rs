@@ -2,12 +2,18 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use omadm_codec::wsp::{self, Header, Media, Push};
+use omadm_auth::Secret;
+use omadm_codec::wsp::{self, Header, Media};
+use omadm_mo::DeviceId;
+use omadm_store::Push;
 
 use super::address::PushAddress;
 use super::cloud::Cloud;
 use super::http::Http;
+use super::ota_http::OtaHttp;
+use super::ppg::{Ppg, Tickets};
 use super::short_message::ShortMessages;
+use super::sip::Sip;
 use super::udp;
 use crate::ServerError;
 use crate::config::Config;
@@ -22,17 +28,48 @@ pub struct Content<'a> {
     pub application: bool,
     /// The octets.
     pub body: &'a [u8],
+    /// Which notification it is: some ways tell later what became of it.
+    pub subject: Option<Subject<'a>>,
+}
+
+/// Content in the words of HTTP.
+pub struct Item<'a> {
+    /// Media type with its parameters.
+    pub content_type: String,
+    /// Whether it is for the DM application.
+    pub application: bool,
+    /// The octets.
+    pub body: &'a [u8],
+}
+
+/// A notification, by what is kept of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Of which device.
+    pub device: &'a DeviceId,
+    /// Its enrolment generation.
+    pub generation: i64,
+    /// The number of the notification, or of the session that it asks for.
+    pub number: u16,
 }
 
 impl<'a> Content<'a> {
-    /// A notification of DM 1.3 or 2.0.
-    pub fn notification(body: &'a [u8]) -> Self {
-        Self::for_dm(Media::code(wsp::NOTIFICATION_CODE), body)
-    }
-
     /// Something for the DM application.
     pub fn for_dm(media: Media, body: &'a [u8]) -> Self {
-        Self { media, application: true, body }
+        Self { media, application: true, body, subject: None }
+    }
+
+    /// It is the notification of this number for a device.
+    pub fn about(self, push: &'a Push, number: u16) -> Self {
+        let subject = Subject { device: &push.device, generation: push.generation, number };
+        Self { subject: Some(subject), ..self }
+    }
+
+    /// As the ways that speak HTTP's language have it.
+    fn item(&self) -> Result<Item<'a>, Failed> {
+        let unwritable = || Failed::with("HTTP has no words for its content type".to_owned());
+        let content_type = self.media.as_http().ok_or_else(unwritable)?;
+        Ok(Item { content_type, application: self.application, body: self.body })
     }
 
     /// Whether it is a notification, of whatever version.
@@ -72,6 +109,9 @@ pub struct Carrier {
     http: Http,
     sms: Option<ShortMessages>,
     cloud: Option<Cloud>,
+    ota_http: OtaHttp,
+    sip: Option<Sip>,
+    ppg: Option<Ppg>,
     /// Calls over local links.
     pub calling: Calling,
     /// TID of the next push.
@@ -79,18 +119,26 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// With those of the configuration.
+    /// With those of the configuration. Gateways find us at `public_url`; `key` is what push-ids are known by.
     ///
     /// # Errors
     /// When a file of it cannot be read.
-    pub fn new(config: &Config) -> Result<Self, ServerError> {
+    pub fn new(config: &Config, public_url: &str, key: &Secret) -> Result<Self, ServerError> {
         Ok(Self {
+            ota_http: OtaHttp::new(&config.http_push, &config.notifier)?,
+            sip: Sip::new(&config.sip)?,
+            ppg: Ppg::new(&config.ppg, public_url, &config.server.id, key)?,
             http: Http::new(&config.notifier)?,
             sms: ShortMessages::new(&config.sms)?,
             cloud: Cloud::new(&config.cloud),
             calling: Calling::new(config)?,
             transaction: AtomicU8::new(0),
         })
+    }
+
+    /// The push-ids of this server, if it has a push proxy gateway.
+    pub fn tickets(&self) -> Option<&Tickets> {
+        self.ppg.as_ref().map(Ppg::tickets)
     }
 
     /// Whether this server can go that way.
@@ -119,23 +167,34 @@ impl Carrier {
     /// Why it was not taken.
     pub async fn carry(&self, to: &PushAddress, content: &Content<'_>) -> Result<String, Failed> {
         self.supports(to).map_err(Failed::with)?;
-        match (to, &self.sms, &self.cloud) {
-            (PushAddress::Udp(place), ..) => udp::send(place, &self.pdu(content)?).await,
-            (PushAddress::Obex(to), ..) => self.calling.carry(to, content).await,
-            (PushAddress::Sms(number), Some(sms), _) => {
+        let none = || Failed::with(format!("there is no way for it by {}", to.kind()));
+        match to {
+            PushAddress::Udp(place) => udp::send(place, &self.pdu(content)?).await,
+            PushAddress::Obex(to) => self.calling.carry(to, content).await,
+            PushAddress::Sms(number) => {
+                let sms = self.sms.as_ref().ok_or_else(none)?;
                 sms.send(&self.http, number, &self.pdu(content)?).await
             }
-            (PushAddress::Cloud(registration), _, Some(cloud)) if content.is_notification() => {
+            PushAddress::Cloud(registration) => {
+                let cloud = self.cloud.as_ref().filter(|_| content.is_notification()).ok_or_else(none)?;
                 cloud.send(&self.http, registration, content.body).await
             }
-            _ => Err(Failed::with(format!("there is no way for it by {}", to.kind()))),
+            PushAddress::Http { place, secure } => self.ota_http.send(place, *secure, &content.item()?).await,
+            PushAddress::Sip(address) => {
+                let sip = self.sip.as_ref().ok_or_else(none)?;
+                sip.send(address, &content.item()?).await
+            }
+            PushAddress::Ppg(address) => {
+                let ppg = self.ppg.as_ref().ok_or_else(none)?;
+                ppg.send(&self.http, address, &content.item()?, content.subject.as_ref()).await
+            }
         }
     }
 
     /// The push PDU of connectionless WSP.
     fn pdu(&self, content: &Content<'_>) -> Result<Vec<u8>, Failed> {
-        let Content { media, application, body } = content;
-        let push = Push {
+        let Content { media, application, body, .. } = content;
+        let push = wsp::Push {
             transaction: self.transaction.fetch_add(1, Ordering::Relaxed),
             media: media.clone(),
             headers: application.then(|| Header::application(wsp::DM_APPLICATION_CODE)).into_iter().collect(),

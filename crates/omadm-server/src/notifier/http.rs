@@ -12,6 +12,7 @@ use super::carrier::Failed;
 use crate::ServerError;
 use crate::config::NotifierSection;
 use crate::outgoing::{self, causes};
+use crate::tls::KeyPair;
 
 /// Most octets of an answer.
 const MAX_ANSWER: usize = 64 << 10;
@@ -26,6 +27,15 @@ impl Http {
     /// When they cannot be read.
     pub fn new(settings: &NotifierSection) -> Result<Self, ServerError> {
         let connector = outgoing::connector(settings.ca_file.as_deref(), "notifier.ca_file")?;
+        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+    }
+
+    /// As [`Http::new`], and shows a certificate to who asks for one.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn showing(settings: &NotifierSection, own: &KeyPair) -> Result<Self, ServerError> {
+        let connector = outgoing::mutual(settings.ca_file.as_deref(), "notifier.ca_file", own)?;
         Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
     }
 

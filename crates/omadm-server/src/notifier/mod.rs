@@ -8,16 +8,19 @@ pub mod carrier;
 mod cloud;
 pub mod dm1;
 mod http;
+mod ota_http;
 mod plan;
+pub mod ppg;
 mod session;
 mod short_message;
+mod sip;
 mod smpp;
 mod udp;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use omadm_auth::StoredCredential;
+use omadm_auth::{Secret, StoredCredential};
 use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::dm2::{Alert, Notification, alert};
 use omadm_codec::wsp;
@@ -98,7 +101,7 @@ impl Notifier {
     ///
     /// # Errors
     /// When a file of it cannot be read.
-    pub fn new(config: &Config) -> Result<Self, ServerError> {
+    pub fn new(config: &Config, public_url: &str, key: &Secret) -> Result<Self, ServerError> {
         let settings = &config.notifier;
         let connections: Vec<Connection> = settings.connections.iter().copied().map(Into::into).collect();
         let unusable = |key: &str, problem: String| ServerError::Setting { key: key.to_owned(), problem };
@@ -107,7 +110,7 @@ impl Notifier {
                 .map_err(|error| unusable("server.id", error.to_string()))?,
             connections: Preference::new(&connections)
                 .map_err(|error| unusable("notifier.connections", error.to_string()))?,
-            carrier: Carrier::new(config)?,
+            carrier: Carrier::new(config, public_url, key)?,
             queued: Notify::new(),
         })
     }

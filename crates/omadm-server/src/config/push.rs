@@ -1,0 +1,133 @@
+//! `[http_push]`, `[sip]` and `[ppg]`: push beside UDP, short messages and cloud services.
+
+use std::path::PathBuf;
+
+use omadm_config::Fault;
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// `[http_push]`: OTA-HTTP push to devices that listen for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpPushSection {
+    /// User name towards devices that ask for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// File with the password for `user`, 4096 octets at most; white space at its end does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// Send the password itself (Basic) without TLS to devices that ask for no digest; default no.
+    pub plain_basic: bool,
+    /// Certificate with its chain (PEM) for devices that ask for one, at `https:` addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// Private key of `certificate` (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+}
+
+/// `[sip]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SipSection {
+    /// The server's own address, such as `sip:dm@example.org`. Without it there is no push by SIP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Host and port of the proxy that all requests go through, such as `proxy.example.org:5060`. Default: none, they go to the host of
+    /// the device's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// User name for whoever asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// File with the password for `user`, 4096 octets at most; white space at its end does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `[ppg]`: a Push Proxy Gateway that takes pushes by the Push Access Protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PpgSection {
+    /// Where pushes are submitted, such as `https://ppg.example.org/wappush`. Without it there is no push by a gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// User name at the gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// File with the password for `user`, 4096 octets at most; white space at its end does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// The gateway's name, with which addresses end. Default: the host of `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Ask the gateway to tell what became of each push, at `/papnotify/…` below `device.public_url`; default no.
+    pub notify: bool,
+    /// How long the gateway may try to deliver a push, in whole seconds.
+    pub deliver_within: Span,
+    /// Bearer to ask for, such as `SMS`, with `network`. Default: the gateway's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bearer: Option<String>,
+    /// Network to ask for, such as `GSM`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+}
+
+impl Default for PpgSection {
+    fn default() -> Self {
+        Self {
+            url: None,
+            user: None,
+            password_file: None,
+            name: None,
+            notify: false,
+            deliver_within: Span::secs(86_400),
+            bearer: None,
+            network: None,
+        }
+    }
+}
+
+/// Finds the first fault in these sections.
+pub(super) fn check(http: &HttpPushSection, sip: &SipSection, ppg: &PpgSection) -> Result<(), Fault> {
+    for (keys, user, password) in [
+        (["http_push.user", "http_push.password_file"], &http.user, &http.password_file),
+        (["sip.user", "sip.password_file"], &sip.user, &sip.password_file),
+        (["ppg.user", "ppg.password_file"], &ppg.user, &ppg.password_file),
+    ] {
+        let [user_key, file_key] = keys;
+        match (user, password) {
+            (Some(_), None) => return Err(Fault::new(file_key, format!("is needed beside {user_key}"))),
+            (None, Some(_)) => return Err(Fault::new(user_key, format!("is needed beside {file_key}"))),
+            (Some(user), _)
+                if user.is_empty() || user.contains(':') || user.chars().any(char::is_control) =>
+            {
+                return Err(Fault::new(user_key, "has to be a name without colons"));
+            }
+            _ => {}
+        }
+    }
+    if http.certificate.is_some() != http.key.is_some() {
+        return Err(Fault::new("http_push.key", "http_push.certificate and http_push.key need each other"));
+    }
+    let address = |from: &String| {
+        let user = from.strip_prefix("sip:").and_then(|rest| rest.split_once('@'));
+        user.is_some_and(|(user, host)| !user.is_empty() && host.parse::<http::uri::Authority>().is_ok())
+    };
+    if !sip.from.as_ref().is_none_or(address) {
+        return Err(Fault::new("sip.from", "has to be an address such as sip:dm@example.org"));
+    }
+    let place =
+        |proxy: &String| proxy.parse::<http::uri::Authority>().is_ok_and(|place| place.port().is_some());
+    if !sip.proxy.as_ref().is_none_or(place) {
+        return Err(Fault::new("sip.proxy", "has to be host and port, such as proxy.example.org:5060"));
+    }
+    if ppg.url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        return Err(Fault::new("ppg.url", "has to begin with https:// or http://"));
+    }
+    if ppg.deliver_within < Span::secs(1) || ppg.deliver_within.0.subsec_nanos() != 0 {
+        return Err(Fault::new("ppg.deliver_within", "has to be in whole seconds, one or more"));
+    }
+    Ok(())
+}
