@@ -151,6 +151,12 @@ pub struct Trace {
     pub messages: Vec<Message>,
 }
 
+/// The session that is going to be aborted.
+#[derive(Debug, Deserialize)]
+pub struct Aborted {
+    pub session: i64,
+}
+
 /// A message of a session.
 #[derive(Debug, Deserialize)]
 pub struct Message {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{Ran, omadm, repository};
@@ -260,6 +260,42 @@ fn virtual_devices_speak_dm_1_x_too() {
         }
     }
     let ran = server.run(&["sim", "--protocol", "dm2.0", "--devices", "1", "--wbxml"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+}
+
+#[test]
+fn nasty_devices_are_answered_and_the_server_lives_on() {
+    let server = Server::start();
+    let ca_file = ["--ca-file", server.text("ca_file")];
+    for (protocol, encoding) in [("dm1.2", None), ("dm1.3", Some("--wbxml"))] {
+        let nasty = ["sim", "--protocol", protocol, "--devices", "1", "--nasty", "--seed", "7"];
+        let encoding: Vec<&str> = encoding.into_iter().collect();
+        let report = server.json(&[&nasty[..], &ca_file, &encoding].concat());
+        assert_eq!((&report["faults"], &report["sessions"]), (&json!([]), &json!(22)), "{report:#}");
+        let answers = report["answers"].as_array().unwrap();
+        let to = |trick: &str| {
+            let of = answers.iter().filter(|answer| answer["trick"] == trick);
+            let mut said: Vec<&str> = of.map(|answer| answer["answer"].as_str().unwrap()).collect();
+            said.sort_unstable();
+            said
+        };
+        assert_eq!(to("message repeated"), ["the same answer"]);
+        assert_eq!(to("truncated"), ["HTTP 400"]);
+        assert_eq!(to("wrong Content-Type"), ["HTTP 415"]);
+        assert_eq!(to("wrong method"), ["HTTP 405"]);
+        assert_eq!(to("entity bomb"), ["HTTP 400"]);
+        assert_eq!(to("deep nesting"), ["HTTP 400"]);
+        assert_eq!(to("version unknown"), ["status 513"]);
+        for trick in ["answer lost", "message before repeated", "octets changed", "empty", "MsgID skipped"] {
+            assert!(!to(trick).is_empty(), "{trick}: {report:#}");
+        }
+        assert!(to("commands of a server").iter().all(|answer| answer.contains("405")), "{report:#}");
+        assert!(to("unknown alerts").iter().all(|answer| answer.contains("406")), "{report:#}");
+        assert!(to("SessionID changed").iter().all(|answer| answer.starts_with("status 40")), "{report:#}");
+        assert!(server.ids().is_empty());
+    }
+    server.json(&["device", "ls"]);
+    let ran = server.run(&["sim", "--protocol", "dm2.0", "--devices", "1", "--nasty"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use omadm_client::dm1::{AccountSettings, AuthType, CredentialSettings, Encoding, Start, Version};
 use omadm_client::{
-    Client, ClientConfig, ClientError, Device, DeviceConfig, Grant, Grantee, HttpsTransport, Outcome,
-    PluginError, Trigger, Volatile, dm1,
+    Client, ClientConfig, ClientError, Device, DeviceConfig, Grant, Grantee, Outcome, PluginError, Transport,
+    Trigger, Volatile, dm1,
 };
 use omadm_codec::dm2::{MoItem, mo_data};
 use omadm_mo::ddf::Catalogue;
@@ -135,18 +135,24 @@ impl Model {
     }
 
     /// A bootstrapped device on a transport that it shares with the others.
-    pub fn client(
+    pub fn client<T: Transport>(
         &self,
         device: &Enrolled,
         account: &Account,
-        transport: HttpsTransport,
-    ) -> Result<Client, Failure> {
+        transport: T,
+        sessions: dm1::SessionConfig,
+    ) -> Result<Client<T>, Failure> {
         let uri = account.uri(device)?;
         let built = self.device(device, account, &uri);
         let built = built.map_err(|error| Failure::Failed(format!("cannot build {}: {error}", device.id)))?;
         // Who lets the fleet talk without TLS has a server that asks for credentials all the same.
         let plain_http = uri.starts_with("http://");
-        let config = ClientConfig { plain_http, basic_without_tls: plain_http, ..ClientConfig::default() };
+        let config = ClientConfig {
+            plain_http,
+            basic_without_tls: plain_http,
+            dm1: sessions,
+            ..ClientConfig::default()
+        };
         Ok(Client::new(built, transport, config))
     }
 
@@ -177,7 +183,11 @@ impl Model {
 }
 
 /// Runs a session with the server that a device was made for.
-pub async fn session(client: &mut Client, server: &ServerId, speech: Speech) -> Result<Ended, ClientError> {
+pub async fn session<T: Transport>(
+    client: &mut Client<T>,
+    server: &ServerId,
+    speech: Speech,
+) -> Result<Ended, ClientError> {
     Ok(match speech {
         Speech::Dm2 => {
             let report = client.run_session(server, Trigger::Client).await?;

@@ -57,11 +57,7 @@ impl Load {
     async fn queue(self, share: Share) -> Result<Share, Failure> {
         let ids: Vec<_> = share.iter().filter_map(|client| client.device().dm1_device_id()).collect();
         for id in ids {
-            let path = format!("{}/commands", device::path(id.as_str()));
-            for address in self.gets.iter() {
-                let body = json!({ "verb": "get", "address": address });
-                self.api.post(&path, &body, Duration::ZERO).await?;
-            }
+            queue(&self.api, id.as_str(), &self.gets).await?;
         }
         Ok(share)
     }
@@ -84,6 +80,16 @@ impl Load {
             Err(error) => Sample { took, messages: 0, error: Some(error.to_string()) },
         }
     }
+}
+
+/// Queues what a device is asked for.
+pub async fn queue(api: &Api, device: &str, gets: &[String]) -> Result<(), Failure> {
+    let path = format!("{}/commands", device::path(device));
+    for address in gets {
+        let body = json!({ "verb": "get", "address": address });
+        api.post(&path, &body, Duration::ZERO).await?;
+    }
+    Ok(())
 }
 
 /// Gives each share to a task of its own, and waits for all.

@@ -3,6 +3,7 @@
 mod device;
 mod enrolment;
 mod load;
+mod nasty;
 mod objects;
 mod report;
 
@@ -17,10 +18,11 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::screen;
+use crate::screen::{self, Format};
 use device::{Account, Model, Speech};
 use enrolment::Enrolled;
 use load::Load;
+use nasty::Torture;
 
 /// What a virtual device is asked for in each session, so that every session has a durable result.
 const DEFAULT_GET: &str = "urn:oma:mo:oma-dm-devinfo:1.2//DevID";
@@ -62,9 +64,38 @@ pub struct Sim {
     /// The server has nothing to ask: sessions begin and end.
     #[arg(long)]
     no_commands: bool,
+    /// Be nasty: the devices of DM 1.x repeat, skip, truncate and break messages, a session for each trick; the report says how the server
+    /// answered.
+    #[arg(long, conflicts_with_all = ["no_commands", "warm_up", "concurrency"])]
+    nasty: bool,
+    /// What is left to chance by `--nasty`.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "nasty")]
+    seed: u64,
     /// Leave the devices enrolled.
     #[arg(long)]
     keep: bool,
+}
+
+/// What a run came to.
+enum Outcome {
+    Load(report::Figures),
+    Nasty(nasty::Report),
+}
+
+impl Outcome {
+    fn print(&self, output: Format) -> Result<(), Failure> {
+        match self {
+            Self::Load(figures) => figures.print(output),
+            Self::Nasty(report) => report.print(output),
+        }
+    }
+
+    fn verdict(&self) -> Result<(), Failure> {
+        match self {
+            Self::Load(figures) => figures.verdict(),
+            Self::Nasty(report) => report.verdict(),
+        }
+    }
 }
 
 /// Protocols that a virtual device can speak.
@@ -87,6 +118,9 @@ impl Sim {
         if self.wbxml && self.protocol == Protocol::Dm20 {
             return Err(Failure::Usage("--wbxml makes sense with DM 1.x only".to_owned()));
         }
+        if self.nasty && self.protocol == Protocol::Dm20 {
+            return Err(Failure::Usage("--nasty makes sense with DM 1.x only".to_owned()));
+        }
         let api = Arc::new(global.api()?);
         let account = self.account(&api).await?;
         // Tried before anything is enrolled, so that a wrong file costs nothing.
@@ -101,10 +135,10 @@ impl Sim {
         } else {
             enrolment::remove(&api, enrolled, usize::from(self.concurrency)).await
         };
-        let figures = result?;
-        figures.print(global.output)?;
+        let outcome = result?;
+        outcome.print(global.output)?;
         removed?;
-        figures.verdict()
+        outcome.verdict()
     }
 
     /// Enrols devices into `enrolled`, and puts the load on.
@@ -113,14 +147,20 @@ impl Sim {
         api: &Arc<Api>,
         account: &Account,
         enrolled: &mut Vec<Enrolled>,
-    ) -> Result<report::Figures, Failure> {
+    ) -> Result<Outcome, Failure> {
         enrolment::enrol(api, self.devices, enrolled).await?;
         let model = Model::new(self.speech())?;
+        if self.nasty {
+            return self.torture(api, account, &model, enrolled).await.map(Outcome::Nasty);
+        }
         let workers = usize::from(self.concurrency).min(enrolled.len()).max(1);
         let shares = enrolled.chunks(enrolled.len().div_ceil(workers).max(1)).map(|share| {
             // A transport of its own is a connection of its own.
             let transport = self.transport()?;
-            share.iter().map(|device| model.client(device, account, transport.clone())).collect()
+            share
+                .iter()
+                .map(|device| model.client(device, account, transport.clone(), Default::default()))
+                .collect()
         });
         let shares = shares.collect::<Result<Vec<_>, Failure>>()?;
         let load = Load {
@@ -129,7 +169,20 @@ impl Sim {
             speech: self.speech(),
             gets: self.gets().into(),
         };
-        load.run(shares, self.warm_up, self.sessions).await
+        load.run(shares, self.warm_up, self.sessions).await.map(Outcome::Load)
+    }
+
+    async fn torture(
+        &self,
+        api: &Api,
+        account: &Account,
+        model: &Model,
+        enrolled: &[Enrolled],
+    ) -> Result<nasty::Report, Failure> {
+        let (speech, gets) = (self.speech(), self.gets());
+        let (rounds, seed) = (self.sessions, self.seed);
+        let torture = Torture { api, account, model, speech, gets: &gets, rounds, seed };
+        torture.run(enrolled, &self.transport()?).await
     }
 
     fn transport(&self) -> Result<HttpsTransport, Failure> {

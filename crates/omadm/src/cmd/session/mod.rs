@@ -1,8 +1,14 @@
 //! `omadm session`: management sessions and what went over the wire.
 
-use clap::Subcommand;
+mod indent;
 
-use crate::api::types::{Message, Session as Record, Trace};
+use std::borrow::Cow;
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::api::types::{Aborted, Message, Session as Record, Trace};
 use crate::api::{Api, Query, read};
 use crate::cli::Global;
 use crate::cmd::device;
@@ -27,6 +33,11 @@ pub enum Session {
         /// Number of the session, as `session ls` prints it.
         number: i64,
     },
+    /// End the session that a device of DM 1.x has open: its next message is answered with an abort.
+    Abort {
+        /// Identifier of the device.
+        device: String,
+    },
 }
 
 impl Session {
@@ -36,8 +47,19 @@ impl Session {
         match self {
             Self::Ls { device, limit } => list(&api, global.output, &device, limit).await,
             Self::Show { device, number } => show(&api, global.output, &device, number).await,
+            Self::Abort { device } => abort(&api, global.output, &device).await,
         }
     }
+}
+
+async fn abort(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
+    let path = format!("{}/sessions/abort", device::path(id));
+    let value = api.post(&path, &json!({}), Duration::ZERO).await?;
+    if output == Format::Json {
+        return screen::json(&value);
+    }
+    let Aborted { session } = read(&path, value)?;
+    screen::line(&format!("Session {session} of {id} ends with the device's next message."))
 }
 
 async fn list(api: &Api, output: Format, id: &str, limit: u32) -> Result<(), Failure> {
@@ -94,6 +116,8 @@ fn print_message(message: &Message) -> Result<(), Failure> {
     }
     match (&message.text, &message.base64) {
         (Some(text), _) => {
+            // One line is for machines.
+            let text = indent::indented(text).map_or(Cow::Borrowed(text), Cow::Owned);
             for line in text.lines() {
                 screen::line(&format!("  {}", screen::clean(line)))?;
             }
