@@ -99,6 +99,13 @@ impl Setup {
             dm1_bootstrap: self.config.dm1.bootstrap.to_bootstraps(),
             ..ClientConfig::default()
         };
+        if let Some(wsp) = &config.dm1.wsp {
+            let gateway = &wsp.gateway;
+            tracing::warn!(
+                gateway,
+                "dm1.wsp.allow_insecure is on: everyone on the way to the WAP gateway reads what is said and may change it"
+            );
+        }
         let mut client = Client::new(device, transport, config);
         if let Some(user) = user::interface(&self.config.dm1) {
             client = client.with_user(user);

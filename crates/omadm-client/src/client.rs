@@ -2,6 +2,9 @@
 
 #[cfg(feature = "dm1")]
 use omadm_auth::bootstrap::NetworkSecret;
+#[cfg(feature = "dm1")]
+use std::collections::VecDeque;
+
 use omadm_auth::digest::Hash;
 use omadm_auth::gba::GbaPush;
 use omadm_mo::ParameterValues;
@@ -14,6 +17,8 @@ use crate::dm1::bootstrap::BootstrapConfig;
 #[cfg(feature = "dm1")]
 use crate::dm1::{Abort, SessionConfig, UserInterface};
 use crate::https::HttpsTransport;
+#[cfg(feature = "dm1")]
+use crate::push::PushContent;
 use crate::transport::Transport;
 
 /// Settings of sessions.
@@ -84,6 +89,9 @@ pub struct Client<T = HttpsTransport> {
     pub(crate) user: Option<Box<dyn UserInterface>>,
     #[cfg(feature = "dm1")]
     pub(crate) abort: Abort,
+    /// What came as a push in sessions through a WAP gateway.
+    #[cfg(feature = "dm1")]
+    pub(crate) pushed: VecDeque<PushContent>,
     #[cfg(feature = "dm1")]
     pub(crate) network: NetworkSecret,
 }
@@ -103,6 +111,8 @@ impl<T: Transport> Client<T> {
             user: None,
             #[cfg(feature = "dm1")]
             abort: Abort::default(),
+            #[cfg(feature = "dm1")]
+            pushed: VecDeque::new(),
             #[cfg(feature = "dm1")]
             network: NetworkSecret::default(),
         }

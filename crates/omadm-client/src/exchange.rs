@@ -186,7 +186,8 @@ impl<'a, T: Transport> Exchange<'a, T> {
         let Some(credentials) = self.peer.credentials.as_ref().filter(|_| self.peer.is_home(uri)) else {
             return Ok(None);
         };
-        let unasked = self.config.preemptive_basic && !self.config.psk && self.peer.basic && is_https(uri);
+        let is_private = self.transport.is_private(uri);
+        let unasked = self.config.preemptive_basic && !self.config.psk && self.peer.basic && is_private;
         let may_send_basic = self.may_send_basic(uri);
         let (scheme, text) = match &mut self.answering {
             Answering::Digest(answers) => {
@@ -205,7 +206,7 @@ impl<'a, T: Transport> Exchange<'a, T> {
     }
 
     fn may_send_basic(&self, uri: &Uri) -> bool {
-        self.peer.basic && (is_https(uri) || self.config.basic_without_tls)
+        self.peer.basic && (self.transport.is_private(uri) || self.config.basic_without_tls)
     }
 
     /// Whether a challenge is worth another try, which [`Exchange::authorization`] then answers. `sent` is what was refused.
@@ -229,7 +230,8 @@ impl<'a, T: Transport> Exchange<'a, T> {
             let user = (credentials.user.as_str(), &credentials.password);
             let allowed = &self.config.digests;
             // Over TLS the body is safe already.
-            if let Some(answers) = Answers::to(&challenges, user, allowed, !is_https(uri), client_nonce()?) {
+            let with_body = !self.transport.is_private(uri);
+            if let Some(answers) = Answers::to(&challenges, user, allowed, with_body, client_nonce()?) {
                 self.answering = Answering::Digest(Box::new(answers));
                 return Ok(true);
             }
@@ -284,7 +286,7 @@ impl<'a, T: Transport> Exchange<'a, T> {
             headers.insert(DEVICE_ID, value(self.device_id.as_str().as_bytes(), uri)?);
         }
         headers.extend(authorization.map(|(_, value)| (AUTHORIZATION, value)));
-        let home = self.peer.is_home(uri) && is_https(uri);
+        let home = self.peer.is_home(uri) && self.transport.is_private(uri);
         Ok(HttpRequest {
             method: outgoing.method.clone(),
             uri: uri.clone(),

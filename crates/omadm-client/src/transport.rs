@@ -9,6 +9,7 @@ use omadm_auth::Secret;
 use omadm_session::Body;
 
 use crate::error::TransportError;
+use crate::peer::is_https;
 
 /// An HTTP request with all of its body. `Debug` shows neither credentials nor the body.
 #[derive(Clone)]
@@ -80,6 +81,11 @@ pub trait Transport: Send + Sync {
     /// [`TransportError`] when there is no complete answer within the limits.
     fn send(&self, request: HttpRequest)
     -> impl Future<Output = Result<HttpResponse, TransportError>> + Send;
+
+    /// Whether nobody on the way to this address can read or change what goes there.
+    fn is_private(&self, uri: &Uri) -> bool {
+        is_https(uri)
+    }
 }
 
 impl<T: Transport> Transport for Arc<T> {
@@ -88,6 +94,10 @@ impl<T: Transport> Transport for Arc<T> {
         request: HttpRequest,
     ) -> impl Future<Output = Result<HttpResponse, TransportError>> + Send {
         T::send(self, request)
+    }
+
+    fn is_private(&self, uri: &Uri) -> bool {
+        T::is_private(self, uri)
     }
 }
 

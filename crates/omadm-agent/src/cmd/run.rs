@@ -99,6 +99,10 @@ async fn serve(
     let mut links = Links::start(&setup.config).await;
     let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
     loop {
+        while let Some(push) = client.take_push() {
+            // Why it was ignored is told already.
+            let _ignored = calls.content(client, push);
+        }
         if let Some(received) = calls.provisioning() {
             let servers = dm1_bootstraps.take(received, client).await?;
             dm1::sessions(client, controls, servers).await?;

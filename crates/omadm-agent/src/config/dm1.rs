@@ -8,6 +8,7 @@ use omadm_link::ObexSection;
 use serde::{Deserialize, Serialize};
 
 use super::dm1_bootstrap::Dm1BootstrapSection;
+use super::wsp::WspSection;
 
 /// `[dm1]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub struct Dm1Section {
     pub user_timeout: Span,
     /// Over local links.
     pub obex: ObexSection,
+    /// Through a WAP gateway.
+    pub wsp: WspSection,
     /// Bootstraps.
     pub bootstrap: Dm1BootstrapSection,
 }
@@ -74,6 +77,7 @@ impl Default for Dm1Section {
             patience,
             longest_pause,
             links: _,
+            wsp: _,
         } = SessionConfig::default();
         Self {
             accounts: Vec::new(),
@@ -92,6 +96,7 @@ impl Default for Dm1Section {
             user_command: Vec::new(),
             user_timeout: Span(patience),
             obex: ObexSection::default(),
+            wsp: WspSection::default(),
             bootstrap: Dm1BootstrapSection::default(),
         }
     }
@@ -117,6 +122,7 @@ impl Dm1Section {
                 obex: self.obex.settings(self.max_message.0, strict),
                 connect_timeout: self.obex.connect_timeout.0,
             },
+            wsp: self.wsp.to_wsp(),
         }
     }
 }

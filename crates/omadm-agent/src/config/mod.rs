@@ -6,6 +6,7 @@ pub mod later;
 #[cfg(test)]
 mod tests;
 mod validate;
+pub mod wsp;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

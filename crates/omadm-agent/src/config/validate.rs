@@ -89,6 +89,7 @@ fn dm1(dm1: &Dm1Section) -> Result<(), Fault> {
         return Err(Fault::new("dm1.max_rounds", "has to be 1 or more"));
     }
     dm1.obex.check()?;
+    dm1.wsp.check()?;
     if dm1.user == UserMode::Command && dm1.user_command.is_empty() {
         return Err(Fault::new("dm1.user", "\"command\" needs dm1.user_command"));
     }

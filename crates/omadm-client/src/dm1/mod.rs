@@ -18,7 +18,7 @@ mod user;
 pub use abort::Abort;
 pub use account::{AccountStatus, Accounts};
 pub use alerts::GenericAlert;
-pub use binding::{LinkConfig, ServedLink};
+pub use binding::{LinkConfig, ServedLink, WspConfig};
 pub use notified::{Answered, Dm1Wake, LEVEL, NotifiedConfig};
 pub use omadm_auth::dm1::Scheme;
 pub use omadm_codec::dm1::trigger::UiMode;
@@ -27,6 +27,7 @@ pub use omadm_link::{LinkAddress, ObexServer};
 pub use omadm_session::dm1::client::{
     Argument, Cause, InputType, Note, Outcome, Question, QuestionKind, UserAnswer,
 };
+pub use omadm_session::dm1::wsp::Mode as WspMode;
 pub use session::{SessionConfig, SessionReport, Start};
 pub use settings::{AccountSettings, AuthType, CredentialSettings, Encoding, HttpScheme, HttpSettings};
 pub use user::{Answer, UserInterface};

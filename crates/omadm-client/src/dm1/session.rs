@@ -10,7 +10,7 @@ use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, 
 
 use super::abort::Abort;
 use super::account::Account;
-use super::binding::{Binding, LinkConfig, ServedLink, Way};
+use super::binding::{Binding, Carrier, LinkConfig, ServedLink, Way, WspConfig};
 use super::link::Link;
 use super::running::{Running, fresh};
 use super::user::{self, UserInterface};
@@ -20,12 +20,16 @@ use crate::error::{ClientError, PersistError};
 use crate::exchange::Exchange;
 use crate::peer::leaf;
 use crate::persistence::Batch;
+use crate::push::PushContent;
 use crate::transport::Transport;
 
 /// Entry of the key/value area: the number of the last session.
 const SESSION: &str = "dm1/session";
 /// Where DevInfo of DM 1.x has the identity (`DM 1.3 StdObj §5.3.2`).
 const DEVICE_ID: [&str; 2] = ["DevInfo", "DevId"];
+
+/// Most pushes that wait for [`Client::take_push`]; the oldest give way.
+const MAX_PUSHED: usize = 16;
 
 /// Settings of DM 1.x sessions.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ pub struct SessionConfig {
     pub longest_pause: Duration,
     /// Local links, such as those of OBEX.
     pub links: LinkConfig,
+    /// A WAP gateway, and the servers that are reached through it. Default none.
+    pub wsp: Option<WspConfig>,
 }
 
 impl Default for SessionConfig {
@@ -66,6 +72,7 @@ impl Default for SessionConfig {
             patience: Duration::from_secs(120),
             longest_pause: Duration::from_secs(32),
             links: LinkConfig::default(),
+            wsp: None,
         }
     }
 }
@@ -129,6 +136,12 @@ impl<T: Transport> Client<T> {
         self.abort.clone()
     }
 
+    /// Takes out what a WAP gateway pushed in a session, the first that came first; for
+    /// [`Notifications::content`](crate::Notifications::content).
+    pub fn take_push(&mut self) -> Option<PushContent> {
+        self.pushed.pop_front()
+    }
+
     /// Runs one DM 1.x session with a server to its end. An aborted session is no error and is not repeated; only where nobody
     /// answers at an address of the account, the next one is tried.
     ///
@@ -181,10 +194,12 @@ impl<T: Transport> Client<T> {
         occasion: Occasion<'_>,
     ) -> Result<SessionReport, ClientError> {
         let server = &account.engine.server;
-        let Self { config, device, transport, user, abort, .. } = self;
+        let Self { config, device, transport, user, abort, pushed, .. } = self;
         let (uri, is_link) = (way.uri().to_owned(), way.is_link());
+        let wsp = config.dm1.wsp.as_ref().filter(|wsp| !is_link && wsp.serves(server));
+        let carrier = Carrier::new(transport, wsp, limit(config.dm1.max_message));
         let peer = account.peer(&uri);
-        let exchange = peer.as_ref().map(|peer| Exchange::new(transport, config, peer, device_id));
+        let exchange = peer.as_ref().map(|peer| Exchange::new(&carrier, config, peer, device_id));
         let binding = match Binding::open(way, exchange, account, config) {
             Ok(binding) => binding,
             Err(reason) => return Ok(SessionReport::none(server, reason)),
@@ -196,6 +211,9 @@ impl<T: Transport> Client<T> {
         engine_config.allow_links = is_link;
         if is_link && !config.dm1.links.basic {
             engine_config.schemes.retain(|scheme| *scheme != Scheme::Basic);
+        }
+        if let Some(wsp) = wsp {
+            wsp.suit(&mut engine_config, config.basic_without_tls);
         }
         let start = engine::Start {
             account: engine::Account { uri, ..account.engine.clone() },
@@ -222,6 +240,8 @@ impl<T: Transport> Client<T> {
         };
         let outcome = running.finish(engine).await?;
         running.binding.close().await;
+        pushed.extend(carrier.close().await);
+        pushed.drain(..pushed.len().saturating_sub(MAX_PUSHED));
         let (messages, notes) = (running.messages, running.notes.into());
         if let Outcome::Ended { version, .. } = outcome {
             self.device.remember(server, link, version)?;

@@ -1,9 +1,14 @@
-//! What carries the messages of a DM 1.x session: the address of the account says which binding.
+//! What carries the messages of a DM 1.x session: the address of the account says which binding, and the settings whether HTTP goes through a
+//! WAP gateway.
 
 mod http;
 mod obex;
+mod wsp;
 
 pub use obex::{LinkConfig, ServedLink};
+pub use wsp::WspConfig;
+
+pub(super) use wsp::Carrier;
 
 use http::Http;
 use obex::{Dialled, Served};
@@ -48,7 +53,7 @@ impl Way<'_> {
 
 /// The binding of one session.
 pub(super) enum Binding<'a, T> {
-    /// HTTP: `https:`, and `http:` where that is allowed.
+    /// HTTP: `https:`, and `http:` where that is allowed; straight, or through a WAP gateway ([`Carrier`]).
     Http(Http<'a, T>),
     /// OBEX over a link that the device opens: `obex:` and `obex+rfcomm:`.
     Dialled(Dialled),

@@ -20,6 +20,8 @@ pub struct Config {
     pub wbxml: bool,
     /// Largest message to receive, in octets: `MaxMsgSize` of every message. Default 64 KiB, at least 1 KiB.
     pub max_message: u32,
+    /// Largest message to send, in octets, where the binding carries no larger one, whatever the server takes. Default `None`.
+    pub max_sent: Option<u32>,
     /// Largest object to receive, in octets: `MaxObjSize` of every message, and the bound on what is kept of chunks. Default 16 MiB.
     pub max_object: u32,
     /// Whether objects in chunks are taken and sent (`./DevDetail/LrgObj`). Default true.
@@ -67,6 +69,7 @@ impl Config {
             strict: false,
             wbxml: true,
             max_message: 64 << 10,
+            max_sent: None,
             max_object: 16 << 20,
             large_objects: true,
             split_atomic: true,

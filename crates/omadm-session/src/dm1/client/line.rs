@@ -82,19 +82,20 @@ impl Line {
 
     /// Room in a message of which `reserved` octets are spoken for.
     pub(super) fn room(&self, config: &Config, reserved: usize) -> Room {
-        let message = self
-            .max_message
-            .map_or(usize::MAX, |most| usize::try_from(most.max(LEAST_MESSAGE)).unwrap_or(usize::MAX));
+        let message =
+            self.largest(config).map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
         Room { message: message.saturating_sub(reserved), chunks: config.large_objects, form: self.form }
     }
 
     /// Largest object that the server takes. Without chunks it has to be in one message with what is around it.
     pub(super) fn max_object(&self, config: &Config) -> u64 {
-        let whole = if config.large_objects {
-            None
-        } else {
-            self.max_message.map(|most| most.max(LEAST_MESSAGE) / 2)
-        };
+        let whole = if config.large_objects { None } else { self.largest(config).map(|most| most / 2) };
         self.max_object.unwrap_or(u64::MAX).min(whole.unwrap_or(u64::MAX))
+    }
+
+    /// Largest message that the server takes and the binding carries, if there is a bound.
+    fn largest(&self, config: &Config) -> Option<u64> {
+        let taken = self.max_message.map(|most| most.max(LEAST_MESSAGE));
+        taken.into_iter().chain(config.max_sent.map(u64::from)).min()
     }
 }
