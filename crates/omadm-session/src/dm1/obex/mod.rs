@@ -4,6 +4,7 @@
 //! answer by Get, and [`Server`] takes and gives them, one after the other. The numbers that the binding leaves open are ours, and stand
 //! in [`Settings`].
 
+pub mod check;
 mod client;
 mod frame;
 mod object;

@@ -189,15 +189,12 @@ impl Server {
     }
 
     fn packet(&mut self, packet: &[u8], now: Duration) {
-        let Some((opcode, is_final)) = packet.first().and_then(|octet| Opcode::of(*octet)) else {
+        let Some((opcode, _)) = packet.first().and_then(|octet| Opcode::of(*octet)) else {
             return self.respond(ResponseCode::NOT_IMPLEMENTED);
         };
         let Ok(request) = Request::decode(packet, &self.settings.limits()) else {
             return self.respond_to(opcode, ResponseCode::BAD_REQUEST);
         };
-        if !is_final && !matches!(opcode, Opcode::Put | Opcode::Get) {
-            return self.respond_to(opcode, ResponseCode::BAD_REQUEST);
-        }
         match opcode {
             Opcode::Connect => self.connect(&request),
             Opcode::Disconnect => self.disconnect(&request),
