@@ -1,0 +1,148 @@
+//! QR codes of bootstraps: for devices that read one when they are set up.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use qrcode::render::{svg, unicode};
+use qrcode::{EcLevel, QrCode};
+use zeroize::Zeroizing;
+
+use super::write_private;
+use crate::cmd::input;
+use crate::failure::Failure;
+use crate::screen;
+
+/// What the text of a code begins with that holds a bootstrap itself, in base64url.
+pub const SCHEME: &str = "omadm-bootstrap:";
+/// Most characters that a QR code has room for (version 40 with the least error correction).
+const MAX: usize = 2_953;
+/// Pixels of the side of a picture, at least.
+const SIDE: u32 = 600;
+
+/// Where the QR code of a bootstrap goes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "QR code")]
+pub struct Qr {
+    /// Write the bootstrap as the picture of a QR code to this file (SVG), readable by its owner only.
+    #[arg(long, value_name = "FILE")]
+    qr: Option<PathBuf>,
+    /// Show the bootstrap as a QR code in the terminal.
+    #[arg(long)]
+    qr_terminal: bool,
+}
+
+impl Qr {
+    /// Whether there is to be one.
+    pub fn is_wanted(&self) -> bool {
+        self.qr.is_some() || self.qr_terminal
+    }
+
+    /// Makes it of a bootstrap.
+    ///
+    /// # Errors
+    /// When it does not fit, or the file cannot be written.
+    pub fn of_bootstrap(&self, content: &[u8]) -> Result<(), Failure> {
+        if !self.is_wanted() {
+            return Ok(());
+        }
+        let mut text = Zeroizing::new(SCHEME.to_owned());
+        URL_SAFE_NO_PAD.encode_string(content, &mut text);
+        let code = code(&text)?;
+        self.qr.as_deref().map_or(Ok(()), |file| picture(&code, file))?;
+        if self.qr_terminal { show(&code) } else { Ok(()) }
+    }
+}
+
+/// A QR code of the URL from which a device fetches its bootstrap, or of a bootstrap in a file.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("content").required(true)))]
+pub struct Make {
+    /// An https URL, such as that of the server's `/bootstrap`.
+    #[arg(long, group = "content")]
+    url: Option<String>,
+    /// A file with a bootstrap; `-` is standard input.
+    #[arg(long, value_name = "FILE", group = "content")]
+    file: Option<PathBuf>,
+    /// Write a picture (SVG) to this file; else the code is shown in the terminal.
+    #[arg(long, value_name = "FILE")]
+    output_file: Option<PathBuf>,
+}
+
+impl Make {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When there is nothing that fits, or a file cannot be read or written.
+    pub fn run(self) -> Result<(), Failure> {
+        let to = Qr { qr_terminal: self.output_file.is_none(), qr: self.output_file };
+        match (self.url, self.file) {
+            (Some(url), _) => {
+                let is_url = url.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"));
+                if !is_url {
+                    return Err(Failure::Failed(format!(
+                        "{url:?} is no https URL; a bootstrap goes over TLS only"
+                    )));
+                }
+                let code = code(&url)?;
+                match to.qr.as_deref() {
+                    Some(file) => picture(&code, file),
+                    None => show(&code),
+                }
+            }
+            (None, Some(file)) => to.of_bootstrap(&Zeroizing::new(input::read(&file)?)),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// The code of a text.
+fn code(text: &str) -> Result<QrCode, Failure> {
+    QrCode::with_error_correction_level(text, EcLevel::L).map_err(|_| {
+        let reason = format!(
+            "the bootstrap makes {} characters, and a QR code holds {MAX} at most; the URL from which the device fetches its bootstrap \
+             fits: omadm bootstrap qr --url https://HOST:PORT/bootstrap",
+            text.len()
+        );
+        Failure::Failed(reason)
+    })
+}
+
+fn picture(code: &QrCode, file: &Path) -> Result<(), Failure> {
+    let svg = Zeroizing::new(code.render::<svg::Color<'_>>().min_dimensions(SIDE, SIDE).build());
+    write_private(file, svg.as_bytes()).map_err(|error| Failure::of_file("write", file, &error))
+}
+
+/// Dark modules on a light ground, whatever the colours of the terminal.
+fn show(code: &QrCode) -> Result<(), Failure> {
+    let lines = code
+        .render::<unicode::Dense1x2>()
+        .dark_color(unicode::Dense1x2::Light)
+        .light_color(unicode::Dense1x2::Dark)
+        .build();
+    screen::raw(Zeroizing::new(lines + "\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_a_code_and_what_does_not_says_what_would() {
+        assert!(code(&"a".repeat(MAX)).is_ok());
+        let refused = code(&"a".repeat(MAX + 1)).err().unwrap().to_string();
+        assert!(refused.contains("2954 characters") && refused.contains("--url"), "{refused}");
+    }
+
+    #[test]
+    fn a_picture_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("code.svg");
+        Qr { qr: Some(file.clone()), qr_terminal: false }.of_bootstrap(b"octets").unwrap();
+        let svg = std::fs::read_to_string(&file).unwrap();
+        assert!(svg.contains("<svg") && svg.contains("</svg>"), "{svg}");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
