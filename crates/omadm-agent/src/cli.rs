@@ -30,7 +30,7 @@ enum Command {
     /// Install a DM bootstrap, or a DM 1.x account, and tell its servers.
     Bootstrap {
         /// The bootstrap: `application/dmmo+json`; of DM 1.x a provisioning document (XML, WBXML), a DM message (WBXML), or a file with an
-        /// account (`{"dm1": …}`). `-` is standard input. Without it and without `--from`, the bootstrap of the server at bootstrap.url of
+        /// account (`{"dm1": …}`), or the text of a QR code with one of these. `-` is standard input. Without it and without `--from`, the bootstrap of the server at bootstrap.url of
         /// the configuration.
         #[arg(conflicts_with_all = ["from", "discover"])]
         file: Option<PathBuf>,
@@ -82,7 +82,7 @@ enum Command {
     Id,
 }
 
-/// How the DM 1.x bootstrap in a file is secured, as the media type of a push says it.
+/// How the DM 1.x bootstrap in a file is secured, as the media type of a push says it, if the file has no head that does.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Security {
     /// `SEC`, such as USERPIN; without it the file is trusted as it is.
@@ -92,7 +92,7 @@ pub struct Security {
     #[arg(long, requires = "sec", value_name = "DIGITS")]
     pub mac: Option<String>,
     /// The PIN; without it the user is asked as dm1.user of the configuration says.
-    #[arg(long, requires = "sec")]
+    #[arg(long, requires = "file")]
     pub pin: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use omadm_mo::ServerId;
 
 use zeroize::Zeroizing;
 
+use super::bootstrap_file::{BootstrapFile, Dm1File};
 use super::{dm1, read_bootstrap, runtime, session};
 use crate::cli::Security;
 use crate::consent::Asking;
@@ -18,52 +19,33 @@ use crate::pin::DeviceUser;
 use crate::provisioning;
 use crate::setup::Setup;
 
-/// A part of the name of what a provisioning document is.
-const PROVISIONING: &[u8] = b"DTD PROV";
 /// Media type of a bootstrap in a file.
 const MO_DATA: &str = "application/dmmo+json";
 
 /// Installs the bootstrap in a file and runs the session that tells each of its servers (`DM 2.0 §8`), or a DM 1.x account and runs a
 /// first session with its server.
 pub fn install(setup: &Setup, file: &Path, security: Security) -> Result<ExitCode, AgentError> {
-    let (content_type, body) = (MO_DATA.to_owned(), read_bootstrap(file)?);
+    let file = BootstrapFile::read(read_bootstrap(file)?, &security).map_err(AgentError::Refused)?;
     let mut client = setup.client(setup.open()?)?;
     runtime()?.block_on(async {
-        if let Some(essence) = dm1_type(&body) {
-            let Security { sec, mac, pin } = security;
-            let sec = sec.map(|sec| format!("; SEC={sec}")).unwrap_or_default();
-            let mac = mac.map(|mac| format!("; MAC={mac}")).unwrap_or_default();
-            let content_type = format!("{essence}{sec}{mac}");
-            let received = bootstrap::Received { content_type, body, origin: Origin::Local };
-            let mut user = DeviceUser::new(&setup.config, pin.map(Zeroizing::new));
-            let servers = client.install_dm1_bootstrap(received, &mut user).await?;
-            return begin(setup, &mut client, servers).await;
-        }
+        let body = match file {
+            BootstrapFile::Json(body) => body,
+            BootstrapFile::Dm1(Dm1File { content_type, body }) => {
+                let received = bootstrap::Received { content_type, body, origin: Origin::Local };
+                let mut user = DeviceUser::new(&setup.config, security.pin.map(Zeroizing::new));
+                let servers = client.install_dm1_bootstrap(received, &mut user).await?;
+                return begin(setup, &mut client, servers).await;
+            }
+        };
         if dm1::is_account(&body) {
             let server = dm1::install(setup, &mut client, &body).await?;
             return begin(setup, &mut client, vec![server]).await;
         }
-        let received = Received { origin: Origin::Local, content_type, body };
+        let received = Received { origin: Origin::Local, content_type: MO_DATA.to_owned(), body };
         let mut consent = Asking::new(&setup.config.bootstrap);
         let servers = client.install_received(received, &mut consent).await?;
         tell(setup, &mut client, servers).await
     })
-}
-
-/// The media type of a DM 1.x bootstrap, by its first octets; `None` for JSON. WBXML begins with its version and a number for what is in
-/// it: 11 is a provisioning document, 0 is followed by a name.
-fn dm1_type(body: &[u8]) -> Option<&'static str> {
-    match body.trim_ascii_start() {
-        [b'<', ..] | [0xEF, 0xBB, 0xBF, ..] => Some(bootstrap::PROVISIONING_XML),
-        _ => match body {
-            [1..=3, 0x0B, ..] => Some(bootstrap::PROVISIONING_WBXML),
-            [1..=3, 0, ..] if body.windows(PROVISIONING.len()).any(|octets| octets == PROVISIONING) => {
-                Some(bootstrap::PROVISIONING_WBXML)
-            }
-            [1..=3, ..] => Some(bootstrap::MESSAGE_WBXML),
-            _ => None,
-        },
-    }
 }
 
 /// Looks for a DM 1.x bootstrap where the device knows of a server, and installs it.

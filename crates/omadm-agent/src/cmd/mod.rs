@@ -1,6 +1,7 @@
 //! The commands.
 
 pub mod bootstrap;
+mod bootstrap_file;
 mod dm1;
 pub mod provision;
 pub mod run;
