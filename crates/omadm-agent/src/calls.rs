@@ -37,6 +37,8 @@ pub struct Calls {
     provisioning: Option<bootstrap::Received>,
     /// Messages of DM 1.x without a session.
     sessionless: VecDeque<PushContent>,
+    /// A push proxy gateway asks for a connection.
+    contact: Option<PushContent>,
 }
 
 /// A server asks for a session.
@@ -96,6 +98,7 @@ impl Calls {
             bootstrap: None,
             provisioning: None,
             sessionless: VecDeque::new(),
+            contact: None,
         }
     }
 
@@ -155,6 +158,11 @@ impl Calls {
         self.sessionless.pop_front()
     }
 
+    /// Takes out the request of a push proxy gateway for a connection.
+    pub fn contact(&mut self) -> Option<PushContent> {
+        self.contact.take()
+    }
+
     /// Tells that a bootstrap was not installed, as often as is bearable: anybody can send one that is none.
     pub fn tell(&mut self, why: &Ignored) {
         self.notifications.tell(why);
@@ -171,6 +179,7 @@ impl Calls {
             Some(Pushed::Sessionless(_)) => {
                 tracing::warn!("too many messages without a session wait; one is lost")
             }
+            Some(Pushed::Contact(request)) => self.contact = Some(request),
             Some(Pushed::Wake(wake)) => {
                 tracing::info!(server = %wake.server, id = wake.id, "notified");
                 self.wait(Call::Dm2(wake), PATIENCE);

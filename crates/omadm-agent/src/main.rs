@@ -26,6 +26,7 @@ mod network_secret;
 mod output;
 mod pin;
 mod provisioning;
+mod pushes;
 mod setup;
 mod terminal;
 mod user;

@@ -1,6 +1,10 @@
 //! What comes to a device as a push, by whatever transport, and what is in it.
 
+pub mod http;
+pub mod sip;
+
 use bytes::Bytes;
+use omadm_codec::{media_type, wsp};
 use omadm_mo::Time;
 
 #[cfg(feature = "dm2")]
@@ -11,6 +15,23 @@ use crate::dm1::Dm1Wake;
 use crate::dm1::bootstrap;
 #[cfg(feature = "dm2")]
 use crate::notification::Wake;
+
+/// Media types that a push may bring; transports that can say so refuse others.
+pub const ACCEPTED: &[&str] = &[
+    wsp::NOTIFICATION_TYPE,
+    #[cfg(feature = "dm1")]
+    wsp::TRIGGER_TYPE,
+    #[cfg(feature = "dm1")]
+    wsp::CONNECTIVITY_WBXML,
+    #[cfg(feature = "dm1")]
+    wsp::CONNECTIVITY_XML,
+    #[cfg(feature = "dm1")]
+    media_type::SYNCML_DM_WBXML,
+    #[cfg(feature = "dm1")]
+    media_type::SYNCML_DM_XML,
+    #[cfg(feature = "dm2")]
+    media_type::DMMO_JSON,
+];
 
 /// What a push transport hands over: the content, without anything of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,4 +76,6 @@ pub enum Pushed {
     /// A message of DM 1.x without a session.
     #[cfg(feature = "dm1")]
     Sessionless(PushContent),
+    /// A push proxy gateway asks the device to connect to it, for [`HttpPush::contact`](http::HttpPush::contact).
+    Contact(PushContent),
 }

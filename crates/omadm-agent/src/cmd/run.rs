@@ -20,6 +20,7 @@ use crate::error::AgentError;
 use crate::links::Links;
 use crate::local::{self, Door};
 use crate::provisioning::Provisioning;
+use crate::pushes::Pushes;
 use crate::setup::Setup;
 
 /// Seconds beyond which failures do not stretch the poll interval.
@@ -97,11 +98,16 @@ async fn serve(
     let mut dm1_bootstraps = Dm1Bootstraps::new(&setup.config, client);
     let mut bootstraps = BootstrapListener::start(&setup.config).await;
     let mut links = Links::start(&setup.config).await;
+    let device_id = client.device().tree().device_id().map(|id| id.to_string());
+    let mut pushes = Pushes::start(&setup.config, device_id.as_deref()).await;
     let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
     loop {
         while let Some(push) = client.take_push() {
             // Why it was ignored is told already.
             let _ignored = calls.content(client, push);
+        }
+        if let Some(request) = calls.contact() {
+            pushes.contact(&request);
         }
         if let Some(received) = calls.provisioning() {
             let servers = dm1_bootstraps.take(received, client).await?;
@@ -134,6 +140,11 @@ async fn serve(
             datagram = calls.datagram() => {
                 // Why it was ignored is told already.
                 let _ignored = calls.push(client, &datagram);
+                continue;
+            }
+            content = pushes.content() => {
+                // Why it was ignored is told already.
+                let _ignored = calls.content(client, content);
                 continue;
             }
             () = at(called) => {

@@ -3,6 +3,7 @@
 pub mod dm1;
 pub mod dm1_bootstrap;
 pub mod later;
+mod push;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::dm1::{Dm1Section, UserMode};
 pub use self::dm1_bootstrap::{Dm1BootstrapSection, SourceAuth};
 pub use self::later::{MaintenanceSection, NetworkSection, NotificationSection, ReportSection, ShowSection};
+pub use self::push::PushSection;
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_AGENT__";
@@ -40,6 +42,8 @@ pub struct Config {
     pub network: NetworkSection,
     /// Notifications of servers.
     pub notification: NotificationSection,
+    /// Pushes over HTTP and by SIP.
+    pub push: PushSection,
     /// Reports to servers beside sessions.
     pub report: ReportSection,
     /// Pages that servers show to the user.

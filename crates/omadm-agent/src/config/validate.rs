@@ -61,6 +61,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if notification.max_age < Span::secs(1) {
         return Err(Fault::new("notification.max_age", "has to be one second or more"));
     }
+    super::push::check(config)?;
     if config.report.attempts == 0 {
         return Err(Fault::new("report.attempts", "has to be 1 or more"));
     }

@@ -11,7 +11,7 @@ const MAX_SOURCES: usize = 1_024;
 
 /// Counts datagrams of the present window.
 #[derive(Debug)]
-pub(super) struct Floods {
+pub(crate) struct Floods {
     per_source: u32,
     in_all: u32,
     begin: Option<Instant>,
@@ -20,12 +20,12 @@ pub(super) struct Floods {
 }
 
 impl Floods {
-    pub(super) fn new(per_source: u32, in_all: u32) -> Self {
+    pub(crate) fn new(per_source: u32, in_all: u32) -> Self {
         Self { per_source, in_all, begin: None, sources: HashMap::new(), count: 0 }
     }
 
     /// Counts a datagram; whether it is to be looked at.
-    pub(super) fn allows(&mut self, source: IpAddr, now: Instant) -> bool {
+    pub(crate) fn allows(&mut self, source: IpAddr, now: Instant) -> bool {
         if self.begin.is_none_or(|begin| now.duration_since(begin) >= WINDOW) {
             self.begin = Some(now);
             self.sources.clear();

@@ -46,7 +46,7 @@ pub use connection::{Choice, choose};
 pub use dm2::Wake;
 #[cfg(feature = "dm2")]
 pub(crate) use dm2::{SEEN, forget};
-use flood::Floods;
+pub(crate) use flood::Floods;
 #[cfg(feature = "dm2")]
 pub use omadm_codec::dm2::notification::{Connection, Preference};
 #[cfg(feature = "dm2")]
@@ -249,6 +249,10 @@ impl Notifications {
     /// Why it is ignored.
     pub fn content(&self, device: &mut Device, content: PushContent) -> Result<Pushed, Ignored> {
         let media = MediaType::parse(&content.content_type)?;
+        if media.essence == wsp::INITIATION_TYPE {
+            let is_known = content.application.as_deref().is_some_and(wsp::is_initiation_application);
+            return if is_known { Ok(Pushed::Contact(content)) } else { Err(Ignored::NotForDm) };
+        }
         let for_another =
             content.application.as_ref().is_some_and(|of| !of.eq_ignore_ascii_case(DM_APPLICATION));
         if for_another && !is_provisioning(&media.essence) {

@@ -122,6 +122,12 @@ fn points<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<Vec<Gatewa
     GatewayAddress::read_all(&mut section(reader, field)?, &limits)
 }
 
+/// Whether an application, as HTTP names it, is that of these requests.
+#[must_use]
+pub fn is_initiation_application(value: &str) -> bool {
+    value.eq_ignore_ascii_case(INITIATION_APPLICATION) || value.parse() == Ok(INITIATION_APPLICATION_CODE)
+}
+
 /// What follows its length.
 fn section<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<Reader<'a>, DecodeError> {
     let length = uintvar(reader, field)?;

@@ -25,6 +25,7 @@ pub use content_type::{
 pub use field::{Header, HeaderName, Media, MediaName, ShortInteger, Text, Token, Value};
 pub use initiation::{
     INITIATION_APPLICATION, INITIATION_APPLICATION_CODE, INITIATION_CODE, INITIATION_TYPE, SessionInitiation,
+    is_initiation_application,
 };
 pub use pdu::{Content, GatewayAddress, Method, Pdu};
 pub use status::{Reason, Status};
