@@ -125,3 +125,74 @@ fn is_host_and_port(text: &str) -> bool {
     let named = text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains([':', '/', '@']));
     named.is_some_and(|(_, port)| port.parse::<u16>().is_ok()) || text.parse::<SocketAddr>().is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section() -> WspSection {
+        WspSection {
+            gateway: Some("10.0.0.1:9201".to_owned()),
+            servers: vec!["dm.example".to_owned()],
+            allow_insecure: true,
+            ..WspSection::default()
+        }
+    }
+
+    /// The fault, if there is one.
+    fn fault(section: &WspSection) -> Option<String> {
+        section.check().err().map(|Fault { key, problem }| format!("{key} {problem}"))
+    }
+
+    #[test]
+    fn there_is_no_gateway_unless_it_is_named() {
+        assert_eq!(fault(&WspSection::default()), None);
+        assert_eq!(WspSection::default().to_wsp(), None);
+        let settings = section().to_wsp().unwrap();
+        assert_eq!(
+            (settings.gateway.as_str(), settings.mode, settings.datagram),
+            ("10.0.0.1:9201", WspMode::Connection, 1400)
+        );
+        let connectionless = WspSection { mode: Mode::Connectionless, ..section() };
+        assert_eq!(connectionless.to_wsp().unwrap().mode, WspMode::Connectionless);
+    }
+
+    #[test]
+    fn what_is_needed_beside_a_gateway_is_said() {
+        assert_eq!(fault(&section()), None);
+        let open = fault(&WspSection { allow_insecure: false, ..section() }).unwrap();
+        assert!(open.contains("dm1.wsp.allow_insecure") && open.contains("WTLS"), "{open}");
+        let nobody = fault(&WspSection { servers: Vec::new(), ..section() }).unwrap();
+        assert!(nobody.contains("dm1.wsp.servers"), "{nobody}");
+        assert_eq!(fault(&WspSection { servers: vec!["*".to_owned()], ..section() }), None);
+        assert!(fault(&WspSection { servers: vec!["a+b".to_owned(), String::new()], ..section() }).is_some());
+    }
+
+    #[test]
+    fn a_gateway_is_a_host_and_a_port() {
+        for good in ["gw.example:9201", "10.0.0.1:9200", "[::1]:9201"] {
+            assert_eq!(fault(&WspSection { gateway: Some(good.to_owned()), ..section() }), None, "{good}");
+        }
+        for bad in ["", "gw.example", ":9201", "gw:99999", "http://gw:9201", "::1", "user@gw:1"] {
+            assert!(fault(&WspSection { gateway: Some(bad.to_owned()), ..section() }).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_times_have_their_bounds() {
+        for (datagram, mode, good) in [
+            (63, Mode::Connection, false),
+            (64, Mode::Connection, true),
+            (65_507, Mode::Connection, true),
+            (65_508, Mode::Connection, false),
+            (1_399, Mode::Connectionless, false),
+            (1_400, Mode::Connectionless, true),
+        ] {
+            assert_eq!(fault(&WspSection { datagram, mode, ..section() }).is_none(), good, "{datagram}");
+        }
+        for (retry, timeout, good) in [(1, 1, true), (0, 1, false), (1, 0, false)] {
+            let section = WspSection { retry: Span::secs(retry), timeout: Span::secs(timeout), ..section() };
+            assert_eq!(fault(&section).is_none(), good);
+        }
+    }
+}
