@@ -101,7 +101,7 @@ pub struct Device {
     pub(crate) entries: Entries,
     persistence: Box<dyn Persistence>,
     /// Change counter of the tree when grants and alerts were last brought in line with it.
-    in_line: Option<u64>,
+    pub(crate) in_line: Option<u64>,
     /// What was executed when the device stopped is taken up.
     pub(crate) resumed: bool,
     #[cfg(feature = "dm2")]

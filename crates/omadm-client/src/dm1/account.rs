@@ -312,7 +312,13 @@ impl Device {
             }
         }
         let prepared = transaction.prepare();
-        self.keep(prepared, Vec::new())
+        let was_in_line = self.in_line == Some(self.tree.revision());
+        self.keep(prepared, Vec::new())?;
+        // A nonce changes nothing of accounts and grants, and comes in every session.
+        if was_in_line {
+            self.in_line = Some(self.tree.revision());
+        }
+        Ok(())
     }
 
     /// DM 1.x accounts, for people.
