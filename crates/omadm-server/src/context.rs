@@ -14,6 +14,7 @@ use omadm_store::Store;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::config::{Config, Dm1Section, Endpoint, Size};
+use crate::delegation::Delegations;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::Links;
@@ -68,6 +69,8 @@ pub struct Context {
     pub models: Models,
     /// Fetches the DDF files that devices link to.
     pub links: Links,
+    /// Delegation between servers, if it is on.
+    pub delegations: Option<Delegations>,
     /// Calls devices.
     pub notifier: Notifier,
 }

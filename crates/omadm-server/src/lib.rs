@@ -13,6 +13,7 @@ mod clock;
 pub mod config;
 mod context;
 mod ddfs;
+mod delegation;
 mod device;
 mod error;
 mod events;

@@ -14,7 +14,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use openssl::ssl::Ssl;
+use openssl::ssl::{Ssl, SslRef};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -54,6 +54,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// What TLS has proved of it.
     pub identified: Identified,
+    /// The certificates that another server has shown, DER, its own first; none where devices connect.
+    pub presented: Vec<Vec<u8>>,
     /// Whether TLS is spoken.
     pub is_secure: bool,
     /// Digest of the request whose reply was handed to this connection last: a client that sends on has read that reply.
@@ -63,11 +65,21 @@ pub struct Connection {
 impl Connection {
     /// One that has proved nothing.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self { peer, identified: Identified::Nobody, is_secure: false, answered: Mutex::new(None) }
+        let identified = Identified::Nobody;
+        Self { peer, identified, presented: Vec::new(), is_secure: false, answered: Mutex::new(None) }
     }
 
-    fn secure(peer: SocketAddr, identified: Identified) -> Self {
-        Self { identified, is_secure: true, ..Self::plain(peer) }
+    /// Of a device.
+    pub fn device(peer: SocketAddr, ssl: &SslRef) -> Self {
+        Self { identified: Identified::of(ssl), is_secure: true, ..Self::plain(peer) }
+    }
+
+    /// Of another server.
+    pub fn server(peer: SocketAddr, ssl: &SslRef) -> Self {
+        let own = ssl.peer_certificate().and_then(|certificate| certificate.to_der().ok());
+        let chain = ssl.peer_cert_chain().into_iter().flatten().filter_map(|other| other.to_der().ok());
+        let presented = own.into_iter().chain(chain).collect();
+        Self { presented, is_secure: true, ..Self::plain(peer) }
     }
 
     /// Digest of the request that was answered last on this connection.
@@ -88,6 +100,8 @@ pub struct Tls {
     pub live: Arc<Live>,
     /// Counts handshakes with wrong keys.
     pub guard: Arc<Guard>,
+    /// What a finished handshake says of the other side.
+    pub identify: fn(SocketAddr, &SslRef) -> Connection,
 }
 
 /// Accepts until `stop` says so, then lets running requests end within the grace time.
@@ -125,7 +139,7 @@ pub async fn serve(
             };
             match shaken {
                 Ok(stream) => {
-                    let connection = Connection::secure(peer, Identified::of(stream.ssl()));
+                    let connection = (tls.identify)(peer, stream.ssl());
                     converse(stream, connection, router, bounds, stop).await;
                 }
                 Err(problem) => tracing::info!(%peer, problem, "TLS handshake failed"),

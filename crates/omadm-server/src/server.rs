@@ -16,11 +16,12 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, dm1_config, engine_config};
+use crate::delegation::{self, Delegations};
 use crate::device::dm1;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::{self, Fetcher, Links};
-use crate::listener::{self, Bounds, Tls};
+use crate::listener::{self, Bounds, Connection, Tls};
 use crate::models::Models;
 use crate::notifier::{self, Notifier};
 use crate::proxy::Proxies;
@@ -63,6 +64,8 @@ pub struct Running {
     pub plain_addr: Option<SocketAddr>,
     /// Where devices are served by OBEX over TCP, if they are.
     pub obex_addr: Option<SocketAddr>,
+    /// Where other servers are served, if they are.
+    pub delegation_addr: Option<SocketAddr>,
     /// Where operators are served.
     pub operator_addr: SocketAddr,
     /// The token of the first start; `None` when there was one already. It also stands in `operator.token` in the data
@@ -97,6 +100,7 @@ impl Server {
         let sockets = Sockets::open(&config).await?;
         let (device_addr, operator_addr) = (local(&sockets.devices)?, local(&sockets.operators)?);
         let plain_addr = sockets.plain.as_ref().map(local).transpose()?;
+        let delegation_addr = sockets.delegation.as_ref().map(local).transpose()?;
         let obex_addr = sockets.links.as_ref().and_then(LinkListener::local);
         let public_url = public_url(&config, device_addr);
         let guard = Arc::new(Guard::new(&config.auth, store.clone()));
@@ -108,6 +112,8 @@ impl Server {
         let (links, wanted) = Links::new(&config.ddf);
         let fetcher = Fetcher::new(config.ddf.ca_file.as_deref())?;
         let notifier = Notifier::new(&config, &public_url, &key)?;
+        let (delegations, shown) = Delegations::new(&config, identity.as_ref())?.unzip();
+        let between = shown.map(|own| tls::live_between_servers(&own)).transpose()?;
         let (stop, stopped) = watch::channel(false);
         let context = Arc::new(Context {
             stopped: stopped.clone(),
@@ -123,6 +129,7 @@ impl Server {
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
             models: Models::default(),
             links,
+            delegations,
             notifier,
             store,
             public_url,
@@ -130,15 +137,17 @@ impl Server {
             identity,
             config,
         });
-        let tls = live.map(|live| Tls { live, guard });
+        let between = between.map(|live| Tls { live, guard: guard.clone(), identify: Connection::server });
+        let tls = live.map(|live| Tls { live, guard, identify: Connection::device });
         let fetching = tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped));
-        let mut tasks = tasks(&context, sockets, tls);
+        let mut tasks = tasks(&context, sockets, tls, between);
         tasks.push(fetching);
         let device_uri = context.device_uri();
         tracing::info!(%device_addr, %operator_addr, device_uri, "serving");
         Ok(Running {
             device_addr,
             plain_addr,
+            delegation_addr,
             obex_addr,
             operator_addr,
             first_token,
@@ -154,6 +163,7 @@ impl Server {
 struct Sockets {
     devices: TcpListener,
     plain: Option<TcpListener>,
+    delegation: Option<TcpListener>,
     operators: TcpListener,
     links: Option<LinkListener>,
 }
@@ -168,7 +178,12 @@ impl Sockets {
             let address = local(socket)?;
             tracing::warn!(%address, "device.plain_listen is on: everyone on the way reads what comes and goes there without a proxy that ends TLS");
         }
+        let delegation = match config.delegation.enabled {
+            true => Some(listen(config.delegation.listen, "delegation.listen").await?),
+            false => None,
+        };
         Ok(Self {
+            delegation,
             devices: listen(config.device.listen, "device.listen").await?,
             plain,
             operators: listen(config.operator.listen, "operator.listen").await?,
@@ -178,12 +193,17 @@ impl Sockets {
 }
 
 /// Starts to serve, and what goes on beside.
-fn tasks(context: &Arc<Context>, sockets: Sockets, tls: Option<Tls>) -> Vec<JoinHandle<()>> {
+fn tasks(
+    context: &Arc<Context>,
+    sockets: Sockets,
+    tls: Option<Tls>,
+    between: Option<Tls>,
+) -> Vec<JoinHandle<()>> {
     let stopped = context.stopped.clone();
     let bounds = bounds(&context.config.device);
     let every = context.config.tls.reload_interval.0;
-    let certificates =
-        tls.as_ref().map(|tls| tokio::spawn(tls::watch(tls.live.clone(), every, stopped.clone())));
+    let renewed = |tls: &Tls| tokio::spawn(tls::watch(tls.live.clone(), every, stopped.clone()));
+    let certificates = [&tls, &between].map(|tls| tls.as_ref().map(renewed));
     let handed_on = context.proxies.certificates();
     let handed_on =
         handed_on.map(|it| tokio::spawn(tls::watch(it.authorities.clone(), every, stopped.clone())));
@@ -196,7 +216,12 @@ fn tasks(context: &Arc<Context>, sockets: Sockets, tls: Option<Tls>) -> Vec<Join
         serve(sockets.operators, None, operator::router(context.clone())),
         tokio::spawn(background::run(context.clone(), stopped.clone())),
     ];
-    tasks.extend([certificates, handed_on, plain].into_iter().flatten());
+    tasks.extend([handed_on, plain].into_iter().chain(certificates).flatten());
+    if let Some((socket, between)) = sockets.delegation.zip(between) {
+        tasks.push(serve(socket, Some(between), delegation::router(context.clone())));
+        tasks.push(tokio::spawn(delegation::run(context.clone(), stopped.clone())));
+        tasks.push(tokio::spawn(delegation::run_outbox(context.clone(), stopped.clone())));
+    }
     if context.config.dm1.enabled {
         tasks.push(tokio::spawn(obex::run(context.clone(), sockets.links, stopped.clone())));
     }

@@ -225,7 +225,7 @@ pub trait DelegationStore: Send + Sync + 'static {
     ) -> Result<Vec<DelegationPart>, StoreError>;
     /// How many parts of a delegation are in which state.
     async fn delegation_counts(&self, id: Uuid) -> Result<Vec<(PartState, i64)>, StoreError>;
-    /// What there is on a device, the oldest first: parts that are not over, with their delegations.
+    /// What there is on a device, the oldest first: parts that are not over, with their delegations that are not.
     async fn delegations_of(
         &self,
         device: &DeviceId,

@@ -304,7 +304,8 @@ impl Tree {
 }
 
 /// Name of the `<MOID>` node for a MOID: a node name cannot hold `/`, which is percent-encoded then.
-pub(crate) fn entry_name(moid: &Moid) -> Option<NodeName> {
+#[must_use]
+pub fn entry_name(moid: &Moid) -> Option<NodeName> {
     let text = moid.as_str();
     if !text.contains('/') && !looks_encoded(text) {
         return NodeName::parse(text).ok();
@@ -313,7 +314,8 @@ pub(crate) fn entry_name(moid: &Moid) -> Option<NodeName> {
 }
 
 /// The MOID that a `<MOID>` node is about.
-fn entry_moid(name: &NodeName) -> Option<Moid> {
+#[must_use]
+pub fn entry_moid(name: &NodeName) -> Option<Moid> {
     let text = name.as_str();
     let decoded: String =
         if looks_encoded(text) { text.replace("%2F", "/").replace("%25", "%") } else { text.into() };

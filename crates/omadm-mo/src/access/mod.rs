@@ -49,6 +49,7 @@ use core::fmt;
 use crate::name::ServerId;
 pub(crate) use account::{guarded_below, holds_guarded};
 pub use acl::{Acl, MAX_ACL};
+pub use dac::{entry_moid, entry_name};
 pub(crate) use judge::{Judge, Seat};
 pub(crate) use powers::Powers;
 pub(crate) use view::View;

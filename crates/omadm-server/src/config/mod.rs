@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
+mod delegation;
 mod dm1;
 mod network;
 mod notifier;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use omadm_mo::Moid;
 use serde::{Deserialize, Serialize};
 
+pub use delegation::{Contract, DelegationPeer, DelegationSection, Right};
 pub use dm1::{Dm1Section, Endpoint, ProtocolVersion};
 pub use network::Network;
 pub use notifier::{
@@ -75,6 +77,8 @@ pub struct Config {
     pub sip: SipSection,
     /// Push by a Push Proxy Gateway.
     pub ppg: PpgSection,
+    /// Delegation between servers.
+    pub delegation: DelegationSection,
     /// The log of the program.
     pub log: LogSection,
 }

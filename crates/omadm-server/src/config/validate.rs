@@ -8,8 +8,8 @@ use omadm_codec::dm2::notification::{Connection, Preference};
 use omadm_codec::sms::Address;
 use omadm_config::{Fault, Span};
 
-use super::{dm1, notifier_dm1};
 use super::{BootstrapSection, ClientCertificates, CloudService, Config, SmsGateway};
+use super::{delegation, dm1, notifier_dm1};
 
 /// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
 const MAX_BODY: usize = 512 << 20;
@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     }
     proxies(config)?;
     dm1::check(config)?;
+    delegation::check(config)?;
     if !config.bootstrap.moids.is_empty() {
         BootstrapSection::check(&config.bootstrap.moids)
             .map_err(|problem| Fault::new("bootstrap.moids", problem))?;

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod commands;
 mod ddfs;
+mod delegations;
 mod devices;
 mod events;
 mod models;
@@ -118,6 +119,14 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(bootstrap::create))
         .routes(routes!(bootstrap::create_batch))
         .routes(routes!(bootstrap::revoke))
+        .routes(routes!(delegations::list, delegations::create))
+        .routes(routes!(delegations::peers))
+        .routes(routes!(delegations::show))
+        .routes(routes!(delegations::devices))
+        .routes(routes!(delegations::approve))
+        .routes(routes!(delegations::reject))
+        .routes(routes!(delegations::cancel))
+        .routes(routes!(delegations::release))
         .routes(routes!(server))
 }
 

@@ -91,18 +91,49 @@ impl Settings {
 /// # Errors
 /// When certificate and key cannot be read or do not fit together.
 pub fn context(settings: &Settings, keys: Option<Arc<Keys>>) -> Result<SslContext, ServerError> {
+    let mut builder = offer(settings.policy, &settings.pairs)?;
+    ask_for_certificates(&mut builder, settings)?;
+    if let Some(keys) = keys {
+        keys::use_keys(&mut builder, keys);
+    }
+    Ok(builder.build())
+}
+
+/// The TLS context of a listener for other servers: each is asked for its certificate, and whether it is known is looked at
+/// afterwards, where an answer can say so.
+///
+/// # Errors
+/// As [`context`].
+fn between_servers(own: &KeyPair) -> Result<SslContext, ServerError> {
+    let mut builder = offer(TlsPolicy::Modern, std::slice::from_ref(own))?;
+    builder.set_verify_callback(SslVerifyMode::PEER, |_, chain| !chain.current_cert().is_some_and(is_weak));
+    Ok(builder.build())
+}
+
+/// The same, made anew when the files of the certificate change.
+///
+/// # Errors
+/// As [`context`].
+pub fn live_between_servers(own: &KeyPair) -> Result<Arc<Live>, ServerError> {
+    let own = own.clone();
+    let files = vec![own.certificate.clone(), own.key.clone()];
+    Live::new(files, move || between_servers(&own)).map(Arc::new)
+}
+
+/// What a side that accepts connections offers.
+fn offer(policy: TlsPolicy, pairs: &[KeyPair]) -> Result<SslContextBuilder, ServerError> {
     let mut builder = SslContext::builder(SslMethod::tls_server())?;
-    let oldest = match settings.policy {
+    let oldest = match policy {
         TlsPolicy::Modern | TlsPolicy::Oma => SslVersion::TLS1_2,
         TlsPolicy::Legacy => SslVersion::TLS1,
     };
-    if settings.policy == TlsPolicy::Legacy {
+    if policy == TlsPolicy::Legacy {
         // Below 1.2 signatures use SHA-1, which every higher level refuses. What devices sign with is looked at in `is_weak`.
         builder.set_security_level(0);
     }
     builder.set_min_proto_version(Some(oldest))?;
     builder.set_max_proto_version(Some(SslVersion::TLS1_3))?;
-    builder.set_cipher_list(&cipher_list(|suite| suite.policy <= settings.policy))?;
+    builder.set_cipher_list(&cipher_list(|suite| suite.policy <= policy))?;
     builder.set_ciphersuites(TLS13_SUITES)?;
     builder.set_groups_list(GROUPS)?;
     builder.set_tmp_dh(&*Dh::params_from_pem(FFDHE2048)?)?;
@@ -117,14 +148,10 @@ pub fn context(settings: &Settings, keys: Option<Arc<Keys>>) -> Result<SslContex
     builder.set_num_tickets(0)?;
     builder
         .set_alpn_select_callback(|_, offered| select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::NOACK));
-    for pair in &settings.pairs {
+    for pair in pairs {
         load(&mut builder, pair)?;
     }
-    ask_for_certificates(&mut builder, settings)?;
-    if let Some(keys) = keys {
-        keys::use_keys(&mut builder, keys);
-    }
-    Ok(builder.build())
+    Ok(builder)
 }
 
 fn fault(what: &'static str, path: &Path) -> impl FnOnce(ErrorStack) -> ServerError {

@@ -78,7 +78,8 @@ impl DelegationStore for SqliteStore {
         let read = move |conn: &Connection| {
             let sql = format!(
                 "SELECT {DELEGATION}, {PART} FROM delegation_part p JOIN delegation d ON d.id = p.delegation
-                 WHERE p.device = ?1 AND p.state NOT IN ('ended', 'failed') ORDER BY d.number"
+                 WHERE p.device = ?1 AND p.state NOT IN ('ended', 'failed')
+                   AND d.state NOT IN ('ended', 'rejected', 'failed') ORDER BY d.number"
             );
             query(conn, &sql, params![device.as_str()], |row| Ok((delegation(row)?, part(row, 12)?)))
         };
