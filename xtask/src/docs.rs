@@ -5,9 +5,11 @@ use std::path::Path;
 use crate::workspace::root;
 
 /// A configuration's source and the heading under which its keys stand in `docs/src/configuration.md`.
-const CONFIGURATIONS: [(&str, &str); 5] = [
+const CONFIGURATIONS: [(&str, &str); 7] = [
     ("crates/omadm-server/src/config/mod.rs", "## The server"),
+    ("crates/omadm-server/src/config/push.rs", "## The server"),
     ("crates/omadm-agent/src/config/mod.rs", "## The agent"),
+    ("crates/omadm-agent/src/config/push.rs", "## The agent"),
     ("crates/omadm-agent/src/config/dm1.rs", "## The agent"),
     ("crates/omadm-agent/src/config/dm1_bootstrap.rs", "## The agent"),
     ("crates/omadm-agent/src/config/later.rs", "## The agent"),

@@ -12,7 +12,7 @@ use super::Config;
 const MAX_SIP: usize = 48 << 10;
 const MAX_HTTP: usize = 1 << 20;
 
-/// `[push]`
+/// `[push.http]` and `[push.sip]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PushSection {
@@ -22,7 +22,7 @@ pub struct PushSection {
     pub sip: SipPushSection,
 }
 
-/// `[push.http]`: the device as the HTTP server of OTA-HTTP push.
+/// `[push.http]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpPushSection {
@@ -69,7 +69,7 @@ pub struct GatewayEntry {
     pub name: Option<String>,
 }
 
-/// `[push.sip]`: the device as a user agent of SIP.
+/// `[push.sip]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SipPushSection {

@@ -17,6 +17,9 @@ pub struct NotifierSection {
     /// How devices should connect, the best first (PREFERRED-CON-TYPE): `cellular`, `wlan`, `wireline`, and as the last `any`. Default:
     /// none, so devices decide.
     pub connections: Vec<PreferredConnection>,
+    /// Try the ways to a device by their kind (default): cloud, https, http, sip, obex, udp, sms, ppg. Without it, what the device
+    /// registered itself comes first, and then what the operator said, in that order.
+    pub sort_ways: bool,
     /// How long the first notification may stay without a session until the next one; each pause is four times the one before.
     pub retry_after: Span,
     /// Longest such pause.
@@ -165,6 +168,7 @@ impl Default for NotifierSection {
         Self {
             enabled: true,
             connections: Vec::new(),
+            sort_ways: true,
             retry_after: Span::secs(60),
             longest_retry: Span::secs(6 * 3_600),
             max_attempts: 5,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Span;
 
-/// `[http_push]`: OTA-HTTP push to devices that listen for it.
+/// `[http_push]`
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpPushSection {
@@ -46,7 +46,7 @@ pub struct SipSection {
     pub password_file: Option<PathBuf>,
 }
 
-/// `[ppg]`: a Push Proxy Gateway that takes pushes by the Push Access Protocol.
+/// `[ppg]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PpgSection {

@@ -143,6 +143,20 @@ fn behind_gateway(text: &str) -> Option<pap::Address> {
 }
 
 impl PushAddress {
+    /// The order in which ways are tried: first those on which somebody answers, then those that cost nothing.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Cloud(_) => 0,
+            Self::Http { secure: true, .. } => 1,
+            Self::Http { secure: false, .. } => 2,
+            Self::Sip(_) => 3,
+            Self::Obex(_) => 4,
+            Self::Udp(_) => 5,
+            Self::Sms(_) => 6,
+            Self::Ppg(_) => 7,
+        }
+    }
+
     /// The kind, as it is written.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -256,6 +270,15 @@ mod tests {
                 Ok(canonical.to_owned())
             );
         }
+    }
+
+    #[test]
+    fn ways_have_an_order() {
+        let given = ["ppg:+1", "sms:+1", "udp:a", "obex:a", "sip:a@b", "http:a", "https:a", "cloud:a"];
+        let mut ways = given.map(|text| text.parse::<PushAddress>().unwrap());
+        ways.sort_by_key(PushAddress::rank);
+        let kinds = ways.map(|way| way.kind());
+        assert_eq!(kinds, ["cloud", "https", "http", "sip", "obex", "udp", "sms", "ppg"]);
     }
 
     #[test]

@@ -146,10 +146,16 @@ impl Notifier {
     }
 }
 
-/// The ways to a device: what it said itself first, for it knows best; then what the operator said, in that order.
-pub fn ways(push: &Push) -> Vec<PushAddress> {
+/// The ways to a device: what it said itself, for it knows best, and what the operator said. Sorted, they come by their kind, the one that
+/// costs least and tells most first, and only within a kind in the operator's order.
+pub fn ways(push: &Push, sorted: bool) -> Vec<PushAddress> {
     let registered = push.registration.iter().cloned().map(PushAddress::Cloud);
-    registered.chain(push.addresses.iter().filter_map(|text| text.parse().ok())).collect()
+    let mut ways: Vec<PushAddress> =
+        registered.chain(push.addresses.iter().filter_map(|text| text.parse().ok())).collect();
+    if sorted {
+        ways.sort_by_key(PushAddress::rank);
+    }
+    ways
 }
 
 /// Notifies until `stop` says so.
@@ -257,7 +263,7 @@ fn event(push: &Push, body: &serde_json::Value) -> NewEvent {
 /// [`Refused`] says why there was none.
 pub async fn by_hand(context: &Context, push: &Push, wish: &dm1::Wish) -> Result<Sent, Refused> {
     let now = clock::now();
-    if ways(push).is_empty() {
+    if ways(push, false).is_empty() {
         return Err(Refused::NoWay("no way to the device is known".to_owned()));
     }
     let protocol = if wish.format.is_some() { Protocol::Dm1 } else { Protocol::of(push) };
@@ -321,7 +327,7 @@ async fn send(context: &Context, call: &Call<'_>) -> Result<Sent, String> {
         &octets,
     )
     .about(push, id);
-    let mut ways = ways(push);
+    let mut ways = ways(push, context.config.notifier.sort_ways);
     let first = usize::try_from(push.progress.attempts).unwrap_or_default() % ways.len().max(1);
     ways.rotate_left(first);
     let time = context.config.notifier.send_timeout.0;
@@ -335,6 +341,9 @@ async fn send(context: &Context, call: &Call<'_>) -> Result<Sent, String> {
                 let mut body = json!({ "what": "sent", "id": id, "via": via.kind(), "receipt": receipt });
                 if let Some(form) = form {
                     body["format"] = form.as_str().into();
+                }
+                if !failures.is_empty() {
+                    body["before"] = failures.into();
                 }
                 note(context, event(push, &body), now).await;
                 return Ok(Sent { id, form, via });

@@ -25,7 +25,7 @@ const MAX_ADDRESSES: usize = 8;
 /// How a device is notified.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Push {
-    /// The ways that the operator gave, the best first: `udp:HOST:PORT`, `sms:NUMBER`, `cloud:REGISTRATION`.
+    /// The ways that the operator gave, such as `udp:HOST:PORT`, `https:HOST:PORT`, `sip:USER@HOST:PORT` or `sms:NUMBER`.
     addresses: Vec<String>,
     /// Its registration with the push service, as it said itself; it is tried first.
     registration: Option<String>,
@@ -54,8 +54,8 @@ impl From<store::Push> for Push {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ways {
-    /// The best first, 8 at most: `udp:HOST`, `udp:HOST:PORT`, `sms:NUMBER`, `cloud:REGISTRATION`. None ends notifications, but for those
-    /// by the device's own registration.
+    /// 8 at most: `udp:HOST`, `http:HOST`, `https:HOST`, `sip:USER@HOST`, `obex:HOST`, each with `:PORT` if need be, `sms:NUMBER`,
+    /// `ppg:ADDRESS`, `cloud:REGISTRATION`. None ends notifications, but for those by the device's own registration.
     addresses: Vec<String>,
 }
 

@@ -102,7 +102,8 @@ impl Notify {
 pub struct Ways {
     /// Identifier of the device.
     device: String,
-    /// Ways to it, the best first: udp:HOST, udp:HOST:PORT, sms:NUMBER, cloud:REGISTRATION.
+    /// Ways to it: udp:HOST, http:HOST, https:HOST, sip:USER@HOST, obex:HOST, each with :PORT if need be, sms:NUMBER, ppg:ADDRESS,
+    /// cloud:REGISTRATION.
     addresses: Vec<String>,
     /// Forget the ways that were given before.
     #[arg(long, conflicts_with = "addresses")]
