@@ -279,3 +279,50 @@ fn a_message_has_a_largest_size() {
         assert!(ran.stderr.contains(told), "{length}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn datagrams_to_and_from_wap_gateways_are_described_with_what_they_carry() {
+    let message = "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID><MsgID>1</MsgID>\
+                   <Target><LocURI>a</LocURI></Target><Source><LocURI>b</LocURI></Source></SyncHdr><SyncBody><Final/></SyncBody></SyncML>";
+    let message: String = message.bytes().map(|octet| format!("{octet:02x}")).collect();
+    let post = format!("601401687474703a2f2f646d2e6578616d706c652f646dc3{message}");
+    let ran = run_with_input(&["decode", "--as", "wtp"], format!("0a010212{post}").as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for line in [
+        "Invoke, TID 258, from the initiator, class 2, last of the message",
+        "  POST http://dm.example/dm",
+        "    Content-Type application/vnd.syncml.dm+xml",
+        "DM/1.2",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
+    }
+    let alone = run_with_input(&["decode"], format!("07{post}").as_bytes());
+    assert!(alone.stdout.contains("TID 7\nPOST http://dm.example/dm\n"), "{alone:?}");
+    let several = ["00 03 188102 04 20810308", "38 8102 02 01 03", "9c 8102 1904", "21 8102 e1"];
+    let facts = [
+        "Ack, TID 258, from the responder\nAbort, TID 259, from the responder, by WTP, reason 8\n",
+        "Nack, TID 258, from the responder, missing packets [1, 3]",
+        "Ack, TID 258, from the responder, TID verification, up to packet 4",
+        "by WSP: the session is disconnected",
+    ];
+    for (digits, fact) in several.into_iter().zip(facts) {
+        let ran = run_with_input(&["decode", "--as", "wtp"], digits.as_bytes());
+        assert!(ran.stdout.contains(fact), "{ran:?}");
+    }
+    let session = [
+        ("0a 0001 02 0110 04 00 03 80 8b 78", "Client-SDU-Size 1528"),
+        ("12 8001 02 05 00 00", "ConnectReply, session 5"),
+        ("0a 0001 00 0505", "Disconnect, session 5"),
+        ("12 8001 04 41 01 c2", "Reply 401"),
+        ("12 8001 03 00 44 23f1 0a000001", "Redirect to"),
+        ("28 0001 01 ff", "a segment says nothing alone"),
+    ];
+    for (digits, fact) in session {
+        let ran = run_with_input(&["decode", "--as", "wtp"], digits.as_bytes());
+        assert!(ran.stdout.contains(fact), "{digits}: {ran:?}");
+    }
+    let json = run_with_input(&["decode", "--as", "wtp", "--output", "json"], b"12 8001 04 41 01 c2").json();
+    assert_eq!(json["content"]["pdus"][0]["message"]["status"], "401", "{json}");
+    let wrong = run_with_input(&["decode", "--as", "wtp"], b"12 8001 04 41 05 c2");
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("byte 6"), "{wrong:?}");
+}

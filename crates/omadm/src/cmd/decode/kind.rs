@@ -16,8 +16,10 @@ pub enum Kind {
     Notification,
     /// The trigger of a session, as DM 1.1.2 and 1.2 have it, in octets or hexadecimal digits.
     Trigger,
-    /// A push PDU of WSP, as it comes to UDP port 2948, in octets or hexadecimal digits.
+    /// A PDU of WSP without a connection, such as a push to UDP port 2948, in octets or hexadecimal digits.
     Wsp,
+    /// A datagram of WTP, which carries WSP to and from UDP port 9201 of a gateway, in octets or hexadecimal digits.
+    Wtp,
     /// A short message, SMS-DELIVER or SMS-SUBMIT, in octets or hexadecimal digits.
     Sms,
     /// A push message of cloud messaging with the notification under the key SMS.
@@ -51,6 +53,7 @@ impl Kind {
             Self::Notification => "notification",
             Self::Trigger => "trigger",
             Self::Wsp => "wsp",
+            Self::Wtp => "wtp",
             Self::Sms => "sms",
             Self::Cloud => "cloud",
             Self::Package1 => "package1",
@@ -69,7 +72,8 @@ impl Kind {
         match self {
             Self::Notification => "Package#0",
             Self::Trigger => "Trigger",
-            Self::Wsp => "WAP push",
+            Self::Wsp => "WSP",
+            Self::Wtp => "WTP",
             Self::Sms => "Short message",
             Self::Cloud => "Push message",
             Self::Package1 => "Package#1",
@@ -90,6 +94,7 @@ impl Kind {
             Self::Notification
                 | Self::Trigger
                 | Self::Wsp
+                | Self::Wtp
                 | Self::Sms
                 | Self::Ddf
                 | Self::Tnds
@@ -110,7 +115,7 @@ impl Kind {
         let media_type = match self {
             Self::Notification => wsp::NOTIFICATION_TYPE,
             Self::Trigger => wsp::TRIGGER_TYPE,
-            Self::Wsp | Self::Sms => return None,
+            Self::Wsp | Self::Wtp | Self::Sms => return None,
             Self::Cloud => "application/json",
             Self::Package1 => media_type::INITIATION_JSON,
             Self::Package2 => media_type::REQUEST_JSON,
@@ -186,6 +191,8 @@ fn guess_binary(input: &[u8]) -> Option<Kind> {
         [1..=3, 0x00 | 0x01, ..] => Some(of_tree(ddf::decode(&octets, &limits()).is_ok())),
         [0x20..=0x2f, ..] => Some(Kind::Notification),
         [_, 0x06, ..] => Some(Kind::Wsp),
+        // A method with a body, of which nothing else begins like that.
+        [_, 0x60 | 0x61, ..] if wsp::Pdu::decode_with_tid(&octets, &limits()).is_ok() => Some(Kind::Wsp),
         _ => {
             let (limits, octets) = (limits(), &*octets);
             let sms = || Tpdu::decode(octets, &limits).or_else(|_| Tpdu::decode_from_modem(octets, &limits));
@@ -253,7 +260,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 24] = [
+        let cases: [(&[u8], Kind); 25] = [
             (b" {}", Kind::Package1),
             (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
             (br#"{"CMD":[["END"]]}"#, Kind::Package2),
@@ -274,6 +281,7 @@ mod tests {
             (b"2080 6000\n", Kind::Notification),
             (b"\x20\x80\x60\x00", Kind::Notification),
             (b"01 06 03 d8 af87", Kind::Wsp),
+            (b"01 60 01 01 61 c2 02", Kind::Wsp),
             (b"04 00 91 00 04 00000000000000 01 ff", Kind::Sms),
             (b"0191 04 00 91 00 04 00000000000000 01 ff", Kind::Sms),
             (br#"{"SMS":"IIBgAA=="}"#, Kind::Cloud),

@@ -11,6 +11,7 @@ mod parts;
 mod push;
 mod syncml;
 mod tnds;
+mod wap;
 
 use std::path::PathBuf;
 
@@ -118,6 +119,7 @@ fn decode(
         Kind::Notification => Ok(push::notification(input, leniency)?),
         Kind::Trigger => Ok(package0::trigger(input, leniency)?),
         Kind::Wsp => Ok(push::wsp(input, leniency)?),
+        Kind::Wtp => Ok(wap::wtp(input, leniency)?),
         Kind::Sms => Ok(push::sms(input, leniency)?),
         Kind::Cloud => push::cloud(input, leniency),
         Kind::Package1 => Ok(packages::initiation(input, leniency)?),

@@ -5,12 +5,12 @@ use omadm_codec::dm1;
 use omadm_codec::dm2::notification::{Connection, OptionNumber, Received};
 use omadm_codec::dm2::{Notification, cloud};
 use omadm_codec::sms::{Deliver, Reference, Submit, Tpdu, UserData, Validity};
-use omadm_codec::wsp::{self, Header, HeaderName, MediaName, Push};
+use omadm_codec::wsp::{self, Header, HeaderName, Media, MediaName, Push};
 use omadm_codec::{DecodeError, Leniency};
 use serde_json::{Value, json};
 
 use super::hex::digits;
-use super::{Decoded, Fault, Outline, limits, package0};
+use super::{Decoded, Fault, Outline, limits, package0, wap};
 
 /// Package#0 of DM 1.3 or 2.0.
 pub fn notification(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError> {
@@ -66,7 +66,7 @@ pub fn notification(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, De
 }
 
 /// What `carrier` carries at its end, described below it.
-fn add_carried(
+pub(super) fn add_carried(
     decoded: &mut Decoded,
     carrier: usize,
     carried: &[u8],
@@ -81,14 +81,14 @@ fn add_carried(
     Ok(inner.content)
 }
 
-/// A push PDU of WSP, with the notification in it.
+/// A PDU of connectionless WSP: a push with the notification in it, or a method or its reply.
 pub fn wsp(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError> {
+    if let Some(0x04 | 0x40..=0x4f | 0x60..=0x6f) = input.get(1) {
+        return wap::connectionless(input, leniency);
+    }
     let push = Push::decode(input, &limits())?;
     let mut decoded = Decoded { outline: Outline::new(), content: Value::Null, warnings: Vec::new() };
-    let media = match &push.media.name {
-        MediaName::Code(code) => format!("{code:#04x}"),
-        MediaName::Text(text) => text.as_str().to_owned(),
-    };
+    let media = media(&push.media);
     decoded.outline.push(0, &format!("TID {}", push.transaction));
     decoded.outline.push(0, &format!("Content-Type {media}"));
     let headers: Vec<(String, String)> = push.headers.iter().map(header).collect();
@@ -125,7 +125,16 @@ pub fn wsp(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError
     Ok(decoded)
 }
 
-fn header(header: &Header) -> (String, String) {
+/// A media type, by its code where it has one.
+pub(super) fn media(media: &Media) -> String {
+    match &media.name {
+        MediaName::Code(code) => format!("{code:#04x}"),
+        MediaName::Text(text) => text.as_str().to_owned(),
+    }
+}
+
+/// Name and value of a header as they stand there.
+pub(super) fn header(header: &Header) -> (String, String) {
     let name = match &header.name {
         HeaderName::Code(code) if header.name.as_str().is_none() => format!("header {:#04x}", code.get()),
         name => name.as_str().unwrap_or_default().to_owned(),
