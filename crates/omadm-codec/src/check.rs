@@ -15,6 +15,7 @@ use crate::multipart::{self, Event, Part, Writer};
 use crate::obex;
 use crate::ota_http::Nested;
 use crate::pap;
+use crate::provisioning::ProvisioningDocument;
 use crate::sip;
 use crate::sms::Tpdu;
 use crate::wsp::{self, Push, SessionInitiation};
@@ -404,5 +405,22 @@ pub fn check_accept(bytes: &[u8]) {
     }
     if let Ok(media_type) = MediaType::parse(text) {
         assert_eq!(MediaType::parse(&media_type.to_string()), Ok(media_type));
+    }
+}
+
+/// A provisioning document, in XML if it begins like that, else in WBXML. Either encoding says the same.
+pub fn check_provisioning(bytes: &[u8]) {
+    let of_wbxml = ProvisioningDocument::from_wbxml;
+    let to_wbxml = |document: &ProvisioningDocument| document.to_wbxml();
+    if bytes.first() == Some(&b'<') {
+        let decode =
+            |bytes: &[u8], limits: &Limits, _: &mut Leniency| ProvisioningDocument::from_xml(bytes, limits);
+        check(bytes, decode, |document| document.to_xml().into_bytes());
+        if let Ok(document) = ProvisioningDocument::from_xml(bytes, &LIMITS) {
+            let again = of_wbxml(&document.to_wbxml(), &WIDE, &mut Leniency::strict());
+            assert_eq!(again, Ok(document));
+        }
+    } else {
+        check(bytes, of_wbxml, to_wbxml);
     }
 }

@@ -63,7 +63,7 @@ fn account() -> ProvisioningDocument {
 fn a_published_document_is_read() {
     let octets = hex(
         "030B6A0674657374310045C6560187070683000101C655018707068300018711060374657374315F4E415049440001871006AB018708
-         0603746573743200018709068901871401C65A01870C069A01870D060367707273757365726E616D650001870E060367707270617373
+         0603746573743200018709068901871401C65A01870C069A01870D060367707273757365726E616D650001870E06036770727370617373
          776F72640001010101",
     );
     let document = read(&octets).unwrap();
@@ -84,7 +84,7 @@ fn a_published_document_is_read() {
     let secret: Vec<_> = access.all("NAPAUTHINFO").collect();
     assert_eq!(secret.len(), 1);
     assert_eq!(secret[0].get("AUTHTYPE"), Some("PAP"));
-    assert_eq!(secret[0].get("AUTHSECRET"), Some("gprpassword"));
+    assert_eq!(secret[0].get("AUTHSECRET"), Some("gprspassword"));
     assert_eq!(secret[0].get("AUTHNAME"), Some("gprsusername"));
 }
 

@@ -10,7 +10,7 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 26] = [
+const TARGETS: [Target; 27] = [
     ("notification", Some("vectors/dm2/notification"), check::check_notification),
     ("trigger", Some("vectors/dm1/trigger"), check::check_trigger),
     ("dm1_notification", Some("vectors/dm1/notification"), check::check_dm1_notification),
@@ -37,6 +37,7 @@ const TARGETS: [Target; 26] = [
     ("client_uri", None, check::check_client_uri),
     ("server_uri", None, check::check_server_uri),
     ("accept", None, check::check_accept),
+    ("provisioning", None, check::check_provisioning),
 ];
 
 #[test]
@@ -85,6 +86,7 @@ fn every_target_has_its_function_and_every_corpus_its_target() {
         let known = name == "authorization"
             || name == "wap_client"
             || name == "obex_machine"
+            || name == "dm1_bootstrap"
             || TARGETS.iter().any(|(target, _, _)| name == *target);
         assert!(known, "{name:?}");
     }

@@ -56,11 +56,16 @@ impl AddressType {
     /// An IPv6 address.
     pub const IPV6: Self = Self(Cow::Borrowed("IPv6"));
 
-    /// Reads it, in any letter case for those that DM has.
+    /// Reads it, in any letter case for those that DM has; nothing is a URI.
     pub(super) fn read(text: &str) -> Self {
+        let text = text.trim();
         let known = [Self::URI, Self::IPV4, Self::IPV6];
-        let found = known.into_iter().find(|known| known.0.eq_ignore_ascii_case(text.trim()));
-        found.unwrap_or_else(|| Self(Cow::Owned(text.trim().to_owned())))
+        let found = known.into_iter().find(|known| known.0.eq_ignore_ascii_case(text));
+        match found {
+            Some(known) => known,
+            None if text.is_empty() => Self::URI,
+            None => Self(Cow::Owned(text.to_owned())),
+        }
     }
 }
 

@@ -83,8 +83,7 @@ impl Account {
         account.connections = connections.collect();
         for of in below(node, "AppAddr") {
             let address = value(of, "Addr").unwrap_or_default().to_owned();
-            let kind = value(of, "AddrType").filter(|text| !text.is_empty());
-            let kind = kind.map(AddressType::read).unwrap_or_default();
+            let kind = value(of, "AddrType").map(AddressType::read).unwrap_or_default();
             let number = |port| value(port, "PortNbr").unwrap_or_default().trim().parse();
             let ports = below(of, "Port").map(number).collect::<Result<_, _>>();
             let ports = ports.map_err(|_| account.illegal("port", "not 0 to 65535".to_owned()))?;

@@ -7,6 +7,7 @@
 //! Never here: whether a bootstrap is to be believed, and where in the tree it goes.
 
 mod account;
+pub mod check;
 mod connection;
 mod content_type;
 mod cp;
