@@ -8,11 +8,12 @@ use omadm_codec::dm1::{
     Alert, Command, Container, Credentials, Data, Encoding, Form, Header, Item, Location, Message, Meta,
     Operation, OperationKind, Results, Status, Version, decode, encode,
 };
+use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 use omadm_codec::{Leniency, Limits};
 use omadm_mo::{Format, Time, Value};
 use omadm_session::dm1::server::{
-    self, Account, Capabilities, CommandResult, Config, Content, DM_WBXML, DM_XML, Existence, Fresh, Outcome,
-    Pending, Refusal, Reply, RequestHead, State, Step, Task, TurnedAway, Verdict,
+    self, Account, Capabilities, CommandResult, Config, Content, Existence, Fresh, Outcome, Pending, Refusal,
+    Reply, RequestHead, State, Step, Task, TurnedAway, Verdict,
 };
 
 pub const DEVICE: &str = "urn:uuid:device-1";
@@ -315,8 +316,8 @@ impl Device {
     /// Sends octets.
     pub fn post(&mut self, host: &mut Host, body: &[u8]) -> Result<Outcome, Refusal> {
         let content_type = match self.form.encoding() {
-            Encoding::Xml => DM_XML,
-            Encoding::Wbxml => DM_WBXML,
+            Encoding::Xml => SYNCML_DM_XML,
+            Encoding::Wbxml => SYNCML_DM_WBXML,
         };
         let hmac = self.mac.as_ref().map(|(keys, hash, nonce)| {
             let mac = keys.mac(*hash, nonce, body);

@@ -2,15 +2,12 @@
 
 use omadm_auth::dm1::{HmacHeader, basic_user};
 use omadm_codec::dm1::{Alert, AlertCode, Command, Encoding, Form, Message, Version};
+use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 use omadm_codec::{AcceptList, Leniency, MediaType, Tolerance};
 use sha2::{Digest as _, Sha256};
 
 use super::{Config, Refusal, RequestHead, Sender};
 
-/// Media type of messages in XML.
-pub const DM_XML: &str = "application/vnd.syncml.dm+xml";
-/// Media type of messages in WBXML.
-pub const DM_WBXML: &str = "application/vnd.syncml.dm+wbxml";
 /// What peers call messages beside (`DM 1.3 HTTP binding`: none of them).
 const ALSO_XML: [&str; 3] = ["application/vnd.syncml+xml", "text/xml", "application/xml"];
 const ALSO_WBXML: &str = "application/vnd.syncml+wbxml";
@@ -47,8 +44,8 @@ fn encoding(content_type: Option<&str>, leniency: &mut Leniency) -> Result<Encod
     let media = MediaType::parse(written).map_err(|error| unsupported(error.to_string()))?;
     let essence = media.essence.as_str();
     let (encoding, is_dm) = match essence {
-        DM_XML => (Encoding::Xml, true),
-        DM_WBXML => (Encoding::Wbxml, true),
+        SYNCML_DM_XML => (Encoding::Xml, true),
+        SYNCML_DM_WBXML => (Encoding::Wbxml, true),
         ALSO_WBXML => (Encoding::Wbxml, false),
         _ if ALSO_XML.contains(&essence) => (Encoding::Xml, false),
         other => return Err(unsupported(format!("{other} is no message of a device"))),
@@ -120,8 +117,8 @@ fn answered_in(encoding: Encoding, accept: Option<&str>) -> Result<Encoding, Ref
     let Some(list) = accept.and_then(|text| AcceptList::parse(text).ok()) else { return Ok(encoding) };
     let taken = |encoding| {
         let names: &[&str] = match encoding {
-            Encoding::Xml => &[DM_XML, "application/vnd.syncml+xml"],
-            Encoding::Wbxml => &[DM_WBXML, ALSO_WBXML],
+            Encoding::Xml => &[SYNCML_DM_XML, "application/vnd.syncml+xml"],
+            Encoding::Wbxml => &[SYNCML_DM_WBXML, ALSO_WBXML],
         };
         names.iter().any(|name| list.quality(name) > 0)
     };
@@ -130,7 +127,10 @@ fn answered_in(encoding: Encoding, accept: Option<&str>) -> Result<Encoding, Ref
         Encoding::Wbxml => Encoding::Xml,
     };
     [encoding, other].into_iter().find(|encoding| taken(*encoding)).ok_or_else(|| {
-        Refusal::new(406, format!("Accept of the request excludes both {DM_XML} and {DM_WBXML}"))
+        Refusal::new(
+            406,
+            format!("Accept of the request excludes both {SYNCML_DM_XML} and {SYNCML_DM_WBXML}"),
+        )
     })
 }
 

@@ -42,7 +42,7 @@ use omadm_mo::{Format, Time, Value};
 use serde::{Deserialize, Serialize};
 
 pub use crate::dm1::InputType;
-pub use message::{DM_WBXML, DM_XML, Incoming, admit, decode};
+pub use message::{Incoming, admit, decode};
 pub use state::State;
 pub use step::{repeats, step};
 pub use task::{Choice, Content, Echo, Existence, Listing, Question, QuestionKind, RawItem, Task};

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use omadm_codec::dm1::{
     Alert, AlertCode, Command, Encoder, Encoding, Form, Header, Item, Location, Meta, Status, Version,
 };
+use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 
 use super::auth::{self, Own};
 use super::compile::Ids;
-use super::message::{DM_WBXML, DM_XML, Incoming};
+use super::message::Incoming;
 use super::state::Due;
 use super::{Account, Config, Reply};
 
@@ -154,8 +155,8 @@ impl<'a> Draft<'a> {
             Own::Not | Own::Cred(_) => None,
         };
         let content_type = match self.form.encoding() {
-            Encoding::Xml => DM_XML,
-            Encoding::Wbxml => DM_WBXML,
+            Encoding::Xml => SYNCML_DM_XML,
+            Encoding::Wbxml => SYNCML_DM_WBXML,
         };
         let credentials = match self.own {
             Own::Cred(credentials) => Some(credentials),
