@@ -1,5 +1,6 @@
 //! The words of the standard as types; each has one checked way in.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -83,6 +84,25 @@ name!(
 );
 
 impl NodeName {
+    /// The name of what is called `text` elsewhere and may have a `/`, which no name has: it is percent-encoded then, and so is `%` where it
+    /// would read as if it were.
+    ///
+    /// # Errors
+    /// As [`NodeName::parse`].
+    pub fn escaped(text: &str) -> Result<Self, AddressError> {
+        if !text.contains('/') && !looks_escaped(text) {
+            return Self::parse(text);
+        }
+        Self::parse(&text.replace('%', "%25").replace('/', "%2F"))
+    }
+
+    /// The inverse of [`NodeName::escaped`].
+    #[must_use]
+    pub fn unescaped(&self) -> Cow<'_, str> {
+        let text = self.as_str();
+        if looks_escaped(text) { text.replace("%2F", "/").replace("%25", "%").into() } else { text.into() }
+    }
+
     /// The name of the tree root, `.`, which no other node can have.
     pub(crate) fn root() -> Self {
         Self(Arc::from("."))
@@ -94,6 +114,11 @@ impl From<&Miid> for NodeName {
     fn from(miid: &Miid) -> Self {
         Self(Arc::clone(&miid.0))
     }
+}
+
+/// Whether a text is read as percent-encoded, also one that is not meant so and has to be encoded for that.
+fn looks_escaped(text: &str) -> bool {
+    text.contains("%2F") || text.contains("%25")
 }
 
 /// Whether `text` can stand between two slashes of an address and mean itself: no wildcard, no x-name, no dot segment

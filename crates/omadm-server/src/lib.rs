@@ -14,6 +14,7 @@ pub mod config;
 mod context;
 mod ddfs;
 mod delegation;
+mod descriptions;
 mod device;
 mod error;
 mod events;

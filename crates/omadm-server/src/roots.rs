@@ -4,17 +4,14 @@
 //! it has the same address as on a device of DM 2.0. Every other node has the MOID and MIID [`ELSEWHERE`], and its path from the root of
 //! the tree.
 
-use std::collections::BTreeMap;
-
 use omadm_codec::dm1::Version;
-use omadm_mo::ddf::{DdfName, Definition};
-use omadm_mo::dm1::{Dm1Uri, Part, UriLimits};
+use omadm_mo::dm1::{Dm1Uri, Part, UriLimits, name_of, segment_of};
 use omadm_mo::{ClientUri, Format, Miid, MoInst, Moid, NodeName, Segment};
 use omadm_session::dm1::server::Node;
 use omadm_store::TreeAddress;
-use percent_encoding::percent_decode_str;
 
 use crate::address::{Inventory, SupportedMo, encode};
+use crate::descriptions::Descriptions;
 
 /// What stands for MOID and MIID of nodes outside of management objects that are known.
 pub const ELSEWHERE: &str = ".";
@@ -38,34 +35,11 @@ struct Root {
 /// The roots that are known of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roots {
+    /// Those that the device told.
     known: Vec<Root>,
+    /// Those that every device has and this one has not told.
+    assumed: Vec<Root>,
     version: Version,
-}
-
-/// Where DDF files say that the first instance of an object goes, by MOID: the names of the nodes above it, and its own if that is fixed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Homes(BTreeMap<String, (Vec<String>, Option<String>)>);
-
-impl Homes {
-    /// Takes the place that a definition names, if it names one (`Path` of its root).
-    pub fn add(&mut self, definition: &Definition) {
-        let path = definition.root.path.as_deref().map(|path| path.trim().trim_end_matches('/'));
-        // The root of the tree may be written as nothing, too.
-        let above = path.and_then(|path| names(if path.is_empty() { "." } else { path }));
-        let own = match &definition.root.name {
-            DdfName::Named(name) => Some(name.as_str().to_owned()),
-            DdfName::Unnamed(_) => None,
-        };
-        if let Some(above) = above {
-            self.0.insert(definition.moid.as_str().to_owned(), (above, own));
-        }
-    }
-
-    fn path(&self, moid: &str, miid: &str) -> Option<Vec<String>> {
-        let (above, own) = self.0.get(moid)?;
-        let own = own.as_deref().unwrap_or(miid).to_owned();
-        Some(above.iter().cloned().chain([own]).collect())
-    }
 }
 
 /// Why an address says nothing to a device.
@@ -86,7 +60,9 @@ impl Roots {
                 Some(Root { moid: mo.moid.clone(), miid: miid.clone(), path: names(path)? })
             })
         });
-        Self { known: roots.collect(), version }
+        let mut roots = Self { known: roots.collect(), assumed: Vec::new(), version };
+        roots.assume();
+        roots
     }
 
     /// As an inventory, with what the one before has beside roots.
@@ -135,11 +111,16 @@ impl Roots {
         below(root, &uri).map_or_else(|| unsaid("a wildcard or an x-name"), Ok)
     }
 
-    /// What a device is told for a node of MO data. A new instance goes beside those that are there, and the first one where `homes` says.
+    /// What a device is told for a node of MO data. A new instance goes beside those that are there, and the first one
+    /// where `described` says, if it is given.
     ///
     /// # Errors
     /// As [`Roots::resolve`].
-    pub fn instance(&self, uri: &ClientUri, homes: &Homes) -> Result<Instance, Unresolved> {
+    pub fn instance(
+        &self,
+        uri: &ClientUri,
+        described: Option<&Descriptions>,
+    ) -> Result<Instance, Unresolved> {
         let address = uri.to_string();
         let unknown = match self.resolve(&address) {
             Ok(uri) => return Ok(Instance { uri, is_new: false }),
@@ -150,7 +131,8 @@ impl Roots {
         let beside = self.known.iter().find(|root| name(&root.moid) == name(uri.moid.as_str()));
         let above = beside.and_then(|root| root.path.split_last()).map(|(_, above)| above);
         let beside = above.map(|above| [above, &[miid.as_str().to_owned()]].concat());
-        let place = beside.or_else(|| homes.path(uri.moid.as_str(), miid.as_str()));
+        let home = || described?.home(uri.moid.as_str(), miid.as_str());
+        let place = beside.or_else(home);
         let Some(path) = place else { return Err(Unresolved::UnknownMo(unknown)) };
         let root = Root { moid: uri.moid.as_str().to_owned(), miid: miid.as_str().to_owned(), path };
         let uri = below(root, uri).ok_or(Unresolved::UnknownMo(unknown))?;
@@ -168,11 +150,10 @@ impl Roots {
     }
 
     fn root(&self, moid: &Moid, miid: Option<&Miid>, address: &str) -> Result<Root, Unresolved> {
-        let all = self.with_fixed();
-        let exact: Vec<&Root> = all.iter().filter(|root| root.moid == moid.as_str()).collect();
+        let exact: Vec<&Root> = self.all().filter(|root| root.moid == moid.as_str()).collect();
         let candidates = if exact.is_empty() {
             let named: Vec<&Root> =
-                all.iter().filter(|root| name(&root.moid) == name(moid.as_str())).collect();
+                self.all().filter(|root| name(&root.moid) == name(moid.as_str())).collect();
             let versions = named.iter().any(|root| named.iter().any(|other| other.moid != root.moid));
             if versions {
                 let sentence =
@@ -200,13 +181,12 @@ impl Roots {
 
     /// Where the instances of a management object are, or the one with this MIID; of another version if the device does not have this one.
     pub fn of_object(&self, moid: &str, miid: Option<&str>) -> Vec<Vec<String>> {
-        let all = self.with_fixed();
-        let exact = all.iter().any(|root| root.moid == moid);
+        let exact = self.all().any(|root| root.moid == moid);
         let is_meant = |root: &&Root| {
             let same = if exact { root.moid == moid } else { name(&root.moid) == name(moid) };
             same && miid.is_none_or(|miid| root.miid == miid)
         };
-        all.iter().filter(is_meant).map(|root| root.path.clone()).collect()
+        self.all().filter(is_meant).map(|root| root.path.clone()).collect()
     }
 
     /// The place of a node in the last known tree; `None` for what is no address of a node.
@@ -215,8 +195,7 @@ impl Roots {
     }
 
     fn place_of(&self, path: &[String]) -> TreeAddress {
-        let known = self.with_fixed();
-        let above = known.iter().filter(|root| path.starts_with(&root.path));
+        let above = self.all().filter(|root| path.starts_with(&root.path));
         let (moid, miid, below) = match above.max_by_key(|root| root.path.len()) {
             Some(root) => (root.moid.as_str(), root.miid.as_str(), path.get(root.path.len()..)),
             None => (ELSEWHERE, ELSEWHERE, Some(path)),
@@ -252,11 +231,13 @@ impl Roots {
                 self.add(moid, path);
             }
         }
-        for (fixed, moid) in self.missing_fixed() {
-            if told.iter().any(|(path, _)| path.first().is_some_and(|first| *first == fixed)) {
-                self.add(&moid, &[fixed]);
+        self.assume();
+        for Root { moid, path, .. } in std::mem::take(&mut self.assumed) {
+            if told.iter().any(|(told, _)| told.starts_with(&path)) {
+                self.add(&moid, &path);
             }
         }
+        self.assume();
         gone
     }
 
@@ -271,19 +252,22 @@ impl Roots {
         self.known.push(Root { moid: moid.to_owned(), miid, path: path.to_vec() });
     }
 
-    fn with_fixed(&self) -> Vec<Root> {
-        let fixed = self.missing_fixed().into_iter();
-        let fixed = fixed.map(|(name, moid)| Root { moid, miid: name.clone(), path: vec![name] });
-        self.known.iter().cloned().chain(fixed).collect()
+    fn all(&self) -> impl Iterator<Item = &Root> {
+        self.known.iter().chain(&self.assumed)
     }
 
-    /// Objects that every device has and this one has not told of, in the version that belongs to that of the protocol.
-    fn missing_fixed(&self) -> Vec<(String, String)> {
+    /// Assumes the objects that every device has and this one has not told of, in the version that belongs to that of the protocol.
+    fn assume(&mut self) {
         let version = if self.version == Version::Dm13 { "1.1" } else { "1.0" };
-        let missing = FIXED.iter().filter(|(name, _)| {
-            !self.known.iter().any(|root| matches!(root.path.as_slice(), [only] if only == name))
+        let is_told =
+            |name: &str| self.known.iter().any(|root| matches!(root.path.as_slice(), [only] if only == name));
+        let missing = FIXED.iter().filter(|(name, _)| !is_told(name));
+        let assumed = missing.map(|(name, moid)| Root {
+            moid: format!("{moid}:{version}"),
+            miid: (*name).to_owned(),
+            path: vec![(*name).to_owned()],
         });
-        missing.map(|(name, moid)| ((*name).to_owned(), format!("{moid}:{version}"))).collect()
+        self.assumed = assumed.collect();
     }
 }
 
@@ -340,16 +324,15 @@ pub fn names(uri: &str) -> Option<Vec<String>> {
     if path.contains('?') {
         return None;
     }
-    let name = |segment: &str| {
-        let name = percent_decode_str(segment).decode_utf8().ok()?;
-        NodeName::parse(&name).ok().map(|name| name.as_str().to_owned())
-    };
+    let name = |segment: &str| name_of(segment).ok().map(|name| name.as_str().to_owned());
     path.split('/').map(name).collect()
 }
 
 /// The address of a path.
 pub fn uri_of(path: &[String]) -> String {
-    path.iter().fold(String::from("."), |uri, name| uri + "/" + &encode(name))
+    let segment =
+        |name: &String| NodeName::parse(name).map_or_else(|_| encode(name), |name| segment_of(&name));
+    path.iter().fold(String::from("."), |uri, name| uri + "/" + &segment(name))
 }
 
 /// The address of a place outside of management objects; `None` for others.
@@ -445,6 +428,7 @@ mod tests {
             ("./A/x%20y/Leaf", "urn:x:mo:1.0 x y /Leaf"),
             ("./A/x y/in/B", "urn:y:1.0 in /B"),
             ("./Vendor/MSFT/%7e", ". . /Vendor/MSFT/~"),
+            ("./A/a%2Fb", ". . /A/a%252Fb"),
             (".", ". . "),
         ] {
             assert_eq!(place(&roots, uri), expected, "{uri}");

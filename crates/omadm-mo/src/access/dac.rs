@@ -1,7 +1,6 @@
 //! The Delegation Access Control MO (`DM 2.0 §12.3`) as the source of rights: `<MOID>/<MIID>/<x>/{Path, Permissions}`.
 
 use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::account::text_of;
@@ -306,25 +305,13 @@ impl Tree {
 /// Name of the `<MOID>` node for a MOID: a node name cannot hold `/`, which is percent-encoded then.
 #[must_use]
 pub fn entry_name(moid: &Moid) -> Option<NodeName> {
-    let text = moid.as_str();
-    if !text.contains('/') && !looks_encoded(text) {
-        return NodeName::parse(text).ok();
-    }
-    NodeName::parse(&text.replace('%', "%25").replace('/', "%2F")).ok()
+    NodeName::escaped(moid.as_str()).ok()
 }
 
 /// The MOID that a `<MOID>` node is about.
 #[must_use]
 pub fn entry_moid(name: &NodeName) -> Option<Moid> {
-    let text = name.as_str();
-    let decoded: String =
-        if looks_encoded(text) { text.replace("%2F", "/").replace("%25", "%") } else { text.into() };
-    Moid::parse(&decoded).ok()
-}
-
-/// Whether a text is read as percent-encoded, also one that is a MOID as it stands and has to be encoded for that.
-fn looks_encoded(text: &str) -> bool {
-    text.contains("%2F") || text.contains("%25")
+    Moid::parse(&name.unescaped()).ok()
 }
 
 #[cfg(test)]

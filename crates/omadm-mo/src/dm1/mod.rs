@@ -18,7 +18,8 @@
 //!   already takes no right but Get.
 //! - `MORoot` lists interior nodes that have a Type, `MORootData` the leaves in these objects too. How DM 1.3 writes virtual
 //!   addresses is not known either (see [`Dm1Uri`]).
-//! - The names of nodes are percent-encoded wherever they stand: in addresses, lists, documents and the property Name. None holds a `/`.
+//! - The names of nodes are percent-encoded wherever they stand: in addresses, lists, documents and the property Name. A `/` in one
+//!   (`%2F`) stays so in the tree, where DM 2.0 sees it as it is kept.
 
 mod error;
 mod item;
@@ -37,4 +38,4 @@ pub use limits::UriLimits;
 pub use part::{List, Part, Property, TndsField, TndsFields, TndsFilter};
 pub(crate) use read::{PLAIN_TEXT, node_type};
 pub use snapshot::{Snapshot, SnapshotNode, SnapshotType};
-pub use uri::{Dm1Uri, UriDeparture};
+pub use uri::{Dm1Uri, UriDeparture, name_of, segment_of};

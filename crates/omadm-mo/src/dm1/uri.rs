@@ -183,13 +183,20 @@ pub(crate) fn address_of(path: &[NodeName]) -> String {
     path.iter().fold(String::from("."), |address, name| address + "/" + &segment_of(name))
 }
 
-/// A name as a segment.
-pub(crate) fn segment_of(name: &NodeName) -> String {
-    utf8_percent_encode(name.as_str(), SEGMENT).to_string()
+/// A name as a segment of an address.
+#[must_use]
+pub fn segment_of(name: &NodeName) -> String {
+    utf8_percent_encode(&name.unescaped(), SEGMENT).to_string()
 }
 
-/// The name that a segment means. `Err` says what is wrong with it.
-pub(crate) fn name_of(segment: &str) -> Result<NodeName, &'static str> {
+/// The name that a segment of an address means. A `/` in it (`%2F`) stays percent-encoded, as no name has one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name_of(segment: &str) -> Result<NodeName, &'static str> {
+    if segment.contains('/') {
+        return Err("a segment has a '/' that is not percent-encoded");
+    }
     let bytes = segment.as_bytes();
     let whole = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
         bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
@@ -199,7 +206,7 @@ pub(crate) fn name_of(segment: &str) -> Result<NodeName, &'static str> {
     }
     let decoded =
         percent_decode_str(segment).decode_utf8().map_err(|_| "percent-encoded octets are not UTF-8")?;
-    NodeName::parse(&decoded).map_err(|_| "a segment is empty or no legal name")
+    NodeName::escaped(&decoded).map_err(|_| "a segment is empty or no legal name")
 }
 
 fn malformed(address: &str, reason: &'static str) -> Dm1Error {

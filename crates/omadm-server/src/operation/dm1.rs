@@ -2,24 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use omadm_codec::dm1::{Command, Encoding, Form, Item, Meta, OperationKind, Version, decode, tnds};
-use omadm_codec::dm2::MoItem;
+use omadm_codec::dm1::{Command, Encoding, Item, Meta, Version, decode, tnds};
 use omadm_codec::{Leniency, Limits, media_type};
-use omadm_mo::dm1::{Snapshot, SnapshotNode, SnapshotType};
-use omadm_mo::{ClientUri, Content as Subtree, Format, Value};
-use omadm_session::dm1::server::{
-    Capabilities, Content, Existence, Listing, Node, NodeContent, RawItem, Task,
-};
-use omadm_session::dm2::server::flatten;
+use omadm_mo::{Format, Value};
+use omadm_session::dm1::server::{Capabilities, Content, Existence, Listing, RawItem, Task};
 use omadm_store::{Payload, TreeAddress};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Operation, Setting};
-use crate::address::encode;
-use crate::context::decode_mo_data;
+use super::{Operation, Setting, items};
+use crate::descriptions::Descriptions;
 use crate::leaf::LeafValue;
-use crate::roots::{Homes, Roots, Unresolved};
+use crate::roots::{Roots, Unresolved};
 
 /// What stands around a raw command, so that it can be read as a message.
 const HEAD: &str = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
@@ -38,8 +32,10 @@ pub struct Known<'k> {
     pub capabilities: Capabilities,
     /// What was last seen at the address of the command.
     pub seen: &'k Seen,
-    /// Where first instances of objects go.
-    pub homes: &'k Homes,
+    /// What DDF files say of the MO data that is queued.
+    pub described: &'k Descriptions,
+    /// Whether a first instance of an object may be put where they say.
+    pub may_place: bool,
 }
 
 /// What was last seen at an address.
@@ -60,7 +56,7 @@ pub enum Seen {
 
 impl Known<'_> {
     /// Whether a node of MO data is there, as far as is known: of an instance of which nothing was seen, all is.
-    fn is_there(&self, uri: &str, is_new: bool) -> bool {
+    pub(super) fn is_there(&self, uri: &str, is_new: bool) -> bool {
         let Seen::Places(places) = self.seen else { return !is_new };
         !is_new && (places.is_empty() || self.roots.place(uri).is_some_and(|at| places.contains(&at)))
     }
@@ -97,7 +93,7 @@ impl Operation {
         match self {
             Self::Get { address } => Ok(get(resolve(address)?, known)),
             Self::Set { address, value } => set(resolve(address)?, value, known, payload),
-            Self::SetItems => items(known, payload),
+            Self::SetItems => items::task(known, payload),
             Self::Delete { address } => Ok(Task::Delete { uri: resolve(address)? }),
             Self::Exec { address, .. } => {
                 let correlates = known.version != Version::Dm11 && !known.capabilities.windows;
@@ -240,108 +236,6 @@ fn octets(payload: &Payload) -> Content {
     }
 }
 
-/// MO data as writes of all its nodes, all or none.
-fn items(known: Known<'_>, payload: Option<&Payload>) -> Result<Task, Unsaid> {
-    let payload = payload.ok_or_else(|| Unsaid::Never("its payload is gone".into()))?;
-    let items = decode_items(payload).map_err(Unsaid::Never)?;
-    let mut writes = Vec::new();
-    for item in &items {
-        let whole = known.roots.parse(&item.client_uri).map_err(Unsaid::Never)?;
-        let instance = known.roots.instance(&whole, known.homes)?;
-        let is_whole = instance.is_new && whole.path.is_empty();
-        if is_whole && known.capabilities.tnds == Some(true) {
-            writes.push(document(instance.uri, &whole, &item.content));
-            continue;
-        }
-        for (uri, value) in flatten(&whole, &item.content) {
-            let is_root = uri.path.is_empty();
-            let uri = known.roots.instance(&uri, known.homes)?.uri;
-            let is_there = known.is_there(&uri, instance.is_new);
-            // An interior node that is there needs no write.
-            if !(is_there && value.is_none()) {
-                let moid = is_root.then(|| whole.moid.as_str().to_owned());
-                let existence = if is_there { Existence::Present } else { Existence::Absent };
-                writes.push(Task::Set { uri, content: node(value, moid), existence });
-            }
-        }
-    }
-    if writes.len() > 1 {
-        let all_or_none = known.capabilities.atomic != Some(false);
-        return Ok(if all_or_none { Task::Atomic(writes) } else { Task::Sequence(writes) });
-    }
-    writes.pop().ok_or_else(|| Unsaid::Never("everything in its items is there already".into()))
-}
-
-/// The items of MO data that were queued.
-///
-/// # Errors
-/// One sentence on why they cannot be read.
-pub fn decode_items(payload: &Payload) -> Result<Vec<MoItem>, String> {
-    decode_mo_data(&payload.body, payload.body.len(), &mut Leniency::lenient())
-        .map_err(|error| format!("its items cannot be read: {error}"))
-}
-
-/// What MO data says is there, as a device would tell it.
-pub fn told_by_items(payload: &Payload, roots: &Roots, homes: &Homes) -> Vec<Node> {
-    let mut nodes = Vec::new();
-    for item in decode_items(payload).unwrap_or_default() {
-        let Ok(whole) = roots.parse(&item.client_uri) else { continue };
-        for (uri, value) in flatten(&whole, &item.content) {
-            let Ok(instance) = roots.instance(&uri, homes) else { continue };
-            let moid = uri.path.is_empty().then(|| whole.moid.as_str().to_owned());
-            let Content { format, media_type, value } = node(value, moid);
-            let content =
-                if format == Format::Node { NodeContent::Untold } else { NodeContent::Value(value) };
-            nodes.push(Node { uri: instance.uri, format, media_type, content });
-        }
-    }
-    nodes
-}
-
-/// A whole instance as a TNDS document. It is added, never put in place of another.
-fn document(uri: String, whole: &ClientUri, content: &Subtree) -> Task {
-    let kind = SnapshotType::DdfName(whole.moid.as_str().to_owned());
-    let top = SnapshotNode { kind: Some(kind), ..snapshot(String::new(), content) };
-    let octets = tnds::write(&Snapshot { nodes: vec![top] }, Form::Xml);
-    let value = Value::Text(String::from_utf8_lossy(&octets).into_owned());
-    let content = Content { format: Format::Xml, media_type: Some(tnds::TNDS_XML.into()), value };
-    let item = RawItem { target: Some(uri), source: None, content: Some(content) };
-    Task::Raw { kind: OperationKind::Add, items: vec![item] }
-}
-
-/// Decoders bound how deep it goes.
-fn snapshot(name: String, content: &Subtree) -> SnapshotNode {
-    match content {
-        Subtree::Leaf(value) => {
-            let format = Some(format_of(value));
-            SnapshotNode { name: Some(name), format, value: Some(value.clone()), ..SnapshotNode::default() }
-        }
-        Subtree::Interior(children) => {
-            let children =
-                children.iter().map(|(name, child)| snapshot(encode(name.as_str()), child)).collect();
-            SnapshotNode { name: Some(name), format: Some(Format::Node), children, ..SnapshotNode::default() }
-        }
-    }
-}
-
-/// A node of MO data, interior if it has no value.
-fn node(value: Option<Value>, moid: Option<String>) -> Content {
-    let format = value.as_ref().map_or(Format::Node, format_of);
-    let media_type = moid.filter(|_| format == Format::Node);
-    Content { format, media_type, value: value.unwrap_or(Value::Null) }
-}
-
-fn format_of(value: &Value) -> Format {
-    match value {
-        Value::Null => Format::Null,
-        Value::Bool(_) => Format::Bool,
-        Value::Int(_) => Format::Int,
-        Value::Float(_) => Format::Float,
-        Value::Text(_) => Format::Chr,
-        Value::Bytes(_) => Format::Bin,
-    }
-}
-
 /// A command as an operator wrote it.
 ///
 /// # Errors
@@ -390,6 +284,7 @@ fn raw_item(item: &Item<'_>, all: &Meta<'_>) -> Result<RawItem, String> {
 
 #[cfg(test)]
 mod tests {
+    use omadm_codec::dm1::OperationKind;
     use serde_json::json;
 
     use super::*;
@@ -404,8 +299,10 @@ mod tests {
         seen: &Seen,
     ) -> Result<Task, Unsaid> {
         let roots = Roots::of(&Inventory::default(), version);
-        let homes = Homes::default();
-        operation.to_dm1(ID, Known { roots: &roots, version, capabilities, seen, homes: &homes }, None)
+        let described = Descriptions::default();
+        let known =
+            Known { roots: &roots, version, capabilities, seen, described: &described, may_place: false };
+        operation.to_dm1(ID, known, None)
     }
 
     fn get(address: &str) -> Operation {

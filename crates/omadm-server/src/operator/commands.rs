@@ -22,10 +22,11 @@ use super::{Listing, known_device, later};
 use crate::address::Inventory;
 use crate::advice::Advice;
 use crate::context::Context;
+use crate::descriptions::Descriptions;
 use crate::device::dm1;
 use crate::leaf::Body;
 use crate::operation::{Known, Operation, Request, Seen, Unsaid};
-use crate::roots::{Homes, Roots};
+use crate::roots::Roots;
 use crate::{clock, events};
 
 /// Longest wait for a result, in seconds.
@@ -124,8 +125,9 @@ impl Said<'_> {
         version: Version,
     ) -> Result<(), String> {
         let (roots, capabilities) = (Roots::of(self.inventory, version), Capabilities::default());
-        let homes = Homes::default();
-        let known = Known { roots: &roots, version, capabilities, seen: &Seen::Nothing, homes: &homes };
+        let described = Descriptions::default();
+        let (seen, described, may_place) = (&Seen::Nothing, &described, false);
+        let known = Known { roots: &roots, version, capabilities, seen, described, may_place };
         match operation.to_dm1(self.command, known, payload) {
             // Where the object is, the device will be asked.
             Ok(_) | Err(Unsaid::Undiscovered(_)) => Ok(()),

@@ -58,7 +58,6 @@ fn what_is_no_address_is_404() {
         "A/..",
         "./%2e%2e/A",
         "./%2e",
-        "./A%2FB",
         "./A%",
         "./A%4",
         "./A%zz",
@@ -192,6 +191,25 @@ fn moids_without_urn_are_virtual_if_they_are_known() {
     assert_eq!(read("com.example/1.0/Cam/one/Zoom"), Ok(true));
     assert_eq!(read("./com.example/1.0/Cam"), Ok(false));
     assert!(read("com.other/1.0/Cam//Zoom").is_err());
+}
+
+#[test]
+fn a_slash_in_a_name_is_part_of_it() {
+    let limits = UriLimits::default();
+    for (written, normal) in [
+        ("./A%2FB", "./A%2FB"),
+        ("./A%2fB/C", "./A%2FB/C"),
+        ("./A%252FB", "./A%252FB"),
+        ("./A%25252FB%2F", "./A%25252FB%2F"),
+        ("./100%25", "./100%25"),
+        ("./100%2525", "./100%2525"),
+    ] {
+        let uri = Dm1Uri::parse(written, &limits, true).unwrap();
+        assert_eq!(uri.to_string(), normal);
+    }
+    let parse = |text: &str| Dm1Uri::parse(text, &limits, true).unwrap();
+    assert_ne!(parse("./A%2FB"), parse("./A/B"));
+    assert_ne!(parse("./A%2FB"), parse("./A%252FB"));
 }
 
 proptest! {

@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use omadm_codec::dm1::Version;
 use omadm_mo::Time;
 use omadm_session::dm1::server::{Capabilities, CommandResult, Data, Listing, Node, Pending, Task, Verdict};
-use omadm_session::dm2::server::Refusal;
+use omadm_session::dm2::server::{Refusal, flatten};
 use omadm_store::{CheckIn, Command, CommandState, Payload, TreeAddress, TreeNode};
 
 use crate::address::{Inventory, client_uri};
 use crate::context::Context;
+use crate::descriptions::Descriptions;
 use crate::device::store_failed;
 use crate::operation::{Known, Operation, Seen, Unsaid, decode_items, told_by_items};
-use crate::roots::{Homes, Roots, Unresolved};
+use crate::roots::Roots;
 
 /// Versions of objects whose descriptions may do for others.
 const OTHER_VERSIONS: [&str; 3] = ["1.1", "1.2", "1.0"];
@@ -35,8 +36,8 @@ pub struct Queue<'c> {
     pub commands: Vec<Queued<'c>>,
     /// Where the management objects of the device are.
     pub roots: Roots,
-    /// Where first instances of objects go, for those that the device has nowhere.
-    homes: Homes,
+    /// What DDF files say of the MO data in it.
+    described: Descriptions,
     /// Those whose places are no roots any more.
     pub gone: Vec<TreeAddress>,
     version: Version,
@@ -122,7 +123,7 @@ impl<'c> Queue<'c> {
         let roots = Roots::of(&inventory, version);
         let most = context.config.queue.max_commands_per_package;
         let mut commands = Vec::with_capacity(check.commands.len());
-        let mut homes = Homes::default();
+        let mut described = Descriptions::default();
         let mut stored: Vec<&Command> = check.commands.iter().collect();
         stored.sort_by_key(|command| command.seq);
         for (place, command) in stored.into_iter().enumerate() {
@@ -133,11 +134,11 @@ impl<'c> Queue<'c> {
                 _ => (None, Seen::Nothing),
             };
             if let (Ok(Operation::SetItems), Some(payload)) = (&operation, &payload) {
-                find_homes(context, &inventory, payload, &roots, &mut homes).await?;
+                describe(context, &inventory, payload, &roots, &mut described).await?;
             }
             commands.push(Queued { stored: command, operation, payload, seen });
         }
-        Ok(Self { commands, roots, homes, gone: Vec::new(), version, capabilities })
+        Ok(Self { commands, roots, described, gone: Vec::new(), version, capabilities })
     }
 
     /// The queue for the engine: commands that are not over at `now`, up to the first that has to wait. `scout` is how the device is asked
@@ -184,15 +185,15 @@ impl<'c> Queue<'c> {
         self.task_of(queued, queued.is_sent())
     }
 
-    fn task_of(&self, queued: &Queued<'_>, may_be_first: bool) -> Result<Task, Unsaid> {
-        let nowhere = Homes::default();
+    fn task_of(&self, queued: &Queued<'_>, may_place: bool) -> Result<Task, Unsaid> {
         let operation = queued.operation.as_ref().map_err(|reason| Unsaid::Never(reason.clone()))?;
         let known = Known {
             roots: &self.roots,
             version: self.version,
             capabilities: self.capabilities,
             seen: &queued.seen,
-            homes: if may_be_first { &self.homes } else { &nowhere },
+            described: &self.described,
+            may_place,
         };
         operation.to_dm1(queued.stored.id, known, queued.payload.as_ref())
     }
@@ -200,7 +201,7 @@ impl<'c> Queue<'c> {
     /// What a command that wrote several nodes says of them; nothing of another.
     pub fn written(&self, queued: &Queued<'_>) -> Vec<Node> {
         match (&queued.operation, &queued.payload) {
-            (Ok(Operation::SetItems), Some(payload)) => told_by_items(payload, &self.roots, &self.homes),
+            (Ok(Operation::SetItems), Some(payload)) => told_by_items(payload, &self.roots, &self.described),
             _ => Vec::new(),
         }
     }
@@ -276,23 +277,26 @@ async fn about(
     Ok((payload, seen))
 }
 
-/// Finds where the objects of MO data go that the device has nowhere.
-async fn find_homes(
+/// Finds out what DDF files say of MO data: the formats of its leaves, and where its objects go if the device has them nowhere.
+async fn describe(
     context: &Context,
     inventory: &Inventory,
     payload: &Payload,
     roots: &Roots,
-    homes: &mut Homes,
+    described: &mut Descriptions,
 ) -> Result<(), Refusal> {
+    let files = context.models.lately(context.store.as_ref()).await.map_err(|error| store_failed(&error))?;
     for item in decode_items(payload).unwrap_or_default() {
-        let Ok(uri) = roots.parse(&item.client_uri) else { continue };
-        if !matches!(roots.instance(&uri, homes), Err(Unresolved::UnknownMo(_))) {
-            continue;
+        let Ok(whole) = roots.parse(&item.client_uri) else { continue };
+        if let Some(found) = files.find(whole.moid.as_str(), inventory, &context.public_url) {
+            described.add_home(found.definition);
         }
-        let files = context.models.lately(context.store.as_ref()).await;
-        let files = files.map_err(|error| store_failed(&error))?;
-        let found = files.find(uri.moid.as_str(), inventory, &context.public_url);
-        found.into_iter().for_each(|found| homes.add(found.definition));
+        let leaves = flatten(&whole, &item.content).into_iter().filter(|(_, value)| value.is_some());
+        for (leaf, _) in leaves {
+            if let Some(node) = files.node(&leaf, true, inventory, &context.public_url) {
+                described.add_format(&leaf, node.format);
+            }
+        }
     }
     Ok(())
 }
@@ -307,8 +311,7 @@ async fn places(
     let most = u32::try_from(context.config.data.max_items).unwrap_or(u32::MAX);
     let mut places = BTreeSet::new();
     for item in decode_items(payload).unwrap_or_default() {
-        let uri =
-            roots.parse(&item.client_uri).ok().and_then(|uri| roots.instance(&uri, &Homes::default()).ok());
+        let uri = roots.parse(&item.client_uri).ok().and_then(|uri| roots.instance(&uri, None).ok());
         let Some(at) = uri.and_then(|instance| roots.place(&instance.uri)) else { continue };
         let nodes = context.store.tree(&check.device.id, &at, None, most).await;
         places.extend(nodes.map_err(|error| store_failed(&error))?.into_iter().map(|node| node.at));
