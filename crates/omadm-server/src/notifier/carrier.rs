@@ -153,11 +153,19 @@ impl Carrier {
             PushAddress::Cloud(_) if self.cloud.is_none() => {
                 Err("this server has no push service; set cloud.service".to_owned())
             }
-            PushAddress::Http { .. } | PushAddress::Sip(_) | PushAddress::Ppg(_) => {
-                Err(format!("this server has no way by {}", address.kind()))
+            PushAddress::Sip(_) if self.sip.is_none() => {
+                Err("this server has no address in SIP; set sip.from".to_owned())
+            }
+            PushAddress::Ppg(_) if self.ppg.is_none() => {
+                Err("this server has no push proxy gateway; set ppg.url".to_owned())
             }
             PushAddress::Obex(_) => self.calling.supports(),
-            PushAddress::Sms(_) | PushAddress::Cloud(_) | PushAddress::Udp(_) => Ok(()),
+            PushAddress::Sms(_)
+            | PushAddress::Cloud(_)
+            | PushAddress::Udp(_)
+            | PushAddress::Http { .. }
+            | PushAddress::Sip(_)
+            | PushAddress::Ppg(_) => Ok(()),
         }
     }
 
