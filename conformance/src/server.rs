@@ -95,6 +95,13 @@ impl TestServer {
         &self.running.device_uri
     }
 
+    /// The options with which `omadm` finds it.
+    #[must_use]
+    pub fn operator_options(&self) -> [String; 4] {
+        let token = self.place.directory.path().join("operator.token").display().to_string();
+        ["--server".into(), format!("http://{}", self.running.operator_addr), "--token-file".into(), token]
+    }
+
     /// The authority that devices have to trust, PEM.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
