@@ -85,6 +85,9 @@ enum Command {
     /// Make what a device needs to know its server.
     #[command(subcommand)]
     Bootstrap(cmd::bootstrap::Bootstrap),
+    /// Give other servers rights on devices, and get rights from them.
+    #[command(subcommand)]
+    Delegation(cmd::delegation::Delegation),
     /// Read a DM message and say what is in it.
     Decode(cmd::decode::Decode),
     /// Write a document of DM 1.x in another encoding.
@@ -109,6 +112,7 @@ impl Cli {
             Command::Token(token) => one_thread(token.run(&global)),
             Command::Ddf(ddf) => one_thread(ddf.run(&global)),
             Command::Bootstrap(bootstrap) => one_thread(bootstrap.run(&global)),
+            Command::Delegation(delegation) => one_thread(delegation.run(&global)),
             Command::Decode(decode) => decode.run(&global),
             Command::Encode(encode) => encode.run(),
             Command::Sim(sim) => many_threads(sim.run(&global)),

@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod command;
 pub mod ddf;
 pub mod decode;
+pub mod delegation;
 pub mod device;
 pub mod encode;
 pub mod events;

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use omadm_codec::dm1::{self, Encoding, notification, tnds, trigger};
 use omadm_codec::sms::Tpdu;
-use omadm_codec::{Leniency, ddf, media_type, wsp};
+use omadm_codec::{Leniency, ddf, delegation, media_type, wsp};
 use serde_json::Value;
 
 use super::{hex, limits};
@@ -44,6 +44,8 @@ pub enum Kind {
     Tnds,
     /// A SyncML message of DM 1.x, in XML or WBXML.
     Syncml,
+    /// A document between servers that delegate devices.
+    Delegation,
 }
 
 impl Kind {
@@ -64,6 +66,7 @@ impl Kind {
             Self::Ddf => "ddf",
             Self::Tnds => "tnds",
             Self::Syncml => "syncml",
+            Self::Delegation => "delegation",
         }
     }
 
@@ -84,6 +87,7 @@ impl Kind {
             Self::Ddf => "DDF file",
             Self::Tnds => "TNDS document",
             Self::Syncml => "SyncML message",
+            Self::Delegation => "Delegation message",
         }
     }
 
@@ -134,6 +138,7 @@ impl Kind {
                 Encoding::Xml => media_type::SYNCML_DM_XML,
                 Encoding::Wbxml => media_type::SYNCML_DM_WBXML,
             },
+            Self::Delegation => delegation::MEDIA_TYPE,
         };
         Some(media_type)
     }
@@ -153,7 +158,8 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
     let text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input).trim_ascii_start();
     match text {
         [] => Err("it is empty".to_owned()),
-        [b'<', ..] if is_syncml(text) => Ok(Kind::Syncml),
+        [b'<', ..] if root(text) == Some(b"SyncML".as_slice()) => Ok(Kind::Syncml),
+        [b'<', ..] if root(text) == Some(b"DelegationMessage".as_slice()) => Ok(Kind::Delegation),
         [b'<', ..] => Ok(of_tree(contains(text, b"DFProperties"))),
         [b'-', b'-', ..] => Ok(Kind::Multipart),
         [b'{' | b'[', ..] => guess_json(text),
@@ -163,14 +169,14 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
     }
 }
 
-/// Whether the root element is `SyncML`, with or without a prefix.
-fn is_syncml(text: &[u8]) -> bool {
+/// The name of the root element, without a prefix.
+fn root(text: &[u8]) -> Option<&[u8]> {
     let mut tags =
         text.split(|octet| *octet == b'<').filter(|tag| tag.first().is_some_and(u8::is_ascii_alphabetic));
     let name = tags
         .next()
         .and_then(|tag| tag.split(|octet| !octet.is_ascii_alphanumeric() && *octet != b':').next());
-    name.and_then(|name| name.rsplit(|octet| *octet == b':').next()) == Some(b"SyncML")
+    name.and_then(|name| name.rsplit(|octet| *octet == b':').next())
 }
 
 /// The kind of a document with the root element `MgmtTree`.
@@ -260,7 +266,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 25] = [
+        let cases: [(&[u8], Kind); 26] = [
             (b" {}", Kind::Package1),
             (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
             (br#"{"CMD":[["END"]]}"#, Kind::Package2),
@@ -274,6 +280,7 @@ mod tests {
             (b"03016a00 000260 77 03312e3200 01 64 56 05 55 0b 01 01 01 01", Kind::Ddf),
             (b"<!DOCTYPE SyncML><SyncML><SyncHdr/></SyncML>", Kind::Syncml),
             (b"<?xml version=\"1.0\"?><s:SyncML xmlns:s='SYNCML:SYNCML1.2'/>", Kind::Syncml),
+            (b"<!-- x --><d:DelegationMessage xmlns:d='urn:x'/>", Kind::Delegation),
             (b"02a4016a00", Kind::Syncml),
             (b"\x03\x9f\x53\x6a\x00", Kind::Syncml),
             (b"--b\r\n\r\n--b--", Kind::Multipart),

@@ -2,6 +2,7 @@
 
 mod content;
 mod ddf;
+mod delegation;
 pub(super) mod hex;
 pub(super) mod kind;
 mod outline;
@@ -129,6 +130,7 @@ fn decode(
         Kind::Ddf => Ok(ddf::file(input)?),
         Kind::Tnds => Ok(tnds::document(input, leniency)?),
         Kind::Syncml => Ok(syncml::message(input, leniency)?),
+        Kind::Delegation => Ok(delegation::document(input)?),
         Kind::Multipart => parts::multipart(input, boundary, leniency),
     }
 }
