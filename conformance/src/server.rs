@@ -89,6 +89,12 @@ impl TestServer {
         self.running.device_addr
     }
 
+    /// Where its listener without TLS is, if it has one.
+    #[must_use]
+    pub fn plain_address(&self) -> SocketAddr {
+        self.running.plain_addr.expect("the configuration has a listener without TLS")
+    }
+
     /// SrvURI for the accounts of devices.
     #[must_use]
     pub fn device_uri(&self) -> &str {

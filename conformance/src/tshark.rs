@@ -16,6 +16,14 @@ impl Dissection {
         dissect(datagrams, &["-u", "9200,2948"], &[])
     }
 
+    /// UDP datagrams between a device and the port of a WAP gateway, in their order; those `to_gateway` come first.
+    pub fn of_wap(to_gateway: &[&[u8]], from_gateway: &[&[u8]], port: u16) -> Vec<Self> {
+        let (there, back) = (format!("40000,{port}"), format!("{port},40000"));
+        let mut found = dissect(to_gateway, &["-u", &there], &[]);
+        found.extend(dissect(from_gateway, &["-u", &back], &[]));
+        found
+    }
+
     /// Messages of DM 1.x in WBXML, each in an HTTP request.
     pub fn of_syncml(messages: &[&[u8]]) -> Vec<Self> {
         let request = |message: &&[u8]| {

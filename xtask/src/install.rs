@@ -42,7 +42,7 @@ const LIBWBXML: Need = Need {
 };
 
 /// Tools that judge us in tests.
-const JUDGES: [Need; 8] = [
+const JUDGES: [Need; 9] = [
     CURL,
     Need {
         package: "openssl",
@@ -58,6 +58,11 @@ const JUDGES: [Need; 8] = [
         package: "kannel",
         why: "carries our notifications as a push gateway",
         present: || runs("bearerbox", &["--version"]) && runs("wapbox", &["--version"]),
+    },
+    Need {
+        package: "kannel-extras",
+        why: "has a phone that judges that gateway",
+        present: || std::path::Path::new("/usr/lib/kannel/test/fakewap").exists(),
     },
     Need {
         package: "libxml2-utils",

@@ -22,3 +22,4 @@ mod stdobj;
 mod tnds;
 mod tree;
 mod user;
+mod wsp_binding;
