@@ -87,8 +87,17 @@ impl AgentProcess {
         self.dm1_account_of(server, &self.device_id, more).await
     }
 
-    /// The same where another device is enrolled.
+    /// The same; gives what the server answered to its enrolment, too.
+    pub async fn dm1_enrolment(&self, server: &TestServer, more: &Value) -> (PathBuf, Value) {
+        self.dm1_enrolment_of(server, &self.device_id, more).await
+    }
+
+    /// As [`AgentProcess::dm1_account`] where another device is enrolled.
     pub async fn dm1_account_of(&self, server: &TestServer, device_id: &str, more: &Value) -> PathBuf {
+        self.dm1_enrolment_of(server, device_id, more).await.0
+    }
+
+    async fn dm1_enrolment_of(&self, server: &TestServer, device_id: &str, more: &Value) -> (PathBuf, Value) {
         let request = json!({ "id": device_id });
         let reply = server.rest(Method::POST, "/devices", Some(&request)).await;
         assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
@@ -109,7 +118,7 @@ impl AgentProcess {
             }
         }
         std::fs::write(&file, json!({ "dm1": account }).to_string()).expect("a writable directory");
-        file
+        (file, enrolled)
     }
 
     /// Waits until it takes what local applications say.
@@ -214,7 +223,7 @@ async fn agent() -> PathBuf {
 }
 
 /// The program of a package: cargo makes sure that it is that of this source.
-async fn built(package: &'static str) -> PathBuf {
+pub(crate) async fn built(package: &'static str) -> PathBuf {
     let here = std::env::current_exe().expect("the path of this test");
     let profile = here.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps").to_owned();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

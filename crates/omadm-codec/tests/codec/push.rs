@@ -95,6 +95,29 @@ fn short_message_vectors() {
     }
 }
 
+#[test]
+fn a_time_of_a_service_centre_is_one_of_the_world() {
+    let seconds = |octets| ServiceCentreTime(octets).unix_seconds();
+    assert_eq!(
+        seconds([0x62, 0x11, 0x21, 0x21, 0x43, 0x05, 0x00]),
+        Some(1_794_486_890),
+        "2026-11-12 12:34:50"
+    );
+    assert_eq!(seconds([0x62, 0x11, 0x21, 0x21, 0x43, 0x05, 0x40]), Some(1_794_483_290), "an hour ahead");
+    assert_eq!(seconds([0x62, 0x11, 0x21, 0x21, 0x43, 0x05, 0x48]), Some(1_794_490_490), "an hour behind");
+    assert_eq!(seconds([0x00, 0x10, 0x10, 0, 0, 0, 0]), Some(946_684_800), "2000-01-01");
+    assert_eq!(seconds([0x42, 0x20, 0x92, 0, 0, 0, 0]), Some(1_709_164_800), "a leap day");
+    assert_eq!(seconds([0x99, 0x21, 0x13, 0x32, 0x95, 0x95, 0]), Some(4_102_444_799), "the last second");
+    for wrong in [
+        [0x62, 0x31, 0x21, 0, 0, 0, 0],
+        [0x62, 0x10, 0x00, 0, 0, 0, 0],
+        [0x62, 0x10, 0x10, 0x42, 0, 0, 0],
+        [0xa0; 7],
+    ] {
+        assert_eq!(seconds(wrong), None, "{wrong:?}");
+    }
+}
+
 fn show(data: &UserData) -> String {
     format!("{:?} {:?} {}", data.ports(), data.part(), hex(data.payload()))
 }

@@ -66,7 +66,9 @@ pub fn extra(
     settings: &NotifierSection,
     now: Time,
 ) -> Result<PushProgress, Time> {
-    allowed(push, settings, now).map(|()| after(push, protocol, now))
+    // What was answered does not count for this one.
+    let progress = PushProgress { attempts: unanswered(push), ..after(push, protocol, now) };
+    allowed(push, settings, now).map(|()| progress)
 }
 
 /// Notifications since the device was last there.
@@ -220,7 +222,7 @@ mod tests {
         assert_eq!(due(&again, Dm2, &settings, Time(99_999_999)), Plan::Wait(at(100)));
         assert!(matches!(due(&again, Dm2, &settings, at(100)), Plan::Send(_)));
         assert_eq!(extra(&again, Dm2, &settings, Time(99_999_999)), Err(at(100)));
-        assert!(extra(&again, Dm2, &settings, at(100)).is_ok());
+        assert_eq!(extra(&again, Dm2, &settings, at(100)).unwrap().attempts, 0, "it answered the one before");
         let third = push(sent(90, 2));
         assert_eq!(extra(&third, Dm2, &settings, at(100)).unwrap().day_count, 3);
         let fourth = push(sent(90, 3));
