@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use omadm_codec::dm1::{self, Encoding, notification, tnds, trigger};
 use omadm_codec::sms::Tpdu;
-use omadm_codec::{Leniency, ddf, delegation, media_type, wsp};
+use omadm_codec::{Leniency, ddf, delegation, media_type, provisioning, wsp};
 use serde_json::Value;
 
 use super::{hex, limits};
@@ -44,6 +44,8 @@ pub enum Kind {
     Tnds,
     /// A SyncML message of DM 1.x, in XML or WBXML.
     Syncml,
+    /// A provisioning document, the CP profile of a bootstrap of DM 1.x, in XML or WBXML.
+    Provisioning,
     /// A document between servers that delegate devices.
     Delegation,
 }
@@ -66,6 +68,7 @@ impl Kind {
             Self::Ddf => "ddf",
             Self::Tnds => "tnds",
             Self::Syncml => "syncml",
+            Self::Provisioning => "provisioning",
             Self::Delegation => "delegation",
         }
     }
@@ -87,6 +90,7 @@ impl Kind {
             Self::Ddf => "DDF file",
             Self::Tnds => "TNDS document",
             Self::Syncml => "SyncML message",
+            Self::Provisioning => "Provisioning document",
             Self::Delegation => "Delegation message",
         }
     }
@@ -103,13 +107,14 @@ impl Kind {
                 | Self::Ddf
                 | Self::Tnds
                 | Self::Syncml
+                | Self::Provisioning
         )
     }
 
     /// Whether this input does.
     pub fn is_binary(self, input: &[u8]) -> bool {
         match self {
-            Self::Ddf | Self::Tnds | Self::Syncml => encoding(input) == Encoding::Wbxml,
+            Self::Ddf | Self::Tnds | Self::Syncml | Self::Provisioning => encoding(input) == Encoding::Wbxml,
             other => other.may_be_binary(),
         }
     }
@@ -138,6 +143,10 @@ impl Kind {
                 Encoding::Xml => media_type::SYNCML_DM_XML,
                 Encoding::Wbxml => media_type::SYNCML_DM_WBXML,
             },
+            Self::Provisioning => match encoding(input) {
+                Encoding::Xml => provisioning::XML_TYPE,
+                Encoding::Wbxml => provisioning::WBXML_TYPE,
+            },
             Self::Delegation => delegation::MEDIA_TYPE,
         };
         Some(media_type)
@@ -160,6 +169,7 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
         [] => Err("it is empty".to_owned()),
         [b'<', ..] if root(text) == Some(b"SyncML".as_slice()) => Ok(Kind::Syncml),
         [b'<', ..] if root(text) == Some(b"DelegationMessage".as_slice()) => Ok(Kind::Delegation),
+        [b'<', ..] if contains(text, b"<wap-provisioningdoc") => Ok(Kind::Provisioning),
         [b'<', ..] => Ok(of_tree(contains(text, b"DFProperties"))),
         [b'-', b'-', ..] => Ok(Kind::Multipart),
         [b'{' | b'[', ..] => guess_json(text),
@@ -195,6 +205,8 @@ fn guess_binary(input: &[u8]) -> Option<Kind> {
         [1..=3, 0xa4, 0x01, ..] | [1..=3, 0x9f, 0x51 | 0x53, ..] => Some(Kind::Syncml),
         [1..=3, 0x00 | 0x01, ..] if is_syncml_wbxml(&octets) => Some(Kind::Syncml),
         [1..=3, 0x00 | 0x01, ..] => Some(of_tree(ddf::decode(&octets, &limits()).is_ok())),
+        // WBXML with the number of provisioning documents.
+        [1..=3, 0x0b, ..] => Some(Kind::Provisioning),
         [0x20..=0x2f, ..] => Some(Kind::Notification),
         [_, 0x06, ..] => Some(Kind::Wsp),
         // A method with a body, of which nothing else begins like that.
@@ -266,7 +278,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 26] = [
+        let cases: [(&[u8], Kind); 28] = [
             (b" {}", Kind::Package1),
             (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
             (br#"{"CMD":[["END"]]}"#, Kind::Package2),
@@ -283,6 +295,8 @@ mod tests {
             (b"<!-- x --><d:DelegationMessage xmlns:d='urn:x'/>", Kind::Delegation),
             (b"02a4016a00", Kind::Syncml),
             (b"\x03\x9f\x53\x6a\x00", Kind::Syncml),
+            (b"<wap-provisioningdoc/>", Kind::Provisioning),
+            (b"030b6a0045", Kind::Provisioning),
             (b"--b\r\n\r\n--b--", Kind::Multipart),
             (b"preamble\r\n--b\r\n\r\n--b--", Kind::Multipart),
             (b"2080 6000\n", Kind::Notification),

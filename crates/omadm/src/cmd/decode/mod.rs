@@ -9,6 +9,7 @@ mod outline;
 mod package0;
 mod packages;
 mod parts;
+mod provisioning;
 mod push;
 mod syncml;
 mod tnds;
@@ -28,7 +29,8 @@ pub use ddf::{name_of, outline_of};
 use kind::Kind;
 pub use outline::Outline;
 
-/// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files, TNDS, SyncML.
+/// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files, TNDS, SyncML,
+/// provisioning documents.
 ///
 /// A message that is wrong is answered with the place (line, column, byte) and what was expected there. Binary messages may
 /// be given in hexadecimal digits. What peers send beside the
@@ -89,7 +91,7 @@ impl Decode {
             return Err(Failure::Usage("--boundary makes sense with --as multipart only".to_owned()));
         }
         let name = input::name(&self.file);
-        let input = input::read(&self.file)?;
+        let input = provisioning::without_head(&input::read(&self.file)?).to_vec();
         let kind = match (self.kind, &self.boundary) {
             (Some(kind), _) => kind,
             (None, Some(_)) => Kind::Multipart,
@@ -130,6 +132,7 @@ fn decode(
         Kind::Ddf => Ok(ddf::file(input)?),
         Kind::Tnds => Ok(tnds::document(input, leniency)?),
         Kind::Syncml => Ok(syncml::message(input, leniency)?),
+        Kind::Provisioning => Ok(provisioning::document(input, leniency)?),
         Kind::Delegation => Ok(delegation::document(input)?),
         Kind::Multipart => parts::multipart(input, boundary, leniency),
     }
