@@ -13,6 +13,7 @@ mod descriptions;
 mod dmsec;
 mod http_binding;
 mod later;
+mod notification;
 mod packages;
 mod processes;
 mod representation;
