@@ -52,6 +52,11 @@ impl Kannel {
         Self { _boxes: [first, second], _directory: directory, port, _alone: alone }
     }
 
+    /// Where it takes pushes, of `user` with `password`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/wappush", self.port)
+    }
+
     /// Has octets of this type pushed to UDP port 2948 of this machine, for the DM application; gives the gateway's answer in XML.
     pub async fn push(&self, content_type: &str, octets: &[u8]) -> String {
         let control = "<?xml version=\"1.0\"?>\n\

@@ -24,6 +24,11 @@ impl Dissection {
         found
     }
 
+    /// Messages of SIP, each in a datagram.
+    pub fn of_sip(messages: &[&[u8]]) -> Vec<Self> {
+        dissect(messages, &["-u", "5060,5060"], &[])
+    }
+
     /// Messages of DM 1.x in WBXML, each in an HTTP request.
     pub fn of_syncml(messages: &[&[u8]]) -> Vec<Self> {
         let request = |message: &&[u8]| {

@@ -42,7 +42,7 @@ const LIBWBXML: Need = Need {
 };
 
 /// Tools that judge us in tests.
-const JUDGES: [Need; 9] = [
+const JUDGES: [Need; 12] = [
     CURL,
     Need {
         package: "openssl",
@@ -63,6 +63,23 @@ const JUDGES: [Need; 9] = [
         package: "kannel-extras",
         why: "has a phone that judges that gateway",
         present: || std::path::Path::new("/usr/lib/kannel/test/fakewap").exists(),
+    },
+    Need {
+        package: "openobex-apps",
+        why: "is the other end of our OBEX links",
+        // Without an argument it would wait for somebody.
+        present: || std::path::Path::new("/usr/bin/obex_tcp").exists(),
+    },
+    Need {
+        package: "obexftp",
+        why: "puts files over our OBEX links",
+        present: || std::path::Path::new("/usr/bin/obexftp").exists(),
+    },
+    Need {
+        package: "sip-tester",
+        why: "is the other end of push by SIP",
+        // Its version it tells with another status.
+        present: || std::path::Path::new("/usr/bin/sipp").exists(),
     },
     Need {
         package: "libxml2-utils",

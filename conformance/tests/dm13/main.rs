@@ -16,6 +16,7 @@ mod later;
 mod notification;
 mod packages;
 mod processes;
+mod push;
 mod representation;
 mod server;
 mod server_sessions;

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::field::{Value, uintvar, write_length};
+use super::field::{Header, read_headers, uintvar, write_length};
 use super::{DM_APPLICATION, DM_APPLICATION_CODE, GatewayAddress};
 use crate::reader::Reader;
 use crate::{DecodeError, Limits, Problem};
@@ -26,8 +26,8 @@ const VERSION: u8 = 1;
 /// A request to connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionInitiation<'a> {
-    /// For these applications.
-    pub applications: Vec<Value>,
+    /// For these applications, each a header.
+    pub applications: Vec<Header>,
     /// Where it can be reached by WSP.
     pub wsp_contact_points: Vec<GatewayAddress<'a>>,
     /// Where it can be reached by other protocols, the best first.
@@ -55,9 +55,9 @@ impl<'a> SessionInitiation<'a> {
     /// Whether it is for device management, or does not say for what it is.
     #[must_use]
     pub fn is_for_dm(&self) -> bool {
-        let mut applications = self.applications.iter();
+        let mut applications = self.applications.iter().filter(|header| header.names_application());
         self.applications.is_empty()
-            || applications.any(|value| value.is(DM_APPLICATION_CODE, DM_APPLICATION))
+            || applications.any(|header| header.value.is(DM_APPLICATION_CODE, DM_APPLICATION))
     }
 
     /// Reads one. In version 0 nothing follows the contact points of WSP.
@@ -68,11 +68,8 @@ impl<'a> SessionInitiation<'a> {
         let mut reader = Reader::new(input, limits)?;
         let version = reader.byte("version")?;
         let mut list = section(&mut reader, "application ids")?;
-        let mut request = Self::default();
-        while !list.rest().is_empty() {
-            bounded(request.applications.len(), &list, "application ids")?;
-            request.applications.push(Value::read(&mut list)?);
-        }
+        let entries = Limits { items: MAX_ENTRIES, ..*limits };
+        let mut request = Self { applications: read_headers(&mut list, &entries)?, ..Self::default() };
         request.wsp_contact_points = points(&mut reader, "WSP contact points")?;
         if version < VERSION {
             reader.end()?;
@@ -100,7 +97,7 @@ impl<'a> SessionInitiation<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
         let mut applications = Vec::new();
-        self.applications.iter().for_each(|value| value.write(&mut applications));
+        self.applications.iter().for_each(|header| header.write(&mut applications));
         with_length(&applications, out);
         for points in [&self.wsp_contact_points, &self.contact_points] {
             let mut octets = Vec::new();
@@ -152,7 +149,7 @@ mod tests {
 
     fn request() -> SessionInitiation<'static> {
         SessionInitiation {
-            applications: vec![Value::integer(DM_APPLICATION_CODE), Value::integer(0x9000)],
+            applications: vec![Header::application(DM_APPLICATION_CODE), Header::application(0x9000)],
             wsp_contact_points: vec![GatewayAddress {
                 bearer: Some(0),
                 port: None,
@@ -178,7 +175,7 @@ mod tests {
         let mut octets = Vec::new();
         request().encode(&mut octets);
         let expected = [
-            b"\x01\x04\x87\x02\x90\x00\x06\x84\x00\xc0\x00\x02\x01\x07\x44\x0f\xa0\xc0\x00\x02\x02\x02\x00\x82\x2c\x08".as_slice(),
+            b"\x01\x06\xaf\x87\xaf\x02\x90\x00\x06\x84\x00\xc0\x00\x02\x01\x07\x44\x0f\xa0\xc0\x00\x02\x02\x02\x00\x82\x2c\x08".as_slice(),
             b"http://a\x01\x01\x02\x03\x04",
         ];
         assert_eq!(octets, expected.concat());
@@ -195,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_older_request_ends_early() {
-        let older = decode(&[0, 1, 0x82, 5, 0x04, 192, 0, 2, 1]).unwrap();
+        let older = decode(&[0, 2, 0xaf, 0x82, 5, 0x04, 192, 0, 2, 1]).unwrap();
         assert!(!older.is_for_dm(), "another application");
         assert_eq!(older.wsp_contact_points.len(), 1);
         assert!(decode(&[0, 0, 0]).unwrap().is_for_dm(), "no application at all");
