@@ -680,3 +680,37 @@ async fn a_journal_that_ends_anywhere_holds_one_account_whole() {
     }
     assert!(seen.0 > 0 && seen.1 > 0, "{seen:?}");
 }
+
+/// The property that the fuzz target `dm1_bootstrap_device` checks, over its corpus.
+#[test]
+fn corpus() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/dm1_bootstrap_device");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 8, "an empty folder proves nothing");
+    let mut installed = 0;
+    for file in files {
+        let mut device = support::bootstrap::open_on(omadm_client::Volatile::new());
+        omadm_client::dm1::bootstrap::check::check_bootstrap(&mut device, &std::fs::read(file).unwrap());
+        installed += device.dm1_status().len();
+    }
+    assert!(installed > 0, "what is good is installed");
+}
+
+#[test]
+fn any_octet_may_be_another_one() {
+    let good = [
+        [b"application/vnd.wap.connectivity-wbxml\n".to_vec(), cp(&account("s")).to_wbxml()].concat(),
+        [b"application/vnd.syncml.dm+wbxml\n".to_vec(), dm(&account("s"))].concat(),
+    ];
+    for whole in good {
+        let mut device = support::bootstrap::open_on(omadm_client::Volatile::new());
+        for at in 0..whole.len() {
+            for other in [whole[at] ^ 1, 0xFF] {
+                let mut changed = whole.clone();
+                changed[at] = other;
+                omadm_client::dm1::bootstrap::check::check_bootstrap(&mut device, &changed);
+            }
+        }
+    }
+}

@@ -64,6 +64,14 @@ pub struct Verified {
     pub(super) strength: Strength,
 }
 
+impl Verified {
+    /// One that is taken to be authentic as it came.
+    pub(super) fn assumed(candidate: &Candidate, strength: Strength) -> Self {
+        let Candidate { content_type, body, origin } = candidate.clone();
+        Self { content_type, body, origin, digest: candidate.digest(), strength }
+    }
+}
+
 /// What a try to prove a bootstrap has come to.
 pub enum Attempt {
     /// It is authentic.
@@ -129,8 +137,7 @@ impl Candidate {
         config: &BootstrapConfig,
     ) -> Result<Attempt, Refused> {
         let verified = |body: Body, strength| {
-            let Self { content_type, origin, .. } = self.clone();
-            Ok(Attempt::Verified(Verified { content_type, body, origin, digest: self.digest(), strength }))
+            Ok(Attempt::Verified(Verified { body, ..Verified::assumed(self, strength) }))
         };
         let Some(claim) = self.content_type.claim() else {
             let strength = if self.origin.is_secured() { Strength::Strong } else { Strength::Unknown };

@@ -4,6 +4,7 @@
 //! is ever answered: that a bootstrap was taken shows in the session that follows.
 
 mod candidate;
+pub mod check;
 mod config_object;
 mod discovery;
 mod installation;
