@@ -73,7 +73,7 @@ pub fn check_notification(bytes: &[u8]) {
 pub fn check_trigger(bytes: &[u8]) {
     let decode = |bytes: &[u8], limits: &Limits, leniency: &mut Leniency| {
         let received = trigger::Received::decode(bytes, limits, leniency)?;
-        assert_eq!(received.octets, &bytes[trigger::DIGEST_LENGTH..]);
+        assert_eq!([&received.digest[..], received.octets].concat(), bytes);
         Ok((received.trigger, received.digest))
     };
     check(bytes, decode, |(trigger, digest)| trigger.encode(|_| *digest));
