@@ -13,6 +13,8 @@ use crate::client::{PIECE, write};
 
 /// Events that wait to be heard; until then nothing more is read.
 const WAITING: usize = 8;
+/// How long the one who has disconnected may take to end the link itself.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// The OBEX server on one end of a link: it works beside its host, so that the other side has its answers in time whatever the host does.
 /// Dropping it ends the link.
@@ -37,7 +39,11 @@ impl ObexServer {
         let (told, events) = mpsc::channel(WAITING);
         let patience = settings.silence;
         let machine = Server::new(settings, nonce, Duration::ZERO);
-        tokio::spawn(work(Work { machine, stream, began: Instant::now(), patience }, ordered, told));
+        tokio::spawn(work(
+            Work { machine, stream, began: Instant::now(), patience, was_left: false },
+            ordered,
+            told,
+        ));
         Self { orders, events }
     }
 
@@ -73,6 +79,8 @@ struct Work<S> {
     began: Instant,
     /// Longest time that writing may take.
     patience: Duration,
+    /// Whether the other side has disconnected.
+    was_left: bool,
 }
 
 async fn work<S: AsyncRead + AsyncWrite + Unpin>(
@@ -83,7 +91,8 @@ async fn work<S: AsyncRead + AsyncWrite + Unpin>(
     let mut piece = [0; PIECE];
     loop {
         if !work.tell(&told).await {
-            return;
+            drop(told);
+            return work.linger().await;
         }
         let deadline = work.machine.deadline().unwrap_or_default();
         tokio::select! {
@@ -117,10 +126,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
                 other => other,
             };
             let is_over = matches!(event, Event::Over(_));
+            self.was_left = matches!(event, Event::Over(None));
             if told.send(event).await.is_err() || is_over {
                 return false;
             }
         }
         true
+    }
+
+    /// Leaves it to the other side to end the link, if it has said that it will: its port is free at once then.
+    async fn linger(mut self) {
+        if !self.was_left {
+            return;
+        }
+        let mut piece = [0; 1];
+        // What comes of it does not matter any more.
+        let _end = tokio::time::timeout(GOODBYE, self.stream.read(&mut piece)).await;
     }
 }
