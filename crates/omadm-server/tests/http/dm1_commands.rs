@@ -442,6 +442,8 @@ async fn a_first_instance_goes_where_its_file_says() {
     let stored = server.put_ddf("cam.ddf", ddf).await;
     assert!(stored.status.is_success(), "{}", stored.text());
     let command = device.queue(&server, set).await;
+    let get = json!({ "verb": "get", "address": "urn:x:mo:cam:1.0/C1/Zoom" });
+    let behind = device.queue(&server, get).await;
     device.message = 0;
     device.session = "2B".into();
     let answer = device.begin(&mut connection).await;
@@ -451,7 +453,13 @@ async fn a_first_instance_goes_where_its_file_says() {
     let sent = commands(&answer);
     assert_eq!(targets(&sent), [("Atomic", ""), ("Add", "./Ext/C1"), ("Add", "./Ext/C1/Zoom")]);
     let said = sent.iter().fold(Said::to(&answer), |said, sent| said.status(sent, 200));
-    device.send(&mut connection, &said.end()).await;
+    let answer = device.send(&mut connection, &said.end()).await;
+    let sent = commands(&answer);
+    let asked = targets(&sent)[0];
+    assert!(asked.1.starts_with("./Ext/C1/Zoom"), "what waited for it goes out at once: {asked:?}");
+    let value = [("./Ext/C1/Zoom", "int", Some("5"))];
+    device.send(&mut connection, &Said::to(&answer).results(&sent[0], &value).end()).await;
+    assert_eq!(server.command(&behind).await["state"], "done");
     assert_eq!(server.command(&command).await["state"], "done");
     let inventory = server.get(&device.api("")).await["inventory"].clone();
     let cam = inventory.as_array().unwrap().iter().find(|mo| mo["moid"] == "urn:x:mo:cam:1.0").cloned();

@@ -382,7 +382,8 @@ async fn work(
 }
 
 /// The step of the engine. What the device was asked where its management objects are is answered by the same message in which the
-/// commands that waited for that go out: the step is pure, and so it is made again with what it has found out.
+/// commands that waited for that go out: the step is pure, and so it is made again with what it has found out. The same for objects that a
+/// command before has made.
 fn step(
     context: &Context,
     message: &Message<'_>,
@@ -398,12 +399,15 @@ fn step(
         engine::step(&context.dm1, state, Some(account), &message.incoming, pending, fresh)
     };
     let outcome = make(&pending);
-    let found = match (&outcome, sent) {
-        (engine::Outcome::Taken(step), Some(sent)) => sent.result(&step.results),
-        (engine::Outcome::Taken(_) | engine::Outcome::TurnedAway(_), _) => None,
+    let engine::Outcome::Taken(taken) = &outcome else { return (outcome, hopeless) };
+    let next = match sent.and_then(|sent| sent.result(&taken.results)) {
+        Some((result, next)) => {
+            queue.learn(result);
+            next
+        }
+        None if queue.learn_made(&taken.results) => sent.unwrap_or(first),
+        None => return (outcome, hopeless),
     };
-    let Some((result, next)) = found else { return (outcome, hopeless) };
-    queue.learn(result);
     let (pending, hopeless) = queue.pending(next, sent, fresh.now);
     (make(&pending), hopeless)
 }

@@ -145,16 +145,19 @@ impl<'c> Queue<'c> {
     /// next, and `sent` how it was.
     pub fn pending(&self, scout: Scout, sent: Option<Scout>, now: Time) -> (Vec<Pending>, Vec<Hopeless>) {
         let mut pending: Vec<Pending> = sent.and_then(|sent| sent.pending(true)).into_iter().collect();
-        let mut hopeless = Vec::new();
+        let (mut hopeless, mut makes) = (Vec::new(), false);
         for queued in self.commands.iter().filter(|queued| !queued.is_over(now)) {
             let seq = queued.stored.seq;
             // Only who has been asked for everything that there is gets a first one.
             let task = self.task_of(queued, scout == Scout::Over || queued.is_sent());
             let (sentence, is_missing) = match task {
                 Ok(task) => {
+                    makes |= matches!(queued.operation, Ok(Operation::SetItems));
                     pending.push(queued.pending(Ok(task)));
                     continue;
                 }
+                // What goes before may make it.
+                Err(Unsaid::Undiscovered(_)) if makes && scout == Scout::Over => break,
                 Err(Unsaid::Undiscovered(moid)) if scout == Scout::Over => (queued.is_nowhere(&moid), true),
                 Err(Unsaid::Undiscovered(_)) => {
                     if sent != Some(scout) {
@@ -173,6 +176,19 @@ impl<'c> Queue<'c> {
     pub fn learn(&mut self, result: &CommandResult) {
         let (Verdict::Done(_), Some(Data::Nodes(nodes))) = (&result.verdict, &result.data) else { return };
         self.learn_of(nodes, Some("."));
+    }
+
+    /// Learns where the instances are that commands have made; whether there are any.
+    pub fn learn_made(&mut self, results: &[CommandResult]) -> bool {
+        let done = results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_)));
+        let done = done.filter_map(|result| self.command(result.seq));
+        let made: Vec<Node> = done.flat_map(|queued| self.written(queued)).collect();
+        if made.is_empty() {
+            return false;
+        }
+        let before = self.roots.clone();
+        self.learn_of(&made, None);
+        self.roots != before
     }
 
     /// Learns where management objects are; of what is at and below `whole`, all was told.
