@@ -118,7 +118,7 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::create))
         .routes(routes!(bootstrap::create_batch))
-        .routes(routes!(bootstrap::revoke))
+        .routes(routes!(bootstrap::state::show, bootstrap::revoke))
         .routes(routes!(delegations::list, delegations::create))
         .routes(routes!(delegations::peers))
         .routes(routes!(delegations::show))

@@ -327,3 +327,37 @@ async fn only_what_is_configured_can_be_fetched() {
     let device = server.enrol(ID).await;
     assert_eq!(fetch(&server, &device, WBXML).await.status, 404);
 }
+
+#[tokio::test]
+async fn how_far_a_bootstrap_has_come_is_told() {
+    let server = server().await;
+    let path = format!("/bootstrap/{ID}");
+    assert_eq!(server.api("GET", &path, None).await.status, 404);
+    make(&server, wish("dm", json!({}), json!({}))).await;
+    let shown = server.get(&path).await;
+    assert_eq!(
+        (&shown["state"], &shown["profile"], &shown["sec"]),
+        (&json!("created"), &json!("dm"), &Value::Null)
+    );
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut new = wish("cp", json!({}), json!({ "sec": "USERPIN" }));
+    new["to"] = format!("udp:127.0.0.1:{}", socket.local_addr().unwrap().port()).into();
+    make(&server, new).await;
+    let shown = server.get(&path).await;
+    assert_eq!(
+        (&shown["state"], &shown["sent"], &shown["sec"]),
+        (&json!("sent"), &json!(1), &json!("USERPIN"))
+    );
+    let enrolled = server.api("POST", "/devices", Some(json!({ "id": ID, "replace": true }))).await.json();
+    let text = |name: &str| enrolled[name].as_str().unwrap().to_owned();
+    let device = Device { id: ID.to_owned(), user: text("user"), secret: text("secret") };
+    assert_eq!(server.get(&path).await["state"], "created", "what was before does not count");
+    assert_eq!(fetch(&server, &device, WBXML).await.status, 200);
+    assert_eq!(server.get(&path).await["state"], "fetched");
+    let hello = server.connect().await.send(device.package1(crate::harness::HELLO)).await;
+    assert_eq!(hello.status, 200);
+    let shown = server.get(&path).await;
+    assert!(shown["state"] == "seen" && shown["last_contact"].is_string(), "{shown}");
+    server.api("DELETE", &path, None).await;
+    assert_eq!(server.get(&path).await["state"], "revoked");
+}

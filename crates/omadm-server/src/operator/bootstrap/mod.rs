@@ -2,6 +2,7 @@
 //! [`dm1`]).
 
 mod dm1;
+pub mod state;
 
 use std::sync::Arc;
 

@@ -34,6 +34,11 @@ pub enum Bootstrap {
     Push(Push),
     /// Make a QR code of the URL from which a device fetches its bootstrap, or of a bootstrap in a file.
     Qr(qr::Make),
+    /// Say how far the bootstrap of a device has come: created, sent or fetched, and seen once the device has begun a session.
+    Show {
+        /// Identifier of the device.
+        device: String,
+    },
     /// Take bootstraps back: from now on the devices have no access. Their queues and last known trees stay, for a new bootstrap.
     Revoke {
         /// Identifiers of the devices.
@@ -150,12 +155,24 @@ impl Bootstrap {
             Self::Batch(batch) => batch.run(global).await,
             Self::Push(push) => push.run(global).await,
             Self::Qr(qr) => qr.run(),
+            Self::Show { device } => show(global, &device).await,
             Self::Revoke { devices } => {
                 let path = |device: &str| format!("/bootstrap/{}", segment(device));
                 delete_each(&global.api()?, global.output, &devices, path, "revoked").await
             }
         }
     }
+}
+
+async fn show(global: &Global, device: &str) -> Result<(), Failure> {
+    let progress = global.api()?.get(&format!("/bootstrap/{}", segment(device))).await?;
+    if global.output == Format::Json {
+        return screen::json(&progress);
+    }
+    let text = |name| progress.get(name).and_then(Value::as_str);
+    let kind =
+        text("profile").map(|profile| format!(" ({profile}, {})", text("sec").unwrap_or("not secured")));
+    screen::line(&format!("{device}: {}{}", text("state").unwrap_or_default(), kind.unwrap_or_default()))
 }
 
 impl Factory {
