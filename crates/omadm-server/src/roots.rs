@@ -231,13 +231,13 @@ impl Roots {
                 self.add(moid, path);
             }
         }
-        self.assume();
-        for Root { moid, path, .. } in std::mem::take(&mut self.assumed) {
-            if told.iter().any(|(told, _)| told.starts_with(&path)) {
-                self.add(&moid, &path);
-            }
+        if !gone.is_empty() {
+            self.assume();
         }
-        self.assume();
+        let is_told = |root: &&Root| told.iter().any(|(told, _)| told.starts_with(&root.path));
+        for Root { moid, path, .. } in self.assumed.iter().filter(is_told).cloned().collect::<Vec<_>>() {
+            self.add(&moid, &path);
+        }
         gone
     }
 
@@ -250,6 +250,7 @@ impl Roots {
         // Names of nodes may repeat in different places, identifiers of instances may not.
         let miid = if taken(last) { path.join(":") } else { last.clone() };
         self.known.push(Root { moid: moid.to_owned(), miid, path: path.to_vec() });
+        self.assumed.retain(|root| root.path != path);
     }
 
     fn all(&self) -> impl Iterator<Item = &Root> {

@@ -295,6 +295,7 @@ impl Device {
         of_server: Option<Vec<u8>>,
     ) -> Result<(), PersistError> {
         let nonces = [("CLCRED", client), ("SRVCRED", of_server)];
+        let was_in_line = self.in_line == Some(self.tree.revision());
         let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
         let inconsistent =
             |error: OperationError| PersistError::Inconsistent(format!("a nonce cannot be kept: {error}"));
@@ -312,7 +313,6 @@ impl Device {
             }
         }
         let prepared = transaction.prepare();
-        let was_in_line = self.in_line == Some(self.tree.revision());
         self.keep(prepared, Vec::new())?;
         // A nonce changes nothing of accounts and grants, and comes in every session.
         if was_in_line {

@@ -34,6 +34,7 @@ pub(super) struct Running<'a, T> {
     pub(super) abort: &'a Abort,
     pub(super) messages: u32,
     pub(super) notes: VecDeque<Note>,
+    pub(super) nonces: Nonces,
 }
 
 impl<T: Transport> Running<'_, T> {
@@ -53,7 +54,7 @@ impl<T: Transport> Running<'_, T> {
                 Output::Effect { id, effect } => {
                     let result = self.carry_out(effect).await;
                     for alert in self.device.dm1_news(self.server) {
-                        let fresh = fresh(self.device)?;
+                        let fresh = self.nonces.fresh(self.device)?;
                         engine.handle(&mut self.device.tree, fresh, Input::Alert(alert));
                     }
                     Input::EffectDone { id, result }
@@ -61,10 +62,10 @@ impl<T: Transport> Running<'_, T> {
             };
             if self.abort.take() {
                 let reason = "it was asked for on the device".to_owned();
-                let fresh = fresh(self.device)?;
+                let fresh = self.nonces.fresh(self.device)?;
                 engine.handle(&mut self.device.tree, fresh, Input::Abort { reason });
             }
-            let fresh = fresh(self.device)?;
+            let fresh = self.nonces.fresh(self.device)?;
             engine.handle(&mut self.device.tree, fresh, input);
         }
     }
@@ -148,12 +149,31 @@ impl Device {
     }
 }
 
-/// What the engine cannot know by itself.
-pub(super) fn fresh(device: &Device) -> Result<Fresh, ClientError> {
-    let mut nonce = [0; 16];
-    openssl::rand::rand_bytes(&mut nonce)
-        .map_err(|error| crate::error::TransportError::Settings(error.to_string()))?;
-    Ok(Fresh { now: (device.config.clock)(), nonce })
+/// Nonces that were drawn together: hardly a step of an engine needs one, and to ask for one costs as much as the step.
+#[derive(Default)]
+pub(super) struct Nonces(Vec<[u8; 16]>);
+
+impl Nonces {
+    /// How many are drawn at a time.
+    const DRAWN: usize = 16;
+
+    /// What the engine cannot know by itself.
+    pub(super) fn fresh(&mut self, device: &Device) -> Result<Fresh, ClientError> {
+        let nonce = match self.0.pop() {
+            Some(nonce) => nonce,
+            None => self.draw()?,
+        };
+        Ok(Fresh { now: (device.config.clock)(), nonce })
+    }
+
+    fn draw(&mut self) -> Result<[u8; 16], ClientError> {
+        let mut drawn = [[0; 16]; Self::DRAWN];
+        openssl::rand::rand_bytes(drawn.as_flattened_mut())
+            .map_err(|error| TransportError::Settings(error.to_string()))?;
+        let [first, others @ ..] = drawn;
+        self.0.extend(others);
+        Ok(first)
+    }
 }
 
 fn settled(done: Result<(), Refusal>) -> EffectResult {

@@ -12,7 +12,7 @@ use super::abort::Abort;
 use super::account::Account;
 use super::binding::{Binding, Carrier, LinkConfig, ServedLink, Way, WspConfig};
 use super::link::Link;
-use super::running::{Running, fresh};
+use super::running::{Nonces, Running};
 use super::user::{self, UserInterface};
 use crate::client::{Client, ClientConfig};
 use crate::device::Device;
@@ -225,8 +225,8 @@ impl<T: Transport> Client<T> {
             alerts: device.offered(server),
             requested: occasion.requested.to_vec(),
         };
-        let fresh = fresh(device)?;
-        let engine = Session::start(engine_config, start, device.tree(), fresh);
+        let mut nonces = Nonces::default();
+        let engine = Session::start(engine_config, start, device.tree(), nonces.fresh(device)?);
         let mut running = Running {
             device,
             server,
@@ -237,6 +237,7 @@ impl<T: Transport> Client<T> {
             abort,
             messages: 0,
             notes: std::collections::VecDeque::new(),
+            nonces,
         };
         let outcome = running.finish(engine).await?;
         running.binding.close().await;

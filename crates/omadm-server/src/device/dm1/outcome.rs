@@ -44,6 +44,7 @@ type Placed = Vec<(TreeAddress, Option<String>)>;
 pub struct Outcome<'q, 'c> {
     ledger: Ledger<'c>,
     queue: &'q Queue<'c>,
+    asked: &'q Asked,
     payloads: Vec<Payload>,
     notes: Vec<String>,
 }
@@ -57,29 +58,38 @@ pub fn session_step(
     most_alerts: usize,
     exchange: Exchange,
 ) -> SessionStep {
-    learn(queue, &step);
+    let asked = asked(queue, &step);
+    learn(queue, &step, &asked);
     let before = Inventory::read(check.device.inventory.as_deref());
     let inventory = queue.roots.inventory(&before);
     let inventory = (inventory.0 != before.0).then(|| json!(inventory.0).to_string());
     let stored = queue.commands.iter().map(|queued| queued.stored);
-    let outcome =
-        Outcome { ledger: Ledger::new(check, stored), queue, payloads: Vec::new(), notes: Vec::new() };
+    let ledger = Ledger::new(check, stored);
+    let outcome = Outcome { ledger, queue, asked: &asked, payloads: Vec::new(), notes: Vec::new() };
     SessionStep { inventory, ..outcome.step(step, hopeless, most_alerts, exchange) }
 }
 
+/// What the device was asked by the commands that are done, by their sequence numbers.
+type Asked = BTreeMap<i64, Task>;
+
+fn asked(queue: &Queue<'_>, step: &Step) -> Asked {
+    let done = step.results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_)));
+    done.filter_map(|result| Some((result.seq, queue.task(queue.command(result.seq)?).ok()?))).collect()
+}
+
 /// Where management objects are has to be known before anything is put into the tree.
-fn learn(queue: &mut Queue<'_>, step: &Step) {
+fn learn(queue: &mut Queue<'_>, step: &Step, asked: &Asked) {
     queue.learn_of(&step.told, None);
     for result in step.results.iter().filter(|result| matches!(result.verdict, Verdict::Done(_))) {
         let Some(queued) = queue.command(result.seq) else { continue };
         let written = queue.written(queued);
-        let whole = match queue.task(queued) {
-            Ok(Task::List { uri, .. }) => Some(uri),
-            Ok(_) | Err(_) => None,
-        };
         queue.learn_of(&written, None);
         if let Some(Data::Nodes(nodes)) = &result.data {
-            queue.learn_of(nodes, whole.as_deref());
+            let whole = match asked.get(&result.seq) {
+                Some(Task::List { uri, .. }) => Some(uri.as_str()),
+                Some(_) | None => None,
+            };
+            queue.learn_of(nodes, whole);
         }
     }
 }
@@ -193,12 +203,12 @@ impl Outcome<'_, '_> {
 
     /// The result of a command that succeeded (JSON), and what it says about the tree.
     fn brought(&mut self, queued: &Queued<'_>, result: &CommandResult) -> Option<String> {
-        let task = self.queue.task(queued).ok();
+        let asked = self.asked.get(&result.seq);
         let nodes = match &result.data {
             Some(Data::Nodes(nodes)) => nodes.as_slice(),
             Some(Data::Answer(_) | Data::Parts(_) | Data::Reported(_)) | None => {
                 let written = self.queue.written(queued);
-                match &task {
+                match asked {
                     _ if !written.is_empty() => self.told(&written),
                     Some(task) => self.done(task),
                     None => {}
@@ -206,7 +216,7 @@ impl Outcome<'_, '_> {
                 return self.reported(result);
             }
         };
-        match &task {
+        match asked {
             Some(Task::List { uri, .. }) => self.whole(uri, nodes),
             _ => self.read(nodes),
         }
