@@ -1,4 +1,4 @@
-//! A second agent on this machine that speaks DM 1.3 in WBXML, and the same commands for it.
+//! A second agent on this machine that speaks DM 1.3 in WBXML and is called by notifications of DM 1.3, and the same commands for it.
 
 use std::process::Command;
 
@@ -10,6 +10,10 @@ use crate::workspace::Result;
 /// Who it is.
 pub(super) const DEVICE: &str = "UUID:6f0f8d0e-1c5b-4d8a-9f0c-0d3a5b7c9e13";
 const NOTE: &str = "hello by DM 1.3";
+/// What a notification asks the device for, and its number on both sides.
+const DEVDETAIL: &str = "urn:oma:mo:oma-dm-devdetail:1.1";
+pub(super) const OBJECTS: &str = "[{ number = 1, moid = \"urn:oma:mo:oma-dm-devdetail:1.1\" }]";
+const REASON: &str = "the demo wants to see this device";
 /// What its user says to every question: the command that answers in the place of a person.
 const USER: &str = "[\"echo\", \"yes\"]";
 
@@ -19,10 +23,13 @@ pub(super) struct Seen {
     pub(super) manufacturer: String,
     /// The line that shows the user's answer.
     pub(super) answer: String,
+    /// What the operator saw of the notification by hand.
+    pub(super) notified: String,
 }
 
 impl Place {
-    /// Enrols the device; the answer of the server is its account. Starts its agent, which polls every second.
+    /// Enrols the device; the answer of the server is its account, and its agent begins with a session. It polls once an hour, and so the
+    /// server is told where to call it.
     pub(super) fn start_dm1_agent(&self, operator: &Operator) -> Result<Background> {
         say(&format!(
             "enrolling a second device, {DEVICE}, and starting its agent, which speaks DM 1.3 in WBXML"
@@ -31,22 +38,47 @@ impl Place {
         let (account_file, settings_file) = (self.path("dm1-account.json"), self.path("dm1-agent.toml"));
         std::fs::write(&account_file, account.to_string())?;
         let settings = format!(
-            "[device]\nid = {DEVICE:?}\ndata_dir = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 1\n\n\
-             [dm1]\naccounts = [{account_file:?}]\nuser = \"command\"\nuser_command = {USER}\n",
+            "[device]\nid = {DEVICE:?}\ndata_dir = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 3600\n\n\
+             [dm1]\nuser = \"command\"\nuser_command = {USER}\n\n\
+             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\ndm1_objects = {OBJECTS}\n",
             self.path("dm1-agent"),
             self.path("ca.pem"),
+            self.dm1_push_port,
         );
         std::fs::write(&settings_file, settings)?;
-        let mut command = Command::new(self.programs.join("omadm-agent"));
-        command.arg("--config").arg(&settings_file).arg("run");
-        let mut agent = Background::start("the agent of DM 1.3", &mut command, &self.path("dm1-agent.log"))?;
-        wait_until("the first session by DM 1.3", PATIENCE, || {
-            agent.check()?;
-            let shown = operator.json(&["device", "show", DEVICE])?;
-            Ok(shown.get("last_contact").is_some_and(|at| !at.is_null()))
-        })?;
-        Ok(agent)
+        let agent = || {
+            let mut command = Command::new(self.programs.join("omadm-agent"));
+            command.arg("--config").arg(&settings_file);
+            command
+        };
+        let begun = agent().arg("bootstrap").arg(&account_file).output()?;
+        if !begun.status.success() {
+            let why = String::from_utf8_lossy(&begun.stderr);
+            return Err(format!("omadm-agent bootstrap: {}", why.trim()).into());
+        }
+        let log = self.path("dm1-agent.log");
+        let running = Background::start("the agent of DM 1.3", agent().arg("run"), &log)?;
+        let place = format!("udp:127.0.0.1:{}", self.dm1_push_port);
+        operator.show(&["device", "push", DEVICE, &place])?;
+        Ok(running)
     }
+}
+
+/// When the device was there last.
+fn last_contact(operator: &Operator) -> Result<Option<String>> {
+    let shown = operator.json(&["device", "show", DEVICE])?;
+    Ok(shown.get("last_contact").and_then(serde_json::Value::as_str).map(str::to_owned))
+}
+
+/// Calls the device by hand, with a reason for its user and a wish for package 1.
+fn call(operator: &Operator) -> Result<String> {
+    let before = last_contact(operator)?;
+    let words = ["notify", DEVICE, "--ui", "inform", "--reason", REASON, "--request-mo", DEVDETAIL];
+    let said = operator.show(&words)?.trim().to_owned();
+    wait_until("the session that the notification asks for", PATIENCE, || {
+        Ok(last_contact(operator)? != before)
+    })?;
+    Ok(said)
 }
 
 /// The same words as for the other device.
@@ -65,9 +97,10 @@ pub(super) fn walk_through(operator: &Operator) -> Result<Seen> {
     }
     let ask = ["ask", "May this machine be managed?", "--kind", "confirm"];
     let answer = operator.show(&on(DEVICE, &ask))?.trim().to_owned();
+    let notified = call(operator)?;
     let shown = operator.json(&["device", "show", DEVICE])?;
     match shown.get("protocol").and_then(serde_json::Value::as_str) {
-        Some("dm1.3") => Ok(Seen { manufacturer, answer }),
+        Some("dm1.3") => Ok(Seen { manufacturer, answer, notified }),
         other => Err(format!("the second device speaks {other:?} and not DM 1.3").into()),
     }
 }

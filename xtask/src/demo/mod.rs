@@ -45,6 +45,8 @@ struct Place {
     operator_port: u16,
     /// Port on which the agent hears notifications.
     push_port: u16,
+    /// The same of the agent of DM 1.3.
+    dm1_push_port: u16,
 }
 
 /// Runs the demo.
@@ -157,8 +159,15 @@ impl Place {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(running, std::process::id().to_string())?;
         let programs = target_dir().join("debug");
-        let push_port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
-        Ok(Self { folder, programs, device_port: free_port()?, operator_port: free_port()?, push_port })
+        let [push_port, dm1_push_port] = free_push_ports()?;
+        Ok(Self {
+            folder,
+            programs,
+            device_port: free_port()?,
+            operator_port: free_port()?,
+            push_port,
+            dm1_push_port,
+        })
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -180,9 +189,11 @@ impl Place {
     fn start_server(&self) -> Result<Background> {
         let settings = format!(
             "[server]\npublic_url = \"https://localhost:{device}\"\n\n[device]\nlisten = \"127.0.0.1:{device}\"\n\n\
-             [operator]\nlisten = \"127.0.0.1:{operator}\"\n\n[notifier]\nmin_interval = 0\n",
+             [operator]\nlisten = \"127.0.0.1:{operator}\"\n\n[notifier]\nmin_interval = 0\ndm1_format = \"auto\"\n\
+             dm1_objects = {objects}\n",
             device = self.device_port,
-            operator = self.operator_port
+            operator = self.operator_port,
+            objects = dm1::OBJECTS,
         );
         let file = self.path("omadm.toml");
         std::fs::write(&file, settings)?;
@@ -235,6 +246,13 @@ impl Place {
         words.extend([file("bootstrap.json"), "--ca-file".to_owned(), file("ca.pem")]);
         words
     }
+}
+
+/// Ports of UDP, taken at the same time so that they differ.
+fn free_push_ports() -> Result<[u16; 2]> {
+    let sockets = [UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?];
+    let [one, other] = &sockets;
+    Ok([one.local_addr()?.port(), other.local_addr()?.port()])
 }
 
 fn free_port() -> Result<u16> {
