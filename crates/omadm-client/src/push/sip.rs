@@ -12,7 +12,8 @@ use omadm_codec::wsp::DM_APPLICATION;
 use omadm_codec::{Limits, ota_http};
 pub use omadm_session::sip::Credentials as SipCredentials;
 use omadm_session::sip::{
-    Account, Arrival, Credentials, Exchange, Hop, Outcome, Registration, Server, Step, Taken, Verdict,
+    Account, Arrival, Credentials, Exchange, Hop, Outcome, Reaction, Registration, Server, Step, Taken,
+    Verdict,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, lookup_host};
@@ -31,6 +32,8 @@ const IDLE: Duration = Duration::from_secs(120);
 const INCOMPLETE: Duration = Duration::from_secs(10);
 /// Pause after the system has failed.
 const REST: Duration = Duration::from_secs(2);
+/// Pause after a registrar that could not be asked.
+const RETRY: Duration = Duration::from_secs(30);
 /// Longest pause until a registration is looked at again.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -142,33 +145,24 @@ impl fmt::Debug for SipPush {
 }
 
 impl Shared {
-    /// Takes a message; gives the answer, where it goes over UDP, and the message itself if it is a response.
-    fn take(
-        &self,
-        octets: &[u8],
-        source: SocketAddr,
-    ) -> (Option<(Vec<u8>, SocketAddr)>, Option<Box<sip::Message>>) {
+    /// Takes a message, and hands on what it brings; what is to be sent for it is in the reaction.
+    fn take(&self, octets: &[u8], source: SocketAddr) -> Reaction {
         let now = Instant::now();
         let Some(unique) = word().filter(|_| lock(&self.floods).allows(source.ip(), now)) else {
-            return (None, None);
+            return Reaction::default();
         };
         let arrival = Arrival { octets, source, now, unique: &unique };
-        let has_room = self.contents.capacity() > 0;
-        let reaction = lock(&self.server).receive(arrival, has_room);
-        match reaction {
-            Ok(reaction) => {
-                if let Some(taken) = reaction.taken {
-                    // There was room, and nobody else fills it while both are asked under one lock at a time; if it is gone all the same,
-                    // the push is lost, as any push may be.
-                    let _sent = self.contents.try_send(content(taken, source));
-                }
-                (reaction.answer, reaction.response)
-            }
-            Err(error) => {
-                tracing::debug!(%source, "a message is none of SIP: {error}");
-                (None, None)
-            }
+        let mut server = lock(&self.server);
+        let reaction = server.receive(arrival, self.contents.capacity() > 0);
+        let mut reaction = reaction.unwrap_or_else(|error| {
+            tracing::debug!(%source, "a message is none of SIP: {error}");
+            Reaction::default()
+        });
+        if let Some(taken) = reaction.taken.take() {
+            // There is room: while the lock is held nobody else fills it.
+            let _sent = self.contents.try_send(content(taken, source));
         }
+        reaction
     }
 }
 
@@ -196,7 +190,7 @@ fn word() -> Option<String> {
 
 /// Takes datagrams, and keeps the device registered.
 async fn datagrams(socket: UdpSocket, shared: Arc<Shared>, registrar: Option<SipRegistrar>) {
-    let mut registrant = registrar.and_then(Registrant::new);
+    let mut registrant = registrar.map(Registrant::new);
     let mut buffer = vec![0; MAX_MESSAGE + 1];
     loop {
         let due = match &mut registrant {
@@ -209,13 +203,13 @@ async fn datagrams(socket: UdpSocket, shared: Arc<Shared>, registrar: Option<Sip
         match received {
             Ok((length, source)) => {
                 let octets = buffer.get(..length).unwrap_or_default();
-                let (answer, response) = shared.take(octets, source);
-                if let Some((octets, to)) = answer
+                let reaction = shared.take(octets, source);
+                if let Some((octets, to)) = reaction.answer
                     && let Err(error) = socket.send_to(&octets, to).await
                 {
                     tracing::debug!(%to, "an answer of SIP could not be sent: {error}");
                 }
-                if let (Some(response), Some(registrant)) = (response, &mut registrant) {
+                if let (Some(response), Some(registrant)) = (reaction.response, &mut registrant) {
                     registrant.receive(&response, source);
                 }
             }
@@ -268,8 +262,8 @@ async fn serve(mut stream: TcpStream, source: SocketAddr, shared: &Shared) -> io
         };
         let message: Vec<u8> = buffer.drain(..length).collect();
         let start = message.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
-        let (answer, _) = shared.take(message.get(start..).unwrap_or_default(), source);
-        if let Some((octets, _)) = answer {
+        let reaction = shared.take(message.get(start..).unwrap_or_default(), source);
+        if let Some((octets, _)) = reaction.answer {
             tokio::time::timeout_at(until.into(), stream.write_all(&octets))
                 .await
                 .map_err(|_| io::ErrorKind::TimedOut)??;
@@ -288,8 +282,8 @@ struct Registrant {
 }
 
 impl Registrant {
-    fn new(registrar: SipRegistrar) -> Option<Self> {
-        Some(Self { registrar, registration: None, exchange: None, due: Instant::now() })
+    fn new(registrar: SipRegistrar) -> Self {
+        Self { registrar, registration: None, exchange: None, due: Instant::now() }
     }
 
     /// Does what is to be done now; gives when there is more.
@@ -300,7 +294,7 @@ impl Registrant {
                 Err(error) => {
                     let host = &self.registrar.host;
                     tracing::warn!(host, "the registrar of SIP cannot be asked: {error}");
-                    self.due = Instant::now() + REST * 15;
+                    self.due = Instant::now() + RETRY;
                 }
             }
         }
