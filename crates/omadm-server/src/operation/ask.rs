@@ -1,6 +1,8 @@
 //! A question to the user of a device, as operators write it (`DM 1.3 PROTO §10`).
 
-use omadm_session::dm1::server::{Choice, Echo, InputType, Question as Asked, QuestionKind};
+use std::time::Duration;
+
+use omadm_session::dm1::server::{InputType, Question as Asked, QuestionKind};
 use serde::{Deserialize, Serialize};
 
 /// Most characters of a text or of a choice: what devices are known to show.
@@ -101,11 +103,12 @@ impl Question {
         if self.kind != Kind::Input && !is_plain {
             return Err("max_length, input and hidden are for the kind \"input\"".into());
         }
+        let seconds = |number: Option<u32>| number.map(|number| Duration::from_secs(number.into()));
         Ok(Asked {
             kind: self.kind()?,
             text: self.text.clone(),
-            min_display: self.min_display,
-            max_display: self.max_display,
+            min_display: seconds(self.min_display),
+            max_display: seconds(self.max_display),
         })
     }
 
@@ -116,14 +119,20 @@ impl Question {
             }
             Kind::Display => QuestionKind::Display,
             Kind::Confirm => QuestionKind::Confirm { default: self.yes_or_no()? },
-            Kind::Input => QuestionKind::Input {
-                default: self.default.clone(),
-                max_length: self.max_length,
+            Kind::Input => QuestionKind::Text {
+                default: self.default.clone().unwrap_or_default(),
+                max_length: self.max_length.and_then(|most| usize::try_from(most).ok()),
                 input: self.input.into(),
-                echo: if self.hidden { Echo::Password } else { Echo::Text },
+                hidden: self.hidden,
             },
-            Kind::One => QuestionKind::One(self.choice(1)?),
-            Kind::Many => QuestionKind::Many(self.choice(self.choices.len())?),
+            Kind::One => {
+                let default = self.chosen_first(1)?.first().copied();
+                QuestionKind::Single { choices: self.choices.clone(), default }
+            }
+            Kind::Many => {
+                let defaults = self.chosen_first(self.choices.len())?;
+                QuestionKind::Multiple { choices: self.choices.clone(), defaults }
+            }
         })
     }
 
@@ -136,13 +145,13 @@ impl Question {
         }
     }
 
-    /// The choices, and at most so many of them chosen first.
-    fn choice(&self, most: usize) -> Result<Choice, String> {
+    /// At most so many of the choices, by number.
+    fn chosen_first(&self, most: usize) -> Result<Vec<usize>, String> {
         let number = |text: &str| {
-            let number: u32 = text.trim().parse().ok()?;
-            (1..=self.choices.len()).contains(&usize::try_from(number).ok()?).then_some(number)
+            let number: usize = text.trim().parse().ok()?;
+            (1..=self.choices.len()).contains(&number).then_some(number)
         };
-        let numbers: Option<Vec<u32>> = self
+        let numbers: Option<Vec<usize>> = self
             .default
             .as_deref()
             .unwrap_or_default()
@@ -151,7 +160,7 @@ impl Question {
             .map(number)
             .collect();
         match numbers {
-            Some(default) if default.len() <= most => Ok(Choice { texts: self.choices.clone(), default }),
+            Some(numbers) if numbers.len() <= most => Ok(numbers),
             _ => Err(format!("the default names up to {most} of the choices by number, from 1")),
         }
     }
@@ -199,16 +208,16 @@ mod tests {
         let input = asked(
             json!({ "text": "PIN", "kind": "input", "max_length": 4, "input": "numeric", "hidden": true }),
         );
-        let expected = QuestionKind::Input {
-            default: None,
+        let expected = QuestionKind::Text {
+            default: String::new(),
             max_length: Some(4),
             input: InputType::Numeric,
-            echo: Echo::Password,
+            hidden: true,
         };
         assert_eq!(input, Ok(expected));
         let many =
             asked(json!({ "text": "Which?", "kind": "many", "choices": ["a", "b", "c"], "default": "1,3" }));
-        assert!(matches!(many, Ok(QuestionKind::Many(choice)) if choice.default == [1, 3]));
+        assert!(matches!(many, Ok(QuestionKind::Multiple { defaults, .. }) if defaults == [1, 3]));
     }
 
     #[test]

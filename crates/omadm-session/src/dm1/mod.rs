@@ -6,9 +6,11 @@ mod document;
 pub mod explain;
 mod input;
 pub mod obex;
+mod question;
 pub mod server;
 pub mod status;
 pub mod wsp;
 
 pub use document::DocumentError;
 pub use input::InputType;
+pub use question::QuestionKind;

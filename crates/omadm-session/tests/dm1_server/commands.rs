@@ -1,10 +1,12 @@
 //! What operators ask for, and how it comes out.
 
+use std::time::Duration;
+
 use omadm_codec::dm1::tnds::TNDS_XML;
 use omadm_codec::dm1::{Command, Data as Carried, Item, Status};
 use omadm_mo::{Format, Value};
 use omadm_session::dm1::server::{
-    Answer, Choice, Content, Data, Existence, Listing, Question, QuestionKind, RawItem, Task, Verdict,
+    Answer, Content, Data, Existence, Listing, Question, QuestionKind, RawItem, Task, Verdict,
 };
 
 use super::device::{Device, Host, delete, exec, get, leaf, nodes, set, tell, text, told};
@@ -284,18 +286,21 @@ fn a_sequence_goes_on_after_a_failure_and_says_so() {
 }
 
 fn question(kind: QuestionKind) -> Task {
-    Task::Ask(Question { kind, text: "Go on?".into(), min_display: None, max_display: Some(60) })
+    Task::Ask(Question {
+        kind,
+        text: "Go on?".into(),
+        min_display: None,
+        max_display: Some(Duration::from_secs(60)),
+    })
 }
 
 #[test]
 fn answers_of_the_user_are_recorded() {
-    let choice = Choice { texts: vec!["a".into(), "b".into(), "c".into()], default: vec![] };
-    let input = QuestionKind::Input {
-        default: None,
-        max_length: None,
-        input: Default::default(),
-        echo: Default::default(),
-    };
+    let choices: Vec<String> = vec!["a".into(), "b".into(), "c".into()];
+    let single = QuestionKind::Single { choices: choices.clone(), default: None };
+    let multiple = QuestionKind::Multiple { choices, defaults: Vec::new() };
+    let (default, input) = (String::new(), Default::default());
+    let input = QuestionKind::Text { default, max_length: None, input, hidden: false };
     let confirm = QuestionKind::Confirm { default: None };
     for (kind, code, items, verdict, expected) in [
         (QuestionKind::Display, 200, vec![], Verdict::Done(200), Some(Answer::Shown)),
@@ -306,21 +311,9 @@ fn answers_of_the_user_are_recorded() {
         (confirm.clone(), 406, vec![], Verdict::Failed(406), None),
         (confirm, 416, vec![], Verdict::Failed(416), None),
         (input, 200, vec!["hello"], Verdict::Done(200), Some(Answer::Text("hello".into()))),
-        (
-            QuestionKind::One(choice.clone()),
-            200,
-            vec!["2"],
-            Verdict::Done(200),
-            Some(Answer::Chosen(vec![2])),
-        ),
-        (
-            QuestionKind::Many(choice.clone()),
-            200,
-            vec!["3", "1"],
-            Verdict::Done(200),
-            Some(Answer::Chosen(vec![3, 1])),
-        ),
-        (QuestionKind::Many(choice), 200, vec![], Verdict::Done(200), Some(Answer::Chosen(vec![]))),
+        (single, 200, vec!["2"], Verdict::Done(200), Some(Answer::Chosen(vec![2]))),
+        (multiple.clone(), 200, vec!["3", "1"], Verdict::Done(200), Some(Answer::Chosen(vec![3, 1]))),
+        (multiple, 200, vec![], Verdict::Done(200), Some(Answer::Chosen(vec![]))),
     ] {
         let (mut host, mut device) = started(vec![question(kind), delete("./A")]);
         assert_eq!(device.asked().len(), 1, "a question is alone in its message");

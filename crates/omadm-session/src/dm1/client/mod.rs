@@ -27,11 +27,11 @@ mod send;
 mod session;
 mod working;
 
-pub use crate::dm1::InputType;
+pub use crate::dm1::{InputType, QuestionKind};
 pub use config::{Account, AlertId, Config, Credentials, DeviceAlert, Start, Trigger, UserInteraction};
 pub use exchange::{
     Argument, Cause, Effect, EffectId, EffectResult, Execution, Fresh, HttpReply, Input, Note, Outcome,
     Output, Post,
 };
-pub use question::{MAX_TEXT, Question, QuestionKind, UserAnswer};
+pub use question::{MAX_TEXT, Question, UserAnswer};
 pub use session::Session;

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::config::Config;
 use super::fault::Fault;
 use super::request::carried;
-use crate::dm1::InputType;
+use crate::dm1::question::{Options, QuestionKind};
 use crate::dm1::status::code;
 
 /// Something to show to, or to ask of, the user.
@@ -29,43 +29,6 @@ pub struct Question {
 
 /// Most characters of a text that is shown.
 pub const MAX_TEXT: usize = 4096;
-
-/// What kind of answer is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QuestionKind {
-    /// 1100: none. Answer [`UserAnswer::Shown`].
-    Display,
-    /// 1101: yes or no.
-    Confirm {
-        /// `DR`: which one is highlighted.
-        default: Option<bool>,
-    },
-    /// 1102: a text.
-    Text {
-        /// `DR`: what stands there at first.
-        default: String,
-        /// `MAXLEN`: most characters.
-        max_length: Option<usize>,
-        /// `IT`.
-        input: InputType,
-        /// `ET` is `P`: what is typed is not shown, as of a password.
-        hidden: bool,
-    },
-    /// 1103: one of these. Numbers count from 1.
-    Single {
-        /// In order.
-        choices: Vec<String>,
-        /// `DR`.
-        default: Option<usize>,
-    },
-    /// 1104: any of these.
-    Multiple {
-        /// In order.
-        choices: Vec<String>,
-        /// `DR`.
-        defaults: Vec<usize>,
-    },
-}
 
 /// What the user did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +64,8 @@ impl Question {
         }
         let mut texts = items.into_iter().map(|item| item.data.map(|data| carried(data).to_text()));
         let options = texts.next().ok_or(Fault::IncompleteAlert("options"))?;
-        let options = Options::read(options.as_deref().unwrap_or_default());
+        let mut options = Options::read(options.as_deref().unwrap_or_default());
+        options.default = options.default.as_deref().map(shown);
         let text = texts.next().flatten().ok_or(Fault::IncompleteAlert("text"))?;
         let choices: Vec<String> = texts.map(|text| shown(&text.unwrap_or_default())).collect();
         let limit = config.user_interaction.max_choices;
@@ -158,89 +122,4 @@ fn is_listed(chosen: &[usize], choices: &[String]) -> bool {
 /// Text as a user may see it: no control characters but line ends, and not without end.
 fn shown(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control() || *letter == '\n').take(MAX_TEXT).collect()
-}
-
-/// The options of an alert as written, each the last of its name. Unknown ones, and those with values that they cannot have, are
-/// skipped.
-#[derive(Default)]
-struct Options {
-    min_display: Option<Duration>,
-    max_display: Option<Duration>,
-    default: Option<String>,
-    max_length: Option<usize>,
-    input: InputType,
-    hidden: bool,
-}
-
-impl Options {
-    /// `NAME=value` joined by `&`, URL-encoded.
-    fn read(text: &str) -> Self {
-        let mut options = Self::default();
-        for (name, value) in text.trim().split('&').filter_map(|option| option.split_once('=')) {
-            let value = decoded(value);
-            let number = || value.trim().parse::<u32>().ok().filter(|number| *number > 0);
-            let seconds = || number().map(|number| Duration::from_secs(number.into()));
-            match name.trim() {
-                "MINDT" => options.min_display = seconds(),
-                "MAXDT" => options.max_display = seconds(),
-                "MAXLEN" => options.max_length = number().and_then(|number| usize::try_from(number).ok()),
-                "DR" => options.default = Some(value),
-                "IT" => options.input = InputType::parse(&value).unwrap_or_default(),
-                "ET" => options.hidden = value == "P",
-                _ => {}
-            }
-        }
-        options
-    }
-
-    fn kind(self, which: AlertCode, choices: Vec<String>) -> QuestionKind {
-        let numbers = |text: Option<String>| -> Vec<usize> {
-            let numbers =
-                text.iter().flat_map(|text| text.split('-')).filter_map(|number| number.trim().parse().ok());
-            numbers.filter(|number| (1..=choices.len()).contains(number)).collect()
-        };
-        match which {
-            AlertCode::ConfirmOrReject => QuestionKind::Confirm {
-                default: match self.default.as_deref() {
-                    Some("0") => Some(false),
-                    Some("1") => Some(true),
-                    _ => None,
-                },
-            },
-            AlertCode::TextInput => QuestionKind::Text {
-                default: shown(&self.default.unwrap_or_default()),
-                max_length: self.max_length,
-                input: self.input,
-                hidden: self.hidden,
-            },
-            AlertCode::SingleChoice => {
-                QuestionKind::Single { default: numbers(self.default).first().copied(), choices }
-            }
-            AlertCode::MultipleChoice => QuestionKind::Multiple { defaults: numbers(self.default), choices },
-            _ => QuestionKind::Display,
-        }
-    }
-}
-
-/// URL encoding undone: `+` is a space, `%XX` an octet; what is neither stays as it is.
-fn decoded(text: &str) -> String {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let (octet, after) = match (first, after) {
-            (b'+', _) => (b' ', after),
-            (b'%', [high, low, beyond @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, beyond),
-                _ => (b'%', after),
-            },
-            (octet, _) => (*octet, after),
-        };
-        octets.push(octet);
-        rest = after;
-    }
-    String::from_utf8_lossy(&octets).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use omadm_codec::dm1::{
-    Alert, AlertCode, Command, Container, ContainerKind, Data, Item, Meta, Operation, OperationKind, Version,
+    Alert, Command, Container, ContainerKind, Data, Item, Meta, Operation, OperationKind, Version,
 };
 use omadm_mo::{Format, Value};
 
 use super::state::{Progress, Stage};
-use super::task::{Choice, Content, Echo, Existence, Question, QuestionKind, RawItem, Task};
-use crate::dm1::InputType;
+use super::task::{Content, Existence, Question, RawItem, Task};
+use crate::dm1::question::Options;
 use crate::dm1::status::code;
 
 /// Nodes that are asked for in one command of a walk.
@@ -239,66 +239,23 @@ fn text(value: &Value) -> Data<'_> {
 
 /// A question as an alert: options, text, choices.
 fn alert<'t>(question: &'t Question, ids: &mut Ids) -> Alert<'t> {
-    let (code, choices): (_, &[String]) = match &question.kind {
-        QuestionKind::Display => (AlertCode::Display, &[]),
-        QuestionKind::Confirm { .. } => (AlertCode::ConfirmOrReject, &[]),
-        QuestionKind::Input { .. } => (AlertCode::TextInput, &[]),
-        QuestionKind::One(choice) => (AlertCode::SingleChoice, &choice.texts),
-        QuestionKind::Many(choice) => (AlertCode::MultipleChoice, &choice.texts),
-    };
-    let texts = std::iter::once(question.text.as_str()).chain(choices.iter().map(String::as_str));
-    let texts = texts.map(Cow::Borrowed);
-    let items = std::iter::once(Cow::Owned(options(question))).chain(texts);
+    let Question { kind, text, min_display, max_display } = question;
+    let options = Options::of(kind, *min_display, *max_display).write();
+    let texts = std::iter::once(text).chain(kind.choices()).map(|text| Cow::Borrowed(text.as_str()));
     let item = |text| Item { data: Some(Data::Text(text)), ..Item::default() };
     Alert {
         id: ids.next_text(),
         no_response: false,
-        code: code.number().to_string().into(),
+        code: kind.alert().number().to_string().into(),
         correlator: None,
-        items: items.map(item).collect(),
+        items: std::iter::once(Cow::Owned(options)).chain(texts).map(item).collect(),
     }
-}
-
-/// `NAME=value` joined by `&` (`DM 1.3 PROTO §10.3`).
-fn options(question: &Question) -> String {
-    let mut options: Vec<(&str, String)> = Vec::new();
-    let mut add = |name, value: Option<String>| options.extend(value.map(|value| (name, value)));
-    add("MINDT", question.min_display.map(|seconds| seconds.max(1).to_string()));
-    add("MAXDT", question.max_display.map(|seconds| seconds.max(1).to_string()));
-    match &question.kind {
-        QuestionKind::Display => {}
-        QuestionKind::Confirm { default } => add("DR", default.map(|yes| u8::from(yes).to_string())),
-        QuestionKind::Input { default, max_length, input, echo } => {
-            add("DR", default.clone());
-            add("MAXLEN", max_length.map(|characters| characters.max(1).to_string()));
-            add("IT", (*input != InputType::default()).then(|| input.letter().to_owned()));
-            add("ET", (*echo == Echo::Password).then(|| "P".to_owned()));
-        }
-        QuestionKind::One(Choice { default, .. }) | QuestionKind::Many(Choice { default, .. }) => {
-            let numbers: Vec<String> = default.iter().map(u32::to_string).collect();
-            add("DR", (!numbers.is_empty()).then(|| numbers.join("-")));
-        }
-    }
-    let written = options.iter().map(|(name, value)| format!("{name}={}", escaped(value)));
-    written.collect::<Vec<_>>().join("&")
-}
-
-/// `RFC 2396`: all but unreserved characters.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&octet) {
-            out.push(char::from(octet));
-        } else {
-            out.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dm1::QuestionKind;
 
     const XML: Speech = Speech { version: Version::Dm12, wbxml: false, windows: false };
 
@@ -394,23 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn questions_carry_their_options() {
-        let question = |kind| Question { kind, text: "Now?".into(), min_display: Some(5), max_display: None };
-        let input = QuestionKind::Input {
-            default: Some("a b&ü".into()),
-            max_length: Some(9),
-            input: InputType::Numeric,
-            echo: Echo::Password,
-        };
-        let choice = Choice { texts: vec!["one".into(), "two".into()], default: vec![1, 2] };
-        for (kind, number, expected, items) in [
-            (QuestionKind::Display, "1100", "MINDT=5", 2),
-            (QuestionKind::Confirm { default: Some(true) }, "1101", "MINDT=5&DR=1", 2),
-            (input, "1102", "MINDT=5&DR=a%20b%26%C3%BC&MAXLEN=9&IT=N&ET=P", 2),
-            (QuestionKind::One(choice.clone()), "1103", "MINDT=5&DR=1-2", 4),
-            (QuestionKind::Many(choice), "1104", "MINDT=5&DR=1-2", 4),
-        ] {
-            let question = question(kind);
+    fn questions_are_alerts_with_options_text_and_choices() {
+        let choices = vec!["one".to_owned(), "two".to_owned()];
+        let single = QuestionKind::Single { choices, default: Some(1) };
+        for (kind, number, expected, items) in
+            [(QuestionKind::Display, "1100", "MINDT=5", 2), (single, "1103", "MINDT=5&DR=1", 4)]
+        {
+            let min_display = Some(core::time::Duration::from_secs(5));
+            let question = Question { kind, text: "Now?".into(), min_display, max_display: None };
             let alert = alert(&question, &mut Ids::default());
             assert_eq!((alert.code.as_ref(), alert.items.len()), (number, items));
             assert_eq!(alert.items[0].data, Some(Data::Text(expected.into())));
@@ -423,10 +371,7 @@ mod tests {
             max_display: None,
         };
         let alert = alert(&bare, &mut Ids::default());
-        assert_eq!(
-            alert.items[0].data,
-            Some(Data::Text("".into())),
-            "the options stand there even when empty"
-        );
+        let options = &alert.items[0].data;
+        assert_eq!(options, &Some(Data::Text("".into())), "the options stand there even when empty");
     }
 }

@@ -41,11 +41,11 @@ use omadm_codec::{Leniency, Limits, Tolerance};
 use omadm_mo::{Format, Time, Value};
 use serde::{Deserialize, Serialize};
 
-pub use crate::dm1::InputType;
+pub use crate::dm1::{InputType, QuestionKind};
 pub use message::{Incoming, admit, decode};
 pub use state::State;
 pub use step::{repeats, step};
-pub use task::{Choice, Content, Echo, Existence, Listing, Question, QuestionKind, RawItem, Task};
+pub use task::{Content, Existence, Listing, Question, RawItem, Task};
 
 /// Settings of a server engine.
 #[derive(Clone, Debug)]

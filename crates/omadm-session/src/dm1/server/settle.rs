@@ -7,9 +7,10 @@ use omadm_codec::{Leniency, Tolerance};
 
 use super::compile::{WALK, about, kind, name};
 use super::state::{Carried, Flight, Heard, Progress, Stage, Told};
-use super::task::{Listing, QuestionKind, Task};
+use super::task::{Listing, Task};
 use super::values::{Reading, is_tnds};
 use super::{Answer, Capabilities, CommandResult, Config, Data, Node, Pending, Verdict};
+use crate::dm1::QuestionKind;
 use crate::dm1::explain::sentence;
 use crate::dm1::status::{code, is_success};
 
@@ -359,10 +360,12 @@ fn asked(config: &Config, said: &Said<'_>, kind: &QuestionKind, heard: &Heard, s
         status if is_success(status) => match kind {
             QuestionKind::Display => Answer::Shown,
             QuestionKind::Confirm { .. } => Answer::Yes,
-            QuestionKind::Input { .. } => {
+            QuestionKind::Text { .. } => {
                 Answer::Text(heard.input.first().map(|text| text.text().into_owned()).unwrap_or_default())
             }
-            QuestionKind::One(_) | QuestionKind::Many(_) => Answer::Chosen(chosen(&heard.input)),
+            QuestionKind::Single { .. } | QuestionKind::Multiple { .. } => {
+                Answer::Chosen(chosen(&heard.input))
+            }
         },
         status => return said.told(Verdict::Failed(status), status, heard),
     };

@@ -1,9 +1,11 @@
 //! What one operator command means for a DM 1.x device.
 
+use core::time::Duration;
+
 use omadm_codec::dm1::OperationKind;
 use omadm_mo::{Format, Value};
 
-use crate::dm1::InputType;
+use crate::dm1::QuestionKind;
 
 /// What is to be done. How it is said depends on what the device can do, and may take several messages.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,53 +124,8 @@ pub struct Question {
     pub kind: QuestionKind,
     /// What is shown.
     pub text: String,
-    /// `MINDT`: how long it is shown at least, in seconds, from 1.
-    pub min_display: Option<u32>,
-    /// `MAXDT`: how long the user has time, in seconds, from 1.
-    pub max_display: Option<u32>,
-}
-
-/// Kinds of questions, with what the answer may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QuestionKind {
-    /// 1100: nothing is asked.
-    Display,
-    /// 1101: yes or no.
-    Confirm {
-        /// `DR`: what is highlighted.
-        default: Option<bool>,
-    },
-    /// 1102: a text.
-    Input {
-        /// `DR`: what stands there first.
-        default: Option<String>,
-        /// `MAXLEN`: most characters, from 1.
-        max_length: Option<u32>,
-        /// `IT`.
-        input: InputType,
-        /// `ET`.
-        echo: Echo,
-    },
-    /// 1103: one of these.
-    One(Choice),
-    /// 1104: any of these.
-    Many(Choice),
-}
-
-/// What can be chosen.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choice {
-    /// One text each, one or more.
-    pub texts: Vec<String>,
-    /// `DR`: numbers of what is chosen first, from 1.
-    pub default: Vec<u32>,
-}
-
-/// Whether what is typed in can be seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they speak for themselves")]
-pub enum Echo {
-    #[default]
-    Text,
-    Password,
+    /// `MINDT`: how long it is shown at least, in whole seconds from 1.
+    pub min_display: Option<Duration>,
+    /// `MAXDT`: how long the user has time, in whole seconds from 1.
+    pub max_display: Option<Duration>,
 }
