@@ -7,16 +7,13 @@
     reason = "clippy knows test functions as such, and not the helpers beside them"
 )]
 
-mod bootstrap_device;
 mod bootstrap_server;
 mod ddf;
-mod delegation;
 mod descriptions;
 mod dmsec;
 mod http_binding;
 mod later;
 mod notification;
-mod obex_binding;
 mod packages;
 mod processes;
 mod push;
