@@ -4,7 +4,8 @@ use http::Method;
 use omadm_codec::provisioning::ProvisioningDocument;
 use omadm_codec::wsp::{self, Media, Push};
 use omadm_codec::{Leniency, Limits};
-use omadm_conformance::{AgentProcess, Dissection, TestServer, libwbxml, omadm, proves};
+use omadm_conformance::{AgentProcess, Authority, Dissection, Flaw, TestServer, libwbxml, omadm, proves};
+use omadm_server::config::ClientCertificates;
 use omadm_session::dm1::bootstrap::{Account, ContentType, Message, Provisioning};
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
@@ -283,4 +284,33 @@ async fn a_device_fetches_its_account_by_https() {
     assert_eq!(own.expose(), secret.as_bytes());
     assert!(get(&format!("{user}:wrong"), WBXML).await.starts_with("401"));
     assert!(get(&right, "application/dmmo+json").await.starts_with("406"));
+}
+
+#[tokio::test]
+async fn a_device_with_a_certificate_gets_an_account_without_secrets() {
+    proves!("E13-DMBOOT");
+    let clients = Authority::new();
+    let server = TestServer::with(|config| {
+        config.bootstrap.dm1 = true;
+        config.tls.client_certificates = ClientCertificates::Optional;
+        config.tls.client_ca = Some(clients.ca_file());
+    })
+    .await;
+    let id = device(700);
+    server.enrol(&id).await;
+    let files = Files::new();
+    let body = files.path("body");
+    let url = format!("https://localhost:{}/bootstrap", server.device_address().port());
+    for (issuer, status) in [(&Authority::new(), "000"), (&clients, "200")] {
+        let (certificate, key) = issuer.issue(&id, Flaw::Nothing).files;
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", &body, "-w", "%{http_code}", "-H", &format!("Accept: {WBXML}")]);
+        curl.arg("--cacert").arg(server.ca_file()).arg("--cert").arg(certificate).arg("--key").arg(key);
+        let output = curl.arg(&url).output().await.expect("curl is installed");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), status);
+    }
+    let octets = std::fs::read(&body).unwrap();
+    let message = Message::read(&octets, &Limits::default(), &mut Leniency::strict()).unwrap();
+    let accounts = Account::all_of(&message.additions[0].document).unwrap();
+    assert!(accounts[0].credentials.is_empty() && accounts[0].preferred.is_none(), "{accounts:?}");
 }

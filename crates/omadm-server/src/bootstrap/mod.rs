@@ -15,7 +15,7 @@ use omadm_auth::bootstrap::Profile;
 use omadm_auth::{Secret, StoredCredential, gba};
 use omadm_codec::dm2::{MoItem, mo_data};
 use omadm_codec::media_type::DMMO_JSON;
-use omadm_codec::wsp::{Media, Token};
+use omadm_codec::wsp::{MAX_PUSH, Media, Token};
 use omadm_mo::{AddressError, Content, NodeName, Value, well_known};
 use omadm_session::dm1::bootstrap::ContentType;
 
@@ -214,6 +214,20 @@ impl Outgoing {
             content_type: content.to_string(),
             media: content.method.map(|_| content.media()),
             application: content.profile == Profile::Dm,
+        }
+    }
+
+    /// Whether it is short enough for that way, as far as that can be said before it goes.
+    ///
+    /// # Errors
+    /// A sentence with both lengths.
+    pub fn check_length(&self, to: &Target) -> Result<(), String> {
+        let length = self.body.expose().len();
+        match to {
+            Target::Push(_) if length > MAX_PUSH => Err(format!(
+                "the bootstrap has {length} octets, and a push {MAX_PUSH} at most; give it a shorter name, or have the device fetch it"
+            )),
+            Target::Push(_) | Target::Tls(_) => Ok(()),
         }
     }
 }

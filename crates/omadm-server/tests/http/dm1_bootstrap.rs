@@ -233,6 +233,10 @@ async fn what_cannot_be_is_refused_with_a_reason() {
     unsecured["to"] = "udp:127.0.0.1:2948".into();
     let answer = server.api("POST", "/bootstrap", Some(unsecured)).await;
     assert!(answer.status == 400 && answer.text().contains("sec"), "{}", answer.text());
+    let mut long = wish("cp", json!({}), json!({ "sec": "USERPIN" }));
+    (long["to"], long["name"]) = ("udp:127.0.0.1:9".into(), "x".repeat(16 << 10).into());
+    let answer = server.api("POST", "/bootstrap", Some(long)).await;
+    assert!(answer.status == 400 && answer.text().contains("16384 at most"), "{}", answer.text());
     assert_eq!(server.items("/devices").await.len(), 0, "nothing was enrolled");
 }
 
@@ -304,6 +308,8 @@ async fn a_device_fetches_what_it_accepts() {
             assert_eq!(secret.expose(), device.secret.as_bytes());
         }
     }
+    let events = server.get("/events").await.to_string();
+    assert!(events.contains(r#""profile":"dm""#) && events.contains("bootstrap fetched"), "{events}");
     assert_eq!(fetch(&server, &device, "text/plain").await.status, 406);
     let stranger = Device { secret: "x".repeat(20), ..device.clone() };
     assert_eq!(fetch(&server, &stranger, WBXML).await.status, 401);

@@ -138,13 +138,16 @@ pub async fn create(
     let [one] = &mut prepared;
     let made = terms.make(&context, one, given, gba.as_ref())?;
     let device = one.enrolment.device.clone();
+    let outgoing = made.outgoing(gba.as_ref())?;
+    to.as_ref().map_or(Ok(()), |to| outgoing.check_length(to)).map_err(Problem::bad)?;
     enrol_all(&context, &prepared, &operator).await?;
     let sent = match &to {
         None => None,
-        Some(to) => Some(bootstrap::send(&context, to, &made.outgoing(gba.as_ref())?).await),
+        Some(to) => Some(bootstrap::send(&context, to, &outgoing).await),
     };
     if sent.is_some() || profile != Kind::Dm2 {
-        note(&context, &device, &terms, to.as_ref().zip(sent.as_ref()), &operator).await?;
+        let events = vec![told(&device, &terms, to.as_ref().zip(sent.as_ref()), &operator)];
+        context.store.add_events(events, clock::now()).await?;
     }
     let failed = |reason: String| not_sent(device.as_str(), to.as_ref(), &reason);
     let sent = sent.transpose().map_err(failed)?;
@@ -172,14 +175,13 @@ fn check_way(context: &Context, to: Option<&Way>, terms: &Terms, has_keys: bool)
     }
 }
 
-/// Tells who made a bootstrap, and what became of it if it was sent.
-async fn note(
-    context: &Context,
+/// Who made a bootstrap, and what became of it if it was sent.
+fn told(
     device: &DeviceId,
     terms: &Terms,
     sent: Option<(&Way, &Result<String, String>)>,
     operator: &Operator,
-) -> Result<(), Problem> {
+) -> NewEvent {
     let what = match sent {
         None => "bootstrap made",
         Some((_, Ok(_))) => "bootstrap sent",
@@ -193,8 +195,7 @@ async fn note(
         members.insert("sec".to_owned(), json!(order.sec()));
     }
     tracing::info!(%device, by = operator.0, what, to, "bootstrap");
-    let event = NewEvent { device: Some(device.clone()), kind: "device".into(), body: body.to_string() };
-    Ok(context.store.add_events(vec![event], clock::now()).await?)
+    NewEvent { device: Some(device.clone()), kind: "device".into(), body: body.to_string() }
 }
 
 fn not_sent(device: &str, to: Option<&Way>, reason: &str) -> Problem {
@@ -268,9 +269,8 @@ pub async fn create_batch(
     }
     enrol_all(&context, &prepared, &operator).await?;
     if profile != Kind::Dm2 {
-        for one in &prepared {
-            note(&context, &one.enrolment.device, &terms, None, &operator).await?;
-        }
+        let events = prepared.iter().map(|one| told(&one.enrolment.device, &terms, None, &operator));
+        context.store.add_events(events.collect(), clock::now()).await?;
     }
     Ok((StatusCode::CREATED, Json(Bootstraps { items, ca_pem: context.authority.clone() })))
 }
