@@ -138,7 +138,7 @@ pub(in crate::dm1) struct Gateway<'a> {
     config: &'a WspConfig,
     /// Most octets of an answer's body.
     answer_limit: usize,
-    line: Mutex<Option<Line>>,
+    line: Mutex<Option<Box<Line>>>,
 }
 
 /// A socket that speaks to the gateway.
@@ -160,7 +160,7 @@ impl Gateway<'_> {
         let mut line = self.line.lock().await;
         let line = match &mut *line {
             Some(line) => line,
-            none => none.insert(Line::open(self.config, self.answer_limit).await?),
+            none => none.insert(Box::new(Line::open(self.config, self.answer_limit).await?)),
         };
         let reply = line.exchange(&request).await?;
         if reply.body.len() > limit {
