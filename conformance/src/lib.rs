@@ -56,6 +56,6 @@ pub use server::TestServer;
 pub use sipp::{Sipp, sipp_calls};
 pub use test_mo::{EXAMPLE_MOID, EXECUTION_ALERT, MOID, PLAIN_MOID, Plug, SINGLE_MOID, address, single};
 pub use tls::{Authority, Flaw, Issued};
-pub use tshark::Dissection;
+pub use tshark::{Dissection, Side};
 pub use wap_relay::{Datagram, WapRelay};
 pub use wire::{Reply, Request};

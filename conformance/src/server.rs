@@ -95,6 +95,12 @@ impl TestServer {
         self.running.plain_addr.expect("the configuration has a listener without TLS")
     }
 
+    /// Where its listener for OBEX is, if it has one.
+    #[must_use]
+    pub fn obex_address(&self) -> SocketAddr {
+        self.running.obex_addr.expect("the configuration has a listener for OBEX")
+    }
+
     /// SrvURI for the accounts of devices.
     #[must_use]
     pub fn device_uri(&self) -> &str {

@@ -1,10 +1,17 @@
 //! tshark as a judge of binary formats.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+
+/// Who sends a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they speak for themselves")]
+pub enum Side {
+    Client,
+    Server,
+}
 
 /// What tshark understood of one frame.
 #[derive(Debug)]
@@ -56,6 +63,17 @@ impl Dissection {
         dissect(messages, &["-l", "147"], &preferences)
     }
 
+    /// OBEX packets of one connection over TCP, in their order, with who has sent each.
+    pub fn of_obex(packets: &[(Side, &[u8])]) -> Vec<Self> {
+        let letter = |side: &Side| match side {
+            Side::Client => 'O',
+            Side::Server => 'I',
+        };
+        let dump: String =
+            packets.iter().map(|(side, octets)| format!("{}\n{}", letter(side), line(octets))).collect();
+        dissect_dump(&dump, packets.len(), &["-D", "-T", "40000,650"], &["-d", "tcp.port==650,obex"])
+    }
+
     /// The first field of this name, wherever it stands; `None` if there is none.
     pub fn field(&self, name: &str) -> Option<&str> {
         find(&self.0, name).and_then(Value::as_str)
@@ -83,23 +101,28 @@ fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
 }
 
 fn dissect(frames: &[&[u8]], carrier: &[&str], preferences: &[&str]) -> Vec<Dissection> {
+    let dump: String = frames.iter().map(|frame| line(frame)).collect();
+    let options: Vec<&str> = preferences.iter().flat_map(|preference| ["-o", preference]).collect();
+    dissect_dump(&dump, frames.len(), carrier, &options)
+}
+
+/// A frame as text2pcap reads it.
+fn line(frame: &[u8]) -> String {
+    let octets: String = frame.iter().map(|octet| format!(" {octet:02x}")).collect();
+    format!("0000{octets}\n")
+}
+
+fn dissect_dump(dump: &str, frames: usize, carrier: &[&str], options: &[&str]) -> Vec<Dissection> {
     let directory = tempfile::tempdir().unwrap();
-    let (dump, capture) = (directory.path().join("dump"), directory.path().join("capture"));
-    let mut text = std::fs::File::create(&dump).unwrap();
-    for frame in frames {
-        let octets: String = frame.iter().map(|octet| format!(" {octet:02x}")).collect();
-        writeln!(text, "0000{octets}").unwrap();
-    }
-    run(directory.path(), Command::new("text2pcap").arg("-q").args(carrier).args([&dump, &capture]));
+    let (file, capture) = (directory.path().join("dump"), directory.path().join("capture"));
+    std::fs::write(&file, dump).unwrap();
+    run(directory.path(), Command::new("text2pcap").arg("-q").args(carrier).args([&file, &capture]));
     let mut tshark = Command::new("tshark");
-    tshark.arg("-r").arg(&capture).args(["-T", "json", "--no-duplicate-keys"]);
-    for preference in preferences {
-        tshark.args(["-o", preference]);
-    }
+    tshark.arg("-r").arg(&capture).args(["-T", "json", "--no-duplicate-keys"]).args(options);
     let Value::Array(found) = serde_json::from_slice(&run(directory.path(), &mut tshark)).unwrap() else {
         panic!("tshark gives an array of frames");
     };
-    assert_eq!(found.len(), frames.len(), "a frame for each");
+    assert_eq!(found.len(), frames, "a frame for each");
     found.into_iter().map(|mut frame| Dissection(frame["_source"]["layers"].take())).collect()
 }
 

@@ -14,6 +14,7 @@ mod dmsec;
 mod http_binding;
 mod later;
 mod notification;
+mod obex_binding;
 mod packages;
 mod processes;
 mod push;
