@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{repository, run, run_with_input};
 
 /// Folder of vectors, and what its messages are.
-const KINDS: [(&str, &str); 12] = [
+const KINDS: [(&str, &str); 14] = [
     ("dm2/notification", "notification"),
     ("dm2/wsp", "wsp"),
     ("dm2/sms", "sms"),
@@ -15,6 +15,8 @@ const KINDS: [(&str, &str); 12] = [
     ("dm2/response", "package3"),
     ("dm2/mo_data", "dmmo"),
     ("dm2/multipart", "multipart"),
+    ("dm1/trigger", "trigger"),
+    ("dm1/notification", "notification"),
     ("dm1/tnds", "tnds"),
     ("dm1/message", "syncml"),
     ("ddf", "ddf"),
@@ -81,6 +83,10 @@ fn kinds_are_guessed() {
         ("dm2/notification/all-options.hex", "notification"),
         ("dm2/wsp/E.1.hex", "wsp"),
         ("dm2/sms/deliver.hex", "sms"),
+        ("dm1/trigger/user-interaction-by-server.hex", "trigger"),
+        ("dm1/trigger/vendor-specific.hex", "trigger"),
+        ("dm1/notification/all-options.hex", "notification"),
+        ("dm1/notification/digest-sha256.hex", "notification"),
         ("dm2/cloud/fcm.json", "cloud"),
         ("dm1/tnds/account.xml", "tnds"),
         ("dm1/tnds/camera.hex", "tnds"),
@@ -130,6 +136,11 @@ fn a_notification_is_told_through_all_that_carries_it() {
     ] {
         assert!(ran.stdout.contains(fact), "{fact}: {ran:?}");
     }
+    let older = run(&["decode", text(&repository("vectors/dm2/sms/deliver-notification-1.2.hex"))]);
+    assert!(
+        older.stdout.contains("\n    version 1.1, ui-mode background, initiator user\n    sessionid 1234"),
+        "{older:?}"
+    );
     let sms = run(&["decode", text(&repository("vectors/dm2/sms/deliver.hex"))]);
     assert!(sms.stdout.contains("\n    REQ-MOS"), "{sms:?}");
     let json = run(&["decode", "--output", "json", text(&repository("vectors/dm2/sms/deliver.hex"))]).json();
@@ -325,4 +336,25 @@ fn datagrams_to_and_from_wap_gateways_are_described_with_what_they_carry() {
     assert_eq!(json["content"]["pdus"][0]["message"]["status"], "401", "{json}");
     let wrong = run_with_input(&["decode", "--as", "wtp"], b"12 8001 04 41 05 c2");
     assert!(wrong.code == Some(1) && wrong.stderr.contains("byte 6"), "{wrong:?}");
+}
+
+#[test]
+fn what_carries_a_push_is_told_with_the_notification_in_it() {
+    let corpus = repository("fuzz/corpus");
+    let ran = run(&["decode", text(&corpus.join("sip/message-compact"))]);
+    for fact in
+        ["SIP message", "MESSAGE sip:john@192.0.2.7", "Accept-Contact: *;+g.oma.pusheventapp", "  VER 2"]
+    {
+        assert!(ran.stdout.contains(fact), "{fact}: {ran:?}");
+    }
+    let json = run(&["decode", "--output", "json", text(&corpus.join("ota_http/notification"))]).json();
+    assert_eq!((&json["kind"], &json["content"]["status"]), (&"http-push".into(), &200.into()), "{json}");
+    assert_eq!(json["content"]["notification"]["request_mos"], false, "{json}");
+    let ran = run(&["decode", text(&corpus.join("pap/result"))]);
+    for fact in ["resultnotification-message", "code 1000, accepted", "message-state delivered"] {
+        assert!(ran.stdout.contains(fact), "{fact}: {ran:?}");
+    }
+    let broken = run_with_input(&["decode"], b"SIP/2.0 200 OK\r\nVia: x\r\n\r\n");
+    assert_eq!(broken.code, Some(1), "{broken:?}");
+    assert!(broken.stderr.contains("From"), "{broken:?}");
 }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use omadm_codec::dm1::{self, Encoding, notification, tnds, trigger};
 use omadm_codec::sms::Tpdu;
-use omadm_codec::{Leniency, ddf, delegation, media_type, provisioning, wsp};
+use omadm_codec::{Leniency, ddf, delegation, media_type, ota_http, pap, provisioning, sip, wsp};
 use serde_json::Value;
 
 use super::{hex, limits};
@@ -24,6 +24,12 @@ pub enum Kind {
     Sms,
     /// A push message of cloud messaging with the notification under the key SMS.
     Cloud,
+    /// A message of SIP, such as the MESSAGE of a push, in octets or hexadecimal digits.
+    Sip,
+    /// A push over HTTP: the response of HTTP that nests in it (application/http), in octets or hexadecimal digits.
+    HttpPush,
+    /// What a push proxy gateway says by the Push Access Protocol.
+    Pap,
     /// Package#1: session initiation.
     #[value(alias = "initiation")]
     Package1,
@@ -60,6 +66,9 @@ impl Kind {
             Self::Wtp => "wtp",
             Self::Sms => "sms",
             Self::Cloud => "cloud",
+            Self::Sip => "sip",
+            Self::HttpPush => "http-push",
+            Self::Pap => "pap",
             Self::Package1 => "package1",
             Self::Package2 => "package2",
             Self::Package3 => "package3",
@@ -82,6 +91,9 @@ impl Kind {
             Self::Wtp => "WTP",
             Self::Sms => "Short message",
             Self::Cloud => "Push message",
+            Self::Sip => "SIP message",
+            Self::HttpPush => "Push over HTTP",
+            Self::Pap => "PAP message",
             Self::Package1 => "Package#1",
             Self::Package2 => "Package#2",
             Self::Package3 => "Package#3",
@@ -104,6 +116,8 @@ impl Kind {
                 | Self::Wsp
                 | Self::Wtp
                 | Self::Sms
+                | Self::Sip
+                | Self::HttpPush
                 | Self::Ddf
                 | Self::Tnds
                 | Self::Syncml
@@ -124,7 +138,9 @@ impl Kind {
         let media_type = match self {
             Self::Notification => wsp::NOTIFICATION_TYPE,
             Self::Trigger => wsp::TRIGGER_TYPE,
-            Self::Wsp | Self::Wtp | Self::Sms => return None,
+            Self::Wsp | Self::Wtp | Self::Sms | Self::Sip => return None,
+            Self::HttpPush => ota_http::NESTED,
+            Self::Pap => pap::CONTROL,
             Self::Cloud => "application/json",
             Self::Package1 => media_type::INITIATION_JSON,
             Self::Package2 => media_type::REQUEST_JSON,
@@ -169,14 +185,21 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
         [] => Err("it is empty".to_owned()),
         [b'<', ..] if root(text) == Some(b"SyncML".as_slice()) => Ok(Kind::Syncml),
         [b'<', ..] if root(text) == Some(b"DelegationMessage".as_slice()) => Ok(Kind::Delegation),
+        [b'<', ..] if root(text) == Some(b"pap".as_slice()) => Ok(Kind::Pap),
         [b'<', ..] if contains(text, b"<wap-provisioningdoc") => Ok(Kind::Provisioning),
         [b'<', ..] => Ok(of_tree(contains(text, b"DFProperties"))),
         [b'-', b'-', ..] => Ok(Kind::Multipart),
         [b'{' | b'[', ..] => guess_json(text),
+        [b'H', b'T', b'T', b'P', b'/', b'1', ..] => Ok(Kind::HttpPush),
+        _ if contains(first_line(text), sip::VERSION.as_bytes()) => Ok(Kind::Sip),
         _ if text.windows(3).any(|window| window == b"\n--") => Ok(Kind::Multipart),
         _ => guess_binary(input)
             .ok_or("it is neither JSON, nor XML, nor a multipart body, nor a notification".to_owned()),
     }
+}
+
+fn first_line(text: &[u8]) -> &[u8] {
+    text.split(|octet| *octet == b'\n').next().unwrap_or_default()
 }
 
 /// The name of the root element, without a prefix.
@@ -278,7 +301,14 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 28] = [
+        let cases: [(&[u8], Kind); 32] = [
+            (b"MESSAGE sip:a@b SIP/2.0\r\nVia: x", Kind::Sip),
+            (b"SIP/2.0 200 OK\r\n", Kind::Sip),
+            (b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\n", Kind::HttpPush),
+            (
+                b"<?xml version=\"1.0\"?><!DOCTYPE pap PUBLIC \"x\" \"y\"><pap><push-response/></pap>",
+                Kind::Pap,
+            ),
             (b" {}", Kind::Package1),
             (b"\xef\xbb\xbf{\"MOS\":[]}", Kind::Package1),
             (br#"{"CMD":[["END"]]}"#, Kind::Package2),

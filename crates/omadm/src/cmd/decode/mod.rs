@@ -3,6 +3,7 @@
 mod content;
 mod ddf;
 mod delegation;
+mod envelope;
 pub(super) mod hex;
 pub(super) mod kind;
 mod outline;
@@ -125,6 +126,9 @@ fn decode(
         Kind::Wtp => Ok(wap::wtp(input, leniency)?),
         Kind::Sms => Ok(push::sms(input, leniency)?),
         Kind::Cloud => push::cloud(input, leniency),
+        Kind::Sip => Ok(envelope::sip(input, leniency)?),
+        Kind::HttpPush => Ok(envelope::nested(input, leniency)?),
+        Kind::Pap => Ok(envelope::pap(input)?),
         Kind::Package1 => Ok(packages::initiation(input, leniency)?),
         Kind::Package2 => Ok(packages::request(input, leniency)?),
         Kind::Package3 => Ok(packages::response(input, leniency)?),

@@ -48,9 +48,13 @@ fn as_json(characteristic: &Characteristic) -> Value {
     json!({ "type": characteristic.kind, "entries": entries.collect::<Vec<_>>() })
 }
 
-/// A bootstrap without the head that says how it is secured.
+/// A bootstrap without the head that says how it is secured. That of a multipart body stays: it has the boundary.
 pub fn without_head(input: &[u8]) -> &[u8] {
-    let has_head = input.get(..HEAD.len()).is_some_and(|start| start.eq_ignore_ascii_case(HEAD));
+    let starts = |text: &[u8], with: &[u8]| {
+        text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+    };
+    let value = input.get(HEAD.len()..).unwrap_or_default().trim_ascii_start();
+    let has_head = starts(input, HEAD) && !starts(value, b"multipart/");
     let ends = [&b"\r\n\r\n"[..], b"\n\n"].into_iter().filter_map(|end| {
         let at = input.windows(end.len()).position(|window| window == end)?;
         input.get(at + end.len()..)
@@ -67,7 +71,8 @@ mod tests {
     fn a_head_is_passed_over() {
         assert_eq!(without_head(b"Content-Type: a/b; SEC=1\r\n\r\n\x03\x0b\n\n"), b"\x03\x0b\n\n");
         assert_eq!(without_head(b"content-type:a/b\n\nx\r\n\r\ny"), b"x\r\n\r\ny");
-        for whole in [&b"\x03\x0b\r\n\r\n"[..], b"Content-Type: a/b", b""] {
+        let multipart = &b"Content-Type: multipart/form-data; boundary=b\n\n--b--"[..];
+        for whole in [multipart, b"\x03\x0b\r\n\r\n", b"Content-Type: a/b", b""] {
             assert_eq!(without_head(whole), whole);
         }
     }
