@@ -11,6 +11,7 @@ mod bootstrap_server;
 mod ddf;
 mod descriptions;
 mod dmsec;
+mod documents;
 mod http_binding;
 mod later;
 mod notification;
