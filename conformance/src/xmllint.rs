@@ -1,4 +1,4 @@
-//! xmllint as a judge of the schema of SyncML messages and DDF files.
+//! xmllint as a judge of the schema of SyncML messages, DDF files, and documents between servers.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -15,11 +15,20 @@ pub fn validate_ddf(file: &str) {
     validate_by("dm-ddf.dtd", file);
 }
 
+/// Asserts that a document between servers is valid by the schema of delegation.
+pub fn validate_delegation(document: &str) {
+    let schema = "../crates/omadm-codec/src/delegation/delegation.xsd";
+    judge("--schema", &Path::new(env!("CARGO_MANIFEST_DIR")).join(schema), document);
+}
+
 fn validate_by(dtd: &str, document: &str) {
-    let dtd = Path::new(env!("CARGO_MANIFEST_DIR")).join("dtd").join(dtd);
+    judge("--dtdvalid", &Path::new(env!("CARGO_MANIFEST_DIR")).join("dtd").join(dtd), document);
+}
+
+fn judge(by: &str, definition: &Path, document: &str) {
     let mut child = Command::new("xmllint")
-        .args(["--noout", "--nonet", "--dtdvalid"])
-        .args([dtd.as_path(), Path::new("-")])
+        .args(["--noout", "--nonet", by])
+        .args([definition, Path::new("-")])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

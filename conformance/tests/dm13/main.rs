@@ -9,6 +9,7 @@
 
 mod bootstrap_server;
 mod ddf;
+mod delegation;
 mod descriptions;
 mod dmsec;
 mod documents;
