@@ -7,6 +7,7 @@
     reason = "clippy knows test functions as such, and not the helpers beside them"
 )]
 
+mod bootstrap_device;
 mod bootstrap_server;
 mod ddf;
 mod delegation;
