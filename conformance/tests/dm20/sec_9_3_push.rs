@@ -184,8 +184,9 @@ async fn a_push_carries_no_bootstrap_that_is_open_or_too_long() {
     let long = json!({ "device": { "id": DEVICE_ID }, "to": to, "gba": gba, "moids": moids });
     let refused = server.rest(Method::POST, "/bootstrap", Some(&long)).await;
     assert!(
-        refused.status == 502 && refused.json()["detail"].to_string().contains("16384"),
+        refused.status == 400 && refused.json()["detail"].to_string().contains("16384"),
         "{}",
         refused.json()
     );
+    assert!(server.items("/devices").await.is_empty(), "nothing is done");
 }

@@ -173,7 +173,9 @@ impl FromStr for Target {
                 Err("a cloud service carries notifications, no bootstraps".to_owned())
             }
             Ok(address) => Ok(Self::Push(address)),
-            Err(problem) => Err(format!("{text:?} is neither an https URL nor a push address: {problem}")),
+            Err(problem) => Err(format!(
+                "a bootstrap goes over TLS only, or secured in a push; {text:?} is neither an https URL nor a push address: {problem}"
+            )),
         }
     }
 }
