@@ -117,7 +117,7 @@ pub fn make(
     let endpoint = config.dm1.endpoints.first().ok_or("this server does not speak DM 1.x")?;
     let server = endpoint.server_id(config);
     let form = Form::of(push, wish, settings);
-    let nonce = if plan::gives_nonce_up(progress, settings) { &DEFAULT_NONCE } else { kept.server_nonce() };
+    let nonce = if plan::gives_nonce_up(progress, settings) { &DEFAULT_NONCE } else { kept.nonces().1 };
     let server_id = ServerId::parse(server).map_err(|error| format!("dm1.endpoints: {error}"))?;
     let ui_mode = wish.ui.unwrap_or(settings.dm1_ui).into();
     let by_server = !wish.for_user;

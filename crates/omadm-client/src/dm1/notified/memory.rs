@@ -139,3 +139,53 @@ impl Dm1Wake {
         Answer { time, session_id: self.session_id, digest: hex(&self.digest) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn answer(seconds: i64, session_id: u16) -> Answer {
+        Answer { time: Time::from_secs(seconds), session_id, digest: "0aff".to_owned() }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let name = ServerId::parse("dm.example").unwrap();
+        for memory in [
+            Memory::default(),
+            Memory { resynchronised: Some(Time(-7)), answered: vec![answer(1, 1), answer(2, u16::MAX)] },
+        ] {
+            let entries = Entries::from([(key(&name), memory.write())]);
+            assert_eq!(Memory::of(&entries, &name), memory);
+        }
+        assert_eq!(server(&key(&name)), Some("dm.example"));
+        for broken in ["", "x", "- 1:2", "- 1:70000:00", "- a:1:00"] {
+            assert_eq!(Memory::read(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn so_many_are_remembered_and_no_more() {
+        let mut memory = Memory::default();
+        for number in 1..=65 {
+            memory.note(answer(0, number), Bounds { count: 64, time: DAY });
+        }
+        assert_eq!(memory.answered.len(), 64);
+        assert!(!memory.has(1, "0aff") && memory.has(2, "0aff") && memory.has(65, "0aff"));
+        assert!(!memory.has(2, "0afe"), "another notification for the same session");
+        memory.note(answer(0, 66), Bounds { count: 0, time: DAY });
+        assert_eq!(memory.answered.len(), 1, "the last one always");
+    }
+
+    #[test]
+    fn so_long_they_are_remembered_and_no_longer() {
+        let bounds = Bounds { count: 64, time: DAY };
+        let mut memory = Memory { answered: vec![answer(0, 1), answer(1, 2)], ..Memory::default() };
+        memory.note(answer(86_400, 3), bounds);
+        assert!(!memory.has(1, "0aff") && memory.has(2, "0aff"));
+        memory.note(answer(-5, 4), bounds);
+        assert!(memory.has(3, "0aff"), "also where the clock was put back");
+    }
+}

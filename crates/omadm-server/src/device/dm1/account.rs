@@ -28,6 +28,8 @@ pub struct Kept {
     scheme: Option<Scheme>,
     /// Whether the device was given a secret that is for notifications alone.
     has_notification_secret: bool,
+    /// `MsgID` of the last report that was taken; 0 before the first.
+    reported: u64,
     /// What sessions have left.
     left: engine::Kept,
 }
@@ -52,6 +54,8 @@ struct Form {
     scheme: Option<Scheme>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     notification_secret: bool,
+    #[serde(default)]
+    reported: u64,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     client_nonce: String,
     #[serde(default)]
@@ -74,6 +78,7 @@ impl Kept {
             seed: Secret::new(random::octets::<32>()?.to_vec()),
             scheme: None,
             has_notification_secret: false,
+            reported: 0,
             left: engine::Kept {
                 client_nonce: Vec::new(),
                 used_nonces: NonceHistory::default(),
@@ -112,7 +117,13 @@ impl Kept {
             keys: self.keys,
             seed: self.seed,
             has_notification_secret: self.has_notification_secret,
+            reported: self.reported,
         })
+    }
+
+    /// With a report of this `MsgID`; `None` if that or a later one was taken before.
+    pub fn with_report(self, number: u64) -> Option<Self> {
+        (number > self.reported).then_some(Self { reported: number, ..self })
     }
 
     /// Reads the stored form; what another version wrote in another way is as good as nothing.
@@ -124,6 +135,7 @@ impl Kept {
             seed: Secret::new(STANDARD.decode(form.seed).ok()?),
             scheme: form.scheme,
             has_notification_secret: form.notification_secret,
+            reported: form.reported,
             left: engine::Kept {
                 client_nonce: STANDARD.decode(form.client_nonce).ok()?,
                 used_nonces: form.used_nonces,
@@ -141,6 +153,7 @@ impl Kept {
             seed: STANDARD.encode(self.seed.expose()),
             scheme: self.scheme,
             notification_secret: self.has_notification_secret,
+            reported: self.reported,
             client_nonce: STANDARD.encode(&self.left.client_nonce),
             used_nonces: self.left.used_nonces.clone(),
             server_nonce: STANDARD.encode(&self.left.server_nonce),
@@ -164,11 +177,6 @@ impl Kept {
     /// The secret by which the server with this identifier proves notifications alone, if the device was given one.
     pub fn notification_secret(&self, server_id: &str) -> Option<Secret> {
         self.has_notification_secret.then(|| self.secret(NOTIFICATION_SECRET, server_id))
-    }
-
-    /// The nonce that the device gave last, for what the server proves next.
-    pub fn server_nonce(&self) -> &[u8] {
-        &self.left.server_nonce
     }
 
     fn secret(&self, purpose: &[u8], server_id: &str) -> Secret {
