@@ -101,7 +101,7 @@ impl Session {
         match Version::of(&header) {
             _ if !trusted || go == Go::BeginAnew => self.send(fresh, answer),
             Err(code) => self.send(fresh, answer.refusing(code)),
-            Ok(_) => self.carry_out(tree, fresh, (commands, header.no_response), answer, leniency),
+            Ok(_) => self.carry_out(tree, fresh, commands, answer, leniency),
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl Session {
         &mut self,
         tree: &mut Tree,
         fresh: Fresh,
-        (commands, no_response): (Vec<Command<'_>>, bool),
+        commands: Vec<Command<'_>>,
         answer: Answer,
         mut leniency: Leniency,
     ) {
@@ -247,7 +247,7 @@ impl Session {
             return self.run(tree, fresh, Working::new(answer, steps, false));
         }
         let planner = Planner::new(&self.config, &self.account.server, &mut self.incoming, &mut leniency);
-        let plan = planner.plan(commands, no_response);
+        let plan = planner.plan(commands, answer.is_silent());
         if plan.no_end_of_data {
             self.outbox.drop_object();
         }

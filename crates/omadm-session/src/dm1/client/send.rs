@@ -77,6 +77,11 @@ impl Answer {
         Self { closing: Some((cause, reason.into())), ..self }
     }
 
+    /// Whether a server that is known wants no status (`NoResp` of the header).
+    pub(super) fn is_silent(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.silent)
+    }
+
     pub(super) fn msg_ref(&self) -> &str {
         self.header.as_ref().map_or("", |header| header.msg_ref.as_str())
     }
