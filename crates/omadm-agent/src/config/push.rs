@@ -209,3 +209,82 @@ fn check_sip(sip: &SipPushSection) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Option<String> {
+        let config: Config = toml::from_str(text).unwrap();
+        check(&config).err().map(|fault| format!("{}: {}", fault.key, fault.problem))
+    }
+
+    #[test]
+    fn nobody_gets_in_whom_the_configuration_does_not_name() {
+        const HTTP: &str = "[push.http]\n";
+        const USER: &str = "user = \"u\"\npassword_file = \"/p\"\n";
+        const TLS: &str = "listen_tls = \"[::]:1\"\ncertificate = \"/c\"\nkey = \"/k\"\n";
+        for good in [
+            String::new(),
+            format!("{HTTP}listen = \"[::]:1\"\n{USER}"),
+            format!("{HTTP}listen = \"[::]:1\"\nanonymous = true"),
+            format!("{HTTP}{TLS}{USER}"),
+            format!("{HTTP}{TLS}senders_ca_file = \"/ca\"\nsenders = [\"s\"]"),
+            format!("{HTTP}{TLS}anonymous = true"),
+            format!("{HTTP}gateways = [{{ address = \"192.0.2.1:1\", name = \"g\" }}]"),
+            format!("{HTTP}gateways = [{{ address = \"192.0.2.1:1\" }}]\n{USER}"),
+        ] {
+            assert_eq!(fault(&good), None, "{good}");
+        }
+        for (bad, key) in [
+            ("listen = \"[::]:1\"".to_owned(), "listen"),
+            (TLS.to_owned(), "listen_tls"),
+            ("listen_tls = \"[::]:1\"\nanonymous = true".to_owned(), "listen_tls"),
+            ("gateways = [{ address = \"192.0.2.1:1\" }]".to_owned(), "gateways"),
+            ("senders = [\"s\"]".to_owned(), "senders"),
+            ("user = \"u\"".to_owned(), "user"),
+            ("password_file = \"/p\"".to_owned(), "password_file"),
+            ("certificate = \"/c\"".to_owned(), "certificate"),
+            ("key = \"/k\"".to_owned(), "key"),
+            ("max_size = \"1025 KiB\"".to_owned(), "max_size"),
+            ("max_size = 0".to_owned(), "max_size"),
+            ("max_connections = 0".to_owned(), "max_connections"),
+            ("max_connections = 1001".to_owned(), "max_connections"),
+            ("timeout = \"999 ms\"".to_owned(), "timeout"),
+        ] {
+            let found = fault(&format!("{HTTP}{bad}")).unwrap_or_default();
+            assert!(found.starts_with(&format!("push.http.{key}: ")), "{bad}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_registration_needs_an_address() {
+        const SIP: &str = "[push.sip]\nlisten = \"[::]:5060\"\n";
+        for good in [
+            "",
+            "registrar = \"ims.example:5060\"\naddress = \"sip:john@ims.example\"",
+            "contact = \"sip:john@[::1]:5060\"",
+            "expires = \"60s\"",
+            "expires = \"1d\"",
+            "max_size = \"48 KiB\"",
+        ] {
+            assert_eq!(fault(&format!("{SIP}{good}")), None, "{good}");
+        }
+        for (bad, key) in [
+            ("registrar = \"ims.example\"", "registrar"),
+            ("registrar = \"ims.example:5060\"", "registrar"),
+            ("address = \"john@ims.example\"", "address"),
+            ("contact = \"sip:ims.example\"", "contact"),
+            ("user = \"u\"", "user"),
+            ("password_file = \"/p\"", "password_file"),
+            ("expires = \"59 s\"", "expires"),
+            ("expires = \"86401 s\"", "expires"),
+            ("expires = \"60500 ms\"", "expires"),
+            ("max_size = 0", "max_size"),
+            ("max_size = 49153", "max_size"),
+        ] {
+            let found = fault(&format!("{SIP}{bad}")).unwrap_or_default();
+            assert!(found.starts_with(&format!("push.sip.{key}: ")), "{bad}: {found}");
+        }
+    }
+}

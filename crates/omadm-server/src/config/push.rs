@@ -131,3 +131,55 @@ pub(super) fn check(http: &HttpPushSection, sip: &SipSection, ppg: &PpgSection) 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(change: impl FnOnce(&mut HttpPushSection, &mut SipSection, &mut PpgSection)) -> Option<String> {
+        let (mut http, mut sip, mut ppg) =
+            (HttpPushSection::default(), SipSection::default(), PpgSection::default());
+        change(&mut http, &mut sip, &mut ppg);
+        check(&http, &sip, &ppg).err().map(|fault| format!("{}: {}", fault.key, fault.problem))
+    }
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn users_and_passwords_need_each_other() {
+        assert_eq!(fault(|_, _, _| ()), None, "nothing of it is configured");
+        let missing = fault(|http, _, _| http.user = text("dm")).unwrap();
+        assert_eq!(missing, "http_push.password_file: is needed beside http_push.user");
+        let missing = fault(|_, sip, _| sip.password_file = Some("p".into())).unwrap();
+        assert_eq!(missing, "sip.user: is needed beside sip.password_file");
+        for bad in ["", "a:b", "a\nb"] {
+            let user = fault(|_, _, ppg| (ppg.user, ppg.password_file) = (text(bad), Some("p".into())));
+            assert_eq!(user.as_deref(), Some("ppg.user: has to be a name without colons"), "{bad:?}");
+        }
+        assert_eq!(fault(|_, _, ppg| (ppg.user, ppg.password_file) = (text("dm"), Some("p".into()))), None);
+        assert!(
+            fault(|http, _, _| http.certificate = Some("c".into())).unwrap().starts_with("http_push.key: ")
+        );
+    }
+
+    #[test]
+    fn addresses_are_what_they_have_to_be() {
+        for good in ["sip:dm@example.org", "sip:dm@[::1]:5070"] {
+            assert_eq!(fault(|_, sip, _| sip.from = text(good)), None, "{good}");
+        }
+        for bad in ["dm@example.org", "sip:example.org", "sip:@a", "sip:dm@", "sip:dm@a b"] {
+            assert!(fault(|_, sip, _| sip.from = text(bad)).unwrap().starts_with("sip.from: "), "{bad}");
+        }
+        assert_eq!(fault(|_, sip, _| sip.proxy = text("a:5060")), None);
+        assert!(fault(|_, sip, _| sip.proxy = text("a")).unwrap().starts_with("sip.proxy: "));
+        assert_eq!(fault(|_, _, ppg| ppg.url = text("http://a/b")), None);
+        assert!(fault(|_, _, ppg| ppg.url = text("ftp://a")).unwrap().starts_with("ppg.url: "));
+        assert_eq!(fault(|_, _, ppg| ppg.deliver_within = Span::secs(1)), None);
+        for bad in [0, 999, 1_500] {
+            let within = Span(std::time::Duration::from_millis(bad));
+            assert!(fault(|_, _, ppg| ppg.deliver_within = within).is_some(), "{bad} ms");
+        }
+    }
+}
