@@ -6,7 +6,7 @@ use omadm_codec::sms::Tpdu;
 use omadm_codec::{Leniency, ddf, delegation, media_type, ota_http, pap, provisioning, sip, wsp};
 use serde_json::Value;
 
-use super::{hex, limits};
+use super::{hex, limits, obex};
 
 /// Kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,6 +20,8 @@ pub enum Kind {
     Wsp,
     /// A datagram of WTP, which carries WSP to and from UDP port 9201 of a gateway, in octets or hexadecimal digits.
     Wtp,
+    /// Packets of OBEX, of one side or of both in their order, in octets or hexadecimal digits.
+    Obex,
     /// A short message, SMS-DELIVER or SMS-SUBMIT, in octets or hexadecimal digits.
     Sms,
     /// A push message of cloud messaging with the notification under the key SMS.
@@ -64,6 +66,7 @@ impl Kind {
             Self::Trigger => "trigger",
             Self::Wsp => "wsp",
             Self::Wtp => "wtp",
+            Self::Obex => "obex",
             Self::Sms => "sms",
             Self::Cloud => "cloud",
             Self::Sip => "sip",
@@ -89,6 +92,7 @@ impl Kind {
             Self::Trigger => "Trigger",
             Self::Wsp => "WSP",
             Self::Wtp => "WTP",
+            Self::Obex => "OBEX",
             Self::Sms => "Short message",
             Self::Cloud => "Push message",
             Self::Sip => "SIP message",
@@ -115,6 +119,7 @@ impl Kind {
                 | Self::Trigger
                 | Self::Wsp
                 | Self::Wtp
+                | Self::Obex
                 | Self::Sms
                 | Self::Sip
                 | Self::HttpPush
@@ -138,7 +143,7 @@ impl Kind {
         let media_type = match self {
             Self::Notification => wsp::NOTIFICATION_TYPE,
             Self::Trigger => wsp::TRIGGER_TYPE,
-            Self::Wsp | Self::Wtp | Self::Sms | Self::Sip => return None,
+            Self::Wsp | Self::Wtp | Self::Obex | Self::Sms | Self::Sip => return None,
             Self::HttpPush => ota_http::NESTED,
             Self::Pap => pap::CONTROL,
             Self::Cloud => "application/json",
@@ -230,6 +235,7 @@ fn guess_binary(input: &[u8]) -> Option<Kind> {
         [1..=3, 0x00 | 0x01, ..] => Some(of_tree(ddf::decode(&octets, &limits()).is_ok())),
         // WBXML with the number of provisioning documents.
         [1..=3, 0x0b, ..] => Some(Kind::Provisioning),
+        [0x80 | 0xa0, ..] if obex::begins_with_connect(&octets) => Some(Kind::Obex),
         [0x20..=0x2f, ..] => Some(Kind::Notification),
         [_, 0x06, ..] => Some(Kind::Wsp),
         // A method with a body, of which nothing else begins like that.
@@ -301,7 +307,8 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 32] = [
+        let cases: [(&[u8], Kind); 33] = [
+            (b"80 0013 10 00 2000 46000c 53594e434d4c2d444d", Kind::Obex),
             (b"MESSAGE sip:a@b SIP/2.0\r\nVia: x", Kind::Sip),
             (b"SIP/2.0 200 OK\r\n", Kind::Sip),
             (b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n\r\n", Kind::HttpPush),

@@ -6,6 +6,7 @@ mod delegation;
 mod envelope;
 pub(super) mod hex;
 pub(super) mod kind;
+mod obex;
 mod outline;
 mod package0;
 mod packages;
@@ -124,6 +125,7 @@ fn decode(
         Kind::Trigger => Ok(package0::trigger(input, leniency)?),
         Kind::Wsp => Ok(push::wsp(input, leniency)?),
         Kind::Wtp => Ok(wap::wtp(input, leniency)?),
+        Kind::Obex => Ok(obex::packets(input, leniency)?),
         Kind::Sms => Ok(push::sms(input, leniency)?),
         Kind::Cloud => push::cloud(input, leniency),
         Kind::Sip => Ok(envelope::sip(input, leniency)?),

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use omadm_codec::dm1;
 use omadm_codec::dm2::notification::{Connection, OptionNumber, Received};
 use omadm_codec::dm2::{Notification, cloud};
+use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 use omadm_codec::sms::{Deliver, Reference, Submit, Tpdu, UserData, Validity};
 use omadm_codec::wsp::{self, Header, HeaderName, Media, MediaName, Push};
 use omadm_codec::{DecodeError, Leniency};
 use serde_json::{Value, json};
 
 use super::hex::digits;
-use super::{Decoded, Fault, Outline, limits, package0, wap};
+use super::{Decoded, Fault, Outline, limits, package0, provisioning, syncml, wap};
 
 /// Package#0 of DM 1.3 or 2.0.
 pub fn notification(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError> {
@@ -88,7 +89,9 @@ pub fn wsp(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError
     }
     let push = Push::decode(input, &limits())?;
     let mut decoded = Decoded { outline: Outline::new(), content: Value::Null, warnings: Vec::new() };
-    let media = media(&push.media);
+    // What says how a bootstrap is secured are parameters.
+    let whole = push.media.as_http().filter(|_| !push.media.parameters.is_empty());
+    let media = whole.unwrap_or_else(|| media(&push.media));
     decoded.outline.push(0, &format!("TID {}", push.transaction));
     decoded.outline.push(0, &format!("Content-Type {media}"));
     let headers: Vec<(String, String)> = push.headers.iter().map(header).collect();
@@ -98,10 +101,24 @@ pub fn wsp(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError
     decoded.outline.push(0, &format!("data, {} bytes", push.body.len()));
     let is_for_dm = push.application().is_some_and(|of| of.eq_ignore_ascii_case(wsp::DM_APPLICATION));
     let is_trigger = push.media.is(wsp::TRIGGER_CODE, wsp::TRIGGER_TYPE) && is_for_dm;
+    let is_message = |code, name| push.media.is(code, name) && is_for_dm && !is_ciphered(&push.media);
+    let mut document = Value::Null;
     let notification = if push.is_dm_notification() {
         add_carried(&mut decoded, input.len(), push.body, |body| notification(body, leniency))?
     } else if is_trigger {
         add_carried(&mut decoded, input.len(), push.body, |body| package0::trigger(body, leniency))?
+    } else if push.media.is(wsp::CONNECTIVITY_WBXML_CODE, wsp::CONNECTIVITY_WBXML)
+        || push.media.is(wsp::CONNECTIVITY_XML_CODE, wsp::CONNECTIVITY_XML)
+    {
+        let read = |body: &_| provisioning::document(body, leniency);
+        document = add_carried(&mut decoded, input.len(), push.body, read)?;
+        Value::Null
+    } else if is_message(wsp::SYNCML_DM_WBXML_CODE, SYNCML_DM_WBXML)
+        || is_message(wsp::SYNCML_DM_XML_CODE, SYNCML_DM_XML)
+    {
+        let read = |body: &_| syncml::message(body, leniency);
+        document = add_carried(&mut decoded, input.len(), push.body, read)?;
+        Value::Null
     } else {
         let wanted = format!(
             "content type {:#x} or {:#x} and application {}",
@@ -121,8 +138,14 @@ pub fn wsp(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError
         "headers": headers,
         "data": digits(push.body),
         "notification": notification,
+        "document": document,
     });
     Ok(decoded)
+}
+
+/// Whether what it is the type of is under the keys of GBA Push.
+fn is_ciphered(media: &Media) -> bool {
+    media.as_http().is_some_and(|text| text.contains("SEC=3GPP_GBA"))
 }
 
 /// A media type, by its code where it has one.
