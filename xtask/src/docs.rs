@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::workspace::root;
 
 /// A configuration's source and the heading under which its keys stand in `docs/src/configuration.md`.
-const CONFIGURATIONS: [(&str, &str); 11] = [
+const CONFIGURATIONS: [(&str, &str); 10] = [
     ("crates/omadm-server/src/config/mod.rs", "## The server"),
     ("crates/omadm-server/src/config/delegation.rs", "## The server"),
     ("crates/omadm-server/src/config/push.rs", "## The server"),
