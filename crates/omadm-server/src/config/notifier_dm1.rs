@@ -91,3 +91,44 @@ pub(super) fn check(settings: &NotifierSection) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(number: u16) -> ObjectNumber {
+        ObjectNumber { number, moid: "urn:oma:mo:x:1.0".to_owned() }
+    }
+
+    #[test]
+    fn bounds_hold_at_their_edges() {
+        let good = NotifierSection {
+            dm1_bearers: vec![0; 32],
+            dm1_objects: (0..256).map(object).collect(),
+            ..NotifierSection::default()
+        };
+        assert!(check(&good).is_ok());
+        for wrong in [
+            NotifierSection { dm1_bearers: vec![0; 33], ..good.clone() },
+            NotifierSection { dm1_objects: (0..257).map(object).collect(), ..good.clone() },
+            NotifierSection { dm1_objects: vec![object(1), object(1)], ..good.clone() },
+            NotifierSection {
+                dm1_objects: vec![ObjectNumber { moid: String::new(), ..object(1) }],
+                ..good.clone()
+            },
+        ] {
+            assert!(check(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn settings_are_written_as_people_write_them() {
+        let text = r#"{ "dm1_format": "auto", "dm1_ui": "ask", "dm1_models": [{ "model": "T", "format": "1.3" }],
+            "dm1_objects": [{ "number": 65535, "moid": "urn:oma:mo:x:1.0" }] }"#;
+        let settings: NotifierSection = serde_json::from_str(text).unwrap();
+        assert_eq!((settings.dm1_format, settings.dm1_ui), (Dm1Format::Auto, UiMode::Ask));
+        assert_eq!(settings.dm1_models[0].format, Dm1Format::Extended);
+        assert_eq!(settings.dm1_objects, [object(65_535)]);
+        assert_eq!(NotifierSection::default().dm1_format, Dm1Format::Trigger);
+    }
+}

@@ -183,3 +183,101 @@ pub fn check(wish: &Wish) -> Result<(), String> {
     let too_long = wish.reason.as_ref().is_some_and(|reason| reason.len() > MAX_REASON);
     if too_long { Err(format!("a reason has at most {MAX_REASON} octets")) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use omadm_codec::dm1::{notification, trigger};
+    use omadm_codec::{Leniency, Limits};
+    use omadm_mo::DeviceId;
+
+    use super::*;
+    use crate::config::{ModelFormat, ObjectNumber};
+
+    fn push(protocol: Option<&str>) -> Push {
+        let kept = Kept::new("dev", &omadm_auth::Secret::new(b"secret".to_vec())).unwrap();
+        Push {
+            device: DeviceId::parse("A:1").unwrap(),
+            generation: 1,
+            version: 0,
+            addresses: Vec::new(),
+            registration: None,
+            wanted: None,
+            progress: PushProgress::default(),
+            last_contact: None,
+            open_commands: 0,
+            has_inventory: false,
+            verifier: Default::default(),
+            protocol: protocol.map(str::to_owned),
+            facts: r#"{"model":"T1"}"#.to_owned(),
+            dm1: Some(kept.write().into()),
+        }
+    }
+
+    fn form(protocol: &str, settings: &NotifierSection) -> Form {
+        Form::of(&push(Some(protocol)), &Wish::default(), settings)
+    }
+
+    #[test]
+    fn the_form_is_as_the_operator_the_model_or_all_have_it() {
+        let all = |dm1_format| NotifierSection { dm1_format, ..NotifierSection::default() };
+        assert_eq!(form("dm1.3", &NotifierSection::default()), Form::Trigger);
+        assert_eq!(form("dm1.3", &all(Dm1Format::Auto)), Form::Extended);
+        assert_eq!(form("dm1.2", &all(Dm1Format::Auto)), Form::Trigger);
+        assert_eq!(form("dm1.2", &all(Dm1Format::Extended)), Form::Extended);
+        let model = ModelFormat { model: "T1".to_owned(), format: Dm1Format::Trigger };
+        let settings = NotifierSection { dm1_models: vec![model], ..all(Dm1Format::Extended) };
+        assert_eq!(form("dm1.3", &settings), Form::Trigger);
+        let wish = Wish { format: Some(Form::Extended), ..Wish::default() };
+        assert_eq!(Form::of(&push(None), &wish, &settings), Form::Extended);
+    }
+
+    #[test]
+    fn what_is_wished_for_is_in_it() {
+        let mut config = Config::default();
+        let moid = "urn:oma:mo:x:1.0".to_owned();
+        config.notifier.dm1_objects = vec![ObjectNumber { number: 9, moid: moid.clone() }];
+        let made = |wish: &Wish| make(&config, &push(Some("dm1.3")), &PushProgress::default(), 0xffff, wish);
+        let by_user = Wish { ui: Some(UiMode::Ask), for_user: true, ..Wish::default() };
+        let octets = made(&by_user).unwrap().octets;
+        let received = trigger::Received::decode(&octets, &Limits::default(), &mut Leniency::strict());
+        let trigger = received.unwrap().trigger;
+        assert_eq!((trigger.ui_mode, trigger.by_server), (trigger::UiMode::UserInteraction, false));
+        assert_eq!((trigger.session_id, trigger.server_id.as_str()), (0xffff, "omadm"));
+        let wish = Wish {
+            format: Some(Form::Extended),
+            reason: Some("why".to_owned()),
+            request_mos: vec![moid, "65535".to_owned()],
+            ..Wish::default()
+        };
+        let octets = made(&wish).unwrap().octets;
+        let notification = notification::Received::decode(&octets, &Limits::default()).unwrap().notification;
+        assert_eq!(
+            (notification.requested_mos, notification.reason.as_deref()),
+            (vec![9, 65_535], Some("why"))
+        );
+        assert_eq!((notification.timeout_days, notification.by_server), (1, true));
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_refused() {
+        let config = Config::default();
+        let refusal = |push: &Push, wish: &Wish| {
+            make(&config, push, &PushProgress::default(), 1, wish).err().unwrap_or_default()
+        };
+        let (known, with_reason) =
+            (push(Some("dm1.3")), Wish { reason: Some("x".to_owned()), ..Wish::default() });
+        assert!(refusal(&known, &with_reason).contains("has no room for a reason"));
+        let asks = |count| Wish {
+            format: Some(Form::Extended),
+            request_mos: vec!["1".to_owned(); count],
+            ..Wish::default()
+        };
+        assert_eq!(refusal(&known, &asks(64)), "");
+        assert!(refusal(&known, &asks(65)).contains("at most 64 objects"));
+        let unknown = Wish { request_mos: vec!["urn:oma:mo:y:1.0".to_owned()], ..asks(0) };
+        assert!(refusal(&known, &unknown).contains("notifier.dm1_objects"));
+        assert!(refusal(&Push { dm1: None, ..known }, &Wish::default()).contains("not enrolled for DM 1.x"));
+        let reason = |octets| check(&Wish { reason: Some("r".repeat(octets)), ..Wish::default() });
+        assert!(reason(4_095).is_ok() && reason(4_096).is_err());
+    }
+}

@@ -1,7 +1,7 @@
 //! Who is who (`DM 1.3 SEC §5.3, §5.4, §5.6`).
 
 use omadm_auth::Secret;
-use omadm_auth::dm1::{Hash, HmacHeader, Scheme, basic};
+use omadm_auth::dm1::{DEFAULT_NONCE, Hash, HmacHeader, Scheme, basic};
 use omadm_codec::dm1::{Command, Credentials, Encoding, Meta};
 use omadm_session::dm1::server::{End, Outcome, Verdict};
 
@@ -477,4 +477,45 @@ fn statuses_that_were_not_believed_are_said_again() {
     let said = device.done(&[("Get", 404)]);
     device.say(&mut host, said);
     assert_eq!(device.codes(), ["SyncHdr 212"], "and no more than that");
+}
+
+#[test]
+fn the_default_nonce_begins_a_session_where_the_notification_had_it_and_nowhere_else() {
+    let mut lost = proving(Scheme::Sha256, vec![get("./A")]);
+    let account = lost.account.as_mut().unwrap();
+    account.transport_authenticated = false;
+    account.client_scheme = Some(Scheme::Sha256);
+    account.client_nonce = b"given".to_vec();
+    let mut device = Device::new();
+    device.credentials = digest(Scheme::Sha256, &DEFAULT_NONCE);
+    let package = device.package1();
+    assert!(device.turned_away(&mut lost, package).bad_credentials, "nobody has given it up");
+
+    lost.account.as_mut().unwrap().default_nonce = true;
+    for session in ["2C", "2D"] {
+        let mut device = Device::new();
+        device.session = session.into();
+        device.credentials = digest(Scheme::Sha256, &DEFAULT_NONCE);
+        let step = device.begin(&mut lost);
+        assert_eq!(device.codes()[0], "SyncHdr 212");
+        assert!(server_proof(&device, &DEFAULT_NONCE), "the server begins with it, too");
+        let kept = step.kept.unwrap();
+        assert_eq!(kept.client_nonce, nonce(&device), "and has a new one for the device");
+        assert!(!kept.used_nonces.contains(&DEFAULT_NONCE), "it may be lost again");
+        device.credentials = None;
+        let mut said = device.done(&[("Get", 404)]);
+        said[0] = challenged(device.header_status(212), Scheme::Sha256, b"new");
+        let step = device.say(&mut lost, said);
+        assert_eq!(step.kept.unwrap().server_nonce, b"new", "as the device has for the server");
+        lost.account.as_mut().unwrap().server_nonce = b"theirs".to_vec();
+        lost.queue = Host::new(vec![get("./A")]).queue;
+    }
+
+    // A device that has not lost its nonce goes on with it.
+    let mut device = Device::new();
+    device.session = "2E".into();
+    let given = lost.account.as_ref().unwrap().client_nonce.clone();
+    device.credentials = digest(Scheme::Sha256, &given);
+    device.begin(&mut lost);
+    assert!(server_proof(&device, b"theirs"));
 }
