@@ -186,6 +186,7 @@ async fn pushed(server: &TestServer, number: usize, profile: &str, sec: &str) ->
 async fn pushes_are_what_an_independent_dissector_makes_of_them() {
     proves!("E13-OMNA-CT-42", "OMA-ERDEF-DM-S-002-O");
     let server = TestServer::start().await;
+    let files = Files::new();
     let cases = [
         ("cp", "NETWPIN", 0x00),
         ("cp", "USERPIN", 0x01),
@@ -210,6 +211,11 @@ async fn pushes_are_what_an_independent_dissector_makes_of_them() {
             if profile == "cp" { ("0x03", "0x0000000b") } else { ("0x03", "0x00001201") };
         assert_eq!(seen.field("wbxml.version"), Some(version), "{shown}");
         assert_eq!(seen.field("wbxml.public_id.known"), Some(public_id), "{shown}");
+        let file = files.written("datagram", &datagram);
+        let decoded = omadm(&["decode", &file]).await;
+        let decoded = String::from_utf8_lossy(&decoded.stdout).into_owned();
+        let wanted = if profile == "cp" { "PROVIDER-ID omadm" } else { "./Inbox" };
+        assert!(decoded.contains(wanted) && decoded.contains("SEC="), "{decoded}");
         if profile == "dm" {
             assert!(
                 datagram.windows(3).any(|octets| octets == [0xC2, 0x91, 0x80 | code]),
@@ -313,4 +319,65 @@ async fn a_device_with_a_certificate_gets_an_account_without_secrets() {
     let message = Message::read(&octets, &Limits::default(), &mut Leniency::strict()).unwrap();
     let accounts = Account::all_of(&message.additions[0].document).unwrap();
     assert!(accounts[0].credentials.is_empty() && accounts[0].preferred.is_none(), "{accounts:?}");
+}
+
+/// Runs the operator's tool, which has to succeed; gives what it prints.
+async fn tool(server: &TestServer, words: &[&str]) -> String {
+    let options = server.operator_options();
+    let mut all = words.to_vec();
+    all.extend(options.iter().map(String::as_str));
+    let output = omadm(&all).await;
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_tool_pushes_and_makes_many_and_pictures() {
+    proves!("OMA-ERDEF-DM-S-002-O");
+    let server = TestServer::start().await;
+    let (files, id) = (Files::new(), device(800));
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let to = format!("udp:127.0.0.1:{}", socket.local_addr().unwrap().port());
+    let words = ["--profile", "cp", "--sec", "USERPIN", "--device", &id, "--to", &to];
+    let told = tool(&server, &[&["bootstrap", "push"][..], &words].concat()).await;
+    assert!(told.contains("is sent") && told.contains("The user has to type "), "{told}");
+    let mut octets = vec![0; 65_536];
+    let length = socket.recv(&mut octets).await.unwrap();
+    let push = Push::decode(&octets[..length], &Limits::default()).unwrap();
+    assert!(push.media.as_http().unwrap().contains("SEC=1"));
+    let shown = tool(&server, &["bootstrap", "show", &id]).await;
+    assert!(shown.contains("sent (cp, USERPIN)"), "{shown}");
+
+    let list = files.written("list", format!("{} {IMSI}\n{} {IMSI}\n", device(801), device(802)).as_bytes());
+    let out = files.path("out");
+    let words =
+        ["bootstrap", "batch", &list, "--profile", "dm", "--sec", "USERPIN_NETWORKID", "--output-dir", &out];
+    let told = tool(&server, &words).await;
+    assert_eq!(told.matches("The user has to type ").count(), 2, "{told}");
+    let made: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(made.len(), 2);
+    for file in &made {
+        assert!(file.extension().is_some_and(|extension| extension == "dm"), "{}", file.display());
+        assert!(
+            std::fs::read(file).unwrap().starts_with(b"Content-Type: application/vnd.syncml.dm+wbxml; SEC=")
+        );
+    }
+
+    let (id, picture) = (device(803), files.path("code.svg"));
+    let words =
+        ["bootstrap", "factory", "--profile", "cp", "--device", &id, "--qr", &picture, "--qr-terminal"];
+    let shown = tool(&server, &words).await;
+    assert!(shown.contains('\u{2588}'), "{shown}");
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("<svg"));
+    let long = "x".repeat(3_000);
+    let (id, file) = (device(804), files.path("long"));
+    let options = server.operator_options();
+    let words =
+        ["bootstrap", "factory", "--profile", "cp", "--device", &id, "--name", &long, "--output-file", &file];
+    let mut all = [&words[..], &["--qr-terminal"]].concat();
+    all.extend(options.iter().map(String::as_str));
+    let output = omadm(&all).await;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("2953") && told.contains("--url"), "{told}");
+    assert!(std::fs::read(&file).unwrap().len() > 3_000, "the secrets are not lost with the picture");
 }

@@ -114,14 +114,14 @@ fn picture(code: &QrCode, file: &Path) -> Result<(), Failure> {
     write_private(file, svg.as_bytes()).map_err(|error| Failure::of_file("write", file, &error))
 }
 
-/// Dark modules on a light ground, whatever the colours of the terminal.
+/// Black modules on white ground, whatever the colours of the terminal.
 fn show(code: &QrCode) -> Result<(), Failure> {
-    let lines = code
-        .render::<unicode::Dense1x2>()
-        .dark_color(unicode::Dense1x2::Light)
-        .light_color(unicode::Dense1x2::Dark)
-        .build();
-    screen::raw(Zeroizing::new(lines + "\n").as_bytes())
+    const COLOURS: &str = "\x1b[38;5;16;48;5;231m";
+    const NO_COLOURS: &str = "\x1b[0m";
+    let image = Zeroizing::new(code.render::<unicode::Dense1x2>().build());
+    let mut out = Zeroizing::new(String::new());
+    image.lines().for_each(|line| out.extend([COLOURS, line, NO_COLOURS, "\n"]));
+    screen::raw(out.as_bytes())
 }
 
 #[cfg(test)]
