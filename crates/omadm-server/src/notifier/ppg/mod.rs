@@ -20,6 +20,8 @@ use crate::{ServerError, clock, outgoing, random};
 pub use result::{PATH, notified};
 pub use ticket::Tickets;
 
+/// Names no application in particular.
+const ANY_APPLICATION: &str = "x-wap-application:*";
 /// Bounds on what a gateway says.
 const LIMITS: Limits = Limits { bytes: 64 << 10, depth: 8, items: 1_000 };
 /// What there is to leave away when the gateway cannot do what it is asked for, and the first attempt.
@@ -133,7 +135,7 @@ impl Ppg {
         item: &Item<'_>,
     ) -> Result<(Code, Option<String>), Failed> {
         let boundary = random::word().map_err(|error| Failed::with(error.to_string()))?;
-        let application = if item.application { DM_APPLICATION } else { "*" };
+        let application = if item.application { DM_APPLICATION } else { ANY_APPLICATION };
         let content = Content { media_type: &item.content_type, application, octets: item.body };
         let body = Bytes::from(push.to_multipart(&content, &boundary));
         let mut request = Request::post(&self.url).header(CONTENT_TYPE, pap::related(&boundary));
