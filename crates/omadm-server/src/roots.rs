@@ -20,6 +20,8 @@ const FIXED: [(&str, &str); 2] =
     [("DevInfo", "urn:oma:mo:oma-dm-devinfo"), ("DevDetail", "urn:oma:mo:oma-dm-devdetail")];
 /// MOID without version, and leaf, that DM 2.0 names otherwise, and how DM 1.x does.
 const RENAMED: (&str, &str, &str) = ("urn:oma:mo:oma-dm-devinfo", "DevID", "DevId");
+/// Longest segment that is looked at with one glance.
+const LONGEST_PLAIN: usize = 64;
 /// Leaves of DM accounts that hold secrets, in every version of DM 1.x, and that of the Bootstrap Config object.
 const SECRETS: [&str; 7] =
     ["AAuthSecret", "AAuthData", "ClientPW", "ServerPW", "ClientNonce", "ServerNonce", "AuthSecret"];
@@ -306,8 +308,17 @@ pub fn is_path(address: &str) -> bool {
     address == "." || address.starts_with("./") || address.starts_with(".?")
 }
 
+/// Whether a segment of an address is the name itself, whatever the rules for names and addresses are. Most are.
+fn is_plain(segment: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'_' || octet == b'-';
+    (1..=LONGEST_PLAIN).contains(&segment.len()) && segment.bytes().all(plain)
+}
+
 /// A path as it is told to a device.
 fn path(address: &str) -> Result<String, String> {
+    if address.strip_prefix("./").is_some_and(|path| path.split('/').all(is_plain)) {
+        return Ok(address.to_owned());
+    }
     let illegal = |error: &dyn std::fmt::Display| format!("the address {address:?} is not legal: {error}");
     let uri = Dm1Uri::parse(address, &UriLimits::default(), true).map_err(|error| illegal(&error))?;
     match uri.part() {
@@ -325,14 +336,23 @@ pub fn names(uri: &str) -> Option<Vec<String>> {
     if path.contains('?') {
         return None;
     }
-    let name = |segment: &str| name_of(segment).ok().map(|name| name.as_str().to_owned());
+    let name = |segment: &str| {
+        let is_plain = is_plain(segment);
+        if is_plain {
+            Some(segment.to_owned())
+        } else {
+            name_of(segment).ok().map(|name| name.as_str().to_owned())
+        }
+    };
     path.split('/').map(name).collect()
 }
 
 /// The address of a path.
 pub fn uri_of(path: &[String]) -> String {
-    let segment =
-        |name: &String| NodeName::parse(name).map_or_else(|_| encode(name), |name| segment_of(&name));
+    let segment = |name: &String| match is_plain(name) {
+        true => name.clone(),
+        false => NodeName::parse(name).map_or_else(|_| encode(name), |name| segment_of(&name)),
+    };
     path.iter().fold(String::from("."), |uri, name| uri + "/" + &segment(name))
 }
 

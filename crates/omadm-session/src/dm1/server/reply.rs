@@ -159,7 +159,7 @@ impl<'a> Draft<'a> {
             Encoding::Wbxml => SYNCML_DM_WBXML,
         };
         let credentials = match self.own {
-            Own::Cred(credentials) => Some(credentials),
+            Own::Cred(credentials) => Some(Box::new(credentials)),
             Own::Not | Own::Mac { .. } => None,
         };
         Reply { body, content_type, hmac, credentials }
