@@ -242,7 +242,7 @@ async fn take(
     };
     for _ in 0..MAX_CONFLICTS {
         let row = found.check.session.as_ref();
-        let state = row.and_then(read_state);
+        let state = row.filter(|row| concerns(row, &message.incoming)).and_then(read_state);
         if let Some(reply) = repeated(context, caller, message, &found.check, state.as_ref()) {
             tracing::debug!(device = %found.check.device.id, "{} repeated, the same reply again", message.summary());
             return Ok(reply);
@@ -289,6 +289,11 @@ fn read_state(row: &SessionRow) -> Option<engine::State> {
 }
 
 /// The stored reply, if the message is the one that was answered last. A first message with the same octets is a session of its own once
+/// Whether what is kept of the last session may matter for a message: not if that is over and this begins another.
+fn concerns(row: &SessionRow, incoming: &engine::Incoming<'_>) -> bool {
+    !row.ended || incoming.number() > 1 || row.request_digest == incoming.digest()
+}
+
 /// the one before is over, and the device has read its end on this connection or there is work.
 fn repeated(
     context: &Context,

@@ -47,7 +47,7 @@ pub fn received(message: &Message<'_>, body: &[u8], keep: usize) -> Shown {
 pub fn sent(reply: &Reply, keep: usize) -> Shown {
     let Reply { body, credentials, .. } = reply;
     if !names_a_secret(body)
-        && let Some(shown) = as_it_is(body, credentials.as_ref(), keep)
+        && let Some(shown) = as_it_is(body, credentials.as_deref(), keep)
     {
         return shown;
     }
@@ -254,7 +254,7 @@ mod tests {
                 body: octets.clone(),
                 content_type: "",
                 hmac: None,
-                credentials: credentials.map(owned),
+                credentials: credentials.map(owned).map(Box::new),
             };
             assert_eq!(sent(&reply, usize::MAX).body, covered);
         }

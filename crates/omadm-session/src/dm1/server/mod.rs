@@ -385,7 +385,7 @@ pub struct Reply {
     /// Value of the header `x-syncml-hmac`.
     pub hmac: Option<String>,
     /// `Cred` of its header, which is for the device alone.
-    pub credentials: Option<Credentials<'static>>,
+    pub credentials: Option<Box<Credentials<'static>>>,
 }
 
 /// What a message leads to.
