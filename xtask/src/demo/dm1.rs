@@ -1,4 +1,5 @@
-//! A second agent on this machine that speaks DM 1.3 in WBXML and is called by notifications of DM 1.3, and the same commands for it.
+//! A second agent on this machine that speaks DM 1.3 in WBXML and is called by notifications of DM 1.3, and the same commands for it; at the
+//! end over a local link, by OBEX.
 
 use std::process::Command;
 
@@ -25,6 +26,8 @@ pub(super) struct Seen {
     pub(super) answer: String,
     /// What the operator saw of the notification by hand.
     pub(super) notified: String,
+    /// Where it was managed by OBEX.
+    pub(super) link: String,
 }
 
 impl Place {
@@ -40,10 +43,12 @@ impl Place {
         let settings = format!(
             "[device]\nid = {DEVICE:?}\ndata_dir = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 3600\n\n\
              [dm1]\nuser = \"command\"\nuser_command = {USER}\n\n\
-             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\ndm1_objects = {OBJECTS}\n",
+             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\ndm1_objects = {OBJECTS}\n\n\
+             [dm1.obex]\nlisten = \"127.0.0.1:{}\"\n",
             self.path("dm1-agent"),
             self.path("ca.pem"),
             self.dm1_push_port,
+            self.obex_port,
         );
         std::fs::write(&settings_file, settings)?;
         let agent = || {
@@ -81,8 +86,18 @@ fn call(operator: &Operator) -> Result<String> {
     Ok(said)
 }
 
+/// Has the server call the device over OBEX, and manage it over the same link. There is no other way to it then, so what comes back has
+/// come by that one.
+fn by_obex(place: &Place, operator: &Operator) -> Result<String> {
+    let link = format!("obex:127.0.0.1:{}", place.obex_port);
+    say("telling the server to reach it by nothing but a local link, by OBEX");
+    operator.show(&["device", "push", DEVICE, &link])?;
+    operator.show(&on(DEVICE, &["get", &format!("{AGENT_MO}/Note")]))?;
+    Ok(link)
+}
+
 /// The same words as for the other device.
-pub(super) fn walk_through(operator: &Operator) -> Result<Seen> {
+pub(super) fn walk_through(place: &Place, operator: &Operator) -> Result<Seen> {
     let manufacturer = format!("{DEVINFO}/Man");
     operator.show(&on(DEVICE, &["get", &manufacturer]))?;
     let found = operator.json(&on(DEVICE, &["get", &manufacturer]))?;
@@ -98,9 +113,10 @@ pub(super) fn walk_through(operator: &Operator) -> Result<Seen> {
     let ask = ["ask", "May this machine be managed?", "--kind", "confirm"];
     let answer = operator.show(&on(DEVICE, &ask))?.trim().to_owned();
     let notified = call(operator)?;
+    let link = by_obex(place, operator)?;
     let shown = operator.json(&["device", "show", DEVICE])?;
     match shown.get("protocol").and_then(serde_json::Value::as_str) {
-        Some("dm1.3") => Ok(Seen { manufacturer, answer, notified }),
+        Some("dm1.3") => Ok(Seen { manufacturer, answer, notified, link }),
         other => Err(format!("the second device speaks {other:?} and not DM 1.3").into()),
     }
 }

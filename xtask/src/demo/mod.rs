@@ -47,6 +47,8 @@ struct Place {
     push_port: u16,
     /// The same of the agent of DM 1.3.
     dm1_push_port: u16,
+    /// Port on which it takes local links.
+    obex_port: u16,
 }
 
 /// Runs the demo.
@@ -77,7 +79,7 @@ pub(crate) fn run(ending: Ending) -> Result {
     operator.show(&["device", "push", &device, &place.push_address()])?;
     let seen = walk_through(&place, &operator, &device)?;
     let mut other_agent = place.start_dm1_agent(&operator)?;
-    let seen_by_dm1 = dm1::walk_through(&operator)?;
+    let seen_by_dm1 = dm1::walk_through(&place, &operator)?;
     summary::print(&place, &device, &seen, &seen_by_dm1, ending);
     if ending == Ending::Keep {
         return process::until_one_ends(&mut [&mut server, &mut agent, &mut other_agent]);
@@ -167,6 +169,7 @@ impl Place {
             operator_port: free_port()?,
             push_port,
             dm1_push_port,
+            obex_port: free_port()?,
         })
     }
 
@@ -190,7 +193,7 @@ impl Place {
         let settings = format!(
             "[server]\npublic_url = \"https://localhost:{device}\"\n\n[device]\nlisten = \"127.0.0.1:{device}\"\n\n\
              [operator]\nlisten = \"127.0.0.1:{operator}\"\n\n[notifier]\nmin_interval = 0\ndm1_format = \"auto\"\n\
-             dm1_objects = {objects}\n",
+             dm1_objects = {objects}\n\n[dm1.obex]\ncall = true\n",
             device = self.device_port,
             operator = self.operator_port,
             objects = dm1::OBJECTS,

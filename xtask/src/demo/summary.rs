@@ -36,6 +36,7 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, by_dm1: &dm1::Seen
         by_dm1.manufacturer
     );
     println!("               called by notifications of DM 1.3, one by hand: {}", by_dm1.notified);
+    println!("               managed by OBEX, too, over the link {}", by_dm1.link);
     println!("               its user was asked; the operator sees: {}", by_dm1.answer);
     println!("\n════ Where to look next\n");
     let path = |name: &str| place.path(name).display().to_string();
