@@ -134,10 +134,10 @@ impl Talk<'_> {
 
     /// `POST`: pushes.
     async fn push(&mut self, terminal: &Terminal, item: &Item<'_>) -> Result<PushStatus, Failed> {
-        terminal.check(item)?;
         let mut body = Vec::new();
         let application = item.application.then_some(DM_APPLICATION);
         Nested::new(&item.content_type, application, item.body).encode(&mut body);
+        terminal.check(&item.content_type, body.len())?;
         let (status, headers) = self.ask(Method::POST, terminal.tag.as_ref(), body.into()).await?;
         let said = headers.get(STATUS_HEADER).and_then(|value| value.to_str().ok());
         match said.and_then(PushStatus::parse) {
@@ -246,15 +246,36 @@ impl Terminal {
         }
     }
 
-    /// Whether the device says that it takes this.
-    fn check(&self, item: &Item<'_>) -> Result<(), Failed> {
-        let length = item.body.len();
+    /// Whether the device says that it takes so many octets, and content of this type in them.
+    fn check(&self, content_type: &str, length: usize) -> Result<(), Failed> {
         if let Some(max) = self.max_size.filter(|max| length > *max) {
             return Err(Failed::with(format!("{length} octets are more than the device takes ({max})")));
         }
-        let essence = MediaType::parse(&item.content_type).map(|media| media.essence).unwrap_or_default();
+        let essence = MediaType::parse(content_type).map(|media| media.essence).unwrap_or_default();
         let known = self.accept.as_ref().is_none_or(|accept| accept.quality(&essence) > 0);
         let unknown = || Failed::with(format!("the device does not take {essence}"));
         known.then_some(()).ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_device_says_that_it_takes_is_obeyed() {
+        let mut headers = HeaderMap::new();
+        let types = "application/vnd.syncml.notification, text/*;q=0";
+        for (name, value) in [("x-wap-push-maxmsgsize", "100"), ("x-wap-push-accept", types)] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        let terminal = Terminal::read(&headers);
+        const TRIGGER: &str = "application/vnd.syncml.notification; x=y";
+        assert!(terminal.check(TRIGGER, 100).is_ok());
+        let refused = |content_type, length| terminal.check(content_type, length).unwrap_err().reason;
+        assert_eq!(refused(TRIGGER, 101), "101 octets are more than the device takes (100)");
+        assert_eq!(refused("text/plain", 1), "the device does not take text/plain");
+        let silent = Terminal::read(&HeaderMap::new());
+        assert!(silent.check("text/plain", 1_000_000).is_ok(), "it says nothing of that");
     }
 }

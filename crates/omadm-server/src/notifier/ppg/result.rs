@@ -47,6 +47,9 @@ pub async fn notified(State(context): State<Arc<Context>>, request: Request) -> 
         Ok(()) => Code::OK,
         Err(error) => {
             tracing::error!(%error, "the result of a push could not be kept");
+            if let Some(tickets) = context.notifier.carrier.tickets() {
+                tickets.forget(&push_id);
+            }
             Code::SERVICE_FAILURE
         }
     };

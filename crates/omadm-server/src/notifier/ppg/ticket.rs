@@ -93,6 +93,11 @@ impl Tickets {
         true
     }
 
+    /// Takes back that the end of a push was told: it could not be kept.
+    pub fn forget(&self, push_id: &str) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known != push_id);
+    }
+
     fn mac(&self, text: &str) -> Option<Vec<u8>> {
         let mut signer = Signer::new(MessageDigest::sha256(), &self.key).ok()?;
         signer.update(PURPOSE).ok()?;
@@ -136,6 +141,8 @@ mod tests {
         let tickets = tickets(1);
         assert!(tickets.is_news("0"));
         assert!(!tickets.is_news("0"));
+        tickets.forget("0");
+        assert!(tickets.is_news("0"), "it could not be kept");
         for number in 1..=MAX_TOLD {
             assert!(tickets.is_news(&number.to_string()));
         }
