@@ -24,6 +24,7 @@ mod push;
 mod representation;
 mod server;
 mod server_sessions;
+mod sessionless;
 mod sessions;
 mod stdobj;
 mod tnds;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use omadm_client::dm1::GenericAlert;
 use omadm_client::{Client, Provisioned};
 use omadm_mo::{Moid, ServerId};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,17 @@ enum Request {
     Register { server: String, reg_id: String },
     /// Tells it that this is over.
     Unregister { server: String, reg_id: String },
+    /// Reports something to a server of DM 1.x without a session (`DM 1.3 Sessionless Reporting §5.1`).
+    Report {
+        server: String,
+        /// A URN or a media type.
+        #[serde(rename = "type")]
+        alert_type: String,
+        data: String,
+        /// What it is about, such as `./DevInfo`.
+        #[serde(default)]
+        source: Option<String>,
+    },
 }
 
 /// What it gets.
@@ -138,6 +150,13 @@ async fn answer(client: &mut Client, calls: &mut Calls, request: Request) -> Ans
         },
         Request::Unregister { server, reg_id } => match ServerId::parse(&server) {
             Ok(server) => client.unregister_push(&server, &reg_id).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        },
+        Request::Report { server, alert_type, data, source } => match ServerId::parse(&server) {
+            Ok(server) => {
+                let alert = GenericAlert { source, ..GenericAlert::new(alert_type, data) };
+                client.device_mut().report_dm1(&server, alert).map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         },
     };

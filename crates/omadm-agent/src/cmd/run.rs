@@ -131,6 +131,10 @@ async fn serve(
                 }
                 continue;
             }
+            () = at(client.device().next_dm1_report()) => {
+                client.send_dm1_reports().await?;
+                continue;
+            }
             application = door.knock() => {
                 if let Some(application) = application {
                     local::serve(client, &mut calls, application).await;

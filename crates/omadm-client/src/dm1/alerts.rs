@@ -51,15 +51,15 @@ impl GenericAlert {
 }
 
 /// An alert as it is kept.
-struct Kept {
-    server: String,
-    alert: GenericAlert,
-    /// How often the server refused it.
-    attempts: u32,
+pub(super) struct Kept {
+    pub(super) server: String,
+    pub(super) alert: GenericAlert,
+    /// How often it was sent in vain.
+    pub(super) attempts: u32,
 }
 
 impl Kept {
-    fn write(&self) -> String {
+    pub(super) fn write(&self) -> String {
         let Self { server, alert, attempts } = self;
         let (attempts, data) = (attempts.to_string(), alert.data.to_text());
         text::join([
@@ -75,7 +75,7 @@ impl Kept {
         ])
     }
 
-    fn read(line: &str) -> Option<Self> {
+    pub(super) fn read(line: &str) -> Option<Self> {
         let fields: [Option<String>; 9] = text::split(line)?.try_into().ok()?;
         let [server, attempts, alert_type, mark, source, target, correlator, format, data] = fields;
         let format = Format::parse(&format?)?;

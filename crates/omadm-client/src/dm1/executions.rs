@@ -25,6 +25,8 @@ const PREFIX: &str = "dm1/execution/";
 pub(crate) struct Pending {
     /// Number of the next alert, beside what is kept.
     pub(super) next_alert: AlertId,
+    /// When reports are to be sent; `None` if at once.
+    pub(super) reports_due: Option<tokio::time::Instant>,
     /// Ends that are not durable yet: key, and what the plug-in said.
     ended: Vec<(String, Finished)>,
     /// Servers that wait for a session because an execution has ended.

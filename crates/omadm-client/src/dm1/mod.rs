@@ -10,6 +10,7 @@ pub mod bootstrap;
 mod executions;
 mod link;
 mod notified;
+mod reports;
 mod running;
 mod session;
 mod settings;
@@ -45,6 +46,7 @@ pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Str
         let server = link::server(key).map(str::to_owned);
         let server = server.or_else(|| notified::server(key).map(str::to_owned));
         let server = server.or_else(|| bootstrap::server(key).map(str::to_owned));
+        let server = server.or_else(|| reports::server(key, value));
         let server = server.or_else(|| alerts::server(key, value)).or_else(|| executions::server(key, value));
         server.is_some_and(|server| !accounts.iter().any(|known| known.as_str() == server))
     };

@@ -252,7 +252,7 @@ impl<T: Transport> Client<T> {
 }
 
 /// Settings of an engine.
-fn engine_config(
+pub(super) fn engine_config(
     config: &ClientConfig,
     device: &Device,
     device_id: &DeviceId,

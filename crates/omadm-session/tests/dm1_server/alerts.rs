@@ -6,7 +6,7 @@ use omadm_session::dm1::server::{Data, End, Verdict};
 
 use super::device::{Device, Host, delete, exec, get, told};
 
-fn event(
+pub fn event(
     device: &mut Device,
     code: &str,
     correlator: Option<&str>,
@@ -17,7 +17,12 @@ fn event(
     Command::Alert(Alert { id, no_response: false, code: code.to_owned().into(), correlator, items })
 }
 
-fn item(source: Option<&str>, kind: Option<&str>, format: Option<&str>, data: Option<&str>) -> Item<'static> {
+pub fn item(
+    source: Option<&str>,
+    kind: Option<&str>,
+    format: Option<&str>,
+    data: Option<&str>,
+) -> Item<'static> {
     let own = |text: Option<&str>| text.map(|text| text.to_owned().into());
     Item {
         source: own(source),
@@ -147,18 +152,4 @@ fn a_device_may_give_up_at_once() {
     package.push(device.alert(1223));
     let step = device.say(&mut host, package);
     assert_eq!((step.ended, step.sends), (Some(End::ByDevice), vec![]));
-}
-
-#[test]
-fn reports_outside_of_sessions_are_refused_with_a_reason() {
-    let (mut host, mut device) = (Host::new(vec![get("./A")]), Device::new());
-    let report = |device: &mut Device| {
-        let item = item(Some("./T"), Some("org.example.temp"), Some("int"), Some("71"));
-        event(device, "1230", None, vec![item])
-    };
-    let said = vec![report(&mut device), report(&mut device)];
-    let away = device.turned_away(&mut host, said);
-    assert!(away.reason.contains("1226") && !away.bad_credentials);
-    assert_eq!(device.codes(), ["SyncHdr 406", "Alert 406", "Alert 406"]);
-    assert!(host.state.is_none());
 }

@@ -13,7 +13,7 @@ use omadm_codec::{Leniency, Limits};
 use omadm_mo::{Format, Time, Value};
 use omadm_session::dm1::server::{
     self, Account, Capabilities, CommandResult, Config, Content, Existence, Fresh, Outcome, Pending, Refusal,
-    Reply, RequestHead, State, Step, Task, TurnedAway, Verdict,
+    Reply, Report, RequestHead, State, Step, Task, TurnedAway, Verdict,
 };
 
 pub const DEVICE: &str = "urn:uuid:device-1";
@@ -383,6 +383,19 @@ impl Device {
             Outcome::TurnedAway(away) => away,
             Outcome::Taken(step) => panic!("taken: {step:?}"),
         }
+    }
+
+    /// Says something outside of sessions.
+    pub fn report(&mut self, host: &Host, commands: Vec<Command<'static>>) -> Report {
+        let body = self.write(commands, true);
+        let content_type = match self.form.encoding() {
+            Encoding::Xml => SYNCML_DM_XML,
+            Encoding::Wbxml => SYNCML_DM_WBXML,
+        };
+        let head = RequestHead { method: "POST", content_type: Some(content_type), ..RequestHead::default() };
+        let incoming = server::decode(&host.config, &head, &body).unwrap();
+        assert!(incoming.is_report());
+        server::report(&host.config, host.account.as_ref(), &incoming)
     }
 
     /// Begins a session.

@@ -9,6 +9,7 @@ mod limits;
 mod objects;
 mod order;
 mod pair;
+mod reports;
 mod session;
 #[path = "../dm1/support.rs"]
 #[allow(dead_code, reason = "the script of its server is for the tests of the client engine")]

@@ -4,6 +4,7 @@ mod account;
 mod known;
 mod link;
 mod outcome;
+mod report;
 mod scout;
 mod stop;
 mod trace;
@@ -100,10 +101,12 @@ impl Reply {
     }
 
     fn into_response(self) -> Response {
-        let content_type = HeaderValue::from_str(&self.head.content_type);
+        let content_type = HeaderValue::from_str(&self.head.content_type).ok();
+        // The answer to a report is empty.
+        let content_type = content_type.filter(|value| !value.is_empty());
         let mut response = Body::from(self.body).into_response();
         let headers = response.headers_mut();
-        headers.extend(content_type.ok().map(|value| (CONTENT_TYPE, value)));
+        headers.extend(content_type.map(|value| (CONTENT_TYPE, value)));
         // Some gateways know but the second.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
         let hmac = self.head.hmac.and_then(|value| HeaderValue::from_str(&value).ok());
@@ -188,6 +191,9 @@ async fn exchange(
     let content_type = head.content_type.as_deref().unwrap_or_default();
     let message = Message { incoming, content_type, body };
     let sender = known::find(context, caller, &message.incoming.sender(), commands_read(context)).await?;
+    if message.incoming.is_report() {
+        return report::take(context, caller, endpoint, &message, sender).await;
+    }
     let reply = take(context, caller, endpoint, &message, sender).await?;
     caller.connection.note_answer(*message.incoming.digest());
     Ok(reply)
@@ -283,17 +289,17 @@ fn fresh() -> Result<engine::Fresh, Refusal> {
     Ok(engine::Fresh { now: clock::now(), nonce })
 }
 
+/// Whether what is kept of the last session may matter for a message: not if that is over and this begins another.
+fn concerns(row: &SessionRow, incoming: &engine::Incoming<'_>) -> bool {
+    !row.ended || incoming.number() > 1 || row.request_digest == incoming.digest()
+}
+
 /// The engine's state; one that cannot be read, as that of another protocol, is as good as none: the device begins anew.
 fn read_state(row: &SessionRow) -> Option<engine::State> {
     serde_json::from_slice(&row.state).ok()
 }
 
 /// The stored reply, if the message is the one that was answered last. A first message with the same octets is a session of its own once
-/// Whether what is kept of the last session may matter for a message: not if that is over and this begins another.
-fn concerns(row: &SessionRow, incoming: &engine::Incoming<'_>) -> bool {
-    !row.ended || incoming.number() > 1 || row.request_digest == incoming.digest()
-}
-
 /// the one before is over, and the device has read its end on this connection or there is work.
 fn repeated(
     context: &Context,

@@ -335,6 +335,12 @@ impl Outcome<'_, '_> {
     }
 }
 
+/// Alerts of a report as operators see them, as many as are kept.
+pub fn report_views(alerts: &[ReceivedAlert], most: usize) -> Vec<Json> {
+    let items = alerts.iter().flat_map(|alert| alert.items.iter().map(move |item| item_view(alert, item)));
+    items.take(most).map(Json::from).collect()
+}
+
 fn how_ended(end: &End) -> String {
     match end {
         End::Complete => "ends the session".to_owned(),

@@ -22,6 +22,7 @@ mod package;
 mod plan;
 mod question;
 mod receive;
+mod report;
 mod request;
 mod send;
 mod session;
@@ -34,4 +35,5 @@ pub use exchange::{
     Output, Post,
 };
 pub use question::{MAX_TEXT, Question, UserAnswer};
+pub use report::report;
 pub use session::Session;

@@ -198,6 +198,14 @@ impl Incoming<'_> {
         self.number == 1 || self.session_alert().is_some()
     }
 
+    /// Whether it is meant for a report: it has an alert 1230, and nothing that only a session has.
+    #[must_use]
+    pub fn is_report(&self) -> bool {
+        let reports = self.alerts().any(|(_, code)| code == Some(AlertCode::SessionlessReport));
+        let answers = self.message.commands.iter().any(|command| matches!(command, Command::Status(_)));
+        reports && !answers && self.session_alert().is_none()
+    }
+
     /// Whether it is a report outside of sessions: nothing but alerts 1230 (`DM 1.3 SESSREP §5.1`).
     pub(super) fn is_sessionless(&self) -> bool {
         let mut commands = self.message.commands.iter().peekable();

@@ -25,6 +25,7 @@ mod limits;
 mod message;
 mod object;
 mod reply;
+mod report;
 mod settle;
 mod state;
 mod step;
@@ -43,6 +44,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::dm1::{InputType, QuestionKind};
 pub use message::{Incoming, admit, decode};
+pub use report::{Report, report};
 pub use state::State;
 pub use step::{repeats, step};
 pub use task::{Content, Existence, Listing, Question, RawItem, Task};

@@ -63,12 +63,6 @@ fn take(
     fresh: &Fresh,
 ) -> Result<Step, TurnedAway> {
     spoken(config, incoming)?;
-    if incoming.is_sessionless() {
-        let reason =
-            "reports outside of sessions (Alert 1230) are not taken; send Alert 1226 in a session".to_owned();
-        let reply = turned_away(config, incoming, (code::UNSUPPORTED_FEATURE, None), true, false);
-        return Err(TurnedAway { reply, reason, bad_credentials: false });
-    }
     let open = state.filter(|state| goes_on(config, state, incoming, fresh.now));
     let (account, identified) = match (identify(config, account, open, incoming), account) {
         (Identity::Device(identified), Some(account)) => (account, identified),
