@@ -82,6 +82,22 @@ pub struct Sent {
     pub via: PushAddress,
 }
 
+impl Sent {
+    /// For the events: `before` says what failed before that way took it.
+    fn describe(&self, receipt: &str, before: Vec<String>) -> serde_json::Value {
+        let always = [
+            ("what", json!("sent")),
+            ("id", json!(self.id)),
+            ("via", json!(self.via.kind())),
+            ("receipt", json!(receipt)),
+        ];
+        let form = self.form.map(|form| ("format", json!(form.as_str())));
+        let before = (!before.is_empty()).then(|| ("before", json!(before)));
+        let facts = always.into_iter().chain(form).chain(before);
+        facts.map(|(name, fact)| (name.to_owned(), fact)).collect::<serde_json::Map<_, _>>().into()
+    }
+}
+
 /// Why a notification by hand was not sent.
 pub enum Refused {
     /// The device cannot be notified.
@@ -338,15 +354,9 @@ async fn send(context: &Context, call: &Call<'_>) -> Result<Sent, String> {
         match outcome.map_err(late).and_then(|outcome| outcome) {
             Ok(receipt) => {
                 tracing::info!(%device, id, via = via.kind(), receipt, "notified");
-                let mut body = json!({ "what": "sent", "id": id, "via": via.kind(), "receipt": receipt });
-                if let Some(form) = form {
-                    body["format"] = form.as_str().into();
-                }
-                if !failures.is_empty() {
-                    body["before"] = failures.into();
-                }
-                note(context, event(push, &body), now).await;
-                return Ok(Sent { id, form, via });
+                let sent = Sent { id, form, via };
+                note(context, event(push, &sent.describe(&receipt, failures)), now).await;
+                return Ok(sent);
             }
             Err(Failed { reason, remedy }) => {
                 tracing::warn!(%device, id, via = via.kind(), reason, "a notification could not be handed over");
