@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use omadm_codec::StatusCode;
 use omadm_codec::delegation::{DelegationRequest, DelegationResponse, Duration, ItemStatus, Mode};
+use omadm_codec::dm1::Version;
 use omadm_mo::{DeviceId, Time};
 use omadm_store::{Delegation, DelegationRole, DelegationState, Device, StoreError};
 use serde_json::Value as Json;
@@ -15,11 +16,10 @@ use super::target::Region;
 use super::targets;
 use super::view::Lack;
 use crate::address::Inventory;
-use crate::config::DelegationSection;
+use crate::config::{DelegationPeer, DelegationSection};
 use crate::context::Context;
 use crate::device::dm1;
 use crate::roots::Roots;
-use omadm_codec::dm1::Version;
 
 /// Why something is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +102,8 @@ pub fn makes_sense(section: &DelegationSection, terms: &DelegationRequest, now: 
 }
 
 /// Whether another server gets it without an operator. Exclusive rights, which take something from others, are for operators to give.
-pub fn is_in_contract(peer: &Peer, terms: &DelegationRequest, now: Time) -> bool {
-    let Some(contract) = &peer.settings.contract else { return false };
+pub fn covers(peer: &DelegationPeer, terms: &DelegationRequest, now: Time) -> bool {
+    let Some(contract) = &peer.contract else { return false };
     let regions = |targets: &[String]| -> Vec<Region> {
         targets.iter().filter_map(|target| Region::parse(target, &|_| false).ok()).collect()
     };
@@ -320,4 +320,94 @@ pub async fn resting_on(context: &Context, lost: &DelegationRequest) -> Result<V
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_config::Span;
+    use omadm_mo::ServerId;
+
+    use super::*;
+    use crate::config::{Contract, Right};
+    use omadm_codec::delegation::Rights;
+
+    const NOW: Time = Time::from_secs(1_000_000);
+
+    fn asked() -> DelegationRequest {
+        DelegationRequest {
+            delegation_id: "d".into(),
+            server_id: ServerId::parse("b").unwrap(),
+            devices: vec![DeviceId::parse("A:1").unwrap()],
+            manufacturer: None,
+            model: None,
+            targets: vec!["./A/B".into()],
+            rights: Rights::GET,
+            duration: Duration::Temporary,
+            mode: Mode::Shared,
+            session_id: None,
+            not_before: None,
+            not_after: Some(Time::from_secs(1_000_060)),
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn what_nobody_could_agree_to_is_refused() {
+        let section = DelegationSection { max_devices: 2, max_targets: 2, ..DelegationSection::default() };
+        let status = |change: fn(&mut DelegationRequest)| {
+            let mut terms = asked();
+            change(&mut terms);
+            makes_sense(&section, &terms, NOW).map_err(|refused| refused.status)
+        };
+        let good: [fn(&mut DelegationRequest); 4] = [
+            |_| {},
+            |terms| (terms.not_after, terms.session_id) = (None, Some("1".into())),
+            |terms| (terms.not_after, terms.duration) = (None, Duration::Permanent),
+            |terms| terms.targets.push("urn:x:1.0".into()),
+        ];
+        for (number, change) in good.into_iter().enumerate() {
+            assert_eq!(status(change), Ok(()), "{number}");
+        }
+        let bad: [(u16, fn(&mut DelegationRequest)); 8] = [
+            (400, |terms| terms.not_after = None),
+            (400, |terms| terms.duration = Duration::Permanent),
+            (400, |terms| terms.not_after = Some(NOW)),
+            (400, |terms| terms.not_before = terms.not_after),
+            (400, |terms| terms.devices.push(DeviceId::parse("A:1").unwrap())),
+            (400, |terms| terms.targets.push("./A?prop=ACL".into())),
+            (413, |terms| terms.devices.extend(["A:2", "A:3"].map(|id| DeviceId::parse(id).unwrap()))),
+            (413, |terms| terms.targets.extend(["./B".into(), "./C".into()])),
+        ];
+        for (number, (expected, change)) in bad.into_iter().enumerate() {
+            assert_eq!(status(change), Err(expected), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_contract_covers_what_is_below_its_targets_and_no_more() {
+        let contract = Contract {
+            targets: vec!["./A".into(), "urn:x-test:mo:1.0".into()],
+            rights: vec![Right(Rights::GET), Right(Rights::EXEC)],
+            max_duration: Some(Span::secs(60)),
+        };
+        let settings = DelegationPeer { contract: Some(contract), ..DelegationPeer::default() };
+        let is_in = |change: fn(&mut DelegationRequest)| {
+            let mut terms = asked();
+            change(&mut terms);
+            covers(&settings, &terms, NOW)
+        };
+        assert!(is_in(|_| {}) && is_in(|terms| terms.targets.push("urn:x-test:mo:1.0/i/N".into())));
+        let beyond: [fn(&mut DelegationRequest); 6] = [
+            |terms| terms.targets.push("./B".into()),
+            |terms| terms.targets.push("urn:x-test:other:1.0".into()),
+            |terms| terms.rights = Rights::GET.union(Rights::REPLACE),
+            |terms| terms.not_after = Some(Time::from_secs(1_000_061)),
+            |terms| terms.not_after = None,
+            |terms| terms.mode = Mode::Exclusive,
+        ];
+        for (number, change) in beyond.into_iter().enumerate() {
+            assert!(!is_in(change), "{number}");
+        }
+        assert!(!covers(&DelegationPeer::default(), &asked(), NOW), "without a contract an operator decides");
+    }
 }

@@ -117,9 +117,13 @@ async fn pass(context: &Context) -> Result<(), StoreError> {
         again_later(on_time(context, delegation).await)?;
     }
     for part in context.store.due_parts(now, BATCH).await? {
-        let device = part.device.clone();
-        if let Err(error) = again_later(work::part(context, part).await) {
-            tracing::warn!(%device, %error, "a delegation waits for a place in the queue of a device");
+        let waiting = part.clone();
+        match again_later(work::part(context, part).await) {
+            Err(error @ StoreError::QueueFull { .. }) => {
+                tracing::warn!(%error, "a delegation waits for a place in the queue of a device");
+                work::postpone(context, waiting).await?;
+            }
+            outcome => outcome?,
         }
     }
     let seen = i64::try_from(context.config.delegation.remember.0.as_micros()).unwrap_or(i64::MAX);

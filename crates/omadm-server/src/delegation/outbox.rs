@@ -35,7 +35,12 @@ enum Sent {
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let Some(delegations) = &context.delegations else { return };
     loop {
-        let more = match send_due(&context).await {
+        let sending = tokio::select! {
+            // What is on its way may have arrived; it is sent again after the next start.
+            _ = stop.wait_for(|stop| *stop) => return,
+            sending = send_due(&context) => sending,
+        };
+        let more = match sending {
             Ok(more) => more,
             Err(error) => {
                 tracing::error!(%error, "messages on delegations could not be sent; it will be tried again");

@@ -145,7 +145,7 @@ impl Received<'_> {
             (DelegationRole::Delegated, settings.accept_offers.then_some("accept_offers"))
         } else {
             judge::may_give(context, self.peer, terms, None).await?;
-            let approved = judge::is_in_contract(self.peer, terms, now);
+            let approved = judge::covers(settings, terms, now);
             (DelegationRole::Delegating, approved.then_some("contract"))
         };
         let detail = Detail { certificate: Some(self.certificate.clone()), ..Detail::default() };

@@ -63,6 +63,8 @@ pub enum Phase {
 pub struct Record {
     /// What is to be done next.
     pub phase: Phase,
+    /// Whether the nodes are those of DM 2.0; a device may speak both.
+    pub dm2: bool,
     /// Whether rights are taken back because they could not be given in full.
     pub undone: bool,
     /// The commands that it waits for.

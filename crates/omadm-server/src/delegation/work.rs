@@ -11,8 +11,8 @@
 
 use omadm_mo::Time;
 use omadm_store::{
-    Command, CommandState, Delegation, DelegationPart, DelegationRole, DelegationState, Device, PartState,
-    StoreError,
+    Command, CommandState, Delegation, DelegationPart, DelegationRole, DelegationState, DelegationStep,
+    Device, PartState, StoreError,
 };
 use serde_json::json;
 
@@ -105,6 +105,25 @@ pub async fn part(context: &Context, part: DelegationPart) -> Result<(), StoreEr
         record.audit(&mut deed, &part, &over);
     }
     finish(deed, part, record, next, before).await
+}
+
+/// Leaves a part for later for which the queue of its device has no place.
+///
+/// # Errors
+/// As [`omadm_store::DelegationStore::step_delegation`].
+pub async fn postpone(context: &Context, part: DelegationPart) -> Result<(), StoreError> {
+    let (now, mut record) = (clock::now(), Record::of(&part));
+    // What was asked before is asked anew: it may have changed until then.
+    record.phase = match record.phase {
+        Phase::Begin | Phase::Locate | Phase::Read => Phase::Begin,
+        Phase::Release | Phase::ReadAgain | Phase::TakeBack => Phase::Release,
+        phase @ (Phase::Write | Phase::Hold | Phase::Over) => phase,
+    };
+    record.commands.clear();
+    let due = Some(now.plus_micros(PAUSE));
+    let part = DelegationPart { due, waits_for: None, record: record.text(), ..part };
+    let step = DelegationStep { parts: vec![part], ..DelegationStep::default() };
+    context.store.step_delegation(step, now).await
 }
 
 /// Notes in which session something was written.
@@ -277,16 +296,17 @@ impl Work<'_> {
                     Some(_) => view::questions(found.nodes.iter().map(|node| node.node.as_str())),
                     None => entries::questions(found.moids.iter().map(String::as_str)),
                 };
-                self.record.nodes = found.nodes;
+                (self.record.nodes, self.record.dm2) = (found.nodes, roots.is_none());
                 Next::Ask(Phase::Read, asked.into_iter().map(Into::into).collect())
             }
         }
     }
 
     fn view(&self, over: &[Command]) -> View {
-        match self.dm1() {
-            Some(None) => View::Entries(Entries::read(over.iter())),
-            Some(Some(_)) | None => View::Acls(Acls::read(over.iter())),
+        if self.record.dm2 {
+            View::Entries(Entries::read(over.iter()))
+        } else {
+            View::Acls(Acls::read(over.iter()))
         }
     }
 
@@ -392,10 +412,7 @@ impl Work<'_> {
     /// Asks anew who may do what.
     fn look_again(&self) -> Next {
         let nodes = self.record.nodes.iter().map(|node| node.node.as_str());
-        let asked = match self.dm1() {
-            Some(None) => entries::checks(nodes),
-            Some(Some(_)) | None => view::questions(nodes),
-        };
+        let asked = if self.record.dm2 { entries::checks(nodes) } else { view::questions(nodes) };
         if asked.is_empty() {
             return Next::Ended;
         }
