@@ -40,6 +40,10 @@ pub struct ObexSection {
     pub silence: Span,
     /// How long the other side is left waiting for the answer to a Get.
     pub hold: Span,
+    /// How often a message is asked for again that the other side has not ready. 0 to 100.
+    pub retries: u32,
+    /// Pause before it is.
+    pub retry_pause: Span,
     /// How long it may take to connect.
     pub connect_timeout: Span,
 }
@@ -56,6 +60,8 @@ impl Default for ObexSection {
             max_packet: Size(usize::from(u16::MAX)),
             silence: Span::secs(120),
             hold: Span::secs(60),
+            retries: 5,
+            retry_pause: Span::secs(1),
             connect_timeout: Span::secs(10),
         }
     }
@@ -78,6 +84,9 @@ impl ObexSection {
         if !(255..=usize::from(u16::MAX)).contains(&self.max_packet.0) {
             return Err(Fault::new("dm1.obex.max_packet", "has to be 255 to 65535"));
         }
+        if self.retries > 100 {
+            return Err(Fault::new("dm1.obex.retries", "has to be 0 to 100"));
+        }
         if !(1..=10_000).contains(&self.max_connections) {
             return Err(Fault::new("dm1.obex.max_connections", "has to be 1 to 10000"));
         }
@@ -96,6 +105,8 @@ impl ObexSection {
             max_object,
             silence: self.silence.0,
             hold: self.hold.0,
+            retries: self.retries,
+            pause: self.retry_pause.0,
             strict,
             ..Settings::default()
         }
@@ -134,6 +145,7 @@ mod tests {
             ObexSection { max_packet: Size(65_535), ..with() },
             ObexSection { max_connections: 1, ..with() },
             ObexSection { max_connections: 10_000, ..with() },
+            ObexSection { retries: 100, retry_pause: Span::secs(0), ..with() },
             ObexSection { silence: second, hold: second, connect_timeout: second, ..with() },
         ] {
             assert_eq!(fault(good), None);
@@ -144,6 +156,7 @@ mod tests {
             ("dm1.obex.max_packet", ObexSection { max_packet: Size(65_536), ..with() }),
             ("dm1.obex.max_connections", ObexSection { max_connections: 0, ..with() }),
             ("dm1.obex.max_connections", ObexSection { max_connections: 10_001, ..with() }),
+            ("dm1.obex.retries", ObexSection { retries: 101, ..with() }),
             ("dm1.obex.silence", ObexSection { silence: short, ..with() }),
             ("dm1.obex.hold", ObexSection { hold: short, ..with() }),
             ("dm1.obex.connect_timeout", ObexSection { connect_timeout: short, ..with() }),

@@ -229,11 +229,13 @@ fn who_is_silent_in_the_middle_of_a_put_is_left() {
     served.ask(&request(Opcode::Put, false, vec![ID, TYPE, part]));
     served.wait(4 * SECOND);
     assert!(!served.is_over());
-    served.raw(&[0x02]);
+    let part = Header::Octets(HeaderId::BODY, b"\x02");
+    served.ask(&request(Opcode::Put, false, vec![part]));
     served.wait(4 * SECOND);
-    assert!(!served.is_over(), "an octet is a sign of life");
+    assert!(!served.is_over(), "a packet is a sign of life");
+    served.raw(&[0x02]);
     served.wait(SECOND);
-    assert!(served.is_over());
+    assert!(served.is_over(), "an octet is none");
     assert_eq!(served.put(b"\x02"), []);
 }
 

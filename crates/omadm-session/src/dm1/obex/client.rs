@@ -78,7 +78,7 @@ pub struct Client {
     id: Option<u32>,
     /// Largest packet to send.
     max_packet: u16,
-    /// Since when the other side is silent.
+    /// Since when no packet has come.
     since: Duration,
     gained: VecDeque<Gained>,
 }
@@ -132,11 +132,13 @@ impl Client {
 
     /// Takes octets as they come from the link.
     pub fn receive(&mut self, octets: &[u8], now: Duration) {
-        self.since = now;
         self.framer.push(octets);
         while !matches!(self.state, State::Over) {
             match self.framer.next(self.settings.max_packet) {
-                Ok(Some(packet)) => self.packet(&packet, now),
+                Ok(Some(packet)) => {
+                    self.since = now;
+                    self.packet(&packet, now);
+                }
                 Ok(None) => return,
                 Err(error) => self.fail(Failure::Malformed(error)),
             }

@@ -34,7 +34,8 @@ pub struct Settings {
     pub max_packet: u16,
     /// Largest object to receive, in octets. Default 72,090: 64 KiB and a tenth.
     pub max_object: usize,
-    /// Longest silence of the other side: for the client, until a request is answered, for the server, between requests. Default 120 s,
+    /// Longest silence of the other side, without a whole packet: for the client, until a request is answered, for the server, between
+    /// requests. Default 120 s,
     /// which is longer than servers hold back an answer.
     pub silence: Duration,
     /// How long a server holds back the answer to Get until there is one; then it is 0xD3, and may be asked for again. Default 60 s.

@@ -93,7 +93,7 @@ pub struct Server {
     connected: Option<Connected>,
     refused: u32,
     turn: Turn,
-    /// When the other side was heard last.
+    /// When the last packet came.
     heard: Duration,
     is_over: bool,
     events: VecDeque<Event>,
@@ -120,11 +120,14 @@ impl Server {
 
     /// Takes octets as they come from the link.
     pub fn receive(&mut self, octets: &[u8], now: Duration) {
-        self.heard = now;
         self.framer.push(octets);
         while !self.is_over {
             match self.framer.next(self.settings.max_packet) {
-                Ok(Some(packet)) => self.packet(&packet, now),
+                Ok(Some(packet)) => {
+                    // A packet that comes octet by octet is none until it is there.
+                    self.heard = now;
+                    self.packet(&packet, now);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     self.respond(ResponseCode::BAD_REQUEST);
