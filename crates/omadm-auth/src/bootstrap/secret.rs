@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::BootstrapError;
 use crate::secret::Secret;
 
-/// Digits of a PIN [choice]: fewer are guessed, more are not typed.
+/// Digits of a PIN (our choice): fewer are guessed, more are not typed.
 const PIN: std::ops::RangeInclusive<usize> = 4..=32;
 /// Digits of an IMSI: MCC, MNC and one more at least (`3GPP TS 23.003 §2.2`).
 const IMSI: std::ops::RangeInclusive<usize> = 6..=15;

@@ -33,7 +33,7 @@ impl Provisioning {
         characteristics.extend(self.proxies.iter().map(of_proxy));
         for account in &self.accounts {
             account.check()?;
-            characteristics.push(of_account(account));
+            characteristics.push(self.of_account(account));
         }
         Ok(ProvisioningDocument { characteristics })
     }
@@ -45,11 +45,36 @@ impl Provisioning {
     pub fn of_document(document: &ProvisioningDocument) -> Result<Self, BootstrapError> {
         let of_kind = |kind| document.characteristics.iter().filter(move |of| of.kind == kind);
         let accounts = of_kind("APPLICATION").filter(|of| of.get("APPID") == Some(APP_ID));
-        Ok(Self {
-            accounts: accounts.map(account).collect::<Result<_, _>>()?,
+        let mut read = Self {
+            accounts: Vec::new(),
             networks: of_kind("NAPDEF").map(network).collect(),
             proxies: of_kind("PXLOGICAL").map(proxy).collect::<Result<_, _>>()?,
-        })
+        };
+        for of in accounts {
+            let mut account = account(of)?;
+            // A proxy goes before a network, however it is referred to.
+            account.connections.sort_by_key(|connection| !read.has_proxy(connection));
+            read.accounts.push(account);
+        }
+        Ok(read)
+    }
+
+    fn has_proxy(&self, id: &str) -> bool {
+        self.proxies.iter().any(|proxy| proxy.id == id)
+    }
+
+    fn of_account(&self, account: &Account) -> Characteristic {
+        let connections = || account.connections.iter().map(String::as_str);
+        Writer::new("APPLICATION")
+            .value("APPID", APP_ID)
+            .value("PROVIDER-ID", &account.server_id)
+            .values("NAME", account.name.as_deref())
+            .values("TO-PROXY", connections().filter(|id| self.has_proxy(id)))
+            .values("TO-NAPID", connections().filter(|id| !self.has_proxy(id)))
+            .flag("INIT", account.init)
+            .inner(account.addresses.iter().map(of_address))
+            .inner(account.credentials.iter().map(of_credentials))
+            .done()
     }
 }
 
@@ -90,18 +115,6 @@ impl Writer {
     fn done(self) -> Characteristic {
         self.0
     }
-}
-
-fn of_account(account: &Account) -> Characteristic {
-    Writer::new("APPLICATION")
-        .value("APPID", APP_ID)
-        .value("PROVIDER-ID", &account.server_id)
-        .values("NAME", account.name.as_deref())
-        .values("TO-NAPID", account.connections.iter().map(String::as_str))
-        .flag("INIT", account.init)
-        .inner(account.addresses.iter().map(of_address))
-        .inner(account.credentials.iter().map(of_credentials))
-        .done()
 }
 
 fn of_address(address: &Address) -> Characteristic {

@@ -207,8 +207,11 @@ fn a_proxy_is_kept() {
         logins: vec![login],
         ..NetworkAccess::default()
     };
-    let made = Provisioning { accounts: vec![account()], networks: vec![network], proxies: vec![proxy] };
+    let by_both = Account { connections: vec!["P".to_owned(), "N1".to_owned()], ..account() };
+    let made = Provisioning { accounts: vec![by_both], networks: vec![network], proxies: vec![proxy] };
     let document = made.to_document().unwrap();
+    let application = document.characteristics.last().unwrap();
+    assert_eq!((application.get("TO-PROXY"), application.get("TO-NAPID")), (Some("P"), Some("N1")));
     assert_eq!(Provisioning::of_document(&document).unwrap(), made);
     assert_eq!(of_xml(&document.to_xml()).unwrap(), made);
 }
