@@ -1,6 +1,5 @@
 //! Notifications on their way to a session: what came, and what waits for a connection that its server prefers.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use omadm_client::dm1::{Dm1Wake, bootstrap};
@@ -17,8 +16,6 @@ const LOOK: Duration = Duration::from_secs(10);
 /// After how long a server is answered no more.
 const PATIENCE: Duration = Duration::from_secs(86_400);
 
-/// Most messages without a session that wait to be looked into; further ones are lost, as a push may be.
-const MAX_SESSIONLESS: usize = 16;
 /// The first pause after a session of DM 1.x that did not come about; each is twice as long as the one before, up to an hour.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
@@ -35,8 +32,6 @@ pub struct Calls {
     bootstrap: Option<Received>,
     /// The same, of DM 1.x.
     provisioning: Option<bootstrap::Received>,
-    /// Messages of DM 1.x without a session.
-    sessionless: VecDeque<PushContent>,
     /// A push proxy gateway asks for a connection.
     contact: Option<PushContent>,
 }
@@ -97,7 +92,6 @@ impl Calls {
             due: None,
             bootstrap: None,
             provisioning: None,
-            sessionless: VecDeque::new(),
             contact: None,
         }
     }
@@ -153,11 +147,6 @@ impl Calls {
         self.provisioning.take()
     }
 
-    /// Takes out a message of DM 1.x without a session, the first that came first.
-    pub fn sessionless(&mut self) -> Option<PushContent> {
-        self.sessionless.pop_front()
-    }
-
     /// Takes out the request of a push proxy gateway for a connection.
     pub fn contact(&mut self) -> Option<PushContent> {
         self.contact.take()
@@ -173,12 +162,6 @@ impl Calls {
             None => {}
             Some(Pushed::Bootstrap(received)) => self.bootstrap = Some(received),
             Some(Pushed::Provisioning(received)) => self.provisioning = Some(received),
-            Some(Pushed::Sessionless(content)) if self.sessionless.len() < MAX_SESSIONLESS => {
-                self.sessionless.push_back(content);
-            }
-            Some(Pushed::Sessionless(_)) => {
-                tracing::warn!("too many messages without a session wait; one is lost")
-            }
             Some(Pushed::Contact(request)) => self.contact = Some(request),
             Some(Pushed::Wake(wake)) => {
                 tracing::info!(server = %wake.server, id = wake.id, "notified");

@@ -73,9 +73,6 @@ pub enum Pushed {
     /// A bootstrap of DM 1.x: a provisioning document, or a message with `SEC`.
     #[cfg(feature = "dm1")]
     Provisioning(bootstrap::Received),
-    /// A message of DM 1.x without a session.
-    #[cfg(feature = "dm1")]
-    Sessionless(PushContent),
     /// A push proxy gateway asks the device to connect to it, for [`HttpPush::contact`](http::HttpPush::contact).
     Contact(PushContent),
 }

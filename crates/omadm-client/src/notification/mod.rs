@@ -112,6 +112,10 @@ pub enum Ignored {
     /// The bootstrap in it is not protected, so that anybody can have made it.
     #[error("the bootstrap in it is not protected")]
     Unprotected,
+    /// A message of DM 1.x without a session has commands in it, which this device takes in sessions only.
+    #[cfg(feature = "dm1")]
+    #[error("commands are taken in sessions only")]
+    Sessionless,
     /// The short message is not for the port of pushes.
     #[error("the short message is not for port {PUSH_PORT}")]
     Port,
@@ -274,7 +278,7 @@ impl Notifications {
             media_type::DMMO_JSON => Err(Ignored::Unprotected),
             #[cfg(feature = "dm1")]
             media_type::SYNCML_DM_WBXML | media_type::SYNCML_DM_XML if !is_secured => {
-                Ok(Pushed::Sessionless(content))
+                Err(Ignored::Sessionless)
             }
             #[cfg(feature = "dm1")]
             wsp::CONNECTIVITY_WBXML

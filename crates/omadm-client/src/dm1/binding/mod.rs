@@ -56,7 +56,7 @@ pub(super) enum Binding<'a, T> {
     /// HTTP: `https:`, and `http:` where that is allowed; straight, or through a WAP gateway ([`Carrier`]).
     Http(Http<'a, T>),
     /// OBEX over a link that the device opens: `obex:` and `obex+rfcomm:`.
-    Dialled(Dialled),
+    Dialled(Box<Dialled>),
     /// OBEX over a link that the server has opened.
     Served(Served),
 }
@@ -78,7 +78,7 @@ impl<'a, T: Transport> Binding<'a, T> {
             Way::To(uri) if LinkAddress::is_meant(uri) => {
                 let links = Some(&config.dm1.links).filter(|links| links.call).ok_or(NO_LINKS)?;
                 let to = uri.parse().map_err(|_| "an address is meant to be a local link and is none")?;
-                Ok(Self::Dialled(Dialled::new(to, links, account.obex(), limit)))
+                Ok(Self::Dialled(Box::new(Dialled::new(to, links, account.obex(), limit))))
             }
             Way::To(_) => {
                 let exchange = exchange.ok_or("an address names no host")?;
