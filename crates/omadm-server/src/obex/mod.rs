@@ -54,7 +54,7 @@ pub async fn run(context: Arc<Context>, listener: Option<LinkListener>, mut stop
         let next = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             accepted = accept(listener.as_ref(), &slots) => Next::Accepted(accepted),
-            call = calls.recv() => Next::Called(call),
+            call = calls.recv() => Next::Called(call.map(Box::new)),
         };
         match next {
             Next::Accepted(Ok((slot, accepted))) => {
@@ -65,7 +65,7 @@ pub async fn run(context: Arc<Context>, listener: Option<LinkListener>, mut stop
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             Next::Called(Some(call)) => {
-                tasks.spawn(calling::manage(context.clone(), call));
+                tasks.spawn(calling::manage(context.clone(), *call));
             }
             Next::Called(None) => return,
         }
@@ -76,7 +76,7 @@ pub async fn run(context: Arc<Context>, listener: Option<LinkListener>, mut stop
 /// A link to go on with.
 enum Next {
     Accepted(std::io::Result<(OwnedSemaphorePermit, Accepted)>),
-    Called(Option<Call>),
+    Called(Option<Box<Call>>),
 }
 
 async fn accept(
