@@ -41,6 +41,8 @@ pub struct Roots {
     known: Vec<Root>,
     /// Those that every device has and this one has not told.
     assumed: Vec<Root>,
+    /// Whether the device has told something that was not known.
+    has_news: bool,
     version: Version,
 }
 
@@ -62,13 +64,16 @@ impl Roots {
                 Some(Root { moid: mo.moid.clone(), miid: miid.clone(), path: names(path)? })
             })
         });
-        let mut roots = Self { known: roots.collect(), assumed: Vec::new(), version };
+        let mut roots = Self { known: roots.collect(), assumed: Vec::new(), has_news: false, version };
         roots.assume();
         roots
     }
 
-    /// As an inventory, with what the one before has beside roots.
-    pub fn inventory(&self, before: &Inventory) -> Inventory {
+    /// As an inventory, with what the one before has beside roots; `None` if nothing was learnt.
+    pub fn inventory(&self, before: &Inventory) -> Option<Inventory> {
+        if !self.has_news {
+            return None;
+        }
         let has_root = |mo: &SupportedMo| self.known.iter().any(|root| root.moid == mo.moid);
         let beside = before.0.iter().filter(|mo| mo.roots.is_empty() && !has_root(mo));
         let mut mos: Vec<SupportedMo> = beside.cloned().collect();
@@ -87,7 +92,7 @@ impl Roots {
                 }),
             }
         }
-        Inventory(mos)
+        Some(Inventory(mos))
     }
 
     /// What a device is told for an address as an operator wrote it: a path (`./A/B`, also of a property), or a ClientURI.
@@ -193,7 +198,27 @@ impl Roots {
 
     /// The place of a node in the last known tree; `None` for what is no address of a node.
     pub fn place(&self, uri: &str) -> Option<TreeAddress> {
-        Some(self.place_of(&names(uri)?))
+        match uri.strip_prefix("./").filter(|path| path.split('/').all(is_plain)) {
+            Some(path) => Some(self.place_of_plain(path)),
+            None => Some(self.place_of(&names(uri)?)),
+        }
+    }
+
+    /// As [`Roots::place_of`], for a path whose segments are the names themselves.
+    fn place_of_plain(&self, path: &str) -> TreeAddress {
+        let rest_below = |root: &Root| {
+            root.path.iter().try_fold(path, |rest, name| {
+                let rest = rest.strip_prefix(name.as_str())?;
+                if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+            })
+        };
+        let below = self.all().filter_map(|root| Some((root, rest_below(root)?)));
+        let (moid, miid, rest) = match below.min_by_key(|(_, rest)| rest.len()) {
+            Some((root, rest)) => (root.moid.as_str(), root.miid.as_str(), rest),
+            None => (ELSEWHERE, ELSEWHERE, path),
+        };
+        let path = if rest.is_empty() { String::new() } else { format!("/{rest}") };
+        TreeAddress { moid: moid.to_owned(), miid: miid.to_owned(), path }
     }
 
     fn place_of(&self, path: &[String]) -> TreeAddress {
@@ -210,6 +235,9 @@ impl Roots {
     /// Learns from what a device told; of what is at and below `whole`, it told all. Gives the places of roots that are none any more.
     pub fn learn(&mut self, nodes: &[Node], whole: Option<&str>) -> Vec<TreeAddress> {
         let mut gone = Vec::new();
+        if whole.is_none() && !nodes.iter().any(|node| self.may_teach(node)) {
+            return gone;
+        }
         let whole = whole.and_then(names);
         let told: Vec<(Vec<String>, Option<&str>)> =
             nodes.iter().filter_map(|node| Some((names(&node.uri)?, moid_of(node)))).collect();
@@ -234,6 +262,7 @@ impl Roots {
             }
         }
         if !gone.is_empty() {
+            self.has_news = true;
             self.assume();
         }
         let is_told = |root: &&Root| told.iter().any(|(told, _)| told.starts_with(&root.path));
@@ -241,6 +270,14 @@ impl Roots {
             self.add(&moid, &path);
         }
         gone
+    }
+
+    /// Whether a node by itself may say anything about roots.
+    fn may_teach(&self, node: &Node) -> bool {
+        let path = node.uri.strip_prefix("./").unwrap_or(&node.uri);
+        let is_assumed =
+            || self.assumed.iter().any(|root| root.path.first().is_some_and(|name| path.starts_with(name)));
+        moid_of(node).is_some() || path.contains('%') || is_assumed()
     }
 
     fn add(&mut self, moid: &str, path: &[String]) {
@@ -251,6 +288,7 @@ impl Roots {
         let taken = |miid: &str| self.known.iter().any(|root| root.moid == moid && root.miid == miid);
         // Names of nodes may repeat in different places, identifiers of instances may not.
         let miid = if taken(last) { path.join(":") } else { last.clone() };
+        self.has_news = true;
         self.known.push(Root { moid: moid.to_owned(), miid, path: path.to_vec() });
         self.assumed.retain(|root| root.path != path);
     }
@@ -457,8 +495,34 @@ mod tests {
         for bad in ["./A//B", "./A/..", "./A?prop=ACL", "", "./A/"] {
             assert_eq!(roots.place(bad), None, "{bad}");
         }
-        let again = Roots::of(&roots.inventory(&Inventory::default()), Version::Dm12);
-        assert_eq!(again, roots);
+        let again = Roots::of(&roots.inventory(&Inventory::default()).unwrap(), Version::Dm12);
+        assert_eq!((&again.known, &again.assumed), (&roots.known, &roots.assumed));
+        assert!(again.inventory(&Inventory::default()).is_none(), "nothing is new in it");
+    }
+
+    #[test]
+    fn plain_paths_have_the_same_places_as_others() {
+        let mut roots = roots(Version::Dm12);
+        let told =
+            [("./A", "urn:a:1.0"), ("./A/B", "urn:b:1.0"), ("./AB", "urn:c:1.0"), ("./A/B/C/D", "urn:d:1.0")];
+        roots.learn(&told.map(|(uri, moid)| node(uri, Some(moid))), None);
+        for path in [
+            "A",
+            "A/B",
+            "A/BB",
+            "AB",
+            "AB/B",
+            "ABC",
+            "A/B/C",
+            "A/B/C/D",
+            "A/B/C/D/E/F",
+            "C",
+            "DevInfo",
+            "DevInfo/A",
+        ] {
+            let names = names(path).unwrap();
+            assert_eq!(roots.place(&format!("./{path}")), Some(roots.place_of(&names)), "{path}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::known::protocol;
 use super::scout::{Hopeless, Queue, Queued};
 use super::trace::TOKENS;
 use super::upload;
-use crate::address::{self, Inventory};
+use crate::address;
 use crate::leaf::json_value;
 use crate::ledger::{Ledger, Said};
 use crate::operation::Operation;
@@ -60,9 +60,8 @@ pub fn session_step(
 ) -> SessionStep {
     let asked = asked(queue, &step);
     learn(queue, &step, &asked);
-    let before = Inventory::read(check.device.inventory.as_deref());
-    let inventory = queue.roots.inventory(&before);
-    let inventory = (inventory.0 != before.0).then(|| json!(inventory.0).to_string());
+    let inventory = queue.roots.inventory(&queue.inventory).filter(|now| now.0 != queue.inventory.0);
+    let inventory = inventory.map(|now| json!(now.0).to_string());
     let stored = queue.commands.iter().map(|queued| queued.stored);
     let ledger = Ledger::new(check, stored);
     let outcome = Outcome { ledger, queue, asked: &asked, payloads: Vec::new(), notes: Vec::new() };

@@ -34,6 +34,8 @@ pub struct Queued<'c> {
 pub struct Queue<'c> {
     /// In order of sequence.
     pub commands: Vec<Queued<'c>>,
+    /// What it told of them before.
+    pub inventory: Inventory,
     /// Where the management objects of the device are.
     pub roots: Roots,
     /// What DDF files say of the MO data in it.
@@ -138,7 +140,7 @@ impl<'c> Queue<'c> {
             }
             commands.push(Queued { stored: command, operation, payload, seen });
         }
-        Ok(Self { commands, roots, described, gone: Vec::new(), version, capabilities })
+        Ok(Self { commands, inventory, roots, described, gone: Vec::new(), version, capabilities })
     }
 
     /// The queue for the engine: commands that are not over at `now`, up to the first that has to wait. `scout` is how the device is asked
