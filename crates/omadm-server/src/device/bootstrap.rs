@@ -140,10 +140,10 @@ async fn note(context: &Context, proven: &Proven, media_type: &str) -> Result<()
     if !context.remarks.take(device, now) {
         return Ok(());
     }
-    let mut body = json!({ "what": "bootstrap fetched", "by": proven.scheme });
-    if media_type == SYNCML_DM_WBXML {
-        body["profile"] = "dm".into();
-    }
+    let body = match media_type {
+        SYNCML_DM_WBXML => json!({ "what": "bootstrap fetched", "by": proven.scheme, "profile": "dm" }),
+        _ => json!({ "what": "bootstrap fetched", "by": proven.scheme }),
+    };
     let event = NewEvent { device: Some(device.clone()), kind: "device".into(), body: body.to_string() };
     context.store.add_events(vec![event], now).await.map_err(|error| store_failed(&error))
 }

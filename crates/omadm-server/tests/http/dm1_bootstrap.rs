@@ -102,7 +102,7 @@ async fn an_account_says_all_that_a_device_needs() {
         assert_ne!(client.nonce, own.nonce);
         assert!(length(&client.secret) >= 22 && length(&own.secret) >= 22, "128 bits at least");
         assert_ne!(client.secret, own.secret);
-        assert_eq!(made["content_type"].as_str().unwrap().contains("SEC"), false);
+        assert!(!made["content_type"].as_str().unwrap().contains("SEC"), "{made}");
         assert_eq!((&made["pin"], &made["sent"]), (&Value::Null, &Value::Null));
     }
     let moid = |made: &Value| {

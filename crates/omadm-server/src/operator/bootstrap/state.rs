@@ -42,11 +42,12 @@ impl Progress {
         let bodies = events.iter().filter(|event| event.event.kind == "device");
         let bodies: Vec<Value> =
             bodies.filter_map(|event| serde_json::from_str(&event.event.body).ok()).collect();
-        let count = |what: &str| bodies.iter().filter(|body| body["what"] == what).count();
+        let text = |body: &Value, member: &str| body.get(member).and_then(Value::as_str).map(str::to_owned);
+        let is = |body: &Value, what: &str| body.get("what").is_some_and(|told| told == what);
+        let count = |what: &str| bodies.iter().filter(|body| is(body, what)).count();
         let (sent, not_sent) = (count("bootstrap sent"), count("bootstrap not sent"));
         // The newest says what is there now.
-        let last =
-            |member: &str| bodies.iter().rev().find_map(|body| body[member].as_str().map(str::to_owned));
+        let last = |member: &str| bodies.iter().rev().find_map(|body| text(body, member));
         let contact = device.last_contact.filter(|contact| *contact >= device.enrolled);
         let state = match device.revoked {
             Some(_) => "revoked",
