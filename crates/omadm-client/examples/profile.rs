@@ -4,17 +4,21 @@
 //! cargo run --profile device -p omadm-client --no-default-features --features profile-1.0 --example profile -- \
 //!     https://dm.example.org:8443/dm SERVER-ID USER PASSWORD CA.pem [DIRECTORY]
 //! ```
-//! With a directory its state is kept there, else nowhere. The peak of its memory and the size of its heap are on standard error.
+//! In place of all before the CA it takes `bootstrap FILE`: a message of the DM profile in WBXML, from a trusted hand. With a directory its
+//! state is kept there, else nowhere. The peak of its memory and the size of its heap are on standard error.
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use omadm_client::dm1::bootstrap::{
+    BootstrapUser, ConfigObject, MESSAGE_WBXML, PinAnswer, PinRequest, Received,
+};
 use omadm_client::dm1::{
     AccountSettings, AuthType, CredentialSettings, Encoding, Outcome, Scheme, Start, Version,
 };
 use omadm_client::{
-    Client, ClientConfig, DataMo, Device, DeviceConfig, HttpsConfig, HttpsTransport, Journal,
-    ManagementObject, Persistence, PluginError, Volatile,
+    BootstrapRequest, Client, ClientConfig, Consent, DataMo, Device, DeviceConfig, HttpsConfig,
+    HttpsTransport, Journal, ManagementObject, Origin, Persistence, PluginError, Refusal, Volatile,
 };
 use omadm_mo::{Change, Content, Miid, Moid, NodeName, Value};
 
@@ -76,6 +80,10 @@ fn objects() -> Vec<Box<dyn ManagementObject>> {
         }),
         Box::new(DataMo::new(include_str!("../../../ddf/dm_dmacc-v1_3.ddf"), "dm_dmacc-v1_3.ddf")),
         Box::new(DataMo::new(include_str!("../../../ddf/dm_inbox-v1_0.ddf"), "dm_inbox-v1_0.ddf")),
+        Box::new(ConfigObject::new(
+            include_str!("../../../ddf/MO_dm_bootconfig-v1_3.ddf"),
+            "MO_dm_bootconfig-v1_3.ddf",
+        )),
     ]
 }
 
@@ -101,22 +109,56 @@ fn account(address: &str, server_id: &str, user: &str, password: &str) -> Accoun
 }
 
 async fn run(words: &[String]) -> Result<bool, Box<dyn std::error::Error>> {
-    let [address, server_id, user, password, ca_file, rest @ ..] = words else {
-        return Err("say URL SERVER-ID USER PASSWORD CA.pem [DIRECTORY]".into());
+    let (settings, message, ca_file, rest) = match words {
+        [word, file, ca_file, rest @ ..] if word == "bootstrap" => {
+            (None, Some(std::fs::read(file)?), ca_file, rest)
+        }
+        [address, server_id, user, password, ca_file, rest @ ..] => {
+            (Some(account(address, server_id, user, password)), None, ca_file, rest)
+        }
+        _ => return Err("say URL SERVER-ID USER PASSWORD, or bootstrap FILE, then CA.pem [DIRECTORY]".into()),
     };
     let persistence: Box<dyn Persistence> = match rest.first() {
         Some(directory) => Box::new(Journal::open(Path::new(directory))?),
         None => Box::new(Volatile::new()),
     };
     let mut device = Device::open(DeviceConfig::default(), objects(), persistence)?;
-    let server = device.install_dm1_account(&account(address, server_id, user, password))?;
+    let mut servers = Vec::new();
+    if let Some(settings) = settings {
+        servers.push(device.install_dm1_account(&settings)?);
+    }
     let transport =
         HttpsTransport::new(&HttpsConfig { ca_file: Some(ca_file.into()), ..HttpsConfig::default() })?;
     let mut config = ClientConfig::default();
     config.dm1.schemes.push(Scheme::Md5);
-    let report = Client::new(device, transport, config).run_dm1_session(&server, Start::Client).await?;
-    println!("{:?} after {} messages", report.outcome, report.messages);
-    Ok(matches!(report.outcome, Outcome::Ended { .. }))
+    let mut client = Client::new(device, transport, config);
+    if let Some(message) = message {
+        let content_type = MESSAGE_WBXML.to_owned();
+        let received = Received { content_type, body: message.into(), origin: Origin::Local };
+        servers = client.install_dm1_bootstrap(received, &mut Trusting).await?;
+    }
+    let mut ended = true;
+    for server in servers {
+        let report = client.run_dm1_session(&server, Start::Client).await?;
+        println!("{:?} after {} messages", report.outcome, report.messages);
+        ended &= matches!(report.outcome, Outcome::Ended { .. });
+    }
+    Ok(ended)
+}
+
+/// Agrees to what it is given, and has no PIN.
+struct Trusting;
+
+impl Consent for Trusting {
+    async fn decide(&mut self, _request: &BootstrapRequest) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+impl BootstrapUser for Trusting {
+    async fn pin(&mut self, _request: &PinRequest) -> PinAnswer {
+        PinAnswer::Nobody
+    }
 }
 
 /// `VmHWM` of this process: the most memory it ever had.

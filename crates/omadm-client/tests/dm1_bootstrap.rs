@@ -161,6 +161,41 @@ async fn whatever_is_wrong_with_a_mac_the_reason_is_the_same() {
     }
 }
 
+/// Keys of one run of GBA Push.
+struct Run;
+
+impl omadm_client::GbaPush for Run {
+    fn key(&self, transaction: &str) -> Option<omadm_client::NafKey> {
+        (transaction == "run@bsf.example").then(|| omadm_client::NafKey::new([7; 32]))
+    }
+}
+
+#[tokio::test]
+async fn a_message_under_the_keys_of_gba_push_is_opened() {
+    let keys = omadm_client::NafKey::new([7; 32]).bootstrap_keys();
+    let content_type = "application/vnd.syncml.dm+wbxml; SEC=3GPP_GBA";
+    let protect = |run: &str| keys.protect(run, [1; 16], &dm(&account("s"))).unwrap();
+    let good = protect("run@bsf.example");
+    let mut with_keys = client().with_gba(Box::new(Run));
+    with_keys
+        .install_dm1_bootstrap(pushed(content_type, good.clone()), &mut Person::default())
+        .await
+        .unwrap();
+    assert_eq!(status(&with_keys).len(), 1);
+    let again =
+        with_keys.install_dm1_bootstrap(pushed(content_type, good.clone()), &mut Person::default()).await;
+    assert!(matches!(again, Err(ClientError::Dm1Bootstrap(Refused::Repeated))), "{again:?}");
+    let mut changed = good.clone();
+    changed[40] ^= 1;
+    for wrong in [changed, protect("another"), dm(&account("s")), Vec::new()] {
+        let mut other = client().with_gba(Box::new(Run));
+        let error = other.install_dm1_bootstrap(pushed(content_type, wrong), &mut Person::default()).await;
+        assert!(matches!(error, Err(ClientError::Dm1Bootstrap(Refused::Gba(_)))), "{error:?}");
+        assert!(status(&other).is_empty());
+    }
+    expect_refused(pushed(content_type, good), |error| matches!(error, Refused::Gba(_))).await;
+}
+
 #[tokio::test]
 async fn hmac_of_sha1_is_taken_in_the_dm_profile_by_name_only() {
     let body = dm(&account("s"));

@@ -24,9 +24,11 @@ pub struct Loaded<C> {
 }
 
 impl<C> Loaded<C> {
-    /// Where the value of a setting (`section.key`) came from.
+    /// Where the value of a setting (`section.key`) came from; for what stands in a table of its own (`section.key.name`), where that
+    /// came from.
     pub fn origin(&self, key: &str) -> &Origin {
-        self.origins.get(key).unwrap_or(&Origin::Default)
+        let names = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(above, _)| above));
+        names.into_iter().find_map(|name| self.origins.get(name)).unwrap_or(&Origin::Default)
     }
 
     /// The configuration, if `check` finds no fault in it.

@@ -51,10 +51,12 @@ pub fn run(setup: &Setup) -> Result<ExitCode, AgentError> {
 fn factory_bootstrap(setup: &Setup, client: &mut Client) {
     let Some(file) = &setup.config.bootstrap.file else {
         let bootstrap = &setup.config.bootstrap;
-        let comes = bootstrap.url.is_some() || bootstrap.listen.is_some();
+        let dm1 = &setup.config.dm1.bootstrap;
+        let is_fetched = [&bootstrap.url, &dm1.url, &dm1.operator_url].iter().any(|url| url.is_some());
+        let comes = is_fetched || dm1.smartcard_file.is_some() || bootstrap.listen.is_some();
         if !comes && dm1::servers(client).is_empty() && client.device().tree().accounts().next().is_none() {
             tracing::warn!(
-                "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file, bootstrap.url or bootstrap.listen"
+                "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file, bootstrap.url, bootstrap.listen or dm1.bootstrap.url"
             );
         }
         return;

@@ -172,6 +172,23 @@ fn a_wrong_value_is_refused_with_its_place() {
         ("[dm1]\nschemes = [\"sha1\"]", "line 2: dm1.schemes: unknown variant `sha1`"),
         ("[dm1]\nuri_depth = 65536", "line 2: dm1.uri_depth: "),
         ("[show]\ncommand = [\"\"]", "line 2: show.command: has to begin with a program"),
+        ("[dm1.bootstrap]\nattempts = 257", "line 1: dm1.bootstrap.attempts: has to be 0 to 256"),
+        ("[dm1.bootstrap]\nwaiting = 0", "line 1: dm1.bootstrap.waiting: has to be 1 to 1000"),
+        ("[dm1.bootstrap]\nwaiting = 1001", "line 1: dm1.bootstrap.waiting: has to be 1 to 1000"),
+        ("[dm1.bootstrap]\nexpiry = \"59 s\"", "line 1: dm1.bootstrap.expiry: has to be one minute or more"),
+        (
+            "[dm1.bootstrap]\nmax_size = \"1023 B\"",
+            "line 1: dm1.bootstrap.max_size: has to be 1 KiB to 16 MiB",
+        ),
+        ("[dm1.bootstrap]\nrights = [\"add\"]", "line 1: dm1.bootstrap.rights: has to have \"get\""),
+        (
+            "[dm1.bootstrap]\nurl = \"http://b.example/\"",
+            "line 1: dm1.bootstrap.url: \"http://b.example/\" is no address of a bootstrap: it is not https",
+        ),
+        (
+            "[dm1.bootstrap]\nauth = \"psk\"",
+            "line 1: dm1.bootstrap.auth: needs dm1.bootstrap.user and dm1.bootstrap.secret_file, but for \"transport\" and of the latter for \"3gpp-gba\"",
+        ),
         ("[maintenance]\ncommand = [\"\"]", "line 2: maintenance.command: has to begin with a program"),
         ("[maintenance]\ntimeout = \"999 ms\"", "line 2: maintenance.timeout: has to be one second or more"),
         ("[limits]\ntree_bytes = \"big\"", "line 2: limits.tree_bytes: \"big\" is no size"),
