@@ -8,6 +8,7 @@
 
 mod ddf;
 mod decode;
+mod delegation;
 mod device;
 mod encode;
 mod pages;

@@ -21,8 +21,13 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these settings, as variables of the environment.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (child, ready) = serve(dir.path());
+        let (child, ready) = serve(dir.path(), settings);
         Self { child, ready, dir }
     }
 
@@ -88,13 +93,14 @@ impl Drop for Server {
     }
 }
 
-fn serve(dir: &Path) -> (Child, Value) {
+fn serve(dir: &Path, settings: &[(&str, &str)]) -> (Child, Value) {
     let mut child = omadm()
         .args(["serve", "--output", "json", "--data"])
         .arg(dir.join("data"))
         .env("OMADM_DEVICE__LISTEN", "127.0.0.1:0")
         .env("OMADM_OPERATOR__LISTEN", "127.0.0.1:0")
         .env("OMADM_LOG", "off")
+        .envs(settings.iter().copied())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -424,7 +430,7 @@ fn a_server_ends_in_order_and_comes_back_with_everything() {
     let mut server = Server::start();
     server.good(&["device", "add", "UUID:1"]);
     assert_eq!(server.terminate(), Some(0));
-    (server.child, server.ready) = serve(server.dir.path());
+    (server.child, server.ready) = serve(server.dir.path(), &[]);
     assert_eq!(server.ids(), ["UUID:1"]);
 }
 
