@@ -9,7 +9,7 @@ use ::http::Method;
 use omadm_conformance::{AgentProcess, TestServer};
 use omadm_server::config::{Dm1Format, Span};
 use serde_json::{Value, json};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::process::{Child, Command};
 
 const MAN: &str = "urn:oma:mo:oma-dm-devinfo:1.2//Man";
@@ -101,10 +101,13 @@ async fn notify(server: &TestServer, id: &str) -> (u16, Value) {
 
 /// A port that is free now, for UDP and TCP.
 async fn free_port() -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    UdpSocket::bind(("127.0.0.1", port)).await.unwrap();
-    port
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        if UdpSocket::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A file with a password.
