@@ -231,3 +231,84 @@ async fn links_are_off_unless_they_are_wanted_and_show_no_password() {
     let said = String::from_utf8_lossy(&report.stdout).into_owned();
     assert!(said.contains("which over a link without TLS everyone can read"), "{said}");
 }
+
+/// What a raw client is answered: the codes, in their order.
+async fn answers(stream: &mut TcpStream, packet: &[u8]) -> u8 {
+    stream.write_all(packet).await.unwrap();
+    let mut head = [0; 3];
+    stream.read_exact(&mut head).await.unwrap();
+    let mut rest = vec![0; length(&head) - head.len()];
+    stream.read_exact(&mut rest).await.unwrap();
+    head[0]
+}
+
+const CONNECT: &[u8] = b"\x80\x00\x13\x10\x00\x20\x00\x46\x00\x0cSYNCML-DM";
+const GET: &[u8] = b"\x83\x00\x08\xcb\x00\x00\x00\x01";
+
+/// A Put of a whole object for connection 1, final or not.
+fn put(opcode: u8, body: &[u8]) -> Vec<u8> {
+    let media = b"application/vnd.syncml.dm+xml\0";
+    let mut packet = vec![opcode, 0, 0, 0xcb, 0, 0, 0, 1, 0x42, 0, 33];
+    packet.extend(media);
+    packet.extend([0xc3, 0, 0, 0, u8::try_from(body.len()).unwrap()]);
+    packet.extend([0x49, 0, u8::try_from(3 + body.len()).unwrap()]);
+    packet.extend(body);
+    let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+    packet[1..3].copy_from_slice(&length);
+    packet
+}
+
+#[tokio::test]
+async fn devices_that_do_not_keep_to_the_binding_hear_so() {
+    proves!("OMA-ERDEF-DM-S_007-O");
+    let server = linked(|_| {}).await;
+    let connect = || async { TcpStream::connect(server.obex_address()).await.unwrap() };
+    // Data synchronisation is another service; who does not understand that is left.
+    let sync = b"\x80\x00\x15\x10\x00\x20\x00\x46\x00\x0eSYNCML-SYNC";
+    let mut stream = connect().await;
+    for _ in 0..3 {
+        assert_eq!(answers(&mut stream, sync).await, 0xc4);
+    }
+    assert_eq!(stream.read(&mut [0]).await.unwrap_or_default(), 0, "the link is over");
+
+    let mut stream = connect().await;
+    assert_eq!(answers(&mut stream, &put(0x82, b"<a/>")).await, 0xc0, "before Connect");
+    assert_eq!(answers(&mut stream, CONNECT).await, 0xa0);
+    assert_eq!(answers(&mut stream, GET).await, 0xd3, "nothing was put");
+    assert_eq!(answers(&mut stream, b"\x83\x00\x03").await, 0xc0, "no Connection-Id");
+    assert_eq!(answers(&mut stream, b"\x85\x00\x05\x00\x00").await, 0xd1, "there are no folders");
+    // Taken back in the middle, and then put whole: it is no message, which is told where its answer would be.
+    assert_eq!(answers(&mut stream, &put(0x02, b"<a")).await, 0x90);
+    assert_eq!(answers(&mut stream, b"\xff\x00\x08\xcb\x00\x00\x00\x01").await, 0xa0);
+    assert_eq!(answers(&mut stream, &put(0x82, b"<a/>")).await, 0xa0);
+    assert_eq!(answers(&mut stream, GET).await, 0xc0);
+    assert_eq!(answers(&mut stream, b"\x82\x00\x02").await, 0xc0, "less than its own head");
+    assert_eq!(stream.read(&mut [0]).await.unwrap_or_default(), 0);
+}
+
+#[tokio::test]
+async fn links_may_ask_for_credentials_of_their_own() {
+    proves!("OMA-ERDEF-DM-C-007-O", "OMA-ERDEF-DM-S_007-O");
+    let directory = tempfile::tempdir().unwrap();
+    let password = directory.path().join("password");
+    std::fs::write(&password, "workshop\n").unwrap();
+    let server = linked(|config| {
+        config.dm1.obex.user = Some("bench".to_owned());
+        config.dm1.obex.password_file = Some(password);
+    })
+    .await;
+    let id = "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c2006";
+    let mut more = account(server.obex_address());
+    more["obex"] = json!({ "type": "HTTP-DIGEST", "user": "bench", "password": "workshop" });
+    let agent = AgentProcess::with_dm1(&server, id, &more, CALLS).await;
+    assert_eq!(states(&carry_out(&server, &agent).await), ["done", "done", "done"]);
+
+    let stranger =
+        AgentProcess::new(&server.ca_file(), "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c2007", CALLS).await;
+    more["obex"]["password"] = "guess".into();
+    let file = stranger.dm1_account(&server, &more).await;
+    stranger.output(&["bootstrap", &file.display().to_string()]).await;
+    let report = stranger.output(&["session", "--output", "json"]).await;
+    let said = String::from_utf8_lossy(&report.stdout).into_owned();
+    assert!(said.contains("wants OBEX credentials"), "{said}");
+}

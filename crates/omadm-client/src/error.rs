@@ -135,8 +135,8 @@ pub enum TransportError {
         /// The host.
         host: String,
     },
-    /// A local link that the other side has opened is of no use any more.
-    #[error("the link with {host} is gone: {reason}")]
+    /// A local link is of no use, or not any more, and it is of no use to try again.
+    #[error("the link with {host} is of no use: {reason}")]
     LinkGone {
         /// Who it was with.
         host: String,

@@ -1,5 +1,6 @@
 //! OBEX client over a link.
 
+use std::io;
 use std::time::Duration;
 
 use omadm_codec::Tolerance;
@@ -88,7 +89,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ObexClient<S> {
             };
             tokio::select! {
                 read = self.stream.read(&mut piece) => match read? {
-                    0 => self.machine.lost(),
+                    0 => {
+                        self.machine.lost();
+                        let reason = "the other side has ended the link";
+                        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason).into());
+                    }
                     count => self.machine.receive(piece.get(..count).unwrap_or_default(), self.began.elapsed()),
                 },
                 () = tokio::time::sleep_until(self.began + deadline) => self.machine.wake(self.began.elapsed()),

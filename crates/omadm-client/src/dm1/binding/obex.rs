@@ -103,8 +103,15 @@ impl Dialled {
         ObexClient::connect(stream, self.settings.clone()).await
     }
 
+    /// Whether it may do another time, which a link that is down may, and one on which something else is spoken not.
     fn failed(&self, error: &LinkError) -> TransportError {
-        TransportError::Failed { host: self.to.to_string(), reason: error.to_string() }
+        let (host, reason) = (self.to.to_string(), error.to_string());
+        match error {
+            LinkError::Obex(Failure::Silent { .. }) | LinkError::Io(_) => {
+                TransportError::Failed { host, reason }
+            }
+            _ => TransportError::LinkGone { host, reason },
+        }
     }
 
     /// Ends the link.
