@@ -257,3 +257,27 @@ pub fn read(client: &Client, server: &str, uri: &str) -> Result<Vec<String>, u16
 pub fn value(client: &Client, server: &str, uri: &str) -> Result<String, u16> {
     read(client, server, uri).map(|mut items| items.remove(0))
 }
+
+/// A connection of the test's device.
+pub fn connection(name: &str) -> SnapshotNode {
+    let mut node = node(name, "urn:example:mo:nap:1.0", vec![text("Addr", "dm.op")]);
+    node.kind = Some(SnapshotType::DdfName("urn:example:mo:nap:1.0".to_owned()));
+    node
+}
+
+/// An account that refers to these.
+pub fn referring(server: &str, references: &[&str]) -> SnapshotNode {
+    let connections = references.iter().map(|of| (*of).to_owned()).collect();
+    Account { connections, ..account(server) }.to_node(DmAcc::V1_0, "Operator")
+}
+
+pub async fn installed(documents: Vec<Vec<SnapshotNode>>) -> Result<Client, ClientError> {
+    let mut client = client();
+    install(&mut client, documents).await?;
+    Ok(client)
+}
+
+pub async fn install(client: &mut Client, documents: Vec<Vec<SnapshotNode>>) -> Result<(), ClientError> {
+    let local = received("application/vnd.syncml.dm+wbxml", message(documents), Origin::Local);
+    client.install_dm1_bootstrap(local, &mut Person::default()).await.map(|_| ())
+}
