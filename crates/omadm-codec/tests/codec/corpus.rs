@@ -82,11 +82,12 @@ fn every_target_has_its_function_and_every_corpus_its_target() {
     }
     for entry in fs::read_dir(common::folder("fuzz/corpus")).unwrap() {
         let name = entry.unwrap().file_name();
-        // These are replayed by omadm-auth and omadm-session.
+        // These are replayed by omadm-auth, omadm-session and omadm-client.
         let known = name == "authorization"
             || name == "wap_client"
             || name == "obex_machine"
             || name == "dm1_bootstrap"
+            || name == "dm1_bootstrap_device"
             || TARGETS.iter().any(|(target, _, _)| name == *target);
         assert!(known, "{name:?}");
     }
