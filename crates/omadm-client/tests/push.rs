@@ -1,4 +1,9 @@
 //! What strangers can do to the listeners of push.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy knows test functions as such, and not the helpers beside them"
+)]
 
 use std::time::Duration;
 
