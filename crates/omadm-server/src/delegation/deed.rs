@@ -184,17 +184,17 @@ impl<'c> Deed<'c> {
             stored - i64::try_from(gone).unwrap_or_default() + i64::try_from(come).unwrap_or_default()
         };
         let open = count(PartState::Pending) + count(PartState::Applying);
-        let (held, failed) =
-            (count(PartState::Active) + count(PartState::Revoking), count(PartState::Failed));
-        let ended = count(PartState::Ended);
+        let (active, revoking) = (count(PartState::Active), count(PartState::Revoking));
+        let (ended, failed) = (count(PartState::Ended), count(PartState::Failed));
         match self.delegation.state {
-            DelegationState::Applying if open > 0 => {}
-            DelegationState::Applying if held > 0 => self.enter(DelegationState::Active, None),
+            // What is taken back before all of it was given is on its way to have failed.
+            DelegationState::Applying if open + revoking > 0 => {}
+            DelegationState::Applying if active > 0 => self.enter(DelegationState::Active, None),
             DelegationState::Applying if ended == 0 && failed > 0 => {
                 self.enter(DelegationState::Failed, Some("it could be given on no device"));
             }
             DelegationState::Applying | DelegationState::Active | DelegationState::Revoking
-                if open + held == 0 =>
+                if open + active + revoking == 0 =>
             {
                 self.enter(DelegationState::Ended, None);
             }

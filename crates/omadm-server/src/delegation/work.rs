@@ -183,32 +183,17 @@ async fn finish(
             record.reason = reason.or(record.reason);
             DelegationPart { due: Some(now.plus_micros(PAUSE)), ..idle }
         }
-        Next::Ask(phase, said) => {
-            let state = if matches!(phase, Phase::ReadAgain | Phase::TakeBack) {
-                PartState::Revoking
-            } else {
-                PartState::Applying
-            };
-            let expires = expiry(&deed, state);
-            let by = format!("delegation {}", deed.delegation.name);
-            let new =
-                said.into_iter().map(|said| said.command(&idle.device, expires, &by)).collect::<Vec<_>>();
-            record.phase = phase;
-            record.commands = new.iter().map(|command| command.id).collect();
-            new.into_iter().for_each(|command| deed.command(command));
-            DelegationPart { state, waits_for: record.commands.last().copied(), ..idle }
+        Next::Ask(phase, said) => queue(&mut deed, &mut record, idle, phase, said),
+        // It was revoked while it was being given.
+        Next::Held if deed.delegation.state == DelegationState::Revoking => {
+            set(PartState::Revoking, None);
+            record.phase = Phase::Release;
+            DelegationPart { state: PartState::Revoking, due: Some(now), ..idle }
         }
         Next::Held => {
             let state = set(PartState::Active, None);
-            record.phase = Phase::Hold;
-            (record.status, record.reason) = (Some(200), None);
-            // It was revoked while it was being given.
-            let revoked = deed.delegation.state == DelegationState::Revoking;
-            if revoked {
-                record.phase = Phase::Release;
-            }
-            let state = if revoked { PartState::Revoking } else { state };
-            DelegationPart { state, due: revoked.then_some(now), ..idle }
+            (record.phase, record.status, record.reason) = (Phase::Hold, Some(200), None);
+            DelegationPart { state, ..idle }
         }
         Next::Undo(lack) => {
             set(PartState::Revoking, Some(lack));
@@ -232,6 +217,27 @@ async fn finish(
     deed.part(Some(before), part, &record);
     deed.aggregate(&counts);
     deed.commit().await
+}
+
+/// Queues what is asked or told of a device.
+fn queue(
+    deed: &mut Deed<'_>,
+    record: &mut Record,
+    idle: DelegationPart,
+    phase: Phase,
+    said: Vec<commands::Said>,
+) -> DelegationPart {
+    let state = match phase {
+        Phase::ReadAgain | Phase::TakeBack => PartState::Revoking,
+        _ => PartState::Applying,
+    };
+    let expires = expiry(deed, state);
+    let by = format!("delegation {}", deed.delegation.name);
+    let new: Vec<_> = said.into_iter().map(|said| said.command(&idle.device, expires, &by)).collect();
+    record.phase = phase;
+    record.commands = new.iter().map(|command| command.id).collect();
+    new.into_iter().for_each(|command| deed.command(command));
+    DelegationPart { state, waits_for: record.commands.last().copied(), ..idle }
 }
 
 /// When commands have lost their sense.
