@@ -66,7 +66,8 @@ async fn a_report_is_one_alert_in_a_message_without_a_session() {
         (&json!(1230), &json!(TYPE), &json!("./DevInfo"), &json!("<hot> & 71 ]]>"), &json!("chr"))
     );
     let heard = relay.heard();
-    assert_eq!(heard.len(), 1, "{heard:?}");
+    // Where a connection breaks the same is said again.
+    assert!(heard.iter().all(|request| request.body == heard[0].body), "{heard:?}");
     let said = text(&heard[0]);
     xmllint::validate(&said);
     let body = said.split_once("<SyncBody>").unwrap().1;
