@@ -113,12 +113,12 @@ impl Default for Dm1Section {
             max_challenges: 2,
             session_timeout: Span::secs(30 * 60),
             repeat_window: Span::secs(120),
+            obex: ObexSection::default(),
         }
     }
 }
 
 impl Default for Endpoint {
-            obex: ObexSection::default(),
     fn default() -> Self {
         Self { path: "/dm".into(), server_id: None }
     }
@@ -147,9 +147,9 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if dm1.enabled && dm1.endpoints.is_empty() {
         return Err(Fault::new("dm1.endpoints", "needs one endpoint at least"));
     }
+    dm1.obex.check()?;
     if dm1.enabled && dm1.versions.is_empty() {
         return Err(Fault::new("dm1.versions", "needs one version at least"));
     }
     Ok(())
 }
-    dm1.obex.check()?;
