@@ -77,23 +77,29 @@ async fn relay(socket: Arc<UdpSocket>, gateway: u16, line: Line) {
     let mut buffer = vec![0; 65_535];
     loop {
         let (length, device) = socket.recv_from(&mut buffer).await.expect("a datagram");
-        if !upstream.contains_key(&device) {
-            let own = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
-            own.connect(("127.0.0.1", gateway)).await.expect("an address");
-            upstream.insert(device, Arc::clone(&own));
-            let (socket, line) = (Arc::clone(&socket), line.clone());
-            back.spawn(async move {
-                let mut buffer = vec![0; 65_535];
-                while let Ok(length) = own.recv(&mut buffer).await {
-                    if let Some(octets) = line.pass(false, &buffer[..length]) {
-                        // A device that has its answer may be gone.
-                        let _ = socket.send_to(&octets, device).await;
-                    }
-                }
-            });
-        }
+        let own = match upstream.get(&device) {
+            Some(own) => Arc::clone(own),
+            None => {
+                let own = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
+                own.connect(("127.0.0.1", gateway)).await.expect("an address");
+                upstream.insert(device, Arc::clone(&own));
+                back.spawn(answers(Arc::clone(&own), Arc::clone(&socket), device, line.clone()));
+                own
+            }
+        };
         if let Some(octets) = line.pass(true, &buffer[..length]) {
-            upstream[&device].send(&octets).await.expect("the gateway listens");
+            own.send(&octets).await.expect("the gateway listens");
+        }
+    }
+}
+
+/// What the gateway says to a device.
+async fn answers(own: Arc<UdpSocket>, socket: Arc<UdpSocket>, device: SocketAddr, line: Line) {
+    let mut buffer = vec![0; 65_535];
+    while let Ok(length) = own.recv(&mut buffer).await {
+        if let Some(octets) = line.pass(false, &buffer[..length]) {
+            // A device that has its answer may be gone.
+            let _ = socket.send_to(&octets, device).await;
         }
     }
 }

@@ -29,10 +29,13 @@ async fn linked(change: impl FnOnce(&mut omadm_server::Config)) -> TestServer {
     .await
 }
 
+/// Octets of each side, in order.
+type Heard = Arc<Mutex<Vec<(Side, Vec<u8>)>>>;
+
 /// A relay that keeps what goes over it.
 struct Tap {
     address: SocketAddr,
-    heard: Arc<Mutex<Vec<(Side, Vec<u8>)>>>,
+    heard: Heard,
 }
 
 impl Tap {
@@ -71,12 +74,7 @@ impl Tap {
     }
 }
 
-async fn hand_on(
-    side: Side,
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    heard: Arc<Mutex<Vec<(Side, Vec<u8>)>>>,
-) {
+async fn hand_on(side: Side, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, heard: Heard) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         heard.lock().unwrap().push((side, buffer[..count].to_vec()));

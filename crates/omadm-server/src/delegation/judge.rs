@@ -368,7 +368,8 @@ mod tests {
         for (number, change) in good.into_iter().enumerate() {
             assert_eq!(status(change), Ok(()), "{number}");
         }
-        let bad: [(u16, fn(&mut DelegationRequest)); 8] = [
+        type Spoil = fn(&mut DelegationRequest);
+        let bad: [(u16, Spoil); 8] = [
             (400, |terms| terms.not_after = None),
             (400, |terms| terms.duration = Duration::Permanent),
             (400, |terms| terms.not_after = Some(NOW)),
