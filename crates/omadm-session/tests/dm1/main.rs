@@ -7,5 +7,6 @@ mod commands;
 mod containers;
 mod large;
 mod messages;
+mod revoked;
 mod support;
 mod user;
