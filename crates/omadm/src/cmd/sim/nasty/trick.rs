@@ -327,7 +327,8 @@ mod tests {
             credentials: None,
             meta: Meta::default(),
         };
-        let message = Message { header, commands: vec![alert(1, "1201")], is_final: true };
+        let commands = vec![alert(1, "1201"), alert(2, "1224")];
+        let message = Message { header, commands, is_final: true };
         HttpRequest {
             method: Method::POST,
             uri: Uri::from_static("https://a.example/dm"),
