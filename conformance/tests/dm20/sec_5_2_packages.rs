@@ -191,6 +191,27 @@ async fn mos_lists_what_the_server_may_manage() {
 }
 
 #[tokio::test]
+async fn instances_of_one_object_are_listed_each_by_its_own_miid() {
+    proves!("D2-3.2-01");
+    let mut bench = Bench::with(|setup| setup.client.always_send_mos = true).await;
+    bench.session().await;
+    let package = bench.server.package1(0);
+    let items = package.json["MOS"].as_array().unwrap();
+    assert_eq!(items.iter().filter(|item| item["MOID"] == MOID).count(), 1, "{items:?}");
+    let mut miids = package.miids(MOID).unwrap();
+    miids.sort_unstable();
+    assert_eq!(miids, ["alpha", "beta"]);
+    let get = |miid: &str| json!(["GET", format!("{MOID}/{miid}/Id")]);
+    let answer = bench.run(json!([get("alpha"), get("beta"), get("gamma")])).await;
+    assert_eq!(answer.statuses(), [200, 200, 404]);
+    assert_eq!(
+        [answer.value(0), answer.value(1)],
+        [json!("alpha"), json!("beta")],
+        "each is another instance"
+    );
+}
+
+#[tokio::test]
 async fn mos_items_are_complete_and_their_ddf_can_be_fetched() {
     proves!("D2-5.2.2-07");
     let authority = omadm_conformance::Authority::new();
