@@ -13,14 +13,18 @@ mod support;
 use omadm_auth::bootstrap::{Imsi, MacHash, Method, NetworkSecret, Pin, Profile, Sender};
 use omadm_client::dm1::Accounts as _;
 use omadm_client::dm1::bootstrap::{InitialRight, Refused};
-use omadm_client::{ClientError, Origin};
+use omadm_client::{Client, ClientError, Journal, Origin, Secret};
 use omadm_mo::Value;
 use omadm_session::dm1::bootstrap::{Account, DmAcc};
 
 use support::bootstrap::{
-    ACL, Person, account, client, client_with, connection, cp, dm, dm_with, expect_refused, install,
-    installed, node, pushed, read, received, referring, secrets, secured, server, status, text, value,
+    ACL, CP, Person, account, client, client_with, connection, cp, dm, dm_with, expect_refused, install,
+    installed, node, open_on, pushed, read, received, referring, secrets, secured, server, status, text,
+    value,
 };
+use support::dm1::{self, Dm1};
+use support::server::{Answer, Server};
+use support::tls::Authority;
 
 #[tokio::test]
 async fn a_provisioning_document_becomes_an_account_of_its_server() {
@@ -346,4 +350,39 @@ async fn acls_of_a_document_are_kept_within_the_rights_that_the_device_lets_it_g
     account.acl = Some("nonsense".to_owned());
     let error = installed(vec![vec![account]]).await.err().unwrap();
     assert!(matches!(error, ClientError::Dm1Bootstrap(Refused::Tree(_))), "{error}");
+}
+
+#[tokio::test]
+async fn the_first_session_after_a_bootstrap_stays_due_until_one_comes_to_its_end() {
+    let (authority, directory) = (Authority::new(), tempfile::tempdir().unwrap());
+    let at_desk = Server::start(Some(authority.acceptor(&["localhost"], true))).await;
+    let mut account = account("s1");
+    account.addresses[0].address = at_desk.at("/dm");
+    account.addresses[0].ports.clear();
+    account.credentials.truncate(1);
+    account.credentials[0].name = Some(dm1::USER.to_owned());
+    account.credentials[0].secret = Some(Secret::new(dm1::PASSWORD.as_bytes().to_vec()));
+    let start = || dm1::with(&authority, open_on(Journal::open(directory.path()).unwrap()));
+    let pending = |client: &Client| client.device().dm1_bootstraps_pending();
+
+    let mut client = start();
+    assert!(pending(&client).is_empty());
+    let local = received(CP, cp(&account).to_wbxml(), Origin::Local);
+    client.install_dm1_bootstrap(local, &mut Person::default()).await.unwrap();
+    drop(client);
+
+    let mut client = start();
+    assert_eq!(pending(&client), [server("s1")], "the device stopped before the session");
+    at_desk.script([Answer::status(403)]);
+    assert!(!dm1::session(&mut client).await.has_ended());
+    drop(client);
+
+    let mut client = start();
+    assert_eq!(pending(&client), [server("s1")], "the session did not come to its end");
+    let _desk = Dm1::on(&at_desk);
+    let report = dm1::session(&mut client).await;
+    assert!(report.has_ended(), "{report:#?}");
+    assert!(pending(&client).is_empty());
+    drop(client);
+    assert!(pending(&start()).is_empty(), "also after the next start");
 }

@@ -89,6 +89,8 @@ async fn serve(
     }
     let pending = client.device().bootstraps_pending();
     sessions(client, controls, pending, &Trigger::Bootstrap).await?;
+    let pending = client.device().dm1_bootstraps_pending();
+    dm1::sessions(client, controls, pending).await?;
     // Machines that start together must not all call together.
     let mut poll = due(spread(controls.poll_interval(), 0.0, 1.0));
     let networks = Networks::new(setup.machine.clone(), &setup.config.network);

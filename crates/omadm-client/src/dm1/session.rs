@@ -11,6 +11,7 @@ use omadm_session::dm1::client::{self as engine, Cause, Note, Outcome, Session, 
 use super::abort::Abort;
 use super::account::Account;
 use super::binding::{Binding, Carrier, LinkConfig, ServedLink, Way, WspConfig};
+use super::bootstrap;
 use super::link::Link;
 use super::running::{Nonces, Running};
 use super::user::{self, UserInterface};
@@ -319,7 +320,7 @@ impl Device {
         Ok(next)
     }
 
-    /// Remembers that a version worked.
+    /// Remembers that a session came to its end, and in which version.
     fn remember(
         &mut self,
         server: &ServerId,
@@ -327,6 +328,8 @@ impl Device {
         version: omadm_codec::dm1::Version,
     ) -> Result<(), PersistError> {
         let link = Link { worked: Some((version, (self.config.clock)())), ..link };
-        self.append(&Batch { nodes: Vec::new(), entries: vec![link.entry(server)] })
+        let pending = self.dm1_bootstraps_pending().contains(server).then(|| bootstrap::reported(server));
+        let entries = std::iter::once(link.entry(server)).chain(pending).collect();
+        self.append(&Batch { nodes: Vec::new(), entries })
     }
 }

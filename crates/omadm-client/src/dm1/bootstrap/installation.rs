@@ -22,10 +22,21 @@ const ORIGIN: &str = "dm1/origin/";
 const INSTALLED: &str = "dm1/bootstraps";
 /// How many of these are remembered.
 const MAX_INSTALLED: usize = 64;
+/// How the keys of the entries begin that say that the first session after a bootstrap is still due; the server follows.
+const PENDING: &str = "dm1/pending/";
 
 /// The server of an entry, if it is one of these.
 pub(crate) fn server(key: &str) -> Option<&str> {
-    key.strip_prefix(ORIGIN)
+    [ORIGIN, PENDING].iter().find_map(|of| key.strip_prefix(of))
+}
+
+/// The entry that says that a server has had its first session.
+pub(crate) fn reported(server: &ServerId) -> (String, Option<String>) {
+    (pending(server), None)
+}
+
+fn pending(server: &ServerId) -> String {
+    format!("{PENDING}{server}")
 }
 
 /// The entry that forgets how the account of a server came.
@@ -80,6 +91,13 @@ impl Device {
         is_pushed && self.installed().any(|known| known == candidate.digest())
     }
 
+    /// Servers with an account of DM 1.x that a bootstrap brought, and with which no session has come to its end since.
+    #[must_use]
+    pub fn dm1_bootstraps_pending(&self) -> Vec<ServerId> {
+        let servers = self.tree.dm1_accounts().map(|(server, _)| server);
+        servers.filter(|server| self.entries.contains_key(&pending(server))).collect()
+    }
+
     fn installed(&self) -> impl Iterator<Item = &str> {
         self.entries.get(INSTALLED).into_iter().flat_map(|lines| lines.lines())
     }
@@ -121,6 +139,7 @@ impl Device {
         for (server, _) in &accounts {
             entries.push(memory.entry(server));
             entries.push(Link::default().entry(server));
+            entries.push((pending(server), Some("true".to_owned())));
         }
         self.keep(prepared, entries)?;
         self.tidy();

@@ -33,7 +33,7 @@ use crate::error::ClientError;
 use crate::plugin::Refusal;
 use crate::transport::Transport;
 
-pub(super) use installation::{forget, server};
+pub(super) use installation::{forget, reported, server};
 
 /// Settings of bootstraps.
 #[derive(Clone, Debug)]
