@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use omadm_client::dm1::{Dm1Wake, bootstrap};
+use omadm_client::dm1::{Dm1Wake, Note, SessionReport, bootstrap};
 use omadm_client::notification::{Choice, Connection, choose};
 use omadm_client::{Client, Ignored, Notifications, PushContent, Pushed, Received, Wake};
 use omadm_mo::ServerId;
@@ -32,7 +32,7 @@ pub struct Calls {
     bootstrap: Option<Received>,
     /// The same, of DM 1.x.
     provisioning: Option<bootstrap::Received>,
-    /// A push proxy gateway asks for a connection.
+    /// A Push Proxy Gateway asks for a connection.
     contact: Option<PushContent>,
 }
 
@@ -104,13 +104,13 @@ impl Calls {
     /// Takes a push PDU.
     pub fn push(&mut self, client: &mut Client, octets: &[u8]) -> Result<(), Ignored> {
         let outcome = self.notifications.push(client.device_mut(), octets).map(Some);
-        self.take(outcome)
+        self.take(client, outcome)
     }
 
     /// Takes what a push brings, by another transport.
     pub fn content(&mut self, client: &mut Client, content: PushContent) -> Result<(), Ignored> {
         let outcome = self.notifications.content(client.device_mut(), content).map(Some);
-        self.take(outcome)
+        self.take(client, outcome)
     }
 
     /// Takes what came over a link at which a server waits for a session of DM 1.x, and gives the call for it. Anything else is taken as
@@ -121,20 +121,20 @@ impl Calls {
             return Some(wake);
         }
         // Why it was ignored is told already.
-        let _ignored = self.take(outcome);
+        let _ignored = self.take(client, outcome);
         None
     }
 
     /// Takes a short message.
     pub fn short_message(&mut self, client: &mut Client, tpdu: &[u8]) -> Result<(), Ignored> {
         let outcome = self.notifications.short_message(client.device_mut(), tpdu);
-        self.take(outcome)
+        self.take(client, outcome)
     }
 
     /// Takes the data of a cloud message.
     pub fn cloud_message(&mut self, client: &mut Client, data: &[u8]) -> Result<(), Ignored> {
         let outcome = self.notifications.cloud_message(client.device_mut(), data);
-        self.take(outcome.map(Some))
+        self.take(client, outcome.map(Some))
     }
 
     /// Takes out the bootstrap that came last.
@@ -147,7 +147,7 @@ impl Calls {
         self.provisioning.take()
     }
 
-    /// Takes out the request of a push proxy gateway for a connection.
+    /// Takes out the request of a Push Proxy Gateway for a connection.
     pub fn contact(&mut self) -> Option<PushContent> {
         self.contact.take()
     }
@@ -157,12 +157,16 @@ impl Calls {
         self.notifications.tell(why);
     }
 
-    fn take(&mut self, outcome: Result<Option<Pushed>, Ignored>) -> Result<(), Ignored> {
+    fn take(&mut self, client: &mut Client, outcome: Result<Option<Pushed>, Ignored>) -> Result<(), Ignored> {
         match outcome.inspect_err(|why| self.notifications.tell(why))? {
             None => {}
             Some(Pushed::Bootstrap(received)) => self.bootstrap = Some(received),
             Some(Pushed::Provisioning(received)) => self.provisioning = Some(received),
             Some(Pushed::Contact(request)) => self.contact = Some(request),
+            Some(Pushed::Sessionless(content)) => {
+                let report = client.carry_out_dm1(&content);
+                tell_commands(&report.inspect_err(|why| self.notifications.tell(why))?);
+            }
             Some(Pushed::Wake(wake)) => {
                 tracing::info!(server = %wake.server, id = wake.id, "notified");
                 self.wait(Call::Dm2(wake), PATIENCE);
@@ -219,6 +223,16 @@ impl Calls {
 
     fn look_again(&mut self, now: Instant) {
         self.due = self.waiting.iter().map(|waiting| waiting.from.max(now + LOOK)).min();
+    }
+}
+
+/// Tells what became of commands without a session: nobody else is told.
+fn tell_commands(report: &SessionReport) {
+    let server = &report.server;
+    for note in &report.notes {
+        if let Note::Answered { command, uri, status, reason } = note {
+            tracing::info!(%server, command, uri, status, reason, "a command without a session");
+        }
     }
 }
 

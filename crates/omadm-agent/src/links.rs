@@ -127,6 +127,7 @@ fn content(object: Object, peer: &str, authenticated: bool) -> PushContent {
     PushContent {
         content_type: object.media_type.unwrap_or_default(),
         application: None,
+        hmac: object.hmac,
         body: Bytes::from_owner(object.body),
         via,
     }

@@ -49,7 +49,7 @@ impl Pushes {
         }
     }
 
-    /// Connects to a push proxy gateway that asks for it.
+    /// Connects to a Push Proxy Gateway that asks for it.
     pub fn contact(&self, request: &PushContent) {
         let Some(http) = &self.http else { return };
         if let Err(error) = http.contact(request) {

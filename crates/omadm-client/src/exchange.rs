@@ -1,4 +1,4 @@
-//! One HTTP exchange by the rules of a DM client: what may be sent where, redirects, and the answer to a challenge.
+//! One HTTP exchange by the rules of a DM Client: what may be sent where, redirects, and the answer to a challenge.
 
 mod reference;
 

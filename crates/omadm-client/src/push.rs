@@ -40,6 +40,8 @@ pub struct PushContent {
     pub content_type: String,
     /// The application that it is for, such as `x-wap-application:syncml.dm`; `None` where the transport has no word for it.
     pub application: Option<String>,
+    /// `x-syncml-hmac`, by which the sender of a message of DM 1.x proves itself.
+    pub hmac: Option<String>,
     /// The octets.
     pub body: Bytes,
     /// How it came.
@@ -73,6 +75,9 @@ pub enum Pushed {
     /// A bootstrap of DM 1.x: a provisioning document, or a message with `SEC`.
     #[cfg(feature = "dm1")]
     Provisioning(bootstrap::Received),
-    /// A push proxy gateway asks the device to connect to it, for [`HttpPush::contact`](http::HttpPush::contact).
+    /// A message of DM 1.x without a session, for [`Client::carry_out_dm1`](crate::Client::carry_out_dm1).
+    #[cfg(feature = "dm1")]
+    Sessionless(PushContent),
+    /// A Push Proxy Gateway asks the device to connect to it, for [`HttpPush::contact`](http::HttpPush::contact).
     Contact(PushContent),
 }

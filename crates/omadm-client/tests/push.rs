@@ -53,7 +53,7 @@ async fn what_nobody_fetches_fills_no_memory() {
         let expected = if number < 8 { "400" } else { "237" };
         assert_eq!(push_status(&answer), Some(expected), "push {number}: {answer}");
     }
-    let PushContent { content_type, application, body, via } = push.content().await;
+    let PushContent { content_type, application, body, via, .. } = push.content().await;
     assert_eq!((content_type.as_str(), application, &body[..]), (NOTIFICATION, None, &b"x"[..]));
     assert_eq!((via.by.as_str(), via.authenticated), ("OTA-HTTP from 127.0.0.1", false));
     assert_eq!(push_status(&talk(port, post("").as_bytes()).await), Some("400"), "there is room again");

@@ -1,4 +1,4 @@
-//! Sans-IO protocol engines: what a DM client and a DM server do, without doing it.
+//! Sans-IO protocol engines: what a DM Client and a DM Server do, without doing it.
 //!
 //! Here: session states, command processing, status mapping, timers and effects as data.
 //! Never here: sockets, files, clocks, randomness, `async`, SQL; DM 1.x code never reads DM 2.0 types.

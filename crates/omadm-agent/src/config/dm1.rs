@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use omadm_client::dm1::{LinkConfig, Scheme, SessionConfig};
+use omadm_client::dm1::{LinkConfig, Scheme, SessionConfig, SessionlessConfig};
 use omadm_config::{Size, Span};
 use omadm_link::ObexSection;
+use omadm_mo::ServerId;
 use serde::{Deserialize, Serialize};
 
 use super::dm1_bootstrap::Dm1BootstrapSection;
@@ -45,6 +46,12 @@ pub struct Dm1Section {
     pub user_command: Vec<String>,
     /// How long an answer may take, one second or more, whatever the server allows.
     pub user_timeout: Span,
+    /// Carry out commands of DM 1.3 that come as a push, without a session, where they prove that they are from the server of an account.
+    pub sessionless: bool,
+    /// Servers (`ServerID`) whose commands without a session need no proof of their own where the transport has authenticated the sender.
+    pub sessionless_trusted: Vec<String>,
+    /// Age by the time of the bearer at which commands without a session are too old, one minute or more.
+    pub sessionless_max_age: Span,
     /// Over local links.
     pub obex: ObexSection,
     /// Through a WAP gateway.
@@ -78,6 +85,7 @@ impl Default for Dm1Section {
             longest_pause,
             links: _,
             wsp: _,
+            sessionless: _,
         } = SessionConfig::default();
         Self {
             accounts: Vec::new(),
@@ -95,6 +103,9 @@ impl Default for Dm1Section {
             user: UserMode::None,
             user_command: Vec::new(),
             user_timeout: Span(patience),
+            sessionless: false,
+            sessionless_trusted: Vec::new(),
+            sessionless_max_age: Span(SessionlessConfig::default().max_age),
             obex: ObexSection::default(),
             wsp: WspSection::default(),
             bootstrap: Dm1BootstrapSection::default(),
@@ -123,7 +134,15 @@ impl Dm1Section {
                 connect_timeout: self.obex.connect_timeout.0,
             },
             wsp: self.wsp.to_wsp(),
+            sessionless: self.sessionless.then(|| self.to_sessionless()),
         }
+    }
+}
+
+impl Dm1Section {
+    fn to_sessionless(&self) -> SessionlessConfig {
+        let trusted = self.sessionless_trusted.iter().filter_map(|server| ServerId::parse(server).ok());
+        SessionlessConfig { trusted: trusted.collect(), max_age: self.sessionless_max_age.0 }
     }
 }
 

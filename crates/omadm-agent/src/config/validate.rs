@@ -3,7 +3,7 @@
 use omadm_client::dm1::bootstrap::{InitialRight, UrlTemplate};
 use omadm_client::{TlsPolicy, TlsVersion};
 use omadm_config::{Fault, Span};
-use omadm_mo::ServerUri;
+use omadm_mo::{ServerId, ServerUri};
 
 use super::{
     BootstrapSection, Config, ConsentMode, Dm1BootstrapSection, Dm1Section, SourceAuth, TlsSection, UserMode,
@@ -96,6 +96,12 @@ fn dm1(dm1: &Dm1Section) -> Result<(), Fault> {
     }
     if dm1.user_timeout < Span::secs(1) {
         return Err(Fault::new("dm1.user_timeout", "has to be one second or more"));
+    }
+    if dm1.sessionless_max_age < Span::secs(60) {
+        return Err(Fault::new("dm1.sessionless_max_age", "has to be one minute or more"));
+    }
+    if let Some(server) = dm1.sessionless_trusted.iter().find(|server| ServerId::parse(server).is_err()) {
+        return Err(Fault::new("dm1.sessionless_trusted", format!("{server:?} is no ServerID")));
     }
     dm1_bootstrap(&dm1.bootstrap)
 }

@@ -13,6 +13,7 @@ mod notified;
 mod reports;
 mod running;
 mod session;
+mod sessionless;
 mod settings;
 mod user;
 
@@ -30,6 +31,7 @@ pub use omadm_session::dm1::client::{
 };
 pub use omadm_session::dm1::wsp::Mode as WspMode;
 pub use session::{SessionConfig, SessionReport, Start};
+pub use sessionless::SessionlessConfig;
 pub use settings::{AccountSettings, AuthType, CredentialSettings, Encoding, HttpScheme, HttpSettings};
 pub use user::{Answer, UserInterface};
 
@@ -46,6 +48,7 @@ pub(crate) fn orphans(tree: &Tree, entries: &Entries) -> Vec<(String, Option<Str
         let server = link::server(key).map(str::to_owned);
         let server = server.or_else(|| notified::server(key).map(str::to_owned));
         let server = server.or_else(|| bootstrap::server(key).map(str::to_owned));
+        let server = server.or_else(|| sessionless::server(key).map(str::to_owned));
         let server = server.or_else(|| reports::server(key, value));
         let server = server.or_else(|| alerts::server(key, value)).or_else(|| executions::server(key, value));
         server.is_some_and(|server| !accounts.iter().any(|known| known.as_str() == server))

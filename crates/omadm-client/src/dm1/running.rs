@@ -6,7 +6,7 @@ use std::time::Duration;
 use omadm_codec::StatusCode;
 use omadm_mo::ServerId;
 use omadm_session::dm1::client::{
-    Cause, Effect, EffectResult, Fresh, Input, Note, Outcome, Output, Post, Session,
+    Cause, Effect, EffectResult, Fresh, Input, Note, Outcome, Output, Post, Session, UserAnswer,
 };
 
 use super::abort::Abort;
@@ -88,24 +88,11 @@ impl<T: Transport> Running<'_, T> {
     /// Carries out an effect; what it changes is durable when this returns.
     async fn carry_out(&mut self, effect: Effect) -> EffectResult {
         match effect {
-            Effect::Refresh(instances) => settled(self.device.refresh(&instances)),
-            Effect::Commit { records, instances } => settled(self.device.commit(records, &instances)),
-            Effect::Execute(ordered) => self.device.execute_dm1(self.server, *ordered),
             Effect::Ask(question) => {
                 let user = self.user.as_deref_mut();
                 EffectResult::Answered(user::ask(user, &question, self.patience).await)
             }
-            Effect::KeepNonces { client, server } => {
-                let kept = self.device.keep_nonces(self.server, client, server);
-                settled(kept.map_err(|error| crate::host::not_kept(&error)))
-            }
-            Effect::AlertDelivered { id, status } => {
-                if let Err(error) = self.device.alert_answered(id, status) {
-                    // The server is told again in the next session, and knows it by its correlator or content.
-                    tracing::warn!(server = %self.server, "an alert that the server took is kept: {error}");
-                }
-                EffectResult::Done
-            }
+            effect => self.device.carry_out(self.server, effect),
         }
     }
 
@@ -119,6 +106,27 @@ impl<T: Transport> Running<'_, T> {
 }
 
 impl Device {
+    /// Carries out an effect for a server, without a user; what it changes is durable when this returns.
+    pub(super) fn carry_out(&mut self, server: &ServerId, effect: Effect) -> EffectResult {
+        match effect {
+            Effect::Refresh(instances) => settled(self.refresh(&instances)),
+            Effect::Commit { records, instances } => settled(self.commit(records, &instances)),
+            Effect::Execute(ordered) => self.execute_dm1(server, *ordered),
+            Effect::Ask(_) => EffectResult::Answered(UserAnswer::NotDisplayable),
+            Effect::KeepNonces { client, server: own } => {
+                let kept = self.keep_nonces(server, client, own);
+                settled(kept.map_err(|error| crate::host::not_kept(&error)))
+            }
+            Effect::AlertDelivered { id, status } => {
+                if let Err(error) = self.alert_answered(id, status) {
+                    // The server is told again in the next session, and knows it by its correlator or content.
+                    tracing::warn!(%server, "an alert that the server took is kept: {error}");
+                }
+                EffectResult::Done
+            }
+        }
+    }
+
     /// What plug-ins have to tell a server: alerts that they have raised, and ends of executions. Durable before it is told; an
     /// alert for which there is no room is lost.
     pub(super) fn dm1_news(&mut self, server: &ServerId) -> Vec<omadm_session::dm1::client::DeviceAlert> {

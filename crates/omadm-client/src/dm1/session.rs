@@ -14,6 +14,7 @@ use super::binding::{Binding, Carrier, LinkConfig, ServedLink, Way, WspConfig};
 use super::bootstrap;
 use super::link::Link;
 use super::running::{Nonces, Running};
+use super::sessionless::SessionlessConfig;
 use super::user::{self, UserInterface};
 use crate::client::{Client, ClientConfig};
 use crate::device::Device;
@@ -58,6 +59,8 @@ pub struct SessionConfig {
     pub links: LinkConfig,
     /// A WAP gateway, and the servers that are reached through it. Default none.
     pub wsp: Option<WspConfig>,
+    /// Commands without a session. Default none are taken.
+    pub sessionless: Option<SessionlessConfig>,
 }
 
 impl Default for SessionConfig {
@@ -74,6 +77,7 @@ impl Default for SessionConfig {
             longest_pause: Duration::from_secs(32),
             links: LinkConfig::default(),
             wsp: None,
+            sessionless: None,
         }
     }
 }

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use omadm_auth::dm1::HMAC_HEADER;
 #[cfg(feature = "dm1")]
 use omadm_codec::dm1::notification as extended;
 #[cfg(feature = "dm2")]
@@ -114,8 +115,24 @@ pub enum Ignored {
     Unprotected,
     /// A message of DM 1.x without a session has commands in it, which this device takes in sessions only.
     #[cfg(feature = "dm1")]
-    #[error("commands are taken in sessions only")]
+    #[error("commands are taken in sessions only (dm1.sessionless)")]
     Sessionless,
+    /// A message of DM 1.x without a session is not as it has to be.
+    #[cfg(feature = "dm1")]
+    #[error("it is no message to be carried out: {0}")]
+    Unfit(#[from] omadm_session::dm1::client::Unfit),
+    /// A message of DM 1.x without a session does not prove that it is from the server of an account.
+    #[cfg(feature = "dm1")]
+    #[error("it does not prove which server it is from")]
+    Unproved,
+    /// A message of DM 1.x without a session was there already, or may have been.
+    #[cfg(feature = "dm1")]
+    #[error("the message {0} was there already, or came much too late")]
+    Repeated(u64),
+    /// A message of DM 1.x without a session could not be carried out to its end.
+    #[cfg(feature = "dm1")]
+    #[error("it could not be carried out: {0}")]
+    NotCarriedOut(Box<ClientError>),
     /// The short message is not for the port of pushes.
     #[error("the short message is not for port {PUSH_PORT}")]
     Port,
@@ -242,8 +259,8 @@ impl Notifications {
         if application.is_none() && !is_provisioning(&content_type) {
             return Err(Ignored::NotForDm);
         }
-        let body = Bytes::copy_from_slice(push.body);
-        self.content(device, PushContent { content_type, application, body, via })
+        let (hmac, body) = (push.text(HMAC_HEADER), Bytes::copy_from_slice(push.body));
+        self.content(device, PushContent { content_type, application, hmac, body, via })
     }
 
     /// Takes what a push brings, by whatever transport. It is told by its content type what it is, and notifications of DM 1.3 and 2.0,
@@ -278,7 +295,7 @@ impl Notifications {
             media_type::DMMO_JSON => Err(Ignored::Unprotected),
             #[cfg(feature = "dm1")]
             media_type::SYNCML_DM_WBXML | media_type::SYNCML_DM_XML if !is_secured => {
-                Err(Ignored::Sessionless)
+                Ok(Pushed::Sessionless(content))
             }
             #[cfg(feature = "dm1")]
             wsp::CONNECTIVITY_WBXML
@@ -341,6 +358,7 @@ impl Notifications {
         let content = PushContent {
             content_type: wsp::NOTIFICATION_TYPE.to_owned(),
             application: Some(DM_APPLICATION.to_owned()),
+            hmac: None,
             body: octets.into(),
             via,
         };

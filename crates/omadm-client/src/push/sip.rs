@@ -171,14 +171,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn content(taken: Taken, source: SocketAddr) -> PushContent {
-    let Taken { content_type, for_dm, date, from, body } = taken;
+    let Taken { content_type, for_dm, date, from, hmac, body } = taken;
     let via = PushOrigin {
         by: format!("SIP from {}, which says that it is {from}", source.ip()),
         authenticated: false,
         sent: date.as_deref().and_then(ota_http::date),
     };
     let application = for_dm.then(|| DM_APPLICATION.to_owned());
-    PushContent { content_type, application, body: Bytes::from(body), via }
+    PushContent { content_type, application, hmac, body: Bytes::from(body), via }
 }
 
 /// A word that nobody can guess.

@@ -32,11 +32,11 @@ pub use status::{Reason, Status};
 
 /// UDP port, and port of an SMS, to which non-secure connectionless push goes.
 pub const PUSH_PORT: u16 = 2948;
-/// Content type code of `application/vnd.syncml.dm.notification`, DM notifications of 1.3 and 2.0.
+/// Content type code of `application/vnd.syncml.dm.notification`, DM Notifications of 1.3 and 2.0.
 pub const NOTIFICATION_CODE: u32 = 0x58;
 /// The same as text.
 pub const NOTIFICATION_TYPE: &str = "application/vnd.syncml.dm.notification";
-/// Content type code of `application/vnd.syncml.notification`, DM notifications of 1.2 and before.
+/// Content type code of `application/vnd.syncml.notification`, DM Notifications of 1.2 and before.
 pub const TRIGGER_CODE: u32 = 0x44;
 /// The same as text.
 pub const TRIGGER_TYPE: &str = "application/vnd.syncml.notification";
@@ -75,7 +75,7 @@ pub struct HeaderTooLong {
 }
 
 impl<'a> Push<'a> {
-    /// The push of a DM notification: the content type and the application that `DM 2.0 §E.1` demands, then the headers `extra`.
+    /// The push of a DM Notification: the content type and the application that `DM 2.0 §E.1` demands, then the headers `extra`.
     ///
     /// # Errors
     /// [`HeaderTooLong`].
@@ -90,7 +90,7 @@ impl<'a> Push<'a> {
         push.check_header().map(|()| push)
     }
 
-    /// Whether the octets before the body are as few as a DM notification demands (`DM 2.0 §E.1`).
+    /// Whether the octets before the body are as few as a DM Notification demands (`DM 2.0 §E.1`).
     ///
     /// # Errors
     /// [`HeaderTooLong`].
@@ -140,7 +140,7 @@ impl<'a> Push<'a> {
         Ok(Self { transaction, media, headers, body: reader.rest() })
     }
 
-    /// Whether content type and application are those of a DM notification: what a device without WAP stack looks at beside the
+    /// Whether content type and application are those of a DM Notification: what a device without WAP stack looks at beside the
     /// port, [`PUSH_PORT`] (`DM 2.0 §E.1.1`).
     #[must_use]
     pub fn is_dm_notification(&self) -> bool {
@@ -165,6 +165,16 @@ impl<'a> Push<'a> {
             _ if self.is_for_dm() => DM_APPLICATION.to_owned(),
             value => value.as_integer().unwrap_or(u32::MAX).to_string(),
         })
+    }
+
+    /// The text of a header that has a name and no code, the first of that name.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        let is_named = |header: &&Header| matches!(&header.name, HeaderName::Text(of) if of.as_str().eq_ignore_ascii_case(name));
+        match &self.headers.iter().find(is_named)?.value {
+            Value::Text(text) => Some(text.as_str().to_owned()),
+            _ => None,
+        }
     }
 
     /// The octets before the body.

@@ -34,6 +34,8 @@ pub struct Registration {
     tag: String,
     number: u32,
     failures: u32,
+    /// The registrar has made us ask for a longer time since we were registered last.
+    was_raised: bool,
 }
 
 /// What became of a request.
@@ -49,7 +51,7 @@ impl Registration {
     /// Of this account; `call_id` and `tag` are words that nobody can guess.
     #[must_use]
     pub fn new(account: Account, call_id: String, tag: String) -> Self {
-        Self { account, call_id, tag, number: 0, failures: 0 }
+        Self { account, call_id, tag, number: 0, failures: 0, was_raised: false }
     }
 
     /// The request that registers, or registers again.
@@ -76,17 +78,20 @@ impl Registration {
             Some(200..=299) => match self.granted(response) {
                 Some(0) | None => self.failed("the registrar does not say for how long".to_owned()),
                 Some(seconds) => {
-                    self.failures = 0;
+                    (self.failures, self.was_raised) = (0, false);
                     Verdict::Registered(refresh(seconds))
                 }
             },
             // It wants a longer time, and says which.
             Some(423) => {
                 let wanted = response.field("Min-Expires").and_then(|text| text.parse().ok());
-                match wanted.filter(|wanted| (self.account.expires + 1..=LONGEST).contains(wanted)) {
+                match wanted.filter(|wanted| *wanted > self.account.expires && *wanted <= LONGEST) {
                     Some(wanted) => {
                         self.account.expires = wanted;
-                        Verdict::Failed("the registrar wants longer registrations".to_owned(), Duration::ZERO)
+                        // At once, but a registrar that wants ever more has to be patient.
+                        let again = std::mem::replace(&mut self.was_raised, true);
+                        let pause = if again { self.pause() } else { Duration::ZERO };
+                        Verdict::Failed("the registrar wants longer registrations".to_owned(), pause)
                     }
                     None => self.failed("423, without a time that will do".to_owned()),
                 }
@@ -103,9 +108,14 @@ impl Registration {
     }
 
     fn failed(&mut self, why: String) -> Verdict {
+        Verdict::Failed(why, self.pause())
+    }
+
+    /// Counts a failure; how long to wait after it.
+    fn pause(&mut self) -> Duration {
         let pause = RETRY.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST_RETRY);
         self.failures = self.failures.saturating_add(1);
-        Verdict::Failed(why, pause)
+        pause
     }
 }
 

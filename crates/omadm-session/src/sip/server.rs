@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use omadm_auth::dm1::HMAC_HEADER;
 use omadm_codec::media_type::MediaType;
 use omadm_codec::sip::{self, DM_FEATURE, Message, PUSH_FEATURE, Start};
 use omadm_codec::{DecodeError, Limits};
@@ -14,6 +15,8 @@ use super::TRANSACTION;
 const ALLOW: &str = "MESSAGE, OPTIONS";
 /// Most transactions that are remembered; one more forgets the oldest.
 const MAX_TRANSACTIONS: usize = 256;
+/// Most octets of the responses that are remembered for them: a response has the fields of its request in it, and a device is small.
+const MAX_REMEMBERED: usize = 128 << 10;
 
 /// Octets that came.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,8 @@ pub struct Taken {
     pub date: Option<String>,
     /// Whom it says it is from: nobody has proved that.
     pub from: String,
+    /// `x-syncml-hmac`, by which the sender of a message of DM 1.x proves itself.
+    pub hmac: Option<String>,
     /// The content.
     pub body: Vec<u8>,
 }
@@ -111,10 +116,12 @@ impl Server {
     }
 
     fn remember(&mut self, transaction: Transaction) {
-        if self.transactions.len() >= MAX_TRANSACTIONS {
-            self.transactions.pop_front();
-        }
         self.transactions.push_back(transaction);
+        let mut octets: usize = self.transactions.iter().map(|kept| kept.response.len()).sum();
+        while self.transactions.len() > MAX_TRANSACTIONS || octets > MAX_REMEMBERED {
+            let Some(oldest) = self.transactions.pop_front() else { return };
+            octets = octets.saturating_sub(oldest.response.len());
+        }
     }
 
     /// 400 for a request that is broken but says whom to tell.
@@ -172,6 +179,7 @@ impl Server {
             for_dm: for_dm.is_some(),
             date: request.field("Date").map(str::to_owned),
             from: request.field("From").and_then(sip::uri_of).unwrap_or_default().to_owned(),
+            hmac: request.field(HMAC_HEADER).map(str::to_owned),
             body: request.body.clone(),
         }))
     }

@@ -220,6 +220,23 @@ fn transactions_that_are_remembered_are_counted() {
     assert!(push(0), "the oldest is forgotten");
 }
 
+#[test]
+fn octets_that_are_remembered_are_counted() {
+    let mut device = Device(Server::new(&[NOTIFICATION], Limits::default()), Instant::now());
+    let mut push = |number: usize| {
+        let long = message().with("Via", &format!("SIP/2.0/UDP a;branch={}", "b".repeat(14_000)));
+        let mut octets = Vec::new();
+        let mut exchange = Exchange::new(long, hop("UDP"), None, &format!("u{number}"));
+        sent(exchange.poll(device.1)).encode(&mut octets);
+        device.receive(&octets).taken.is_some()
+    };
+    // Nine responses of 14,000 octets and more are what 128 KiB hold.
+    assert!((0..9).all(&mut push));
+    assert!(!(0..9).any(&mut push), "all are known");
+    assert!(push(9));
+    assert!(push(0), "the oldest is forgotten");
+}
+
 fn account() -> Account {
     Account {
         address: "sip:john@ims.example".to_owned(),
@@ -266,5 +283,6 @@ fn a_registration_is_renewed_in_time() {
     assert!(failed(register(&longer("86401")).0) > 0, "too long");
     assert!(failed(register(&longer("3600")).0) > 0, "it is that already");
     assert_eq!(failed(register(&longer("7200")).0), 0, "at once");
-    assert_eq!(register(&|_| None).1.field("Expires"), Some("7200"));
+    assert!(failed(register(&longer("7201")).0) > 0, "and not over and over");
+    assert_eq!(register(&|_| None).1.field("Expires"), Some("7201"));
 }

@@ -224,6 +224,18 @@ fn an_answer_is_taken_in_its_parts_and_no_larger_than_allowed() {
 }
 
 #[test]
+fn an_answer_that_never_gets_on_has_an_end() {
+    let mut called = Called::ready(lenient());
+    called.get();
+    for _ in 0..16 {
+        called.code(ResponseCode::CONTINUE);
+    }
+    assert_eq!(called.failure(), None);
+    called.code(ResponseCode::CONTINUE);
+    assert!(matches!(called.failure(), Some(Failure::Protocol(_))), "nothing of the object comes");
+}
+
+#[test]
 fn what_was_not_asked_for_ends_the_connection() {
     let mut called = Called::ready(lenient());
     called.code(ResponseCode::SUCCESS);

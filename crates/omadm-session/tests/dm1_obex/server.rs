@@ -240,6 +240,17 @@ fn who_is_silent_in_the_middle_of_a_put_is_left() {
 }
 
 #[test]
+fn a_put_that_never_gets_on_has_an_end() {
+    let mut served = Served::connected(lenient());
+    let empty = || request(Opcode::Put, false, vec![ID, TYPE]);
+    for _ in 0..16 {
+        assert_eq!(served.ask(&empty()), [ResponseCode::CONTINUE]);
+    }
+    assert_eq!(served.ask(&empty()), [ResponseCode::BAD_REQUEST], "nothing of the object comes");
+    assert_eq!(served.put(b"\x02"), [ResponseCode::SUCCESS], "another one may");
+}
+
+#[test]
 fn after_the_end_there_is_nothing_to_get() {
     let mut served = Served::connected(lenient());
     served.put(b"\x02");

@@ -236,6 +236,33 @@ fn a_responder_that_has_the_message_may_take_its_time_but_not_for_ever() {
 }
 
 #[test]
+fn a_peer_that_only_repeats_itself_is_given_up() {
+    let second = Duration::from_secs(1);
+    let end_of_group = Kind::SegmentedResult { trailer: Trailer::LastOfGroup, number: 1, data: b"b" };
+    let mut initiator = begin(small(), 1);
+    initiator.handle(second, &from_responder(end_of_group.clone()));
+    let deadline = initiator.wake_at();
+    assert_eq!(deadline, Some(small().patience + second), "something came");
+    initiator.handle(2 * second, &from_responder(end_of_group.clone()));
+    assert_eq!(initiator.wake_at(), deadline, "nothing new while a packet is missing");
+    let first = Kind::Result { trailer: Trailer::Middle, data: b"a" };
+    initiator.handle(2 * second, &from_responder(first));
+    initiator.handle(3 * second, &from_responder(end_of_group));
+    assert_eq!(initiator.wake_at(), Some(small().patience + 2 * second), "nor of a group that is here");
+
+    let part = |number| Kind::SegmentedInvoke { trailer: Trailer::LastOfGroup, number, data: b"b" };
+    let invoke =
+        Kind::Invoke { trailer: Trailer::Middle, tid_new: false, user_ack: false, class: 1, data: b"a" };
+    let pdu = |kind| Pdu { tid: TID, is_repeated: false, kind };
+    let mut responder = Responder::accept(small(), &pdu(invoke), false, second).unwrap();
+    responder.handle(2 * second, &pdu(part(1)));
+    for at in 3..6 {
+        responder.handle(at * second, &pdu(part(1)));
+    }
+    assert_eq!(responder.wake_at(), Some(small().patience + 2 * second));
+}
+
+#[test]
 fn the_packets_that_are_missing_come_again_and_no_others() {
     let segment = MIN_DATAGRAM - 4;
     let mut initiator = begin(small(), 5 * segment);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use omadm_auth::dm1::Scheme;
+use omadm_auth::dm1::{HMAC_HEADER, Scheme};
 use omadm_codec::wsp;
 use omadm_mo::ServerId;
 use omadm_session::dm1::client::Config;
@@ -90,7 +90,7 @@ impl WspConfig {
     }
 }
 
-/// The transport of one DM session: straight, or through a gateway.
+/// The transport of one DM Session: straight, or through a gateway.
 pub(in crate::dm1) enum Carrier<'a, T> {
     /// Straight to the server.
     Straight(&'a T),
@@ -323,6 +323,7 @@ fn content(push: PushMessage, by: &str) -> Option<PushContent> {
     Some(PushContent {
         content_type: push.media.as_http()?,
         application: push.application(),
+        hmac: push.text(HMAC_HEADER),
         body: Bytes::copy_from_slice(push.body),
         via: PushOrigin { by: by.to_owned(), authenticated: false, sent: None },
     })

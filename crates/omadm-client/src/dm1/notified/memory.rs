@@ -84,7 +84,7 @@ fn key(server: &ServerId) -> String {
 }
 
 /// How long ago it was; nothing if the clock went back.
-pub(super) fn age(then: Time, now: Time) -> Duration {
+pub(in crate::dm1) fn age(then: Time, now: Time) -> Duration {
     Duration::from_micros(u64::try_from(now.0.saturating_sub(then.0)).unwrap_or_default())
 }
 

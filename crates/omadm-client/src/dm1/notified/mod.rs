@@ -22,7 +22,7 @@ use crate::client::Client;
 use crate::error::ClientError;
 use crate::transport::Transport;
 
-pub(super) use memory::server;
+pub(super) use memory::{age, server};
 
 /// `AAuthLevel` of credentials that are for notifications alone [choice].
 pub const LEVEL: &str = "NOTIFICATION";

@@ -1,4 +1,4 @@
-//! OTA-HTTP push (`WAP-235`): the device is the HTTP server, and push proxy gateways, or DM servers themselves, its clients.
+//! OTA-HTTP push (`WAP-235`): the device is the HTTP server, and Push Proxy Gateways, or DM Servers themselves, its clients.
 //!
 //! They connect (PO-TCP), or the device connects to a gateway that asked for it by a session initiation request, and then serves it on
 //! that connection (TO-TCP). What is pushed goes to [`HttpPush::content`]; the answer says only that it is taken, and nothing of what

@@ -5,6 +5,7 @@ use http::header::{ALLOW, CONTENT_TYPE, DATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use omadm_auth::dm1::HMAC_HEADER;
 use omadm_codec::Limits;
 use omadm_codec::media_type::MediaType;
 use omadm_codec::ota_http::{
@@ -92,7 +93,7 @@ impl Shared {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let content_type = text(CONTENT_TYPE.as_str()).ok_or_else(bad)?;
         let outer = MediaType::parse(&content_type).map_err(|_| bad())?;
-        let (content_type, application, date, body) = if outer.essence == NESTED {
+        let (content_type, application, date, hmac, body) = if outer.essence == NESTED {
             let limits = Limits { bytes: body.len(), items: MAX_FIELDS, ..Limits::default() };
             let nested = Nested::decode(&body, &limits).map_err(|error| {
                 tracing::debug!(peer = %peer.address, "a push is malformed: {error}");
@@ -103,9 +104,10 @@ impl Shared {
             }
             let field = |name: &str| nested.field(name).map(str::to_owned);
             let content_type = field(CONTENT_TYPE.as_str()).ok_or_else(bad)?;
-            (content_type, field(APPLICATION_ID), field(DATE.as_str()), Bytes::from(nested.body))
+            let (date, hmac) = (field(DATE.as_str()), field(HMAC_HEADER));
+            (content_type, field(APPLICATION_ID), date, hmac, Bytes::from(nested.body))
         } else {
-            (content_type, text(APPLICATION_ID), text(DATE.as_str()), body)
+            (content_type, text(APPLICATION_ID), text(DATE.as_str()), text(HMAC_HEADER), body)
         };
         if application.as_deref().is_some_and(|application| !ota_http::is_dm_application(application)) {
             return Err(Reply::push(PushStatus::NO_APPLICATION));
@@ -121,7 +123,7 @@ impl Shared {
             sent: date.as_deref().and_then(ota_http::date),
         };
         let application = application.map(|_| DM_APPLICATION.to_owned());
-        let content = PushContent { content_type, application, body, via };
+        let content = PushContent { content_type, application, hmac, body, via };
         let room = self.contents.try_send(content);
         Ok(Reply::push(if room.is_ok() { PushStatus::ACCEPTED } else { PushStatus::NO_ROOM }))
     }

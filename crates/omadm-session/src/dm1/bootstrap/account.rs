@@ -1,4 +1,4 @@
-//! An account of a DM server, in the words of the standard object (`DM 1.3 STDOBJ §5.3.1`).
+//! An account of a DM Server, in the words of the standard object (`DM 1.3 STDOBJ §5.3.1`).
 
 use std::borrow::Cow;
 

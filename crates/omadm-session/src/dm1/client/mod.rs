@@ -26,6 +26,7 @@ mod report;
 mod request;
 mod send;
 mod session;
+mod sessionless;
 mod working;
 
 pub use crate::dm1::{InputType, QuestionKind};
@@ -37,3 +38,4 @@ pub use exchange::{
 pub use question::{MAX_TEXT, Question, UserAnswer};
 pub use report::report;
 pub use session::Session;
+pub use sessionless::{Sessionless, Unfit};

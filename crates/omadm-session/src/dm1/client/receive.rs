@@ -107,7 +107,7 @@ impl Session {
     }
 
     fn decode<'a>(&self, reply: &'a HttpReply, leniency: &mut Leniency) -> Result<Decoded<'a>, String> {
-        let encoding = encoding(reply, leniency)?;
+        let encoding = encoding(reply.content_type.as_deref(), &reply.body, leniency)?;
         dm1::decode(&reply.body, encoding, &self.config.limits, leniency).map_err(|error| error.to_string())
     }
 
@@ -231,7 +231,7 @@ impl Session {
         Ok(())
     }
 
-    fn carry_out(
+    pub(super) fn carry_out(
         &mut self,
         tree: &mut Tree,
         fresh: Fresh,
@@ -314,8 +314,12 @@ enum Go {
 }
 
 /// The encoding of a message: the octets say it, the media type has to be one of DM.
-fn encoding(reply: &HttpReply, leniency: &mut Leniency) -> Result<Encoding, String> {
-    let named = reply.content_type.as_deref().and_then(|written| {
+pub(super) fn encoding(
+    content_type: Option<&str>,
+    body: &[u8],
+    leniency: &mut Leniency,
+) -> Result<Encoding, String> {
+    let named = content_type.and_then(|written| {
         let essence = MediaType::parse(written).ok()?.essence;
         Some(match essence.as_str() {
             SYNCML_DM_XML => Encoding::Xml,
@@ -323,11 +327,11 @@ fn encoding(reply: &HttpReply, leniency: &mut Leniency) -> Result<Encoding, Stri
             _ => return None,
         })
     });
-    let seen = Encoding::sniff(&reply.body).ok_or("it is neither XML nor WBXML")?;
+    let seen = Encoding::sniff(body).ok_or("it is neither XML nor WBXML")?;
     if named == Some(seen) || leniency.allow(Tolerance::LooseMediaType) {
         return Ok(seen);
     }
-    Err(format!("its Content-Type is {:?}", reply.content_type))
+    Err(format!("its Content-Type is {content_type:?}"))
 }
 
 fn as_status<'m, 'a>(command: &'m Command<'a>) -> Option<&'m Status<'a>> {

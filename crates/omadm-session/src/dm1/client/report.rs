@@ -10,9 +10,8 @@ use super::config::{Account, Config, DeviceAlert};
 use super::content::Dialect;
 use super::exchange::Post;
 use super::package::write_alert;
+use super::sessionless::NO_SESSION;
 
-/// `SessionID` of what belongs to no session [choice].
-const NO_SESSION: &str = "0";
 const ACCEPT: &str = "application/vnd.syncml.dm+wbxml, application/vnd.syncml.dm+xml";
 
 /// Makes the message that reports an alert outside of sessions: one Alert 1230 with one item. `number` is its `MsgID`, larger than that of

@@ -96,10 +96,22 @@ impl Session {
     /// Prepares package 1.
     #[must_use]
     pub fn start(config: Config, start: Start, tree: &Tree, fresh: Fresh) -> Self {
+        let mut session = Self::new(config, start);
+        if session.is_allowed(&session.account.uri) {
+            session.begin(tree, fresh);
+        } else {
+            let reason = format!("the address of the account is not https: {}", session.account.uri);
+            session.finish(Cause::Device, reason);
+        }
+        session
+    }
+
+    /// Before anything is said.
+    pub(super) fn new(config: Config, start: Start) -> Self {
         let Start { account, trigger, versions, alerts, requested } = start;
         let mut versions = VecDeque::from(versions);
         let version = versions.pop_front().unwrap_or(Version::Dm12);
-        let mut session = Self {
+        Self {
             line: Line::new(&config, version, trigger, &account.uri),
             client: ClientProof::new(&account, &config),
             server: ServerProof::new(&account),
@@ -121,14 +133,7 @@ impl Session {
             state: State::Over,
             config,
             account,
-        };
-        if session.is_allowed(&session.account.uri) {
-            session.begin(tree, fresh);
-        } else {
-            let reason = format!("the address of the account is not https: {}", session.account.uri);
-            session.finish(Cause::Device, reason);
         }
-        session
     }
 
     /// Takes an input. Inputs that do not fit the state are ignored with a note.

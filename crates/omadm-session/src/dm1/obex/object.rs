@@ -13,6 +13,8 @@ use crate::Body;
 
 /// Longest HTTP header or media type in octets that is looked into.
 const MAX_TEXT: usize = 4096;
+/// Most packets of one object that bring nothing of it: a peer that sends such ones would never come to an end.
+const MAX_IDLE: u32 = 16;
 /// Octets of a packet before its headers.
 const HEAD: usize = 3;
 /// Octets of a header before its value.
@@ -38,6 +40,8 @@ pub(super) struct Incoming {
     body: Vec<u8>,
     /// Whether there was any Body or End of Body, for an object of no octets.
     has_body: bool,
+    /// Packets that brought nothing of the body.
+    idle: u32,
 }
 
 /// What is wrong with an object that comes in.
@@ -57,6 +61,7 @@ impl Incoming {
         limit: usize,
         leniency: &mut Leniency,
     ) -> Result<(), Unfit> {
+        let before = self.body.len();
         for header in headers {
             match header {
                 Header::Octets(HeaderId::TYPE, value) => self.media_type = Some(media_type(value, leniency)?),
@@ -81,6 +86,10 @@ impl Incoming {
                 }
                 _ => {}
             }
+        }
+        self.idle += u32::from(self.body.len() == before);
+        if self.idle > MAX_IDLE {
+            return Err(Unfit::Malformed("too many packets bring nothing of the object"));
         }
         Ok(())
     }

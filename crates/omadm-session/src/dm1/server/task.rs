@@ -67,7 +67,7 @@ pub enum Task {
     },
 }
 
-/// A way to read a subtree (`DM 1.3 TND §9.1`).
+/// A way to read a sub-tree (`DM 1.3 TND §9.1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     /// `?list=TNDS`.

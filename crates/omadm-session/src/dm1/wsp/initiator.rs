@@ -200,6 +200,7 @@ impl Initiator {
             State::Sending { .. } | State::Waiting if self.class == Class::WithResult => {}
             _ => return,
         }
+        let before = self.incoming.count();
         let heard = self.incoming.add(packet);
         if heard == Heard::Nothing {
             return;
@@ -222,7 +223,10 @@ impl Initiator {
                 self.state = State::Answered { until: now.saturating_add(longest) };
             }
         }
-        self.deadline = now.saturating_add(self.settings.patience);
+        // Who only repeats itself does not go on for ever.
+        if self.incoming.count() > before {
+            self.deadline = now.saturating_add(self.settings.patience);
+        }
     }
 
     /// Says that the result is here.

@@ -217,6 +217,7 @@ impl Responder {
     }
 
     fn receive(&mut self, now: Duration, packet: &Packet<'_>) {
+        let before = self.incoming.count();
         match self.incoming.add(packet) {
             Heard::Nothing => return,
             Heard::More => {}
@@ -232,7 +233,10 @@ impl Responder {
                 self.hand_on(now);
             }
         }
-        self.deadline = now.saturating_add(self.settings.patience);
+        // Who only repeats itself does not go on for ever.
+        if self.incoming.count() > before {
+            self.deadline = now.saturating_add(self.settings.patience);
+        }
     }
 
     /// Gives the message to the user once it is complete and known to be no duplicate.

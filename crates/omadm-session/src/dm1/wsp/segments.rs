@@ -180,6 +180,8 @@ pub(super) enum Heard {
 #[derive(Debug)]
 pub(super) struct Incoming {
     parts: Vec<Option<Zeroizing<Vec<u8>>>>,
+    /// How many of them are there.
+    count: usize,
     octets: usize,
     limit: usize,
     /// Number of the first packet of the group that is under way.
@@ -190,7 +192,7 @@ pub(super) struct Incoming {
 
 impl Incoming {
     pub(super) fn new(limit: usize) -> Self {
-        Self { parts: Vec::new(), octets: 0, limit, begin: 0, end: None }
+        Self { parts: Vec::new(), count: 0, octets: 0, limit, begin: 0, end: None }
     }
 
     /// Takes a packet.
@@ -228,6 +230,7 @@ impl Incoming {
             return Err(TooMuch);
         }
         self.octets += data.len();
+        self.count += 1;
         *place = Some(Zeroizing::new(data.to_vec()));
         Ok(true)
     }
@@ -248,6 +251,11 @@ impl Incoming {
         self.begin = usize::from(end) + 1;
         self.end = None;
         Heard::Acknowledge(end)
+    }
+
+    /// Packets that have come, each counted once.
+    pub(super) fn count(&self) -> usize {
+        self.count
     }
 
     /// The packet to name when the whole message is acknowledged; none if it was the only one.
