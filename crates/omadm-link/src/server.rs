@@ -21,11 +21,15 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub struct ObexServer {
     orders: mpsc::UnboundedSender<Order>,
     events: mpsc::Receiver<Event>,
+    /// Objects that the host has heard of.
+    heard: u64,
 }
 
 enum Order {
-    Answer(Object),
-    Decline(ResponseCode),
+    /// To the object of this number. By the time that it is there another one may have been put, which it is no answer to.
+    Answer(u64, Object),
+    /// As [`Order::Answer`].
+    Decline(u64, ResponseCode),
     Finish,
 }
 
@@ -40,26 +44,28 @@ impl ObexServer {
         let patience = settings.silence;
         let machine = Server::new(settings, nonce, Duration::ZERO);
         tokio::spawn(work(
-            Work { machine, stream, began: Instant::now(), patience, was_left: false },
+            Work { machine, stream, began: Instant::now(), patience, put: 0, was_left: false },
             ordered,
             told,
         ));
-        Self { orders, events }
+        Self { orders, events, heard: 0 }
     }
 
     /// What happens next; never [`Event::Transmit`], and nothing after [`Event::Over`].
     pub async fn event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        let event = self.events.recv().await;
+        self.heard += u64::from(matches!(event, Some(Event::Put(_))));
+        event
     }
 
-    /// Answers the object that was put last.
+    /// Answers the object of the last [`Event::Put`] that was heard. Of no use when that is off, or another one has been put since.
     pub fn answer(&self, object: Object) {
-        self.order(Order::Answer(object));
+        self.order(Order::Answer(self.heard, object));
     }
 
     /// Answers it by nothing but a code.
     pub fn decline(&self, code: ResponseCode) {
-        self.order(Order::Decline(code));
+        self.order(Order::Decline(self.heard, code));
     }
 
     /// Says that there is nothing more to answer.
@@ -79,6 +85,8 @@ struct Work<S> {
     began: Instant,
     /// Longest time that writing may take.
     patience: Duration,
+    /// Objects that were put.
+    put: u64,
     /// Whether the other side has disconnected.
     was_left: bool,
 }
@@ -97,8 +105,9 @@ async fn work<S: AsyncRead + AsyncWrite + Unpin>(
         let deadline = work.machine.deadline().unwrap_or_default();
         tokio::select! {
             order = ordered.recv() => match order {
-                Some(Order::Answer(object)) => work.machine.answer(object),
-                Some(Order::Decline(code)) => work.machine.decline(code),
+                Some(Order::Answer(to, object)) if to == work.put => work.machine.answer(object),
+                Some(Order::Decline(to, code)) if to == work.put => work.machine.decline(code),
+                Some(Order::Answer(..) | Order::Decline(..)) => {}
                 Some(Order::Finish) => work.machine.finish(),
                 None => return,
             },
@@ -126,6 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
                 other => other,
             };
             let is_over = matches!(event, Event::Over(_));
+            self.put += u64::from(matches!(event, Event::Put(_)));
             self.was_left = matches!(event, Event::Over(None));
             if told.send(event).await.is_err() || is_over {
                 return false;
