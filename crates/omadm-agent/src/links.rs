@@ -98,12 +98,11 @@ async fn converse(
     if getrandom::fill(&mut nonce).is_err() {
         return;
     }
-    let proves = settings.credentials.is_some();
     let mut link = ObexServer::serve(stream, settings, nonce);
     let mut put: Option<PushContent> = None;
     while let Some(event) = link.event().await {
         match event {
-            Event::Put(object) => put = Some(content(object, &peer.to_string(), proves)),
+            Event::Put(object) => put = Some(content(object, &peer.to_string())),
             Event::Get => {
                 let Some(content) = put.take() else { continue };
                 let link = ServedLink::new(link, format!("obex:{peer}"));
@@ -122,8 +121,9 @@ async fn converse(
     }
 }
 
-fn content(object: Object, peer: &str, authenticated: bool) -> PushContent {
-    let via = PushOrigin { by: format!("OBEX from {peer}"), authenticated, sent: None };
+/// What was put. A server that proves itself when it connects proves nothing of what comes over the link later, which is not encrypted.
+fn content(object: Object, peer: &str) -> PushContent {
+    let via = PushOrigin { by: format!("OBEX from {peer}"), authenticated: false, sent: None };
     PushContent {
         content_type: object.media_type.unwrap_or_default(),
         application: None,

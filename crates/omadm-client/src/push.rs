@@ -53,7 +53,7 @@ pub struct PushContent {
 pub struct PushOrigin {
     /// By whom, for people: "a WAP push", "OTA-HTTP from 10.0.0.1".
     pub by: String,
-    /// Whether the sender has proved by the transport who it is, and nobody else could read it.
+    /// Whether the sender has proved by the transport who it is, and nobody else could read or change it.
     pub authenticated: bool,
     /// When it was sent, as the bearer says: the time of the service centre, or `Date` of HTTP.
     pub sent: Option<Time>,

@@ -37,7 +37,8 @@ impl Doorkeeper {
         Self { user: config.user.clone(), digests, plain_basic: config.weak, nonces }
     }
 
-    /// Whether the sender has proved who it is, if it may push.
+    /// Whether the sender has proved who it is, if it may push. Without TLS nobody has: what proves the sender of a request there says
+    /// nothing of its body, which others on the way can read and change.
     ///
     /// # Errors
     /// The headers of the answer that says that it may not.
@@ -65,7 +66,7 @@ impl Doorkeeper {
                 fresh
             })
         });
-        if admitted { Ok(true) } else { Err(self.challenges(basic, stale)) }
+        if admitted { Ok(peer.secure) } else { Err(self.challenges(basic, stale)) }
     }
 
     /// Whether a digest is right, but for its nonce.
