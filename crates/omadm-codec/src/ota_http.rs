@@ -106,6 +106,13 @@ impl Nested {
         Self { status: 200, fields, body: body.to_vec() }
     }
 
+    /// With another field.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.fields.push(Field::new(name, value));
+        self
+    }
+
     /// The value of a field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {

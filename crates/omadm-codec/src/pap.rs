@@ -86,6 +86,8 @@ pub struct Content<'a> {
     pub media_type: &'a str,
     /// `X-Wap-Application-Id`.
     pub application: &'a str,
+    /// Further headers for the device, names and values.
+    pub headers: &'a [(&'a str, &'a str)],
     /// Its octets.
     pub octets: &'a [u8],
 }
@@ -119,10 +121,11 @@ impl PushMessage {
     #[must_use]
     pub fn to_multipart(&self, content: &Content<'_>, boundary: &str) -> Vec<u8> {
         let control = self.to_xml();
-        let Content { media_type, application, octets } = content;
+        let Content { media_type, application, headers, octets } = content;
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let mut out = format!(
             "--{boundary}\r\nContent-Type: {CONTROL}; charset=UTF-8\r\n\r\n{control}\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\
-             X-Wap-Application-Id: {application}\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+             X-Wap-Application-Id: {application}\r\n{headers}Content-Transfer-Encoding: binary\r\n\r\n"
         )
         .into_bytes();
         out.extend_from_slice(octets);
@@ -470,7 +473,12 @@ mod tests {
 
     #[test]
     fn the_body_has_the_control_entity_and_the_content() {
-        let content = Content { media_type: "application/x", application: "app", octets: b"\x00\xff\r\n--" };
+        let content = Content {
+            media_type: "application/x",
+            application: "app",
+            headers: &[("x-y", "z")],
+            octets: b"\x00\xff\r\n--",
+        };
         let body = push().to_multipart(&content, "b1");
         let wanted =
             format!("--b1\r\nContent-Type: application/xml; charset=UTF-8\r\n\r\n{}", push().to_xml());

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use omadm_auth::Secret;
+use omadm_auth::dm1::HMAC_HEADER;
 use omadm_codec::wsp::{self, Header, Media};
 use omadm_mo::DeviceId;
 use omadm_store::Push;
@@ -26,6 +27,8 @@ pub struct Content<'a> {
     pub media: Media,
     /// Whether `X-Wap-Application-Id` says that it is for the DM application.
     pub application: bool,
+    /// `x-syncml-hmac`, by which a message of DM 1.x proves that it is from this server.
+    pub hmac: Option<&'a str>,
     /// The octets.
     pub body: &'a [u8],
     /// Which notification it is: some ways tell later what became of it.
@@ -38,6 +41,8 @@ pub struct Item<'a> {
     pub content_type: String,
     /// Whether it is for the DM application.
     pub application: bool,
+    /// `x-syncml-hmac`.
+    pub hmac: Option<&'a str>,
     /// The octets.
     pub body: &'a [u8],
 }
@@ -56,7 +61,12 @@ pub struct Subject<'a> {
 impl<'a> Content<'a> {
     /// Something for the DM application.
     pub fn for_dm(media: Media, body: &'a [u8]) -> Self {
-        Self { media, application: true, body, subject: None }
+        Self { media, application: true, hmac: None, body, subject: None }
+    }
+
+    /// With what proves that a message of DM 1.x is from this server.
+    pub fn proved_by(self, hmac: &'a str) -> Self {
+        Self { hmac: Some(hmac), ..self }
     }
 
     /// It is the notification of this number for a device.
@@ -69,7 +79,7 @@ impl<'a> Content<'a> {
     fn item(&self) -> Result<Item<'a>, Failed> {
         let unwritable = || Failed::with("HTTP has no words for its content type".to_owned());
         let content_type = self.media.as_http().ok_or_else(unwritable)?;
-        Ok(Item { content_type, application: self.application, body: self.body })
+        Ok(Item { content_type, application: self.application, hmac: self.hmac, body: self.body })
     }
 
     /// Whether it is a notification, of whatever version.
@@ -136,7 +146,7 @@ impl Carrier {
         })
     }
 
-    /// The push-ids of this server, if it has a push proxy gateway.
+    /// The push-ids of this server, if it has a Push Proxy Gateway.
     pub fn tickets(&self) -> Option<&Tickets> {
         self.ppg.as_ref().map(Ppg::tickets)
     }
@@ -201,11 +211,15 @@ impl Carrier {
 
     /// The push PDU of connectionless WSP.
     fn pdu(&self, content: &Content<'_>) -> Result<Vec<u8>, Failed> {
-        let Content { media, application, body, .. } = content;
+        let Content { media, application, hmac, body, .. } = content;
+        let unwritable = || Failed::with("WSP has no words for its headers".to_owned());
+        let proof =
+            hmac.map(|hmac| Header::from_http(HMAC_HEADER, hmac).ok_or_else(unwritable)).transpose()?;
+        let application = application.then(|| Header::application(wsp::DM_APPLICATION_CODE));
         let push = wsp::Push {
             transaction: self.transaction.fetch_add(1, Ordering::Relaxed),
             media: media.clone(),
-            headers: application.then(|| Header::application(wsp::DM_APPLICATION_CODE)).into_iter().collect(),
+            headers: application.into_iter().chain(proof.into_iter().flatten()).collect(),
             body,
         };
         if content.is_notification() {

@@ -12,6 +12,7 @@ mod ota_http;
 mod plan;
 pub mod ppg;
 mod session;
+mod sessionless;
 mod short_message;
 mod sip;
 mod smpp;
@@ -40,6 +41,7 @@ use plan::{Plan, Reason};
 
 pub use carrier::Content;
 pub use session::{answered_by_session, begins_by_default};
+pub use sessionless::{HandedOver, Order, push_command};
 
 /// How often the store is asked what is due: another node may have queued something.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -52,6 +54,8 @@ pub struct Notifier {
     connections: Preference,
     /// What carries them.
     pub carrier: Carrier,
+    /// Numbers of messages without a session.
+    numbers: sessionless::Numbers,
     /// Something was queued.
     queued: Notify,
 }
@@ -127,6 +131,7 @@ impl Notifier {
             connections: Preference::new(&connections)
                 .map_err(|error| unusable("notifier.connections", error.to_string()))?,
             carrier: Carrier::new(config, public_url, key)?,
+            numbers: sessionless::Numbers::default(),
             queued: Notify::new(),
         })
     }

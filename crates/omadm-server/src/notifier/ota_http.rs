@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use omadm_auth::digest::{Answers, Hash};
+use omadm_auth::dm1::HMAC_HEADER;
 use omadm_auth::header::Challenge;
 use omadm_auth::{BasicCredentials, Secret};
 use omadm_codec::ota_http::{
@@ -136,7 +137,12 @@ impl Talk<'_> {
     async fn push(&mut self, terminal: &Terminal, item: &Item<'_>) -> Result<PushStatus, Failed> {
         let mut body = Vec::new();
         let application = item.application.then_some(DM_APPLICATION);
-        Nested::new(&item.content_type, application, item.body).encode(&mut body);
+        let nested = Nested::new(&item.content_type, application, item.body);
+        let nested = match item.hmac {
+            Some(hmac) => nested.with(HMAC_HEADER, hmac),
+            None => nested,
+        };
+        nested.encode(&mut body);
         terminal.check(&item.content_type, body.len())?;
         let (status, headers) = self.ask(Method::POST, terminal.tag.as_ref(), body.into()).await?;
         let said = headers.get(STATUS_HEADER).and_then(|value| value.to_str().ok());

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
+use omadm_auth::dm1::HMAC_HEADER;
 use omadm_codec::Limits;
 use omadm_codec::sip::{self, DM_FEATURE, Field, MAX_MESSAGE, MAX_UDP_REQUEST, Message, PUSH_FEATURE};
 use omadm_session::sip::{Credentials, Exchange, Hop, Outcome, Step};
@@ -88,6 +89,7 @@ impl Sip {
             fields.push(Field::new("Accept-Contact", &wanted));
         }
         fields.push(Field::new("Content-Type", &item.content_type));
+        fields.extend(item.hmac.map(|hmac| Field::new(HMAC_HEADER, hmac)));
         fields.push(Field::new("Content-Transfer-Encoding", "binary"));
         Ok(Message::request("MESSAGE", &uri, fields, item.body.to_vec()))
     }

@@ -94,7 +94,8 @@ impl Calling {
         let peer = peer_of(to, &stream);
         let mut link = ObexClient::connect(stream, self.settings.clone()).await.map_err(failed)?;
         let media_type = content.media.as_http();
-        let object = Object { media_type, hmac: None, body: content.body.to_vec().into() };
+        let object =
+            Object { media_type, hmac: content.hmac.map(str::to_owned), body: content.body.to_vec().into() };
         link.put(object).await.map_err(failed)?;
         let call = Call { link, to: to.clone(), peer, _slot: slot };
         // Of a server that stops nobody is called any more.

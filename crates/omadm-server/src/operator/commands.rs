@@ -137,7 +137,7 @@ impl Said<'_> {
 }
 
 /// Checks an operation against the DDF; gives what it says against it.
-async fn advice(
+pub(super) async fn advice(
     context: &Context,
     inventory: &Inventory,
     operation: &mut Operation,

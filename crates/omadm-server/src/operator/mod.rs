@@ -10,6 +10,7 @@ mod models;
 mod notify;
 mod pages;
 mod problem;
+mod sessionless;
 mod sessions;
 mod standing;
 pub mod tokens;
@@ -99,6 +100,7 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(devices::tree))
         .routes(routes!(notify::show, notify::set))
         .routes(routes!(notify::now))
+        .routes(routes!(sessionless::create))
         .routes(routes!(devices::payload))
         .routes(routes!(commands::list, commands::create))
         .routes(routes!(commands::show))

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use http::StatusCode;
+use omadm_mo::DeviceId;
 use omadm_store as store;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -124,9 +125,18 @@ pub async fn now(
     let wish: Wish =
         wish.map_err(|error| Problem::bad(format!("the body is not as it should be: {error}")))?;
     notifier::dm1::check(&wish).map_err(Problem::bad)?;
-    let refuse = |refused| match refused {
+    let refuse = |refused| refusal(&device.id, refused);
+    let push = context.store.push(&device.id).await?;
+    let push = push.ok_or_else(|| refuse(Refused::NoWay("no way to the device is known".to_owned())))?;
+    let Sent { id, form, via } = notifier::by_hand(&context, &push, &wish).await.map_err(refuse)?;
+    Ok(Json(Notified { id, format: form, via: via.to_string() }))
+}
+
+/// Why nothing was pushed to a device, for operators.
+pub fn refusal(device: &DeviceId, refused: Refused) -> Problem {
+    match refused {
         Refused::NoWay(reason) => {
-            Problem::conflict(format!("{reason}; `omadm device push {} udp:HOST` gives one", device.id))
+            Problem::conflict(format!("{reason}; `omadm device push {device} udp:HOST` gives one"))
         }
         Refused::TooMany(earliest) => Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -136,14 +146,9 @@ pub async fn now(
             ),
         ),
         Refused::Impossible(reason) => Problem::bad(reason),
-        Refused::Failed(reason) => Problem::new(
-            StatusCode::BAD_GATEWAY,
-            format!("the notification could not be handed over: {reason}"),
-        ),
+        Refused::Failed(reason) => {
+            Problem::new(StatusCode::BAD_GATEWAY, format!("it could not be handed over: {reason}"))
+        }
         Refused::Store(error) => error.into(),
-    };
-    let push = context.store.push(&device.id).await?;
-    let push = push.ok_or_else(|| refuse(Refused::NoWay("no way to the device is known".to_owned())))?;
-    let Sent { id, form, via } = notifier::by_hand(&context, &push, &wish).await.map_err(refuse)?;
-    Ok(Json(Notified { id, format: form, via: via.to_string() }))
+    }
 }

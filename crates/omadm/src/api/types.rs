@@ -45,6 +45,16 @@ pub struct Push {
     pub due: Option<String>,
 }
 
+/// A command that was pushed without a session.
+#[derive(Debug, Deserialize)]
+pub struct Pushed {
+    pub number: u64,
+    pub octets: usize,
+    pub via: String,
+    pub result: String,
+    pub warnings: Vec<String>,
+}
+
 /// A management object that a device reported.
 #[derive(Debug, Deserialize)]
 pub struct SupportedMo {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 
-use crate::api::types::Command as Record;
+use crate::api::types::{Command as Record, Pushed};
 use crate::api::{Api, Query, read};
 use crate::cli::Global;
 use crate::cmd::{command, device};
@@ -20,6 +20,8 @@ use ask::Ask;
 
 /// Longest time that the server holds one request, in seconds.
 const LONG_POLL: u64 = 60;
+/// How long the ways to a device may take.
+const PUSH_TIME: Duration = Duration::from_secs(120);
 /// Largest file that is sent as a value, in octets.
 const MAX_VALUE: u64 = 16 << 20;
 /// Media type of MO data, which creates instances when it is set without an address.
@@ -40,6 +42,10 @@ pub struct Run {
     /// Queue it also when the value does not have the format that the DDF gives to the node.
     #[arg(long, global = true)]
     force: bool,
+    /// Push it to a device of DM 1.3 at once, without a session: `set`, `delete`, `exec`, or `raw` in XML. It is not queued, and nobody
+    /// answers it.
+    #[arg(long, global = true, conflicts_with_all = ["wait", "expires_in"])]
+    sessionless: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -159,6 +165,9 @@ impl Run {
         if self.force {
             body.insert("force".to_owned(), true.into());
         }
+        if self.sessionless {
+            return push(global, &self.device, body).await;
+        }
         if let Some(seconds) = self.expires_in {
             body.insert("expires_in".to_owned(), seconds.into());
         }
@@ -173,6 +182,24 @@ impl Run {
         let command: Record = read(&path, value.clone())?;
         report(global.output, &path, value, &command, self.wait.is_some())
     }
+}
+
+/// Has a command pushed without a session.
+async fn push(global: &Global, device: &str, body: Map<String, Value>) -> Result<(), Failure> {
+    let path = format!("{}/sessionless", device::path(device));
+    let answer = global.api()?.post(&path, &Value::Object(body), PUSH_TIME).await?;
+    if global.output == Format::Json {
+        return screen::json(&answer);
+    }
+    let pushed: Pushed = read(&path, answer)?;
+    pushed.warnings.iter().for_each(|warning| screen::warn(warning));
+    let via = screen::clean(&pushed.via);
+    screen::line(&format!(
+        "Message {} of {} octets went to {via}: {}.",
+        pushed.number,
+        pushed.octets,
+        screen::clean(&pushed.result)
+    ))
 }
 
 /// Says on standard error what the DDF has against the command.

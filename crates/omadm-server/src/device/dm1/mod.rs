@@ -33,6 +33,7 @@ use known::{Found, Sender};
 pub use known::{Models, protocol_version};
 pub use link::carried;
 use outcome::{Exchange, session_step};
+pub use scout::seen_at;
 use scout::{Hopeless, Queue, Scout};
 pub use stop::{Unstoppable, stop};
 use trace::Shown;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use omadm_codec::dm1::Version;
-use omadm_mo::Time;
+use omadm_mo::{DeviceId, Time};
 use omadm_session::dm1::server::{Capabilities, CommandResult, Data, Listing, Node, Pending, Task, Verdict};
 use omadm_session::dm2::server::{Refusal, flatten};
 use omadm_store::{CheckIn, Command, CommandState, Payload, TreeAddress, TreeNode};
@@ -279,20 +279,32 @@ async fn about(
         let places = places(context, check, payload, roots).await?;
         return Ok((Some(payload.clone()), Seen::Places(places)));
     }
+    let seen = seen_at(context, &check.device.id, operation, roots).await?;
+    Ok((payload, seen))
+}
+
+/// What was last seen at the address of an operation, where that makes a difference.
+///
+/// # Errors
+/// 503 when the store fails.
+pub async fn seen_at(
+    context: &Context,
+    device: &DeviceId,
+    operation: &Operation,
+    roots: &Roots,
+) -> Result<Seen, Refusal> {
     let place = operation.depends_on_seen().and_then(|address| roots.place(&roots.resolve(address).ok()?));
-    let Some(at) = place else { return Ok((payload, Seen::Nothing)) };
+    let Some(at) = place else { return Ok(Seen::Nothing) };
     // What is only read needs no value, and the descriptions are at hand.
     if matches!(operation, Operation::Get { .. }) && is_described_as_leaf(context, &at).await? {
-        return Ok((payload, Seen::Described));
+        return Ok(Seen::Described);
     }
-    let nodes =
-        context.store.tree(&check.device.id, &at, None, 1).await.map_err(|error| store_failed(&error))?;
-    let seen = match nodes.first() {
+    let nodes = context.store.tree(device, &at, None, 1).await.map_err(|error| store_failed(&error))?;
+    Ok(match nodes.first() {
         Some(node) => seen(node, &at),
         None if is_described_as_leaf(context, &at).await? => Seen::Described,
         None => Seen::Nothing,
-    };
-    Ok((payload, seen))
+    })
 }
 
 /// Finds out what DDF files say of MO data: the formats of its leaves, and where its objects go if the device has them nowhere.

@@ -6,6 +6,7 @@ mod ticket;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Uri};
+use omadm_auth::dm1::HMAC_HEADER;
 use omadm_auth::{BasicCredentials, Secret};
 use omadm_codec::Limits;
 use omadm_codec::pap::{self, Code, Content, Delivery, Meaning, Priority, PushMessage, Said, Wanted};
@@ -136,7 +137,9 @@ impl Ppg {
     ) -> Result<(Code, Option<String>), Failed> {
         let boundary = random::word().map_err(|error| Failed::with(error.to_string()))?;
         let application = if item.application { DM_APPLICATION } else { ANY_APPLICATION };
-        let content = Content { media_type: &item.content_type, application, octets: item.body };
+        let headers: Vec<_> = item.hmac.map(|hmac| (HMAC_HEADER, hmac)).into_iter().collect();
+        let content =
+            Content { media_type: &item.content_type, application, headers: &headers, octets: item.body };
         let body = Bytes::from(push.to_multipart(&content, &boundary));
         let mut request = Request::post(&self.url).header(CONTENT_TYPE, pap::related(&boundary));
         if let Some(authorization) = &self.authorization {
