@@ -11,14 +11,21 @@ use std::sync::Arc;
 
 use omadm_store::CommandState::{Done, Queued, Sent};
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
-use omadm_store::{Store, StoreError};
+use omadm_store::{
+    Delegation, DelegationOut, DelegationPart, DelegationRole, DelegationSeen, DelegationState,
+    DelegationStep, DelegationStore as _, PartState, Store, StoreError,
+};
 
 use support::*;
 
 /// Names the database file to the process that is to be killed.
 const FILE: &str = "OMADM_STORE_DURABILITY_FILE";
 const WORKERS: u128 = 8;
-/// Acknowledged commands before the kill; each round kills at another point of the load.
+/// The one of them that delegates; the others queue commands.
+const DELEGATING: u128 = WORKERS - 1;
+/// The other server of delegations.
+const PEER: &str = "b.example";
+/// Acknowledged commands and delegations before the kill; each round kills at another point of the load.
 const ROUNDS: [usize; 4] = [1, 40, 300, 1_000];
 
 #[test]
@@ -33,7 +40,7 @@ fn acknowledged_writes_survive_sigkill() {
 }
 
 /// Starts this test binary again as a writer, reads what it acknowledges, and kills it. Gives worker and number of each
-/// command whose end was acknowledged.
+/// command, or delegation, whose end was acknowledged.
 fn kill_after(path: &Path, acknowledged: usize) -> Vec<(u128, u128)> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "writer_that_gets_killed", "--nocapture"])
@@ -76,11 +83,16 @@ impl Drop for KillOnDrop {
 async fn verify(path: &Path, seen: &[(u128, u128)]) {
     let store = open(path);
     for (worker, number) in seen {
+        if *worker == DELEGATING {
+            verify_delegation(&store, *number).await;
+            continue;
+        }
         let command = store.command(command_id(*worker, *number)).await.unwrap().unwrap();
         assert_eq!((command.state, command.attempts), (Done, 1), "{worker} {number}");
         assert_eq!(command.result.as_deref(), Some(number.to_string().as_str()));
     }
-    for worker in 0..WORKERS {
+    verify_steps(&store).await;
+    for worker in 0..DELEGATING {
         // No hole in the order, no half of a step, and figures that agree with the rows.
         let Some(check_in) = store.check_in(&device(&worker.to_string()), 100).await.unwrap() else {
             continue;
@@ -95,6 +107,34 @@ async fn verify(path: &Path, seen: &[(u128, u128)]) {
     }
 }
 
+/// A delegation whose end was acknowledged, with all that was written at once with it.
+async fn verify_delegation(store: &SqliteStore, number: u128) {
+    let delegation = store.delegation(command_id(DELEGATING, number)).await.unwrap().unwrap();
+    assert_eq!((delegation.state, delegation.version), (DelegationState::Ended, 2), "{number}");
+    let counts = store.delegation_counts(delegation.id).await.unwrap();
+    assert_eq!(counts, [(PartState::Ended, 1)], "{number}");
+    assert!(store.delegation_seen(PEER, &number.to_string()).await.unwrap().is_some(), "{number}");
+}
+
+/// Of each delegation there is a whole step, or two, or nothing.
+async fn verify_steps(store: &SqliteStore) {
+    let all = store.delegations(None, u32::MAX).await.unwrap();
+    let messages = store.due_delegation_messages(NEVER, u32::MAX).await.unwrap();
+    let active = all.iter().filter(|it| it.state == DelegationState::Active).count();
+    assert!(active <= 1, "{active} open delegations of a worker that ends each before the next");
+    assert_eq!(messages.len(), active, "a message is there as long as it is not answered");
+    for delegation in &all {
+        let parts = store.delegation_parts(delegation.id, None, 10).await.unwrap();
+        let seen = store.delegation_seen(PEER, &delegation.name).await.unwrap();
+        let expected = match delegation.state {
+            DelegationState::Active => (PartState::Active, 1, false),
+            _ => (PartState::Ended, 2, true),
+        };
+        let found = (parts.first().unwrap().state, delegation.version, seen.is_some());
+        assert_eq!((found, parts.len()), (expected, 1), "{}", delegation.name);
+    }
+}
+
 fn command_id(worker: u128, number: u128) -> uuid::Uuid {
     id(worker << 64 | number)
 }
@@ -104,7 +144,9 @@ fn command_id(worker: u128, number: u128) -> uuid::Uuid {
 async fn writer_that_gets_killed() {
     let Some(path) = std::env::var_os(FILE) else { return };
     let store: Arc<dyn Store> = Arc::new(open(Path::new(&path)));
-    let workers: Vec<_> = (0..WORKERS).map(|worker| tokio::spawn(work(Arc::clone(&store), worker))).collect();
+    let mut workers: Vec<_> =
+        (0..DELEGATING).map(|worker| tokio::spawn(work(Arc::clone(&store), worker))).collect();
+    workers.push(tokio::spawn(delegate(store)));
     for worker in workers {
         worker.await.unwrap();
     }
@@ -121,9 +163,86 @@ async fn work(store: Arc<dyn Store>, worker: u128) {
         let mut done = transition(seq, Sent, Done);
         done.result = Some(number.to_string());
         moved(&*store, &device, at(30), vec![done]).await;
-        // One write, so that lines of workers do not mix.
-        std::io::stdout().write_all(format!("done {worker} {number}\n").as_bytes()).unwrap();
+        acknowledge(worker, number);
     }
+}
+
+/// Begins and ends delegations for ever; tells when each is over.
+async fn delegate(store: Arc<dyn Store>) {
+    for number in 1_u128.. {
+        let id = command_id(DELEGATING, number);
+        let part = DelegationPart {
+            delegation: id,
+            device: device("delegated"),
+            state: PartState::Active,
+            waits_for: None,
+            due: None,
+            record: "{}".to_owned(),
+        };
+        let step = DelegationStep {
+            delegation: Some(delegation(id, number)),
+            parts: vec![part.clone()],
+            send: vec![message(id, number)],
+            ..DelegationStep::default()
+        };
+        store.step_delegation(step, at(20)).await.unwrap();
+        let begun = store.delegation(id).await.unwrap().unwrap();
+        let sent = store.due_delegation_messages(NEVER, 1).await.unwrap();
+        let step = DelegationStep {
+            delegation: Some(Delegation { state: DelegationState::Ended, ..begun }),
+            parts: vec![DelegationPart { state: PartState::Ended, ..part }],
+            sent: sent.first().map(|message| message.number),
+            seen: Some(seen(number)),
+            ..DelegationStep::default()
+        };
+        store.step_delegation(step, at(30)).await.unwrap();
+        acknowledge(DELEGATING, number);
+    }
+}
+
+fn delegation(id: uuid::Uuid, number: u128) -> Delegation {
+    Delegation {
+        number: 0,
+        id,
+        peer: PEER.to_owned(),
+        name: number.to_string(),
+        role: DelegationRole::Delegating,
+        state: DelegationState::Active,
+        version: 0,
+        created: at(20),
+        updated: at(20),
+        due: None,
+        document: "<x/>".to_owned(),
+        detail: "{}".to_owned(),
+    }
+}
+
+fn message(delegation: uuid::Uuid, number: u128) -> DelegationOut {
+    DelegationOut {
+        number: 0,
+        peer: PEER.to_owned(),
+        msg_id: number.to_string(),
+        delegation,
+        document: "<y/>".to_owned(),
+        created: at(20),
+        attempts: 0,
+        due: at(20),
+    }
+}
+
+fn seen(number: u128) -> DelegationSeen {
+    DelegationSeen {
+        peer: PEER.to_owned(),
+        msg_id: number.to_string(),
+        at: at(30),
+        digest: vec![1],
+        answer: "<z/>".to_owned(),
+    }
+}
+
+/// Tells that something is done, in one write, so that lines of workers do not mix.
+fn acknowledge(worker: u128, number: u128) {
+    std::io::stdout().write_all(format!("done {worker} {number}\n").as_bytes()).unwrap();
 }
 
 /// Two stores on one file stand for two processes.
