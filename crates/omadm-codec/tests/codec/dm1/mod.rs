@@ -4,4 +4,5 @@ mod bounds;
 mod encoder;
 mod generated;
 mod messages;
+mod plain_tags;
 mod tokens;
