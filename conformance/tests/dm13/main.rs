@@ -27,6 +27,7 @@ mod server_sessions;
 mod sessionless;
 mod sessions;
 mod stdobj;
+mod terms;
 mod tnds;
 mod tree;
 mod user;

@@ -33,7 +33,7 @@ const MAC: usize = 32;
 /// A key of GBA: 256 bits.
 type Key = Zeroizing<[u8; 32]>;
 
-/// Identity of the DM server towards GBA: its FQDN, then the identifier of the Ua security protocol (`TS 33.220 Annex H`).
+/// Identity of the DM Server towards GBA: its FQDN, then the identifier of the Ua security protocol (`TS 33.220 Annex H`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NafId(Vec<u8>);
 
@@ -62,7 +62,7 @@ pub enum Place {
     Card,
 }
 
-/// `Ks_(ext/int)_NAF`: what device and DM server share after GBA Push.
+/// `Ks_(ext/int)_NAF`: what device and DM Server share after GBA Push.
 #[derive(Clone)]
 pub struct NafKey(Key);
 

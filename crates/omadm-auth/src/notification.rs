@@ -1,4 +1,4 @@
-//! SHA256-DIGEST of a DM notification (`DM 2.0 §5.2.1.2, §9.1`).
+//! SHA256-DIGEST of a DM Notification (`DM 2.0 §5.2.1.2, §9.1`).
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;

@@ -137,7 +137,7 @@ pub fn check_ota_http(bytes: &[u8]) {
     }
 }
 
-/// What push proxy gateways say: it says the same when it is answered.
+/// What Push Proxy Gateways say: it says the same when it is answered.
 pub fn check_pap(bytes: &[u8]) {
     if let Ok(pap::Said::Result { push_id, code, .. }) = pap::decode(bytes, &LIMITS) {
         let response = pap::result_response(&push_id, code);

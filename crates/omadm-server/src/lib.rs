@@ -1,4 +1,4 @@
-//! The DM server as a service: listeners for devices and operators, the command queue at work, notifications, the Data Repository, the
+//! The DM Server as a service: listeners for devices and operators, the command queue at work, notifications, the Data Repository, the
 //! DDF file server, the REST API.
 //!
 //! Here: TLS, HTTP, scheduling, configuration, and the translation of what operators say into protocol commands.

@@ -53,7 +53,7 @@ impl TokenText {
     }
 }
 
-/// A DM server.
+/// A DM Server.
 pub struct Server;
 
 /// A server that runs; dropping it without [`Running::stop`] leaves its tasks to the runtime.

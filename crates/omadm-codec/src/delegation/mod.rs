@@ -1,4 +1,4 @@
-//! The DM Server Delegation Protocol (`DM 1.3 Server Delegation Protocol`): documents by which one DM server hands the management of a part
+//! The DM Server Delegation Protocol (`DM 1.3 Server Delegation Protocol`): documents by which one DM Server hands the management of a part
 //! of devices to another, and takes it back.
 //!
 //! What is public of that document is its media type and the data that it carries (registration of

@@ -1,4 +1,4 @@
-//! DM commands (`DM 2.0 §5.3`).
+//! DM Commands (`DM 2.0 §5.3`).
 
 use omadm_mo::{ClientUri, Moid, ServerUri};
 

@@ -1,4 +1,4 @@
-//! Package#1: DM session initiation (`DM 2.0 §5.2.2, §7.2.1.1`).
+//! Package#1: DM Session initiation (`DM 2.0 §5.2.2, §7.2.1.1`).
 
 use serde::de::{self, MapAccess};
 use serde::ser::{Serialize, SerializeMap, Serializer};

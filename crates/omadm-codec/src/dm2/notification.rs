@@ -1,4 +1,4 @@
-//! Package#0: the DM notification in its binary format (`DM 2.0 §5.2.1, §7.1.1`).
+//! Package#0: the DM Notification in its binary format (`DM 2.0 §5.2.1, §7.1.1`).
 //!
 //! ```text
 //! VER (4) | OC (5) | RESERVED (7)    then OC times    Option Delta (4) | Option Length (12) | Option Value
@@ -150,7 +150,7 @@ impl Preference {
     }
 }
 
-/// A DM notification.
+/// A DM Notification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notification {
     /// SERVER-ID, on the wire in NFC (`RFC 5198 §3`); absent when the device knows its server without it.

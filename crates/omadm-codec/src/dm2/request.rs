@@ -1,4 +1,4 @@
-//! Package#2: DM commands (`DM 2.0 §5.2.3, §7.2.1.2`).
+//! Package#2: DM Commands (`DM 2.0 §5.2.3, §7.2.1.2`).
 
 use std::borrow::Cow;
 

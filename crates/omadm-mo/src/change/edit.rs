@@ -172,7 +172,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Removes a subtree.
+    /// Removes a sub-tree.
     pub(super) fn detach(&mut self, top: NodeId) {
         let path = self.tree.path_of(top);
         let Some(parent) = self.tree.arena.get(top).map(|node| node.parent) else { return };

@@ -138,7 +138,7 @@ impl<'t> Change<'t> {
         }
     }
 
-    /// Removes a subtree with the access entries of every MO instance in it, and with those that are ACLs of its nodes.
+    /// Removes a sub-tree with the access entries of every MO instance in it, and with those that are ACLs of its nodes.
     fn take_away(&mut self, id: NodeId) {
         self.remove_acl_entries(id);
         for instance in self.instances_below(id) {

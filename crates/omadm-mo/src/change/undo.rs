@@ -16,7 +16,7 @@ use crate::value::{Format, Value};
 pub(crate) enum Undo {
     /// Remove the node again.
     Added(NodeId),
-    /// Put a subtree back, its root first.
+    /// Put a sub-tree back, its root first.
     Removed { path: NodePath, nodes: Vec<(NodeId, Node)>, instances: Vec<Instance> },
     /// Set a leaf back.
     Value(NodeId, Format, Value),

@@ -151,7 +151,7 @@ impl Tree {
         Some(id)
     }
 
-    /// Takes a subtree out of the tree, its root first, and its MO instances out of the index. The slots are not released.
+    /// Takes a sub-tree out of the tree, its root first, and its MO instances out of the index. The slots are not released.
     pub(crate) fn unlink(&mut self, top: NodeId) -> Vec<(NodeId, Node)> {
         let Some(node) = self.arena.get(top) else { return Vec::new() };
         let (parent, name, fold) = (node.parent, node.name.clone(), node.fold);
@@ -191,7 +191,7 @@ impl Tree {
         Some(old)
     }
 
-    /// Removes a subtree for good.
+    /// Removes a sub-tree for good.
     fn discard(&mut self, top: NodeId) {
         for (id, node) in self.unlink(top) {
             if node.instance.is_some() {

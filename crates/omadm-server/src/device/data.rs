@@ -1,6 +1,6 @@
 //! The Data Repository: payloads that a device fetches (HGET), uploads that it sends (HPUT, HPOST) (`DM 2.0 §5.3.1 to §5.3.3`).
 //!
-//! These exchanges are no part of a DM session: they name a command, and only the device of that command may use it.
+//! These exchanges are no part of a DM Session: they name a command, and only the device of that command may use it.
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ pub const HTTP_PORT: u16 = 4035;
 pub const HTTPS_PORT: u16 = 4036;
 /// Port of SIP.
 pub const SIP_PORT: u16 = 5060;
-/// Longest user name at a SIP domain or a push proxy gateway in octets.
+/// Longest user name at a SIP domain or a Push Proxy Gateway in octets.
 const MAX_USER: usize = 128;
 
 /// A way to a device.

@@ -141,7 +141,7 @@ fn get(uri: String, known: Known<'_>) -> Task {
     Task::List { uri, how: listing(known) }
 }
 
-/// The best way to read a subtree that is not known to be missing.
+/// The best way to read a sub-tree that is not known to be missing.
 fn listing(known: Known<'_>) -> Listing {
     let Capabilities { windows, tnds, struct_data, .. } = known.capabilities;
     match (known.version, tnds, struct_data) {

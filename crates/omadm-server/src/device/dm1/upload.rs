@@ -6,7 +6,7 @@ use omadm_mo::dm1::{Snapshot, SnapshotNode, SnapshotType};
 use omadm_mo::{Format, Value};
 use omadm_session::dm1::server::{Node, NodeContent};
 
-/// Media type and octets: a leaf is what it is, a subtree a TNDS document.
+/// Media type and octets: a leaf is what it is, a sub-tree a TNDS document.
 pub fn body(nodes: &[Node]) -> (String, Vec<u8>) {
     if let [Node { content: NodeContent::Value(value), media_type, .. }] = nodes {
         let (plain, octets) = match value {

@@ -1,4 +1,4 @@
-//! What carries pushes beside WSP: messages of SIP, nested responses of HTTP, and what push proxy gateways say.
+//! What carries pushes beside WSP: messages of SIP, nested responses of HTTP, and what Push Proxy Gateways say.
 
 use omadm_codec::ota_http::{APPLICATION_ID, Nested};
 use omadm_codec::pap::{self, MessageState, Said};
@@ -86,7 +86,7 @@ fn content(
     }
 }
 
-/// What a push proxy gateway says.
+/// What a Push Proxy Gateway says.
 pub fn pap(input: &[u8]) -> Result<Decoded, DecodeError> {
     let said = pap::decode(input, &limits())?;
     let (name, push_id, state, code, description) = match said {

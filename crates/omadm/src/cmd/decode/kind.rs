@@ -30,7 +30,7 @@ pub enum Kind {
     Sip,
     /// A push over HTTP: the response of HTTP that nests in it (application/http), in octets or hexadecimal digits.
     HttpPush,
-    /// What a push proxy gateway says by the Push Access Protocol.
+    /// What a Push Proxy Gateway says by the Push Access Protocol.
     Pap,
     /// Package#1: session initiation.
     #[value(alias = "initiation")]
