@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use omadm_codec::delegation::{Body, DelegationMessage, decode};
 use omadm_codec::{Limits, delegation};
-use omadm_conformance::{AgentProcess, Reply, ServeProcess, proves, xmllint};
+use omadm_conformance::{AgentProcess, Reply, ServeProcess, omadm, proves, xmllint};
 use omadm_mo::Time;
 use serde_json::{Value, json};
 
@@ -444,6 +444,89 @@ async fn nobody_passes_on_what_he_may_not() {
     // Nobody hears of it after the end.
     a.post(&format!("/delegations/{id}/cancel"), &json!({}), 200).await;
     a.delegation(id, "ended").await;
+}
+
+#[tokio::test]
+async fn an_offer_is_judged_again_when_it_is_accepted() {
+    let (mut a, mut b) = (ServeProcess::new(A).await, ServeProcess::new(B).await);
+    a.start(&b.peer("")).await;
+    b.start(&a.peer("")).await;
+    for server in [&a, &b] {
+        server.post("/devices", &json!({ "id": "SIM:1" }), 201).await;
+    }
+    let offer = |peer: &str| json!({ "peer": peer, "what": "offer", "devices": ["SIM:1"], "targets": ["./Agent"], "rights": ["Get"] });
+    let of_a = a.post("/delegations", &offer(B), 202).await["id"].as_str().unwrap().to_owned();
+    let of_b = b.post("/delegations", &offer(A), 202).await["id"].as_str().unwrap().to_owned();
+    // As long as nobody has decided, neither stands in the way of the other.
+    let (at_a, at_b) = (a.named(&of_b).await, b.named(&of_a).await);
+    let approve = |known: &Value| format!("/delegations/{}/approve", known["id"].as_str().unwrap());
+    a.post(&approve(&at_a), &json!({}), 200).await;
+    b.delegation(&of_b, "applying").await;
+    let refused = b.post(&approve(&at_b), &json!({}), 403).await;
+    assert!(refused["detail"].as_str().unwrap().contains("loop"), "{refused}");
+    // Where the other server says yes all the same, this one does not give what it was given.
+    let (certificate, key) = b.files();
+    let yes = format!(
+        "<DelegationResponse><DelegationID>{of_a}</DelegationID><Status>200</Status></DelegationResponse>"
+    );
+    let yes = Writer::new(B, A).document(&yes);
+    let reply = a.post_delegation(Some((&certificate, &key)), MEDIA_TYPE, &yes).await;
+    assert_eq!(judged(&reply), 200);
+    let ended = a.delegation(&of_a, "ended").await;
+    assert!(ended["reason"].as_str().unwrap().contains("loop"), "{ended}");
+    b.delegation(at_b["id"].as_str().unwrap(), "ended").await;
+}
+
+#[tokio::test]
+async fn what_was_delegated_is_given_back_by_who_has_it() {
+    let id = "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c2008";
+    let two = Two::start(Device::Dm1, id, "", "accept_offers = true").await;
+    let delegation = two.delegated(&json!({})).await;
+    let at_b = two.b.named(&delegation).await["id"].as_str().unwrap().to_owned();
+    two.b.delegation(&at_b, "active").await;
+    let not_ours = two.a.post(&format!("/delegations/{delegation}/release"), &json!({}), 409).await;
+    assert!(not_ours["detail"].as_str().unwrap().contains("delegated to this server"), "{not_ours}");
+    let token = two.b.token_file();
+    let words = ["delegation", "release", &at_b, "--server", &two.b.operator_url(), "--token-file"];
+    let ran = omadm(&[&words[..], &[token.to_str().unwrap()]].concat()).await;
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && told.contains("is revoking"), "{ran:?}");
+    two.b.post(&format!("/delegations/{at_b}/release"), &json!({}), 409).await;
+    let ended = two.a.sessions_until(&two.agent, &delegation, "ended").await;
+    assert!(ended["reason"].as_str().unwrap().contains("does not need it"), "{ended}");
+    two.b.delegation(&at_b, "ended").await;
+    assert_eq!(two.tried_by_b().await.map(|(_, status)| status), [Some(425), Some(425)]);
+}
+
+#[tokio::test]
+async fn what_was_delegated_for_one_session_is_given_back_after_it() {
+    let id = "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c2009";
+    let two = Two::start(Device::Dm1, id, "", "accept_offers = true").await;
+    let delegation = two.delegated(&json!({ "session_id": "2A" })).await;
+    let at_b = two.b.named(&delegation).await["id"].as_str().unwrap().to_owned();
+    two.b.delegation(&at_b, "active").await;
+    let get = json!({ "verb": "get", "address": two.note() });
+    assert_eq!(two.b.carry_out(&two.agent, &get).await["state"], "done", "in its session");
+    let over = two.b.delegation(&at_b, "revoking").await;
+    assert_eq!(over["reason"], "its session is over");
+    two.a.sessions_until(&two.agent, &delegation, "ended").await;
+    two.b.delegation(&at_b, "ended").await;
+    assert_eq!(two.tried_by_b().await.map(|(_, status)| status), [Some(425), Some(425)]);
+}
+
+#[tokio::test]
+async fn a_server_that_may_pass_on_gets_a_whole_object_with_replace() {
+    let id = "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c200a";
+    let two = Two::start(Device::Dm1, id, "allow_redelegation = true", "accept_offers = true").await;
+    let delegation = two.delegated(&json!({ "targets": [AGENT], "rights": ["Add", "Get", "Replace"] })).await;
+    assert_eq!(two.tried_by_b().await, [done(), done()]);
+    // With Replace on the object itself it may say who may do what there.
+    let acl = json!({ "verb": "get", "address": "./Agent?prop=ACL" });
+    let told = two.b.carry_out(&two.agent, &acl).await["result"].to_string();
+    assert!(told.contains(&format!("Replace={A}+{B}")), "{told}");
+    two.a.post(&format!("/delegations/{delegation}/cancel"), &json!({}), 200).await;
+    two.a.sessions_until(&two.agent, &delegation, "ended").await;
+    assert_eq!(two.tried_by_b().await.map(|(_, status)| status), [Some(425), Some(425)]);
 }
 
 #[test]

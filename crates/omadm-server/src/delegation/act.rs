@@ -91,12 +91,7 @@ async fn undecided(context: &Context, id: Uuid) -> Result<Deed<'_>, Failure> {
 /// [`Failure`]
 pub async fn approve(context: &Context, id: Uuid, by: &str) -> Result<(), Failure> {
     let mut deed = undecided(context, id).await?;
-    if deed.delegation.role == DelegationRole::Delegating {
-        let peers = context.delegations.as_ref().map(|delegations| &delegations.peers);
-        let peer = peers.and_then(|peers| peers.get(&deed.delegation.peer));
-        let gone = || Refused::new(404, "the other server is not in delegation.peers any more");
-        judge::may_give(context, peer.ok_or_else(gone)?, &deed.terms, Some(id)).await?;
-    }
+    judge::again(&deed).await?;
     deed.approve(by);
     respond(&mut deed, StatusCode::OK, None);
     Ok(deed.commit().await?)

@@ -10,6 +10,7 @@ use omadm_store::{Delegation, DelegationRole, DelegationState, Device, StoreErro
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use super::deed::Deed;
 use super::peers::Peer;
 use super::record::terms;
 use super::target::Region;
@@ -296,6 +297,21 @@ pub async fn may_take(context: &Context, terms: &DelegationRequest) -> Result<()
         judged.is_not_given_by_us()
     })
     .await
+}
+
+/// Judges what was asked for or offered some time ago as if it were so now.
+///
+/// # Errors
+/// [`Failure`]
+pub async fn again(deed: &Deed<'_>) -> Result<(), Failure> {
+    let Deed { context, delegation, terms, .. } = deed;
+    if delegation.role == DelegationRole::Delegated {
+        return may_take(context, terms).await;
+    }
+    let peers = context.delegations.as_ref().map(|delegations| &delegations.peers);
+    let gone = || Refused::new(404, "the other server is not in delegation.peers any more");
+    let peer = peers.and_then(|peers| peers.get(&delegation.peer)).ok_or_else(gone)?;
+    may_give(context, peer, terms, Some(delegation.id)).await
 }
 
 /// What this server gives to others of what it was given by `lost`.

@@ -121,7 +121,7 @@ async fn pass(context: &Context) -> Result<(), StoreError> {
         match again_later(work::part(context, part).await) {
             Err(error @ StoreError::QueueFull { .. }) => {
                 tracing::warn!(%error, "a delegation waits for a place in the queue of a device");
-                work::postpone(context, waiting).await?;
+                again_later(work::postpone(context, waiting).await)?;
             }
             outcome => outcome?,
         }

@@ -200,7 +200,7 @@ async fn answered(
         }
         let revoking = deed.delegation.state == DelegationState::Revoking;
         match message.as_ref().map(|message| &message.body) {
-            Some(Body::Request(_)) => receive::answered(&mut deed, response),
+            Some(Body::Request(_)) => receive::answered(&mut deed, response).await?,
             // There is nobody any more who would say that the rights are gone.
             Some(Body::Cancel(_) | Body::Notify(_))
                 if refused && revoking && deed.delegation.role == DelegationRole::Delegated =>

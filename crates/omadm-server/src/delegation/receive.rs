@@ -184,7 +184,7 @@ impl Received<'_> {
             return Err(Refused::new(410, "the delegation is over").into());
         }
         deed.detail.certificate = Some(self.certificate.clone());
-        answered(&mut deed, response);
+        answered(&mut deed, response).await?;
         Ok(outcome(deed, StatusCode::OK))
     }
 
@@ -288,18 +288,34 @@ pub fn new(
     }
 }
 
-/// The other server has answered what this one has asked for, or offered.
-pub fn answered(deed: &mut Deed<'_>, response: &DelegationResponse) {
+/// The other server has answered what this one has asked for, or offered. What was offered may meanwhile be another's: it is judged anew.
+///
+/// # Errors
+/// When the store fails.
+pub async fn answered(deed: &mut Deed<'_>, response: &DelegationResponse) -> Result<(), StoreError> {
     if deed.delegation.state != DelegationState::Requested || response.status == StatusCode::ACCEPTED {
-        return;
+        return Ok(());
     }
-    if response.status.is_success() {
-        let peer = deed.delegation.peer.clone();
-        deed.approve(&peer);
-    } else {
+    if !response.status.is_success() {
         let reason = response.reason.clone().unwrap_or_default();
         let reason = format!("{} {reason}", response.status.0);
         deed.enter(DelegationState::Rejected, Some(reason.trim()));
+        return Ok(());
+    }
+    match judge::again(deed).await {
+        Ok(()) => {
+            let peer = deed.delegation.peer.clone();
+            deed.approve(&peer);
+            Ok(())
+        }
+        Err(Failure::Refused(refused)) if deed.delegation.role == DelegationRole::Delegated => {
+            deed.enter(DelegationState::Revoking, Some(&refused.reason));
+            release(deed);
+            Ok(())
+        }
+        // Nothing was queued yet that would have to be cancelled; the other server is told that there is nothing.
+        Err(Failure::Refused(refused)) => begin_revoking(deed, &refused.reason).await.map(drop),
+        Err(Failure::Store(error)) => Err(error),
     }
 }
 

@@ -11,8 +11,8 @@
 
 use omadm_mo::Time;
 use omadm_store::{
-    Command, CommandState, Delegation, DelegationPart, DelegationRole, DelegationState, DelegationStep,
-    Device, PartState, StoreError,
+    Command, CommandState, Delegation, DelegationPart, DelegationRole, DelegationState, Device, PartState,
+    StoreError,
 };
 use serde_json::json;
 
@@ -39,7 +39,7 @@ struct Work<'c> {
     record: Record,
     device: Device,
     /// The parts of others on the same device.
-    others: Vec<(Delegation, DelegationPart)>,
+    others: Vec<Known>,
 }
 
 /// What comes next for a part.
@@ -66,7 +66,7 @@ enum Next {
 /// As [`omadm_store::DelegationStore::step_delegation`].
 pub async fn part(context: &Context, part: DelegationPart) -> Result<(), StoreError> {
     let now = clock::now();
-    let Some(delegation) = context.store.delegation(part.delegation).await? else { return Ok(()) };
+    let Some((delegation, others)) = current(context, &part).await? else { return Ok(()) };
     let (before, mut record) = (part.state, Record::of(&part));
     let terms = match terms(&delegation) {
         Ok(terms) if delegation.role == DelegationRole::Delegating => terms,
@@ -79,9 +79,6 @@ pub async fn part(context: &Context, part: DelegationPart) -> Result<(), StoreEr
         let next = if before == PartState::Revoking { Next::Ended } else { Next::Failed(lack) };
         return finish(deed, part, record, next, before).await;
     };
-    let others = context.store.delegations_of(&part.device).await?;
-    let others: Vec<_> =
-        others.into_iter().filter(|(_, other)| other.delegation != part.delegation).collect();
     let busy = others.iter().any(|(_, other)| other.waits_for.is_some());
     if part.waits_for.is_none() && busy {
         return Ok(());
@@ -112,7 +109,10 @@ pub async fn part(context: &Context, part: DelegationPart) -> Result<(), StoreEr
 /// # Errors
 /// As [`omadm_store::DelegationStore::step_delegation`].
 pub async fn postpone(context: &Context, part: DelegationPart) -> Result<(), StoreError> {
-    let (now, mut record) = (clock::now(), Record::of(&part));
+    let Some((delegation, _)) = current(context, &part).await? else { return Ok(()) };
+    let Ok(terms) = terms(&delegation) else { return Ok(()) };
+    let mut deed = Deed::new(context, delegation, terms, clock::now());
+    let mut record = Record::of(&part);
     // What was asked before is asked anew: it may have changed until then.
     record.phase = match record.phase {
         Phase::Begin | Phase::Locate | Phase::Read => Phase::Begin,
@@ -120,10 +120,23 @@ pub async fn postpone(context: &Context, part: DelegationPart) -> Result<(), Sto
         phase @ (Phase::Write | Phase::Hold | Phase::Over) => phase,
     };
     record.commands.clear();
-    let due = Some(now.plus_micros(PAUSE));
-    let part = DelegationPart { due, waits_for: None, record: record.text(), ..part };
-    let step = DelegationStep { parts: vec![part], ..DelegationStep::default() };
-    context.store.step_delegation(step, now).await
+    let due = Some(deed.now.plus_micros(PAUSE));
+    deed.part(Some(part.state), DelegationPart { due, waits_for: None, ..part }, &record);
+    deed.commit().await
+}
+
+/// A part of a delegation, with the delegation.
+type Known = (Delegation, DelegationPart);
+
+/// The delegation of a part, and what others have on the same device; `None` if the part is not any more as it was read. Whoever changes it
+/// from now on changes the delegation, too, and so one of both fails.
+async fn current(
+    context: &Context,
+    part: &DelegationPart,
+) -> Result<Option<(Delegation, Vec<Known>)>, StoreError> {
+    let mut known = context.store.delegations_of(&part.device).await?;
+    let at = known.iter().position(|(_, known)| known == part);
+    Ok(at.map(|at| (known.remove(at).0, known)))
 }
 
 /// Notes in which session something was written.
