@@ -283,3 +283,20 @@ fn the_environment_wins_over_the_file() {
         assert!(error.starts_with(&format!("the environment variable {name}: ")), "{name}={value}: {error}");
     }
 }
+
+#[test]
+fn the_packaged_example_is_good_as_it_is_and_with_everything_in_it_switched_on() {
+    let packaged = include_str!("../../../../packaging/etc/agent.toml");
+    let shipped = load(packaged, &[]).unwrap();
+    assert!(shipped.push.http.listen_tls.is_none() && shipped.push.sip.listen.is_none());
+    assert!(!shipped.notification.enabled && shipped.dm1.obex.listen.is_none());
+    assert_eq!(shipped.session.poll_seconds(), 3_600);
+    let is_setting = |line: &str| line.starts_with('[') || line.split_once(" = ").is_some();
+    let lines = packaged.lines().map(|line| match line.strip_prefix("# ") {
+        Some(setting) if is_setting(setting) => setting,
+        _ => line,
+    });
+    let all = lines.collect::<Vec<_>>().join("\n");
+    let switched_on = load(&all, &[]).unwrap_or_else(|error| panic!("{error}\n{all}"));
+    assert_ne!(switched_on, shipped);
+}

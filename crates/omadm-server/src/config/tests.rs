@@ -194,3 +194,20 @@ fn settings_of_dm1_have_bounds() {
         "nothing is needed of it then"
     );
 }
+
+#[test]
+fn the_packaged_example_is_good_as_it_is_and_with_everything_in_it_switched_on() {
+    let packaged = include_str!("../../../../packaging/etc/omadm.toml");
+    let shipped = load(packaged, &[]).unwrap();
+    assert!(shipped.sip.from.is_none() && shipped.ppg.url.is_none());
+    assert!(!shipped.delegation.enabled && shipped.dm1.obex.listen.is_none());
+    assert_eq!(shipped.server.id, "omadm");
+    let is_setting = |line: &str| line.starts_with('[') || line.split_once(" = ").is_some();
+    let lines = packaged.lines().map(|line| match line.strip_prefix("# ") {
+        Some(setting) if is_setting(setting) => setting,
+        _ => line,
+    });
+    let all = lines.collect::<Vec<_>>().join("\n");
+    let switched_on = load(&all, &[]).unwrap_or_else(|error| panic!("{error}\n{all}"));
+    assert_ne!(switched_on, shipped);
+}
