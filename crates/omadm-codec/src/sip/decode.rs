@@ -22,6 +22,10 @@ const COMPACT: [(&str, &str); 12] = [
     ("v", "Via"),
 ];
 
+/// Most octets of line ends before a message in a stream: those of keep-alives (`RFC 5626 §4.4.1`) and some more [choice]. Who sends nothing
+/// else would have its receiver keep them all.
+const MAX_LINE_ENDS: usize = 64;
+
 /// A message that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
@@ -66,9 +70,13 @@ pub fn decode(input: &[u8], limits: &Limits) -> Result<Message, Broken> {
 /// Octets of the first message of a stream, with line ends before it; `None` when it has not come whole.
 ///
 /// # Errors
-/// When it is too large, or does not say how long it is: then nothing that follows can be read.
+/// When it is too large, there are too many line ends before it, or it does not say how long it is: then nothing that follows can be read.
 pub fn frame(stream: &[u8], limits: &Limits) -> Result<Option<usize>, DecodeError> {
     let ends = stream.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+    if ends > MAX_LINE_ENDS {
+        let problem = Problem::TooLarge { limit: MAX_LINE_ENDS };
+        return Err(DecodeError { at: MAX_LINE_ENDS, field: "message", problem });
+    }
     let message = stream.get(ends..).unwrap_or_default();
     if head::length(message)?.is_none() {
         return Ok(None);

@@ -165,6 +165,9 @@ fn a_stream_is_cut_into_messages() {
     assert_eq!(sip::frame(of(fits).as_bytes(), &limits), Ok(None));
     let large = sip::frame(of(fits + 1).as_bytes(), &limits).unwrap_err();
     assert_eq!(large.problem, Problem::TooLarge { limit });
+    assert_eq!(sip::frame(&[b'\n'; 64], &limits), Ok(None));
+    let idle = sip::frame(&[b'\n'; 65], &limits).unwrap_err();
+    assert_eq!(idle.problem, Problem::TooLarge { limit: 64 }, "line ends without end");
     assert!(sip::frame(&vec![b'a'; 16 << 10], &limits).is_err(), "a head without end");
     assert_eq!(sip::frame(&vec![b'a'; (16 << 10) - 1], &limits), Ok(None));
 }
