@@ -25,6 +25,7 @@ mod representation;
 mod server;
 mod server_sessions;
 mod sessionless;
+mod sessionless_command;
 mod sessions;
 mod stdobj;
 mod terms;
