@@ -265,6 +265,18 @@ fn after_the_end_there_is_nothing_to_get() {
 }
 
 #[test]
+fn an_answer_after_the_end_goes_nowhere() {
+    let mut served = Served::connected(lenient());
+    served.put(b"\x02");
+    assert_eq!(served.get(), []);
+    assert_eq!(served.raw(&[0x82, 0, 2]), [ResponseCode::BAD_REQUEST], "no packet");
+    assert!(served.is_over());
+    served.server.answer(object(b"\x02"));
+    served.server.finish();
+    assert_eq!(served.codes(), []);
+}
+
+#[test]
 fn a_link_that_breaks_is_told_once() {
     let mut served = Served::connected(lenient());
     served.server.lost();

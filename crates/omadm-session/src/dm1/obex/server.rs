@@ -461,6 +461,8 @@ impl Server {
 
     fn end(&mut self, failure: Option<Failure>) {
         self.is_over = true;
+        // An answer that comes now goes nowhere.
+        self.turn = Turn::Ended;
         self.events.push_back(Event::Over(failure));
     }
 
