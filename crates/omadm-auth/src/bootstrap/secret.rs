@@ -38,7 +38,7 @@ impl Pin {
 
 /// An IMSI.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Imsi(String);
+pub struct Imsi(Zeroizing<String>);
 
 impl Imsi {
     /// Reads 6 to 15 decimal digits.
@@ -47,14 +47,16 @@ impl Imsi {
     /// [`BootstrapError::Imsi`].
     pub fn parse(text: &str) -> Result<Self, BootstrapError> {
         let legal = IMSI.contains(&text.len()) && is_digits(text);
-        legal.then(|| Self(text.to_owned())).ok_or(BootstrapError::Imsi)
+        legal.then(|| Self(Zeroizing::new(text.to_owned()))).ok_or(BootstrapError::Imsi)
     }
 
     /// As NETWPIN has it, which is EF_IMSI of the card without its length: the digits in semi-octets after a mark of their parity.
     #[must_use]
     pub fn semi_octets(&self) -> Secret {
         let is_odd = self.0.len() % 2 == 1;
-        let mut nibbles = Zeroizing::new(vec![if is_odd { 9 } else { 1 }]);
+        // Full size at once: a vector that grew would leave a copy behind.
+        let mut nibbles = Zeroizing::new(Vec::with_capacity(self.0.len() + 2));
+        nibbles.push(if is_odd { 9 } else { 1 });
         nibbles.extend(self.0.bytes().map(|digit| digit - b'0'));
         if !is_odd {
             nibbles.push(0xF);
@@ -69,7 +71,7 @@ impl Imsi {
     /// The digits in ASCII.
     #[must_use]
     pub fn ascii(&self) -> Secret {
-        Secret::new(self.0.clone().into_bytes())
+        Secret::new(self.0.as_bytes().to_vec())
     }
 
     /// The MSIN in ASCII, for an MNC of two and of three digits.
