@@ -91,7 +91,7 @@ async fn converse(
     accepted: Accepted,
     settings: Settings,
     deliveries: mpsc::Sender<Delivery>,
-    _slot: OwnedSemaphorePermit,
+    slot: OwnedSemaphorePermit,
 ) {
     let Accepted { stream, peer } = accepted;
     let mut nonce = [0; 16];
@@ -105,7 +105,7 @@ async fn converse(
             Event::Put(object) => put = Some(content(object, &peer.to_string())),
             Event::Get => {
                 let Some(content) = put.take() else { continue };
-                let link = ServedLink::new(link, format!("obex:{peer}"));
+                let link = ServedLink::new(link, format!("obex:{peer}")).keeping(slot);
                 // An agent that ends takes nothing more.
                 let _sent = deliveries.send(Delivery { content, link: Some(link) }).await;
                 return;

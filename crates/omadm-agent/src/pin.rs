@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::config::{Config, Dm1Section, UserMode};
 use crate::consent::Asking;
 use crate::terminal::{self, plain};
-use crate::user::{self, Printed, echo};
+use crate::user::{self, Printed, Unseen};
 
 /// Whoever has the PIN and agrees, as the configuration says.
 pub struct DeviceUser<'c> {
@@ -60,7 +60,7 @@ fn question(request: &PinRequest) -> String {
 
 async fn at_terminal(request: &PinRequest) -> PinAnswer {
     let shown = question(request);
-    echo(false).await;
+    let unseen = Unseen::begin().await;
     let typed = terminal::talk(move |reader, writer| {
         write!(writer, "{shown}PIN: ")?;
         writer.flush()?;
@@ -69,7 +69,7 @@ async fn at_terminal(request: &PinRequest) -> PinAnswer {
         Ok(line)
     })
     .await;
-    echo(true).await;
+    drop(unseen);
     match typed {
         Ok(line) => of_line(&line),
         Err(reason) => {

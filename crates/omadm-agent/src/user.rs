@@ -34,13 +34,9 @@ impl UserInterface for Person {
         Box::pin(async move {
             let (shown, kind) = (text(question), question.kind.clone());
             let hidden = matches!(kind, QuestionKind::Text { hidden: true, .. });
-            if hidden {
-                echo(false).await;
-            }
+            let unseen = if hidden { Some(Unseen::begin().await) } else { None };
             let answer = terminal::talk(move |reader, writer| converse(reader, writer, &shown, &kind)).await;
-            if hidden {
-                echo(true).await;
-            }
+            drop(unseen);
             if let (Ok(UserAnswer::Shown), Some(least)) = (&answer, question.min_display) {
                 tokio::time::sleep(least).await;
             }
@@ -52,12 +48,34 @@ impl UserInterface for Person {
     }
 }
 
-/// Lets the terminal show what is typed, or not; a terminal that cannot shows it.
-pub async fn echo(on: bool) {
-    let argument = if on { "echo" } else { "-echo" };
-    let stty = Command::new("stty").args(["-F", TERMINAL, argument]).status().await;
-    if !stty.is_ok_and(|status| status.success()) {
-        tracing::warn!("the terminal does not let what is typed be hidden");
+/// While it lives the terminal does not show what is typed; one that cannot hide it shows it. A question that is given up while it waits
+/// drops it too.
+pub struct Unseen {
+    hidden: bool,
+}
+
+impl Unseen {
+    pub async fn begin() -> Self {
+        // From the beginning, for this may be given up at any point.
+        let mut unseen = Self { hidden: true };
+        let stty = Command::new("stty").args(["-F", TERMINAL, "-echo"]).status().await;
+        if !stty.is_ok_and(|status| status.success()) {
+            tracing::warn!("the terminal does not let what is typed be hidden");
+            unseen.hidden = false;
+        }
+        unseen
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if !self.hidden {
+            return;
+        }
+        let stty = std::process::Command::new("stty").args(["-F", TERMINAL, "echo"]).status();
+        if !stty.is_ok_and(|status| status.success()) {
+            tracing::warn!("the terminal does not show again what is typed");
+        }
     }
 }
 

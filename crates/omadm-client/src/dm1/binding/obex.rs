@@ -1,5 +1,6 @@
 //! The OBEX binding of DM 1.x, with the device on either end of the link (`DM 1.3 OBEX binding`).
 
+use std::any::Any;
 use std::time::Duration;
 
 use omadm_auth::BasicCredentials;
@@ -38,19 +39,29 @@ impl Default for LinkConfig {
 pub struct ServedLink {
     link: ObexServer,
     from: String,
+    place: Option<Place>,
 }
+
+/// What counts a link, given back when it is down.
+type Place = Box<dyn Any + Send>;
 
 impl ServedLink {
     /// With who is on the other end, as an address of OBEX.
     #[must_use]
     pub fn new(link: ObexServer, from: String) -> Self {
-        Self { link, from }
+        Self { link, from, place: None }
+    }
+
+    /// Keeps something, such as one of so many places for links, until the link is down: the session, or the refusal, is not the end of it.
+    #[must_use]
+    pub fn keeping(self, place: impl Any + Send) -> Self {
+        Self { place: Some(Box::new(place)), ..self }
     }
 
     /// Tells the other side that it is not wanted (0xC3).
     pub fn refuse(self) {
         self.link.decline(ResponseCode::FORBIDDEN);
-        drain(self.link);
+        drain(self.link, self.place);
     }
 
     pub(super) fn from(&self) -> &str {
@@ -133,11 +144,12 @@ async fn exchange(link: &mut ObexClient<TcpStream>, post: Post) -> Result<Object
 pub(in crate::dm1) struct Served {
     link: ObexServer,
     from: String,
+    place: Option<Place>,
 }
 
 impl Served {
-    pub(super) fn new(ServedLink { link, from }: ServedLink) -> Self {
-        Self { link, from }
+    pub(super) fn new(ServedLink { link, from, place }: ServedLink) -> Self {
+        Self { link, from, place }
     }
 
     /// Has a message got, and takes the answer that is put.
@@ -164,13 +176,14 @@ impl Served {
     /// Says that there is nothing more to get, as long as the server keeps the link.
     pub(super) fn close(self) {
         self.link.finish();
-        drain(self.link);
+        drain(self.link, self.place);
     }
 }
 
 /// Keeps a link for as long as the other side does, and takes nothing more.
-fn drain(mut link: ObexServer) {
+fn drain(mut link: ObexServer, place: Option<Place>) {
     tokio::spawn(async move {
+        let _place = place;
         while let Some(event) = link.event().await {
             if matches!(event, Event::Put(_)) {
                 link.decline(ResponseCode::SERVICE_UNAVAILABLE);
@@ -185,4 +198,28 @@ fn object(post: Post) -> Object {
 
 fn reply(object: Object) -> HttpReply {
     HttpReply { status: 200, content_type: object.media_type, hmac: object.hmac, body: object.body }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_that_is_refused_keeps_its_place_until_the_other_side_lets_it_go() {
+        let places = Arc::new(Semaphore::new(1));
+        let (theirs, ours) = tokio::io::duplex(1 << 10);
+        let link =
+            ServedLink::new(ObexServer::serve(ours, Settings::default(), [7; 16]), "obex:x".to_owned());
+        link.keeping(places.clone().try_acquire_owned().unwrap()).refuse();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(places.available_permits(), 0, "who does not go takes up a place");
+        drop(theirs);
+        drop(places.acquire().await.unwrap());
+    }
 }

@@ -225,7 +225,10 @@ impl<T: Transport> Client<T> {
             }
             Err(error) => error.to_string(),
         };
-        self.device.note_dm1_bootstrap(&result)?;
+        // What is installed is installed, also where there is no room for this.
+        if let Err(error) = self.device.note_dm1_bootstrap(&result) {
+            tracing::warn!("what came of the search for a bootstrap is not written down: {error}");
+        }
         outcome
     }
 

@@ -217,14 +217,15 @@ impl HttpPush {
         let gateway = self.shared.config.gateways.iter().find(|gateway| gateway.is_among(&asked));
         let gateway = gateway.ok_or(HttpPushError::NoGateway)?.clone();
         let Ok(place) = self.shared.places.clone().try_acquire_owned() else { return Ok(()) };
-        let shared = self.shared.clone();
+        // Whoever repeats a request fills the places of this gateway, and no others.
+        let Some(seat) = Seat::take(&self.shared, gateway.address.ip()) else { return Ok(()) };
         tokio::spawn(async move {
             let Gateway { address, .. } = &gateway;
-            tracing::info!(%address, "connecting to a push proxy gateway that asked for it");
-            if let Err(reason) = shared.call(&gateway).await {
-                tracing::warn!(%address, "the push proxy gateway cannot be served: {reason}");
+            tracing::info!(%address, "connecting to a Push Proxy Gateway that asked for it");
+            if let Err(reason) = seat.shared.call(&gateway).await {
+                tracing::warn!(%address, "the Push Proxy Gateway cannot be served: {reason}");
             }
-            drop(place);
+            drop((seat, place));
         });
         Ok(())
     }
