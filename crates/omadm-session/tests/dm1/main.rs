@@ -8,5 +8,6 @@ mod containers;
 mod large;
 mod messages;
 mod revoked;
+mod sessionless;
 mod support;
 mod user;

@@ -173,6 +173,11 @@ impl Device {
 
     pub fn start_with(config: Config, start: Start, tree: Tree) -> Self {
         let session = Session::start(config, start, &tree, fresh(0));
+        Self::holding(session, tree)
+    }
+
+    /// In the middle of something.
+    pub fn holding(session: Session, tree: Tree) -> Self {
         Self {
             tree,
             session,
@@ -276,7 +281,7 @@ pub fn set(tree: &mut Tree, path: &str, value: Value) {
     change.commit();
 }
 
-fn fresh(draw: u8) -> Fresh {
+pub fn fresh(draw: u8) -> Fresh {
     Fresh { now: NOW, nonce: [draw; 16] }
 }
 

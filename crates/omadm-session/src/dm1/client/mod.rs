@@ -9,6 +9,7 @@
 
 mod answer;
 mod auth;
+pub mod check;
 mod commands;
 mod config;
 mod content;
