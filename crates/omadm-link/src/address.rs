@@ -86,7 +86,7 @@ fn tcp(text: &str) -> Option<LinkAddress> {
             None => (text, None),
         },
     };
-    let port = port.map_or(Some(PORT), |port| port.parse().ok()).filter(|port| *port > 0)?;
+    let port = port.map_or(Some(PORT), number).filter(|port| *port > 0)?;
     let legal = |octet: u8| octet.is_ascii_alphanumeric() || b"-._:".contains(&octet);
     let is_host = (1..=MAX_HOST).contains(&host.len()) && host.bytes().all(legal);
     is_host.then(|| LinkAddress::Tcp { host: host.to_owned(), port })
@@ -98,7 +98,12 @@ fn rfcomm(text: &str) -> Option<LinkAddress> {
 }
 
 fn channel_of(text: &str) -> Option<u8> {
-    text.parse().ok().filter(|channel| CHANNELS.contains(channel))
+    number(text).filter(|channel| CHANNELS.contains(channel))
+}
+
+/// A number of digits alone: no sign goes before it.
+fn number<N: FromStr>(text: &str) -> Option<N> {
+    text.parse().ok().filter(|_| text.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 impl fmt::Display for LinkAddress {
@@ -203,6 +208,7 @@ mod tests {
             "obex:",
             "obex:a:0",
             "obex:a:65536",
+            "obex:a:+650",
             "obex:a b",
             "obex:a/b",
             "obex:user@a",
@@ -214,6 +220,7 @@ mod tests {
             "obex+rfcomm:0A:1B:2C:3D:4E:5F",
             "obex+rfcomm:0A:1B:2C:3D:4E:5F/0",
             "obex+rfcomm:0A:1B:2C:3D:4E:5F/31",
+            "obex+rfcomm:0A:1B:2C:3D:4E:5F/+1",
             "obex+rfcomm:0A:1B:2C:3D:4E/1",
             "obex+rfcomm:+A:1B:2C:3D:4E:5F/1",
         ] {

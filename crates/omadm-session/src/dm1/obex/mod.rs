@@ -35,8 +35,7 @@ pub struct Settings {
     /// Largest object to receive, in octets. Default 72,090: 64 KiB and a tenth.
     pub max_object: usize,
     /// Longest silence of the other side, without a whole packet: for the client, until a request is answered, for the server, between
-    /// requests. Default 120 s,
-    /// which is longer than servers hold back an answer.
+    /// requests. Default 120 s, which is longer than servers hold back an answer.
     pub silence: Duration,
     /// How long a server holds back the answer to Get until there is one; then it is 0xD3, and may be asked for again. Default 60 s.
     pub hold: Duration,
