@@ -304,6 +304,17 @@ pub enum Said {
         /// `desc`.
         description: Option<String>,
     },
+    /// `statusquery-response`: what became of a push that was asked after with [`status_query`].
+    Status {
+        /// `push-id`.
+        push_id: String,
+        /// `message-state`.
+        state: MessageState,
+        /// `code`.
+        code: Code,
+        /// `desc`.
+        description: Option<String>,
+    },
     /// `badmessage-response`: our message was not understood.
     BadMessage {
         /// `code`.
@@ -313,7 +324,7 @@ pub enum Said {
     },
 }
 
-/// Reads what a gateway says: the answer to a push, or a notification of its result.
+/// Reads what a gateway says: the answer to a push or to a query, or a notification of a result.
 ///
 /// # Errors
 /// With byte offset and field.
@@ -328,21 +339,19 @@ pub fn decode(input: &[u8], limits: &Limits) -> Result<Said, DecodeError> {
     let description = |of: &Element| of.attribute("desc").map(str::to_owned);
     match message.name.as_str() {
         "push-response" => {
-            let result = message.children.iter().find(|child| child.name == "response-result");
-            let result = result.ok_or(DecodeError {
-                at: message.at,
-                field: "response-result",
-                problem: Problem::Missing,
-            })?;
+            let result = child(message, "response-result")?;
             let push_id = required(message, "push-id")?.to_owned();
             Ok(Said::Response { push_id, code: code(result)?, description: description(result) })
         }
         "resultnotification-message" => {
-            let state = required(message, "message-state")?;
-            let state = MessageState::parse(state)
-                .ok_or_else(|| schema(message, "message-state", format!("{state:?} is none")))?;
-            let push_id = required(message, "push-id")?.to_owned();
+            let (push_id, state) = (required(message, "push-id")?.to_owned(), state(message)?);
             Ok(Said::Result { push_id, state, code: code(message)?, description: description(message) })
+        }
+        "statusquery-response" => {
+            // One push goes to one address, so there is one result.
+            let result = child(message, "statusquery-result")?;
+            let (push_id, state) = (required(message, "push-id")?.to_owned(), state(result)?);
+            Ok(Said::Status { push_id, state, code: code(result)?, description: description(result) })
         }
         "badmessage-response" => {
             Ok(Said::BadMessage { code: code(message)?, description: description(message) })
@@ -373,6 +382,24 @@ pub fn cancel(push_id: &str) -> String {
     let mut tag = Tag::new("cancel-message");
     tag.with("push-id", push_id);
     document(&tag.empty())
+}
+
+/// `statusquery-message`: what has become of a push? Answered with [`Said::Status`].
+#[must_use]
+pub fn status_query(push_id: &str) -> String {
+    let mut tag = Tag::new("statusquery-message");
+    tag.with("push-id", push_id);
+    document(&tag.empty())
+}
+
+fn child<'e>(message: &'e Element, name: &'static str) -> Result<&'e Element, DecodeError> {
+    let missing = DecodeError { at: message.at, field: name, problem: Problem::Missing };
+    message.children.iter().find(|child| child.name == name).ok_or(missing)
+}
+
+fn state(element: &Element) -> Result<MessageState, DecodeError> {
+    let state = required(element, "message-state")?;
+    MessageState::parse(state).ok_or_else(|| schema(element, "message-state", format!("{state:?} is none")))
 }
 
 fn code(element: &Element) -> Result<Code, DecodeError> {
@@ -501,6 +528,12 @@ mod tests {
             said(result),
             Ok(Said::Result { push_id: "p".into(), state, code: Code(5236), description: None })
         );
+        let status = "<statusquery-response push-id=\"p\"><statusquery-result message-state=\"expired\" code=\"3004\" desc=\"d\"/></statusquery-response>";
+        let (state, description) = (MessageState::Expired, Some("d".into()));
+        assert_eq!(
+            said(status),
+            Ok(Said::Status { push_id: "p".into(), state, code: Code(3004), description })
+        );
         assert_eq!(
             said("<badmessage-response code=\"2000\"/>"),
             Ok(Said::BadMessage { code: Code(2000), description: None })
@@ -519,6 +552,12 @@ mod tests {
         };
         assert_eq!(response("").unwrap_err(), ("push-id", Problem::Missing));
         assert_eq!(response("push-id=\"\"").unwrap_err(), ("push-id", Problem::Missing));
+        let status = |result: &str| {
+            said(&format!("<statusquery-response push-id=\"p\">{result}</statusquery-response>"))
+        };
+        assert_eq!(status("").unwrap_err(), ("statusquery-result", Problem::Missing));
+        assert_eq!(status("<statusquery-result code=\"1000\"/>").unwrap_err().0, "message-state");
+        assert_eq!(status("<statusquery-result message-state=\"pending\"/>").unwrap_err().0, "code");
         assert_eq!(said("<badmessage-response code=\"77\"/>").unwrap_err().0, "code");
         assert_eq!(said("<badmessage-response code=\"x\"/>").unwrap_err().0, "code");
         assert_eq!(said("<pushed/>").unwrap_err().0, "pap");
@@ -560,6 +599,7 @@ mod tests {
             result_response("p", Code::OK)
                 .contains("<resultnotification-response push-id=\"p\" code=\"1000\"/>")
         );
+        assert!(status_query("p&q").contains("<statusquery-message push-id=\"p&amp;q\"/>"));
         assert!(cancel("p").contains("<cancel-message push-id=\"p\"/>"));
         let bad = bad_message(Code::BAD_REQUEST, "no <pap>");
         assert_eq!(

@@ -8,6 +8,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use omadm_conformance::{Kannel, TestServer, proves};
+use omadm_server::Config;
+use omadm_server::config::Span;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -54,6 +56,8 @@ struct State {
     codes: VecDeque<u16>,
     /// The control entities that came.
     asked: Vec<String>,
+    /// What has become of every push that is asked after.
+    status: Option<&'static str>,
 }
 
 impl Gateway {
@@ -92,12 +96,17 @@ impl Gateway {
     }
 
     async fn server(&self) -> TestServer {
+        self.server_with(|_| {}).await
+    }
+
+    async fn server_with(&self, change: impl FnOnce(&mut Config)) -> TestServer {
         server(|config| {
             config.ppg.url = Some(format!("http://127.0.0.1:{}/wappush", self.port));
             config.ppg.name = Some("ppg.example".to_owned());
             config.ppg.notify = true;
             config.ppg.bearer = Some("SMS".to_owned());
             config.ppg.network = Some("GSM".to_owned());
+            change(config);
         })
         .await
     }
@@ -109,6 +118,13 @@ fn attribute<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
 
 fn answer(state: &mut State, body: &str) -> String {
     state.asked.push(body.to_owned());
+    if body.contains("<statusquery-message ") {
+        let (push_id, of) = (attribute(body, "push-id").unwrap(), state.status.unwrap_or("unknown"));
+        return format!(
+            "<?xml version=\"1.0\"?><pap><statusquery-response push-id=\"{push_id}\"><statusquery-result message-state=\"{of}\" \
+             code=\"1000\"/></statusquery-response></pap>"
+        );
+    }
     let code = state.codes.pop_front().unwrap_or(1001);
     let push_id = if code == 0 { "another" } else { attribute(body, "push-id").unwrap() };
     let code = if code == 0 { 1001 } else { code };
@@ -225,6 +241,34 @@ async fn a_gateway_that_lies_changes_nothing() {
     }
     assert_eq!(tell(&server, &result(&second, "undeliverable", 5236)).await, "1000");
     assert_eq!(device.events(&server, "result").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_gateway_that_tells_nothing_is_asked() {
+    proves!("OMA-ERDEF-DM-S_009-O");
+    let gateway = Gateway::start().await;
+    gateway.state.lock().unwrap().status = Some("undeliverable");
+    let server = gateway.server_with(|config| config.ppg.query_after = Some(Span::secs(1))).await;
+    let device = Device::new(&server, "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c2205", "", None).await;
+    device.reached(&server, &["ppg:+46701".to_owned()]).await;
+    let command = serde_json::json!({ "verb": "get", "address": super::MAN });
+    server.queue_for(device.id(), &command).await;
+    let told = device.event(&server, "result").await;
+    assert_eq!(
+        (told["state"].as_str(), told["via"].as_str()),
+        (Some("undeliverable"), Some("ppg")),
+        "{told}"
+    );
+    // What was asked after is what had been pushed, and then the device is called again.
+    while gateway.state.lock().unwrap().asked.len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let asked = gateway.asked();
+    let [push, query, again] = &asked[..3] else { panic!("{asked:?}") };
+    assert!(query.contains("<statusquery-message "), "{query}");
+    assert_eq!(attribute(query, "push-id"), attribute(push, "push-id"));
+    assert!(again.contains("<push-message "), "{again}");
+    assert_eq!(told["push-id"].as_str(), attribute(push, "push-id"));
 }
 
 #[tokio::test]

@@ -64,6 +64,9 @@ pub struct PpgSection {
     pub name: Option<String>,
     /// Ask the gateway to tell what became of each push, at `/papnotify/…` below `device.public_url`; default no.
     pub notify: bool,
+    /// Ask the gateway what became of a push of which it has told nothing for so long, 1 s or more. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_after: Option<Span>,
     /// How long the gateway may try to deliver a push, in whole seconds.
     pub deliver_within: Span,
     /// Bearer to ask for, such as `SMS`, with `network`. Default: the gateway's choice.
@@ -82,6 +85,7 @@ impl Default for PpgSection {
             password_file: None,
             name: None,
             notify: false,
+            query_after: None,
             deliver_within: Span::secs(86_400),
             bearer: None,
             network: None,
@@ -125,6 +129,9 @@ pub(super) fn check(http: &HttpPushSection, sip: &SipSection, ppg: &PpgSection) 
     }
     if ppg.url.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
         return Err(Fault::new("ppg.url", "has to begin with https:// or http://"));
+    }
+    if ppg.query_after.is_some_and(|after| after < Span::secs(1)) {
+        return Err(Fault::new("ppg.query_after", "has to be one second or more"));
     }
     if ppg.deliver_within < Span::secs(1) || ppg.deliver_within.0.subsec_nanos() != 0 {
         return Err(Fault::new("ppg.deliver_within", "has to be in whole seconds, one or more"));
@@ -176,6 +183,9 @@ mod tests {
         assert!(fault(|_, sip, _| sip.proxy = text("a")).unwrap().starts_with("sip.proxy: "));
         assert_eq!(fault(|_, _, ppg| ppg.url = text("http://a/b")), None);
         assert!(fault(|_, _, ppg| ppg.url = text("ftp://a")).unwrap().starts_with("ppg.url: "));
+        assert_eq!(fault(|_, _, ppg| ppg.query_after = Some(Span::secs(1))), None);
+        let soon = Span(std::time::Duration::from_millis(999));
+        assert!(fault(|_, _, ppg| ppg.query_after = Some(soon)).unwrap().starts_with("ppg.query_after: "));
         assert_eq!(fault(|_, _, ppg| ppg.deliver_within = Span::secs(1)), None);
         for bad in [0, 999, 1_500] {
             let within = Span(std::time::Duration::from_millis(bad));

@@ -151,6 +151,11 @@ impl Carrier {
         self.ppg.as_ref().map(Ppg::tickets)
     }
 
+    /// The Push Proxy Gateway, and what its requests go by.
+    pub(super) fn gateway(&self) -> Option<(&Ppg, &Http)> {
+        self.ppg.as_ref().map(|ppg| (ppg, &self.http))
+    }
+
     /// Whether this server can go that way.
     ///
     /// # Errors

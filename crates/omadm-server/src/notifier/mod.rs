@@ -196,6 +196,7 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
             () = context.notifier.queued.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
+        ppg::ask_due(&context, &mut work);
         // What has ended needs no place any more.
         while work.try_join_next().is_some() {}
     }

@@ -1,5 +1,6 @@
 //! Push by a Push Proxy Gateway, which takes pushes by the Push Access Protocol (`WAP-247`).
 
+mod query;
 mod result;
 mod ticket;
 
@@ -9,7 +10,9 @@ use http::{HeaderValue, Request, Uri};
 use omadm_auth::dm1::HMAC_HEADER;
 use omadm_auth::{BasicCredentials, Secret};
 use omadm_codec::Limits;
-use omadm_codec::pap::{self, Code, Content, Delivery, Meaning, Priority, PushMessage, Said, Wanted};
+use omadm_codec::pap::{
+    self, Code, Content, Delivery, Meaning, MessageState, Priority, PushMessage, Said, Wanted,
+};
 use omadm_codec::wsp::DM_APPLICATION;
 use omadm_mo::Time;
 
@@ -18,6 +21,8 @@ use super::http::Http;
 use crate::config::PpgSection;
 use crate::{ServerError, clock, outgoing, random};
 
+use query::Queries;
+pub use query::ask_due;
 pub use result::{PATH, notified};
 pub use ticket::Tickets;
 
@@ -39,6 +44,8 @@ pub struct Ppg {
     /// Where results are to be told.
     notify: Option<String>,
     tickets: Tickets,
+    /// The pushes to ask after.
+    queries: Queries,
 }
 
 impl Ppg {
@@ -63,6 +70,7 @@ impl Ppg {
             network: settings.network.clone(),
             notify: settings.notify.then(|| format!("{public_url}{PATH}")),
             tickets: Tickets::new(server, key)?,
+            queries: Queries::new(settings.query_after.map(|after| after.micros())),
             url,
         }))
     }
@@ -88,6 +96,10 @@ impl Ppg {
             let said = description.map_or_else(String::new, |text| format!(" ({text})"));
             let Code(number) = code;
             if code.meaning() == Meaning::Accepted {
+                // Of a push that is no notification nobody waits for the result.
+                if subject.is_some() {
+                    self.queries.note(push.push_id.clone(), clock::now());
+                }
                 return Ok(format!("{}: {number}{said}", push.push_id));
             }
             if !leave_away(&mut push, code) {
@@ -140,27 +152,46 @@ impl Ppg {
         let headers: Vec<_> = item.hmac.map(|hmac| (HMAC_HEADER, hmac)).into_iter().collect();
         let content =
             Content { media_type: &item.content_type, application, headers: &headers, octets: item.body };
-        let body = Bytes::from(push.to_multipart(&content, &boundary));
-        let mut request = Request::post(&self.url).header(CONTENT_TYPE, pap::related(&boundary));
+        let body = push.to_multipart(&content, &boundary);
+        match self.say(http, &pap::related(&boundary), body).await? {
+            Said::Response { push_id, code, description } if push_id == push.push_id => {
+                Ok((code, description))
+            }
+            Said::BadMessage { code, description } => Ok((code, description)),
+            Said::Response { .. } | Said::Result { .. } | Said::Status { .. } => Err(other_push()),
+        }
+    }
+
+    /// Asks what has become of a push.
+    async fn query(&self, http: &Http, of: &str) -> Result<(MessageState, Code), Failed> {
+        match self.say(http, pap::CONTROL, pap::status_query(of).into_bytes()).await? {
+            Said::Status { push_id, state, code, .. } if push_id == of => Ok((state, code)),
+            Said::BadMessage { code: Code(number), .. } => {
+                Err(Failed::with(format!("the push proxy gateway said {number}")))
+            }
+            Said::Response { .. } | Said::Result { .. } | Said::Status { .. } => Err(other_push()),
+        }
+    }
+
+    /// Sends a body and reads the answer.
+    async fn say(&self, http: &Http, content_type: &str, body: Vec<u8>) -> Result<Said, Failed> {
+        let mut request = Request::post(&self.url).header(CONTENT_TYPE, content_type);
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        let request = request.body(body.into()).map_err(|error| Failed::with(format!("ppg.url: {error}")))?;
+        let request = request.body(Bytes::from(body).into());
+        let request = request.map_err(|error| Failed::with(format!("ppg.url: {error}")))?;
         let (status, _, body) = http.send(request).await?;
         if !status.is_success() {
             return Err(Failed::with(format!("the push proxy gateway answered {status}")));
         }
-        match pap::decode(&body, &LIMITS) {
-            Ok(Said::Response { push_id, code, description }) if push_id == push.push_id => {
-                Ok((code, description))
-            }
-            Ok(Said::BadMessage { code, description }) => Ok((code, description)),
-            Ok(Said::Response { .. } | Said::Result { .. }) => {
-                Err(Failed::with("the push proxy gateway answered for another push".to_owned()))
-            }
-            Err(error) => Err(Failed::with(format!("the answer of the push proxy gateway: {error}"))),
-        }
+        pap::decode(&body, &LIMITS)
+            .map_err(|error| Failed::with(format!("the answer of the push proxy gateway: {error}")))
     }
+}
+
+fn other_push() -> Failed {
+    Failed::with("the push proxy gateway answered for another push".to_owned())
 }
 
 /// Leaves away what the gateway says it cannot do; whether there was something.

@@ -33,7 +33,7 @@ pub async fn notified(State(context): State<Arc<Context>>, request: Request) -> 
     };
     let (push_id, state, code) = match pap::decode(&body, &LIMITS) {
         Ok(Said::Result { push_id, state, code, .. }) => (push_id, state, code),
-        Ok(Said::Response { .. } | Said::BadMessage { .. }) => {
+        Ok(Said::Response { .. } | Said::Status { .. } | Said::BadMessage { .. }) => {
             return answer(pap::bad_message(Code::BAD_REQUEST, "results of pushes are told here"));
         }
         Err(error) => return answer(pap::bad_message(Code::BAD_REQUEST, &error.to_string())),
@@ -62,7 +62,10 @@ fn answer(document: String) -> Response {
 
 /// Notes a result. When the push will not arrive, and is the last one that the device was sent, it is called again as soon as the limits
 /// allow it, by another way if there is one.
-async fn take(
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn take(
     context: &Context,
     push_id: &str,
     ticket: &Ticket,

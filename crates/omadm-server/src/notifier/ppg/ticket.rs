@@ -93,6 +93,11 @@ impl Tickets {
         true
     }
 
+    /// Whether the end of a push was told, as far as is remembered.
+    pub fn was_told(&self, push_id: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == push_id)
+    }
+
     /// Takes back that the end of a push was told: it could not be kept.
     pub fn forget(&self, push_id: &str) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known != push_id);
@@ -140,7 +145,7 @@ mod tests {
     fn what_was_told_is_no_news_and_is_forgotten_in_time() {
         let tickets = tickets(1);
         assert!(tickets.is_news("0"));
-        assert!(!tickets.is_news("0"));
+        assert!(!tickets.is_news("0") && tickets.was_told("0") && !tickets.was_told("1"));
         tickets.forget("0");
         assert!(tickets.is_news("0"), "it could not be kept");
         for number in 1..=MAX_TOLD {

@@ -96,6 +96,9 @@ pub fn pap(input: &[u8]) -> Result<Decoded, DecodeError> {
         Said::Result { push_id, state, code, description } => {
             ("resultnotification-message", Some(push_id), Some(state), code, description)
         }
+        Said::Status { push_id, state, code, description } => {
+            ("statusquery-response", Some(push_id), Some(state), code, description)
+        }
         Said::BadMessage { code, description } => ("badmessage-response", None, None, code, description),
     };
     let state = state.map(MessageState::as_str);
