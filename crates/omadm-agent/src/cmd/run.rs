@@ -106,21 +106,7 @@ async fn serve(
     let mut pushes = Pushes::start(&setup.config, device_id.as_deref()).await;
     let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
     loop {
-        while let Some(push) = client.take_push() {
-            // Why it was ignored is told already.
-            let _ignored = calls.content(client, push);
-        }
-        if let Some(request) = calls.contact() {
-            pushes.contact(&request);
-        }
-        if let Some(received) = calls.provisioning() {
-            let servers = dm1_bootstraps.take(received, client).await?;
-            dm1::sessions(client, controls, servers).await?;
-        }
-        if let Some(received) = calls.bootstrap() {
-            let servers = pushed_bootstrap(client, setup, &mut calls, received).await?;
-            sessions(client, controls, servers, &Trigger::Bootstrap).await?;
-        }
+        follow(client, setup, &mut calls, &pushes, &mut dm1_bootstraps).await?;
         registrations.complete(client).await;
         let rest = if upkeep::report(client).await? { BREATH } else { REST };
         let report = due(client.next_report().map(|wait| wait.max(rest)));
@@ -206,6 +192,33 @@ async fn serve(
         ended &= dm1::sessions(client, controls, servers).await?;
         failures = if ended { 0 } else { failures.saturating_add(1) };
         poll = due(next(controls, failures));
+    }
+}
+
+/// Follows what pushes have brought, one after the other. Sessions through a WAP gateway, also those that follow here, bring pushes too.
+async fn follow(
+    client: &mut Client,
+    setup: &Setup,
+    calls: &mut Calls,
+    pushes: &Pushes,
+    dm1_bootstraps: &mut Dm1Bootstraps<'_>,
+) -> Result<(), AgentError> {
+    let controls = &setup.controls;
+    loop {
+        if let Some(request) = calls.contact() {
+            pushes.contact(&request);
+        }
+        if let Some(received) = calls.provisioning() {
+            let servers = dm1_bootstraps.take(received, client).await?;
+            dm1::sessions(client, controls, servers).await?;
+        }
+        if let Some(received) = calls.bootstrap() {
+            let servers = pushed_bootstrap(client, setup, calls, received).await?;
+            sessions(client, controls, servers, &Trigger::Bootstrap).await?;
+        }
+        let Some(push) = client.take_push() else { return Ok(()) };
+        // Why it was ignored is told already.
+        let _ignored = calls.content(client, push);
     }
 }
 
