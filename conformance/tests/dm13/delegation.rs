@@ -478,6 +478,26 @@ async fn an_offer_is_judged_again_when_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn what_nobody_decided_in_time_is_over_on_both_sides() {
+    let (mut a, mut b) = (ServeProcess::new(A).await, ServeProcess::new(B).await);
+    a.start(&b.peer("")).await;
+    b.start(&a.peer("")).await;
+    for server in [&a, &b] {
+        server.post("/devices", &json!({ "id": "SIM:1" }), 201).await;
+    }
+    let offer = json!({
+        "peer": B, "what": "offer", "devices": ["SIM:1"], "targets": ["./Agent"], "rights": ["Get"], "not_after": in_seconds(5),
+    });
+    let made = a.post("/delegations", &offer, 202).await;
+    let id = made["id"].as_str().unwrap();
+    let at_b = b.named(id).await["id"].as_str().unwrap().to_owned();
+    for (server, id) in [(&a, id), (&b, &at_b)] {
+        assert_eq!(server.delegation(id, "ended").await["reason"], "its time is over");
+    }
+    b.post(&format!("/delegations/{at_b}/approve"), &json!({}), 409).await;
+}
+
+#[tokio::test]
 async fn what_was_delegated_is_given_back_by_who_has_it() {
     let id = "UUID:8d0f8f51-4b8e-4b5c-9c8b-6f1d5a1c2008";
     let two = Two::start(Device::Dm1, id, "", "accept_offers = true").await;

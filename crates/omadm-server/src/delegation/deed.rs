@@ -232,7 +232,7 @@ impl<'c> Deed<'c> {
         let ours = self.delegation.role == DelegationRole::Delegating;
         let by_time = match self.delegation.state {
             DelegationState::Approved if ours => self.terms.not_before,
-            DelegationState::Requested if ours => self.terms.not_after,
+            DelegationState::Requested => self.terms.not_after,
             DelegationState::Applying | DelegationState::Active if ours => self.terms.not_after,
             // Whether the session is over has to be looked at.
             DelegationState::Active if self.terms.session_id.is_some() => Some(self.now.plus_micros(LOOK)),

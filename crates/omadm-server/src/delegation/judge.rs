@@ -304,7 +304,10 @@ pub async fn may_take(context: &Context, terms: &DelegationRequest) -> Result<()
 /// # Errors
 /// [`Failure`]
 pub async fn again(deed: &Deed<'_>) -> Result<(), Failure> {
-    let Deed { context, delegation, terms, .. } = deed;
+    let Deed { context, delegation, terms, now, .. } = deed;
+    if terms.not_after.is_some_and(|end| end <= *now) {
+        return Err(Refused::new(409, "its time is over").into());
+    }
     if delegation.role == DelegationRole::Delegated {
         return may_take(context, terms).await;
     }

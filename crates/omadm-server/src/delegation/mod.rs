@@ -151,17 +151,14 @@ async fn on_time(context: &Context, delegation: Delegation) -> Result<(), StoreE
         deed.tell(parts(context, id).await?);
     }
     match state {
-        DelegationState::Requested if ours && is_over => {
-            deed.enter(DelegationState::Ended, Some("its time is over"))
-        }
-        DelegationState::Approved if ours && is_over => {
-            deed.enter(DelegationState::Ended, Some("its time is over"))
+        DelegationState::Requested if is_over => deed.enter(DelegationState::Ended, Some("its time is over")),
+        DelegationState::Approved | DelegationState::Applying | DelegationState::Active
+            if ours && is_over =>
+        {
+            return revoke(deed, "its time is over").await;
         }
         DelegationState::Approved if ours && deed.terms.not_before.is_none_or(|start| start <= now) => {
             deed.apply()
-        }
-        DelegationState::Applying | DelegationState::Active if ours && is_over => {
-            return revoke(deed, "its time is over").await;
         }
         DelegationState::Revoking if ours && is_late(&deed) => {
             deed.detail.alarmed = true;

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::deed::Deed;
 use super::peers::Peer;
 use super::record::terms;
-use super::{BATCH, PAUSE, receive};
+use super::{BATCH, PAUSE, begin_revoking, cancel_commands, receive};
 use crate::beside::MAX_CONFLICTS;
 use crate::clock;
 use crate::context::Context;
@@ -187,6 +187,7 @@ async fn answered(
         let Some(delegation) = context.store.delegation(out.delegation).await? else { return Ok(()) };
         let Ok(terms) = terms(&delegation) else { return Ok(()) };
         let mut deed = Deed::new(context, delegation, terms, clock::now());
+        let mut cancel = Vec::new();
         deed.sent(out.number);
         let refused = !response.status.is_success();
         if refused {
@@ -201,6 +202,15 @@ async fn answered(
         let revoking = deed.delegation.state == DelegationState::Revoking;
         match message.as_ref().map(|message| &message.body) {
             Some(Body::Request(_)) => receive::answered(&mut deed, response).await?,
+            // It was agreed to too late.
+            Some(Body::Response(_)) if refused && !deed.delegation.state.is_final() => {
+                let reason = response.reason.as_deref().unwrap_or("the other server knows it no longer");
+                match deed.delegation.role {
+                    DelegationRole::Delegated => deed.enter(DelegationState::Ended, Some(reason)),
+                    DelegationRole::Delegating if revoking => {}
+                    DelegationRole::Delegating => cancel = begin_revoking(&mut deed, reason).await?,
+                }
+            }
             // There is nobody any more who would say that the rights are gone.
             Some(Body::Cancel(_) | Body::Notify(_))
                 if refused && revoking && deed.delegation.role == DelegationRole::Delegated =>
@@ -211,7 +221,8 @@ async fn answered(
         }
         match deed.commit().await {
             Err(StoreError::Conflict(_)) => {}
-            outcome => return outcome,
+            Err(error) => return Err(error),
+            Ok(()) => return cancel_commands(context, cancel).await,
         }
     }
     // The other server remembers the message and answers it again.
