@@ -42,7 +42,8 @@ impl Queries {
     /// The next push whose time has come.
     fn due(&self, now: Time) -> Option<String> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.pop_front_if(|(due, _)| *due <= now).map(|(_, push_id)| push_id)
+        open.front().filter(|(due, _)| *due <= now)?;
+        open.pop_front().map(|(_, push_id)| push_id)
     }
 }
 
