@@ -179,6 +179,15 @@ async fn a_command_is_carried_out_without_a_session_and_once() {
     let application = found[0].field("wsp.header.x_wap_application_id");
     assert_eq!(application, Some("x-wap-application:syncml.dm"), "{found:?}");
 
+    let shown = tempfile::tempdir().unwrap();
+    let file = shown.path().join("push");
+    std::fs::write(&file, &datagram).unwrap();
+    let decoded = omadm(&["decode", file.to_str().unwrap()]).await;
+    let decoded = String::from_utf8_lossy(&decoded.stdout).into_owned();
+    for part in ["x-syncml-hmac", "SHA256", "Replace", PATH, "first"] {
+        assert!(decoded.contains(part), "{part}: {decoded}");
+    }
+
     // By the datagram itself; what comes after it is handed over where its fate can be seen.
     device.between.send_to(&datagram, ("127.0.0.1", device.port)).await.unwrap();
     let repeated = loop {

@@ -1,5 +1,6 @@
 //! What carries pushes beside WSP: messages of SIP, nested responses of HTTP, and what Push Proxy Gateways say.
 
+use omadm_codec::media_type::{SYNCML_DM_WBXML, SYNCML_DM_XML};
 use omadm_codec::ota_http::{APPLICATION_ID, Nested};
 use omadm_codec::pap::{self, MessageState, Said};
 use omadm_codec::sip::{self, Field, Start};
@@ -8,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::hex::digits;
 use super::push::{add_carried, notification};
-use super::{Decoded, Outline, limits, package0};
+use super::{Decoded, Outline, limits, package0, syncml};
 
-/// A message of SIP, with the notification in it.
+/// A message of SIP, with the notification or the message of DM 1.x in it.
 pub fn sip(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError> {
     let message = sip::decode(input, &limits()).map_err(|broken| broken.error)?;
     let start = match &message.start {
@@ -19,17 +20,17 @@ pub fn sip(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError
     };
     let mut decoded = begin(&start, &message.fields);
     let content_type = message.field("Content-Type");
-    let notification = content(&mut decoded, input.len(), content_type, &message.body, leniency)?;
+    let (name, carried) = content(&mut decoded, input.len(), content_type, &message.body, leniency)?;
     decoded.content = json!({
         "start": start,
         "fields": fields(&message.fields),
         "data": digits(&message.body),
-        "notification": notification,
+        (name): carried,
     });
     Ok(decoded)
 }
 
-/// The response that nests in a push over HTTP, with the notification in it.
+/// The response that nests in a push over HTTP, with the notification or the message of DM 1.x in it.
 pub fn nested(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeError> {
     let nested = Nested::decode(input, &limits())?;
     let mut decoded = begin(&format!("status {}", nested.status), &nested.fields);
@@ -37,12 +38,12 @@ pub fn nested(input: &[u8], leniency: &mut Leniency) -> Result<Decoded, DecodeEr
         decoded.warnings.push(format!("it does not say for which application it is ({APPLICATION_ID})"));
     }
     let content_type = nested.field("Content-Type");
-    let notification = content(&mut decoded, input.len(), content_type, &nested.body, leniency)?;
+    let (name, carried) = content(&mut decoded, input.len(), content_type, &nested.body, leniency)?;
     decoded.content = json!({
         "status": nested.status,
         "fields": fields(&nested.fields),
         "data": digits(&nested.body),
-        "notification": notification,
+        (name): carried,
     });
     Ok(decoded)
 }
@@ -60,30 +61,36 @@ fn fields(fields: &[Field]) -> Vec<Value> {
     fields.iter().map(|field| json!({ "name": field.name(), "value": field.value() })).collect()
 }
 
-/// What is carried, at the end of `carrier` octets.
+/// What is carried, at the end of `carrier` octets: a notification or another document, by its name.
 fn content(
     decoded: &mut Decoded,
     carrier: usize,
     content_type: Option<&str>,
     body: &[u8],
     leniency: &mut Leniency,
-) -> Result<Value, DecodeError> {
+) -> Result<(&'static str, Value), DecodeError> {
     decoded.outline.push(0, &format!("data, {} bytes", body.len()));
     let media = content_type.and_then(|text| MediaType::parse(text).ok());
-    match media.as_ref().map(|media| media.essence.as_str()) {
+    let essence = media.as_ref().map(|media| media.essence.as_str());
+    let carried = match essence {
         Some(wsp::NOTIFICATION_TYPE) => {
-            add_carried(decoded, carrier, body, |body| notification(body, leniency))
+            add_carried(decoded, carrier, body, |body| notification(body, leniency))?
         }
         Some(wsp::TRIGGER_TYPE) => {
-            add_carried(decoded, carrier, body, |body| package0::trigger(body, leniency))
+            add_carried(decoded, carrier, body, |body| package0::trigger(body, leniency))?
+        }
+        Some(SYNCML_DM_WBXML | SYNCML_DM_XML) => {
+            let message = add_carried(decoded, carrier, body, |body| syncml::message(body, leniency))?;
+            return Ok(("document", message));
         }
         _ => {
             if !body.is_empty() {
                 decoded.outline.push(1, &digits(body));
             }
-            Ok(Value::Null)
+            Value::Null
         }
-    }
+    };
+    Ok(("notification", carried))
 }
 
 /// What a Push Proxy Gateway says.
