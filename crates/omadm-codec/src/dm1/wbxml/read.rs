@@ -163,6 +163,7 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
     }
 
     /// An element begins whose token was read.
+    #[inline(always)]
     fn tag(&mut self, token: u8) -> Result<Tag<'a>, DecodeError> {
         if self.items >= self.limits.items {
             return Err(self.error(DOCUMENT, Problem::TooMany { limit: self.limits.items }));
@@ -190,6 +191,7 @@ impl<'a, 'l> WbxmlReader<'a, 'l> {
     }
 
     /// Passes over a string and the END after it, if these are all that the element begun last has.
+    #[inline(always)]
     fn lone_string(&mut self) -> Result<Option<Cow<'a, str>>, DecodeError> {
         let [STR_I, rest @ ..] = self.reader.rest() else { return Ok(None) };
         let octets = CStr::from_bytes_until_nul(rest).map_or(rest, CStr::to_bytes);
@@ -275,6 +277,7 @@ impl<'a> Pull<'a> for WbxmlReader<'a, '_> {
         self.leniency
     }
 
+    #[inline]
     fn text(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         // As almost every value is; the way through events takes twice as long.
         match self.lone_string()? {
