@@ -82,7 +82,7 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn links_between_pages_lead_somewhere() {
-    for page in pages(&root().join("docs/src")).into_iter().chain(pages(&root())) {
+    for page in pages(&root().join("docs/src")).into_iter().chain(pages(root())) {
         let text = read(&page);
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (file, place) = link.split_once('#').unwrap_or((link, ""));
