@@ -5,7 +5,7 @@ use omadm_codec::delegation::{
     Body, DelegationCancel, DelegationMessage, DelegationRequest, DelegationResponse,
 };
 use omadm_mo::ServerId;
-use omadm_store::{Delegation, DelegationRole, DelegationState};
+use omadm_store::{Delegation, DelegationRole, DelegationState, StoreError};
 use uuid::Uuid;
 
 use super::deed::Deed;
@@ -152,4 +152,24 @@ pub async fn release(context: &Context, id: Uuid, by: &str) -> Result<(), Failur
     deed.enter(DelegationState::Revoking, Some(&format!("released by {by}")));
     receive::release(&mut deed);
     Ok(deed.commit().await?)
+}
+
+/// How often an operator's action is begun when the work on the devices comes between.
+const ATTEMPTS: usize = 5;
+
+/// Begins an action anew when what it read has changed meanwhile: nothing of it is written then.
+///
+/// # Errors
+/// As the action.
+pub async fn undisturbed<F>(mut action: impl FnMut() -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    for _ in 1..ATTEMPTS {
+        match action().await {
+            Err(Failure::Store(StoreError::Conflict(_))) => {}
+            outcome => return outcome,
+        }
+    }
+    action().await
 }

@@ -45,7 +45,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::events;
 use crate::tls::KeyPair;
-pub use act::{Wish, approve, cancel, offer_or_ask, reject, release};
+pub use act::{Wish, approve, cancel, offer_or_ask, reject, release, undisturbed};
 use deed::Deed;
 pub use endpoint::{PATH, router};
 pub use judge::Failure;

@@ -228,7 +228,7 @@ pub async fn approve(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Delegation>, Problem> {
     on(&context)?;
-    delegation::approve(&context, id, &operator.0.0).await?;
+    delegation::undisturbed(|| delegation::approve(&context, id, &operator.0.0)).await?;
     Ok(Json(view(&context, id).await?))
 }
 
@@ -243,7 +243,8 @@ pub async fn reject(
     Body(why): Body<Why>,
 ) -> Result<Json<Delegation>, Problem> {
     on(&context)?;
-    delegation::reject(&context, id, &operator.0.0, why.reason).await?;
+    let reject = || delegation::reject(&context, id, &operator.0.0, why.reason.clone());
+    delegation::undisturbed(reject).await?;
     Ok(Json(view(&context, id).await?))
 }
 
@@ -258,7 +259,8 @@ pub async fn cancel(
     Body(why): Body<Why>,
 ) -> Result<Json<Delegation>, Problem> {
     on(&context)?;
-    delegation::cancel(&context, id, &operator.0.0, why.reason).await?;
+    let cancel = || delegation::cancel(&context, id, &operator.0.0, why.reason.clone());
+    delegation::undisturbed(cancel).await?;
     Ok(Json(view(&context, id).await?))
 }
 
@@ -272,7 +274,7 @@ pub async fn release(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Delegation>, Problem> {
     on(&context)?;
-    delegation::release(&context, id, &operator.0.0).await?;
+    delegation::undisturbed(|| delegation::release(&context, id, &operator.0.0)).await?;
     Ok(Json(view(&context, id).await?))
 }
 
