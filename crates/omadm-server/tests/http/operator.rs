@@ -62,6 +62,7 @@ async fn the_document_describes_every_route() {
         "/devices/{id}/notify",
         "/devices/{id}/payloads/{payload}",
         "/devices/{id}/push",
+        "/devices/{id}/sessionless",
         "/devices/{id}/sessions",
         "/devices/{id}/sessions/abort",
         "/devices/{id}/sessions/{session}",
