@@ -26,7 +26,11 @@ pub fn logged<T>(work: impl FnOnce() -> T) -> (T, String) {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let done = tracing::subscriber::with_default(subscriber, work);
+    let done = tracing::subscriber::with_default(subscriber, || {
+        // What nobody wanted to hear when another test came by it would stay unheard.
+        tracing::callsite::rebuild_interest_cache();
+        work()
+    });
     let text = lines.0.lock().expect("no test panics with the lock").clone();
     (done, String::from_utf8_lossy(&text).into_owned())
 }
