@@ -6,6 +6,7 @@
 mod check_in;
 mod delegation;
 pub mod error;
+mod origin;
 mod push;
 mod secret;
 pub mod sqlite;
@@ -18,6 +19,7 @@ pub use delegation::{
     DelegationStep, DelegationStore, PartState,
 };
 pub use error::StoreError;
+pub use origin::Origin;
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
 pub use standing::*;
@@ -62,6 +64,13 @@ pub trait Store: DelegationStore {
     /// Queues a command: gives it the next sequence number of its device and supersedes queued commands of the same
     /// `supersede_key` that were not sent. `DeviceUnknown` if it is not enrolled; `QueueFull` beyond `queue_limit`.
     async fn enqueue(&self, command: NewCommand, queue_limit: u32, now: Time) -> Result<Command, StoreError>;
+    /// Queues commands, in order, all in one batch or none: as [`Store::enqueue`] each. Gives them in that order.
+    async fn enqueue_many(
+        &self,
+        commands: Vec<NewCommand>,
+        queue_limit: u32,
+        now: Time,
+    ) -> Result<Vec<Command>, StoreError>;
     /// One command.
     async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError>;
     /// Commands of a device, newest first, below sequence number `before`, at most `limit`.

@@ -4,7 +4,7 @@ use omadm_mo::{DeviceId, Time};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{StandingChange, StoredSecret, Validator, ValidatorChange};
+use crate::{Origin, StandingChange, StoredSecret, Validator, ValidatorChange};
 
 /// Identifier of a command (time-ordered UUID).
 pub type CommandId = Uuid;
@@ -146,6 +146,8 @@ pub struct NewCommand {
     pub expires: Time,
     /// Who asked.
     pub created_by: String,
+    /// What asked, if not the operator's own hand.
+    pub origin: Option<Origin>,
 }
 
 /// A command as kept.
@@ -187,6 +189,8 @@ pub struct Command {
     pub expires: Time,
     /// Who asked.
     pub created_by: String,
+    /// What asked, if not the operator's own hand.
+    pub origin: Option<Origin>,
 }
 
 impl Command {

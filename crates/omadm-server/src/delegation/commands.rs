@@ -41,6 +41,7 @@ impl Said {
             supersede_key: None,
             expires,
             created_by: by.to_owned(),
+            origin: None,
         }
     }
 }

@@ -166,6 +166,7 @@ mod tests {
             finished: Some(Time(0)),
             expires: Time(0),
             created_by: "test".into(),
+            origin: None,
         }
     }
 

@@ -136,6 +136,7 @@ mod tests {
             finished: None,
             expires: Time(1),
             created_by: String::new(),
+            origin: None,
         }
     }
 

@@ -43,6 +43,7 @@ fn stored(verb: &str, address: &str, args: &str) -> store::Command {
         finished: None,
         expires: Time(1),
         created_by: "test".into(),
+ origin: None,
     }
 }
 

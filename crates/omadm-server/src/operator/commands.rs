@@ -82,6 +82,7 @@ pub async fn create(
         supersede_key: operation.supersede_key(),
         expires: later(now, expiry),
         created_by: operator.0.0,
+        origin: None,
     };
     let queued = context.store.enqueue(new, context.config.queue.max_per_device, now).await?;
     // It may have superseded another that someone waits for.

@@ -147,6 +147,9 @@ pub struct Command {
     finished: Option<String>,
     expires: String,
     created_by: String,
+    /// What asked, if not an operator's own hand: `profile:NAME@VERSION` or `campaign:UUID`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
     /// What the DDF says against it; only in the answer to its queueing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -177,6 +180,7 @@ impl From<store::Command> for Command {
             finished: command.finished.map(rfc3339),
             expires: rfc3339(command.expires),
             created_by: command.created_by,
+            origin: command.origin.map(|origin| origin.to_string()),
             warnings: Vec::new(),
         }
     }

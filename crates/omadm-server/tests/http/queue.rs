@@ -227,6 +227,7 @@ async fn what_is_over_is_not_sent_also_before_it_is_swept() {
         supersede_key: None,
         expires: Time(1),
         created_by: "test".into(),
+        origin: None,
     };
     let over = store.enqueue(over, 10, Time(0)).await.unwrap().id.to_string();
     let live = server.queue(&device, json!({ "verb": "delete", "address": "urn:x:1.0//live" })).await;

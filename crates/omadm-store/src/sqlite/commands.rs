@@ -15,7 +15,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::row::{self, Dev, Id, execute, query, query_optional};
 use super::{events, payloads, pushes};
-use crate::{Command, CommandId, CommandState, EventOf, NewCommand, StoreError, Transition};
+use crate::{Command, CommandId, CommandState, EventOf, NewCommand, Origin, StoreError, Transition};
 
 pub(super) fn enqueue(
     conn: &Connection,
@@ -65,6 +65,7 @@ pub(super) fn enqueue(
         finished: None,
         expires: new.expires,
         created_by: new.created_by,
+        origin: new.origin,
     })
 }
 
@@ -101,8 +102,8 @@ fn insert(
     execute(
         conn,
         "INSERT INTO command (device, generation, seq, id, state, attempts, created, expires, verb, address,
-           supersede_key, payload, created_by, args)
-         VALUES (?1, ?2, ?3, ?4, 'queued', 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+           supersede_key, payload, created_by, args, origin, awaited)
+         VALUES (?1, ?2, ?3, ?4, 'queued', 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             new.device.as_str(),
             generation,
@@ -115,7 +116,9 @@ fn insert(
             new.supersede_key,
             new.payload.as_ref().map(|payload| Id(payload.id)),
             new.created_by,
-            new.args
+            new.args,
+            new.origin.as_ref().map(Origin::to_string),
+            i64::from(new.origin.as_ref().is_some_and(Origin::is_counted))
         ],
     )?;
     Ok(())
@@ -132,7 +135,8 @@ fn close(conn: &Connection, device: &DeviceId, generation: i64, count: i64) -> R
 }
 
 const COLUMNS: &str = "c.id, c.device, c.generation, c.seq, c.verb, c.address, c.args, c.payload, c.state, c.status, \
-    c.reason, c.result, c.attempts, c.created, c.sent, c.finished, c.expires, c.created_by";
+    c.reason, c.result, c.attempts, c.created, c.sent, c.finished, c.expires, c.created_by, \
+    c.origin";
 
 /// Only commands of the present enrolment.
 const PRESENT: &str = "command c JOIN device d ON d.device = c.device AND d.generation = c.generation";
@@ -157,6 +161,7 @@ fn command(row: &Row<'_>) -> rusqlite::Result<Command> {
         finished: row.get::<_, Option<i64>>(15)?.map(Time),
         expires: Time(row.get(16)?),
         created_by: row.get(17)?,
+        origin: row.get::<_, Option<String>>(18)?.as_deref().and_then(Origin::parse),
     })
 }
 

@@ -43,6 +43,7 @@ fn enqueue(conn: &Connection, device: &DeviceId, number: u128) {
         supersede_key: Some(format!("key {number}")),
         expires: Time(1_000_000),
         created_by: "tester".to_owned(),
+        origin: None,
     };
     commands::enqueue(conn, command, 1_000, Time(2)).unwrap();
 }

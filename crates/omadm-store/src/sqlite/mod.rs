@@ -154,6 +154,18 @@ impl Store for SqliteStore {
         self.writer.run(move |conn| commands::enqueue(conn, command.clone(), queue_limit, now)).await
     }
 
+    async fn enqueue_many(
+        &self,
+        commands: Vec<NewCommand>,
+        queue_limit: u32,
+        now: Time,
+    ) -> Result<Vec<Command>, StoreError> {
+        let enqueue = move |conn: &Connection| {
+            commands.iter().map(|new| commands::enqueue(conn, new.clone(), queue_limit, now)).collect()
+        };
+        self.writer.run(enqueue).await
+    }
+
     async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError> {
         self.readers.run_small(move |conn| commands::get(conn, id)).await
     }

@@ -49,6 +49,7 @@ pub async fn a_command_is_read_back(store: &dyn Store) {
         finished: None,
         expires: at(99),
         created_by: "tester".to_owned(),
+        origin: None,
     };
     assert_eq!(given, expected);
     assert_eq!(get(store, 1).await, expected);

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod campaigns;
 mod commands;
 mod delegations;
 mod devices;
@@ -54,6 +55,8 @@ run_on_sqlite! {
         a_transition_needs_its_state
         a_final_state_stays
         numbers_are_not_given_twice;
+    campaigns:
+        many_commands_are_queued_or_none;
     sessions:
         check_in_reads_all_of_a_device
         check_in_by_user_brings_the_credential

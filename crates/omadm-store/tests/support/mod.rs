@@ -58,6 +58,7 @@ pub fn new_command(device: &DeviceId, number: u128) -> NewCommand {
         supersede_key: None,
         expires: NEVER,
         created_by: "tester".to_owned(),
+        origin: None,
     }
 }
 
