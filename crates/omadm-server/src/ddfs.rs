@@ -19,7 +19,7 @@ pub const MAX_FILE: usize = 2 << 20;
 const MAX_NAME: usize = 128;
 
 /// The standard management objects of every version: names of files and their text.
-pub const BUILT_IN: [(&str, &str); 12] = [
+pub const BUILT_IN: [(&str, &str); 16] = [
     ("dm_devinfo-v1_2.ddf", include_str!("../../../ddf/dm_devinfo-v1_2.ddf")),
     ("dm_dmacc-v1_2.ddf", include_str!("../../../ddf/dm_dmacc-v1_2.ddf")),
     ("dm_delegation-v1_0.ddf", include_str!("../../../ddf/dm_delegation-v1_0.ddf")),
@@ -32,6 +32,10 @@ pub const BUILT_IN: [(&str, &str); 12] = [
     ("dm_dmacc-v1_0.ddf", include_str!("../../../ddf/dm_dmacc-v1_0.ddf")),
     ("dm_inbox-v1_0.ddf", include_str!("../../../ddf/dm_inbox-v1_0.ddf")),
     ("MO_dm_bootconfig-v1_3.ddf", include_str!("../../../ddf/MO_dm_bootconfig-v1_3.ddf")),
+    ("oma_fumo-v1_0.ddf", include_str!("../../../ddf/oma_fumo-v1_0.ddf")),
+    ("oma_scomo-v1_0.ddf", include_str!("../../../ddf/oma_scomo-v1_0.ddf")),
+    ("oma_diagmon-v1_0.ddf", include_str!("../../../ddf/oma_diagmon-v1_0.ddf")),
+    ("oma_lawmo-v1_0.ddf", include_str!("../../../ddf/oma_lawmo-v1_0.ddf")),
 ];
 
 /// Name of the file that describes the DM account.
