@@ -228,7 +228,8 @@ pub async fn cancel(
     }
 }
 
-fn unknown(id: Uuid) -> Problem {
+/// The answer to who names a command that is not there, or not of a device of theirs.
+pub(super) fn unknown(id: Uuid) -> Problem {
     Problem::unknown(format!("there is no command {id}; its device may have been removed"))
 }
 

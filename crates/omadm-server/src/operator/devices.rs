@@ -305,6 +305,11 @@ async fn known_objects(context: &Context, inventory: Inventory) -> Result<Vec<Kn
     Ok(known.collect())
 }
 
+/// The answer to who names a device that is not there, or not theirs.
+pub fn unknown(id: &DeviceId) -> Problem {
+    Problem::unknown(format!("{id} is not enrolled; `omadm device ls` shows those that are"))
+}
+
 /// Removes a device with all that is its own.
 #[utoipa::path(delete, path = "/devices/{id}", params(("id" = String, Path)), tag = "devices",
     responses((status = 204), (status = 404, body = Problem)))]
@@ -316,7 +321,7 @@ pub async fn remove(
     let id = device_id(&id)?;
     let events = vec![event(&id, "removed", &operator)];
     if !context.store.remove_device(&id, events, clock::now()).await? {
-        return Err(Problem::unknown(format!("{id} is not enrolled")));
+        return Err(unknown(&id));
     }
     context.wakers.wake(&id);
     Ok(StatusCode::NO_CONTENT)

@@ -1,5 +1,7 @@
 //! What operators and their programs talk to: the REST API with its OpenAPI document, and health.
 
+mod access;
+pub mod actor;
 mod bootstrap;
 mod commands;
 mod ddfs;
@@ -10,6 +12,8 @@ mod models;
 mod notify;
 mod pages;
 mod problem;
+mod reach;
+mod rights;
 mod sessionless;
 mod sessions;
 mod standing;
@@ -52,7 +56,7 @@ const REQUEST_ROOM: usize = 4 << 20;
 /// Routes of the operator listener.
 pub fn router(context: Arc<Context>) -> Router {
     let (api, document) = api().split_for_parts();
-    let checked = axum::middleware::from_fn_with_state(context.clone(), tokens::check);
+    let checked = axum::middleware::from_fn_with_state(context.clone(), access::check);
     let in_time = axum::middleware::from_fn_with_state(context.clone(), body_in_time);
     let largest = context.config.data.max_payload.0.saturating_mul(4) / 3 + REQUEST_ROOM;
     let document = Arc::new(with_problems(document));
@@ -219,9 +223,7 @@ fn device_id(text: &str) -> Result<DeviceId, Problem> {
 async fn known_device(context: &Context, id: &str) -> Result<store::Device, Problem> {
     let id = device_id(id)?;
     let device = context.store.device(&id).await?;
-    device.ok_or_else(|| {
-        Problem::unknown(format!("{id} is not enrolled; `omadm device ls` shows those that are"))
-    })
+    device.ok_or_else(|| devices::unknown(&id))
 }
 
 /// What this server is.

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::State;
 use http::StatusCode;
-use http::header::AUTHORIZATION;
-use omadm_auth::{Secret, Verifier};
+use omadm_auth::Secret;
 use omadm_mo::Time;
 use omadm_store::Token;
 use serde::{Deserialize, Serialize};
@@ -35,40 +32,6 @@ pub fn make(name: &str, expires: Option<Time>, now: Time) -> Result<(Secret, Tok
     let secret = random::secret(random::TOKEN_PREFIX)?;
     let verifier = random::verifier(&secret)?;
     Ok((secret, Token { name: name.to_owned(), verifier, created: now, expires }))
-}
-
-/// Lets only requests with a valid token through. Tokens are read each time: one that was revoked ends at once, on every node.
-pub async fn check(
-    State(context): State<Arc<Context>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let Some((_, given)) = given else {
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "a token is needed: Authorization: Bearer omadm_…",
-        ));
-    };
-    let given = Secret::new(given.trim().as_bytes().to_vec());
-    let now = clock::now();
-    let tokens = context.store.tokens().await?;
-    let valid = tokens.into_iter().find(|token| {
-        token.expires.is_none_or(|expires| now < expires)
-            && Verifier::from_bytes(&token.verifier).is_some_and(|verifier| verifier.matches(&given))
-    });
-    let Some(token) = valid else {
-        tracing::warn!("a request with an unknown or expired token was refused");
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "the token is unknown or expired; make one with `omadm token new`",
-        ));
-    };
-    request.extensions_mut().insert(Operator(token.name));
-    Ok(next.run(request).await)
 }
 
 /// A token to make.
