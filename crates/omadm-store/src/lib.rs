@@ -7,6 +7,7 @@ mod check_in;
 mod delegation;
 pub mod error;
 mod origin;
+mod profile;
 mod push;
 mod secret;
 pub mod sqlite;
@@ -20,6 +21,10 @@ pub use delegation::{
 };
 pub use error::StoreError;
 pub use origin::Origin;
+pub use profile::{
+    Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore, ProfileVersion,
+    ProfileWork,
+};
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
 pub use standing::*;
