@@ -29,7 +29,28 @@ pub enum StoreError {
     /// The engine failed.
     #[error("the store failed: {0}")]
     Engine(String),
+    /// The engine cannot be reached now, or has given up on what was asked; it may serve again soon. Whether what was written is
+    /// kept is not known: read again and repeat.
+    #[error("the store cannot be reached now: {0}")]
+    Unavailable(String),
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether the same may go well in a while.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
+    /// The same failure for another of those whom it concerns.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(why.clone()),
+            Self::Engine(why) => Self::Engine(why.clone()),
+            other => Self::Engine(other.to_string()),
+        }
+    }
 }

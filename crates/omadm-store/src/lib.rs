@@ -7,9 +7,11 @@ mod check_in;
 mod delegation;
 pub mod error;
 mod origin;
+mod postgres;
 mod profile;
 mod push;
 mod secret;
+mod sql;
 pub mod sqlite;
 pub mod standing;
 pub mod types;
@@ -22,11 +24,12 @@ pub use delegation::{
 pub use error::StoreError;
 pub use origin::Origin;
 pub use profile::{
-    Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore, ProfileVersion,
-    ProfileWork,
+    Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
+    ProfileVersion, ProfileWork,
 };
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
+pub use sql::SqlStore;
 pub use standing::*;
 pub use types::*;
 pub use validators::*;

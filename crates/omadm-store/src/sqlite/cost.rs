@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 use uuid::Uuid;
 
-use super::{commands, devices, events, retention, schema, session, tree};
+use super::schema;
+use crate::sql::{Connection, commands, devices, events, retention, session, tree};
 use crate::{
     Command, CommandState, Enrolment, NewCommand, NewEvent, SessionRow, SessionStep, StoreError, Transition,
     TreeAddress, TreeUpdate,
@@ -48,8 +49,15 @@ fn enqueue(conn: &Connection, device: &DeviceId, number: u128) {
     commands::enqueue(conn, command, 1_000, Time(2)).unwrap();
 }
 
+fn inner(conn: &mut Connection) -> &mut rusqlite::Connection {
+    match conn {
+        Connection::Sqlite(conn) => conn,
+        Connection::Postgres(_) => panic!("these are tests of SQLite"),
+    }
+}
+
 /// Gives a device a history of finished commands, sessions, events, uploads and tree nodes.
-fn past(conn: &Connection, device: &DeviceId, length: i64) {
+fn past(conn: &rusqlite::Connection, device: &DeviceId, length: i64) {
     for sql in [
         "INSERT INTO command (device, generation, seq, id, state, attempts, created, finished, expires, verb,
            address, supersede_key, created_by, args)
@@ -140,27 +148,28 @@ const REQUEST_PATH: [(&str, Operation); 9] = [
 /// each kind.
 fn steps(device_count: usize, length: i64) -> Vec<u64> {
     let dir = tempfile::tempdir().unwrap();
-    let mut conn = schema::open_writer(&dir.path().join("omadm.db")).unwrap();
-    conn.execute_batch("BEGIN").unwrap();
+    let mut conn = Connection::Sqlite(schema::open_writer(&dir.path().join("omadm.db")).unwrap());
+    conn.begin().unwrap();
     enrol(&conn, device_count);
-    past(&conn, &id(0), length);
+    past(inner(&mut conn), &id(0), length);
     for number in 1..=5 {
         enqueue(&conn, &id(0), number);
     }
     for (device, number) in (1..device_count).zip(100..) {
         enqueue(&conn, &id(device), number);
     }
-    conn.execute_batch("COMMIT").unwrap();
+    conn.commit().unwrap();
     let counted = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&counted);
-    conn.progress_handler(
-        1,
-        Some(move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-            false
-        }),
-    )
-    .unwrap();
+    inner(&mut conn)
+        .progress_handler(
+            1,
+            Some(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                false
+            }),
+        )
+        .unwrap();
     let measure = |(name, operation): &(&str, Operation)| {
         let before = counted.load(Ordering::Relaxed);
         operation(&conn, &id(0)).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -1,48 +1,31 @@
 //! SQLite, embedded: one writer thread with group commit, a small pool of readers.
 //!
-//! Every function of the modules below takes a connection and does its work in the transaction that is open there; none
-//! of them commits. Two processes on one file are safe: all state is in the file, and writers wait for each other.
+//! Two processes on one file are safe: all state is in the file, and writers wait for each other.
 
-mod catalogue;
-mod commands;
 #[cfg(test)]
 mod cost;
-mod delegations;
-mod devices;
-mod events;
-mod payloads;
-mod pushes;
 mod reader;
-mod retention;
 mod row;
 mod schema;
-mod session;
-mod standing;
-mod tree;
-mod validators;
 mod writer;
 
 use std::path::Path;
 
-use omadm_mo::{DeviceId, Time};
-use rusqlite::Connection;
-
 use self::reader::Readers;
+pub(crate) use self::row::{cell, each, execute, run};
+pub(crate) use self::schema::touch;
 use self::writer::Writer;
-use crate::{
-    Accept, CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf,
-    Model, NewCommand, NewEvent, Page, Payload, PayloadId, Push, PushStep, SessionId, SessionStep,
-    SessionSummary, Standing, Store, StoreError, Token, TraceMessage, TreeAddress, TreeNode,
-};
+use crate::StoreError;
+use crate::sql::SqlStore;
 
-/// Nodes of a tree that are read without a thread of their own, at most.
-const FEW: u32 = 8;
+/// The store on SQLite.
+pub type SqliteStore = SqlStore;
 
 /// The embedded engine.
-pub struct SqliteStore {
+pub(crate) struct Engine {
     // Dropped in this order: the connection that closes last cleans up the write-ahead log, and only a writer can.
-    readers: Readers,
-    writer: Writer,
+    pub(crate) readers: Readers,
+    pub(crate) writer: Writer,
 }
 
 /// Settings of the embedded engine.
@@ -60,8 +43,8 @@ impl Default for SqliteConfig {
     }
 }
 
-impl SqliteStore {
-    /// Opens or creates the database file and brings its schema up to date.
+impl SqlStore {
+    /// Opens or creates the database file of SQLite and brings its schema up to date.
     ///
     /// # Errors
     /// When the file cannot be opened, is of a newer schema or of another program, or is locked by another process.
@@ -69,7 +52,7 @@ impl SqliteStore {
         let conn = schema::open_writer(path)?;
         let readers = Readers::start(path, config.readers)?;
         let writer = Writer::start(conn, path, config.group)?;
-        Ok(Self { readers, writer })
+        Ok(Self::on_sqlite(Engine { readers, writer }))
     }
 }
 
@@ -90,283 +73,4 @@ fn explain(error: &rusqlite::Error) -> String {
         _ => "",
     };
     format!("{error}{remedy}")
-}
-
-#[async_trait::async_trait]
-impl Store for SqliteStore {
-    async fn enrol(
-        &self,
-        devices: Vec<Enrolment>,
-        events: Vec<NewEvent>,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        let enrol = move |conn: &Connection| {
-            devices::enrol(conn, &devices, now)?;
-            events::add(conn, &events, now)
-        };
-        self.writer.run(enrol).await
-    }
-
-    async fn device(&self, id: &DeviceId) -> Result<Option<Device>, StoreError> {
-        let id = id.clone();
-        self.readers.run_small(move |conn| devices::get(conn, &id)).await
-    }
-
-    async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreError> {
-        self.readers.run(move |conn| devices::list(conn, after.as_ref(), limit)).await
-    }
-
-    async fn remove_device(
-        &self,
-        id: &DeviceId,
-        events: Vec<NewEvent>,
-        now: Time,
-    ) -> Result<bool, StoreError> {
-        let id = id.clone();
-        let remove = move |conn: &Connection| {
-            let was_enrolled = devices::remove(conn, &id)?;
-            if was_enrolled {
-                events::add(conn, &events, now)?;
-            }
-            Ok(was_enrolled)
-        };
-        self.writer.run(remove).await
-    }
-
-    async fn revoke(&self, id: &DeviceId, events: Vec<NewEvent>, now: Time) -> Result<bool, StoreError> {
-        let id = id.clone();
-        let revoke = move |conn: &Connection| {
-            let had_bootstrap = devices::revoke(conn, &id, now)?;
-            if had_bootstrap {
-                events::add(conn, &events, now)?;
-            }
-            Ok(had_bootstrap)
-        };
-        self.writer.run(revoke).await
-    }
-
-    async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError> {
-        let user = user.to_owned();
-        self.readers.run_small(move |conn| devices::credential(conn, &user)).await
-    }
-
-    async fn enqueue(&self, command: NewCommand, queue_limit: u32, now: Time) -> Result<Command, StoreError> {
-        self.writer.run(move |conn| commands::enqueue(conn, command.clone(), queue_limit, now)).await
-    }
-
-    async fn enqueue_many(
-        &self,
-        commands: Vec<NewCommand>,
-        queue_limit: u32,
-        now: Time,
-    ) -> Result<Vec<Command>, StoreError> {
-        let enqueue = move |conn: &Connection| {
-            commands.iter().map(|new| commands::enqueue(conn, new.clone(), queue_limit, now)).collect()
-        };
-        self.writer.run(enqueue).await
-    }
-
-    async fn command(&self, id: CommandId) -> Result<Option<Command>, StoreError> {
-        self.readers.run_small(move |conn| commands::get(conn, id)).await
-    }
-
-    async fn commands(
-        &self,
-        device: &DeviceId,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<Command>, StoreError> {
-        let device = device.clone();
-        self.readers.run(move |conn| commands::list(conn, &device, before, limit)).await
-    }
-
-    async fn cancel(
-        &self,
-        id: CommandId,
-        reason: &str,
-        event: EventOf,
-        now: Time,
-    ) -> Result<Option<Command>, StoreError> {
-        let reason = reason.to_owned();
-        self.writer.run(move |conn| commands::cancel(conn, id, &reason, event, now)).await
-    }
-
-    async fn expire(&self, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError> {
-        self.writer.run(move |conn| commands::expire(conn, event, now, limit)).await
-    }
-
-    async fn check_in(&self, device: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
-        let device = device.clone();
-        self.readers.run_small(move |conn| session::check_in(conn, &device, limit)).await
-    }
-
-    async fn check_in_user(
-        &self,
-        user: &str,
-        accept: Accept,
-        limit: u32,
-    ) -> Result<Option<(Credential, CheckIn)>, StoreError> {
-        let user = user.to_owned();
-        self.readers.run_small(move |conn| session::check_in_user(conn, &user, accept, limit)).await
-    }
-
-    async fn apply(&self, step: SessionStep) -> Result<(), StoreError> {
-        self.writer.run(move |conn| session::apply(conn, &step)).await
-    }
-
-    async fn payload(&self, id: PayloadId) -> Result<Option<Payload>, StoreError> {
-        self.readers.run(move |conn| payloads::get(conn, id)).await
-    }
-
-    async fn put_payload(&self, payload: Payload, now: Time) -> Result<(), StoreError> {
-        self.writer.run(move |conn| payloads::put_alone(conn, &payload, now)).await
-    }
-
-    async fn tree(
-        &self,
-        device: &DeviceId,
-        at: &TreeAddress,
-        after: Option<TreeAddress>,
-        limit: u32,
-    ) -> Result<Vec<TreeNode>, StoreError> {
-        let (device, at) = (device.clone(), at.clone());
-        let read = move |conn: &Connection| tree::list(conn, &device, &at, after.as_ref(), limit);
-        if limit <= FEW { self.readers.run_small(read).await } else { self.readers.run(read).await }
-    }
-
-    async fn sessions(
-        &self,
-        device: &DeviceId,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<SessionSummary>, StoreError> {
-        let device = device.clone();
-        self.readers.run(move |conn| session::list(conn, &device, before, limit)).await
-    }
-
-    async fn trace(
-        &self,
-        device: &DeviceId,
-        session: SessionId,
-    ) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError> {
-        let device = device.clone();
-        self.readers.run(move |conn| session::trace(conn, &device, session)).await
-    }
-
-    async fn prune(&self, before: Time, limit: u32) -> Result<u32, StoreError> {
-        self.writer.run(move |conn| retention::prune(conn, before, limit)).await
-    }
-
-    async fn events(
-        &self,
-        device: Option<&DeviceId>,
-        after: i64,
-        limit: u32,
-    ) -> Result<Vec<Event>, StoreError> {
-        let device = device.cloned();
-        self.readers.run(move |conn| events::after(conn, device.as_ref(), after, limit)).await
-    }
-
-    async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError> {
-        self.writer.run(move |conn| events::add(conn, &events, now)).await
-    }
-
-    async fn push(&self, id: &DeviceId) -> Result<Option<Push>, StoreError> {
-        let id = id.clone();
-        self.readers.run(move |conn| pushes::get(conn, &id)).await
-    }
-
-    async fn due_pushes(&self, now: Time, limit: u32) -> Result<Vec<Push>, StoreError> {
-        self.readers.run(move |conn| pushes::due(conn, now, limit)).await
-    }
-
-    async fn set_push_addresses(
-        &self,
-        id: &DeviceId,
-        addresses: Vec<String>,
-        now: Time,
-    ) -> Result<bool, StoreError> {
-        let id = id.clone();
-        self.writer.run(move |conn| pushes::set_addresses(conn, &id, &addresses, now)).await
-    }
-
-    async fn register_push(&self, id: &DeviceId, registration: &str, now: Time) -> Result<bool, StoreError> {
-        let (id, registration) = (id.clone(), registration.to_owned());
-        self.writer.run(move |conn| pushes::register(conn, &id, &registration, now)).await
-    }
-
-    async fn unregister_push(&self, id: &DeviceId, registration: &str) -> Result<bool, StoreError> {
-        let (id, registration) = (id.clone(), registration.to_owned());
-        self.writer.run(move |conn| pushes::unregister(conn, &id, &registration)).await
-    }
-
-    async fn advance_push(&self, step: PushStep, now: Time) -> Result<(), StoreError> {
-        self.writer.run(move |conn| pushes::advance(conn, &step, now)).await
-    }
-
-    async fn put_ddf(&self, ddf: DdfFile) -> Result<(), StoreError> {
-        self.writer.run(move |conn| catalogue::put_ddf(conn, &ddf)).await
-    }
-
-    async fn ddfs(&self) -> Result<Vec<DdfFile>, StoreError> {
-        self.readers.run(catalogue::ddfs).await
-    }
-
-    async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError> {
-        let name = name.to_owned();
-        self.readers.run(move |conn| catalogue::ddf(conn, &name)).await
-    }
-
-    async fn model(&self, name: &str) -> Result<Option<Model>, StoreError> {
-        let name = name.to_owned();
-        self.readers.run_small(move |conn| catalogue::model(conn, &name)).await
-    }
-
-    async fn standings(&self, device: &DeviceId) -> Result<Vec<Standing>, StoreError> {
-        let device = device.clone();
-        self.readers.run(move |conn| standing::list(conn, &device)).await
-    }
-
-    async fn standing(&self, id: CommandId) -> Result<Option<Standing>, StoreError> {
-        self.readers.run(move |conn| standing::get(conn, id)).await
-    }
-
-    async fn put_page(&self, page: Page) -> Result<(), StoreError> {
-        self.writer.run(move |conn| catalogue::put_page(conn, &page)).await
-    }
-
-    async fn pages(&self) -> Result<Vec<Page>, StoreError> {
-        self.readers.run(catalogue::pages).await
-    }
-
-    async fn page(&self, name: &str) -> Result<Option<Page>, StoreError> {
-        let name = name.to_owned();
-        self.readers.run(move |conn| catalogue::page(conn, &name)).await
-    }
-
-    async fn remove_page(&self, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_owned();
-        self.writer.run(move |conn| catalogue::remove_page(conn, &name)).await
-    }
-
-    async fn add_token(&self, token: Token) -> Result<bool, StoreError> {
-        self.writer.run(move |conn| catalogue::add_token(conn, &token)).await
-    }
-
-    async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        self.readers.run(catalogue::tokens).await
-    }
-
-    async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_owned();
-        self.writer.run(move |conn| catalogue::remove_token(conn, &name)).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.writer.run(schema::touch).await
-    }
-
-    async fn counts(&self) -> Result<Counts, StoreError> {
-        self.readers.run(devices::counts).await
-    }
 }

@@ -8,12 +8,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::schema;
 use super::writer::{join, spawn};
 use crate::StoreError;
+use crate::sql::Connection;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -23,7 +23,7 @@ const QUICK: Duration = Duration::from_millis(10);
 const AVOID: Duration = Duration::from_millis(200);
 
 /// Handle of the connections; dropping it ends the threads once the queue is empty.
-pub(super) struct Readers {
+pub(crate) struct Readers {
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
     here: Here,
@@ -96,11 +96,13 @@ impl Readers {
     /// Opens `count` connections of each kind, at least one.
     pub(super) fn start(path: &Path, count: usize) -> Result<Self, StoreError> {
         let count = count.max(1);
-        let conns = (0..count).map(|_| schema::open_reader(path)).collect::<Result<_, _>>()?;
+        let conns = (0..count)
+            .map(|_| schema::open_reader(path).map(Connection::Sqlite))
+            .collect::<Result<_, _>>()?;
         let here = Here { conns: Mutex::new(conns), began: Instant::now(), avoided_until: AtomicU64::new(0) };
         let mut readers = Self { queue: Arc::default(), threads: Vec::new(), here };
         for _ in 0..count {
-            let conn = schema::open_reader(path)?;
+            let conn = Connection::Sqlite(schema::open_reader(path)?);
             let queue = Arc::clone(&readers.queue);
             readers.threads.push(spawn("omadm-store-read", move || serve(&conn, &queue))?);
         }
@@ -108,7 +110,7 @@ impl Readers {
     }
 
     /// Runs `work`, which reads a few rows by their keys.
-    pub(super) async fn run_small<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(crate) async fn run_small<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -121,7 +123,7 @@ impl Readers {
     }
 
     /// Runs `work` on one of the threads.
-    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -156,7 +158,8 @@ mod tests {
     use super::*;
 
     fn where_it_runs(conn: &Connection) -> Result<Option<String>, StoreError> {
-        conn.query_row("SELECT 1", [], |_| Ok(()))?;
+        conn.run("BEGIN")?;
+        conn.rollback()?;
         Ok(std::thread::current().name().map(str::to_owned))
     }
 

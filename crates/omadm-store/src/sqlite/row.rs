@@ -1,103 +1,58 @@
-//! Between Rust values and the columns of a row.
+//! Statements on a connection of SQLite.
 
-use omadm_mo::DeviceId;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Params, Row, ToSql};
-use uuid::Uuid;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
-use crate::{CommandState, StoreError, StoredSecret};
+use crate::StoreError;
+use crate::sql::{self, Cell, Param, Params};
 
 /// Runs a statement that returns no rows, prepared once per connection; gives how many it changed.
-pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
-    conn.prepare_cached(sql)?.execute(params)
+pub(crate) fn execute(conn: &Connection, sql: &str, params: Params<'_>) -> Result<usize, StoreError> {
+    let values = params_from_iter(params.iter().map(|param| param.to_sql()));
+    Ok(conn.prepare_cached(sql)?.execute(values)?)
 }
 
-/// All rows of a query.
-pub(super) fn query<T>(
+/// Runs a query, prepared once per connection, and shows each row of its result.
+pub(crate) fn each(
     conn: &Connection,
     sql: &str,
-    params: impl Params,
-    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, StoreError> {
-    Ok(conn.prepare_cached(sql)?.query_map(params, read)?.collect::<rusqlite::Result<_>>()?)
+    params: Params<'_>,
+    mut show: impl FnMut(&sql::Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query(params_from_iter(params.iter().map(|param| param.to_sql())))?;
+    while let Some(row) = rows.next()? {
+        show(&sql::Row::Sqlite(row))?;
+    }
+    Ok(())
 }
 
-/// The row of a query that has one at most. It is run to its end, so that an `UPDATE … RETURNING` is complete.
-pub(super) fn query_optional<T>(
-    conn: &Connection,
-    sql: &str,
-    params: impl Params,
-    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Option<T>, StoreError> {
-    Ok(query(conn, sql, params, read)?.pop())
+/// Runs a statement without parameters or rows, prepared once per connection.
+pub(crate) fn run(conn: &Connection, sql: &str) -> Result<(), StoreError> {
+    Ok(conn.prepare_cached(sql)?.execute([]).map(drop)?)
 }
 
-/// A number of things as a column can hold it.
-pub(super) fn count(things: usize) -> i64 {
-    i64::try_from(things).unwrap_or(i64::MAX)
+/// What stands in a column of a row.
+pub(crate) fn cell<'a>(row: &'a Row<'_>, index: usize) -> Result<Cell<'a>, StoreError> {
+    let value = row.get_ref(index)?;
+    Ok(match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Text(_) => Cell::Text(value.as_str().map_err(rusqlite::Error::from)?),
+        ValueRef::Blob(octets) => Cell::Blob(octets),
+        ValueRef::Real(_) => {
+            return Err(StoreError::Engine(format!("column {index} of a row holds a fraction")));
+        }
+    })
 }
 
-/// A UUID, kept as its 16 octets.
-pub(super) struct Id(pub Uuid);
-
-impl ToSql for Id {
+impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.0.as_bytes().as_slice()))
-    }
-}
-
-impl FromSql for Id {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Uuid::from_slice(value.as_blob()?).map(Self).map_err(FromSqlError::other)
-    }
-}
-
-/// A DevID that is read.
-pub(super) struct Dev(pub DeviceId);
-
-impl FromSql for Dev {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        DeviceId::parse(value.as_str()?).map(Self).map_err(FromSqlError::other)
-    }
-}
-
-/// Texts, kept as a JSON array.
-pub(super) struct Texts(pub Vec<String>);
-
-impl ToSql for Texts {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        serde_json::to_string(&self.0)
-            .map(ToSqlOutput::from)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-    }
-}
-
-impl FromSql for Texts {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(value.as_str()?).map(Self).map_err(FromSqlError::other)
-    }
-}
-
-impl ToSql for StoredSecret {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.expose()))
-    }
-}
-
-impl FromSql for StoredSecret {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Ok(value.as_blob()?.to_vec().into())
-    }
-}
-
-impl ToSql for CommandState {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(self.as_str()))
-    }
-}
-
-impl FromSql for CommandState {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Self::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
+        Ok(match self {
+            Self::Null(_) => ToSqlOutput::Owned(Value::Null),
+            Self::Integer(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Blob(octets) => ToSqlOutput::Borrowed(ValueRef::Blob(octets)),
+        })
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::row::count;
 use crate::StoreError;
+use crate::sql::count;
 
 /// Numbered from 1; `PRAGMA user_version` holds the number of the last one applied.
 const MIGRATIONS: &[&str] = &[
@@ -129,7 +129,7 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
 }
 
 /// Writes what is there already: the number of the schema.
-pub(super) fn touch(conn: &Connection) -> Result<(), StoreError> {
+pub(crate) fn touch(conn: &Connection) -> Result<(), StoreError> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(conn.pragma_update(None, "user_version", version)?)
 }

@@ -7,11 +7,10 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-use tokio::sync::oneshot;
-
-use super::{explain, schema};
+use super::schema;
 use crate::StoreError;
+use crate::sql::group::{self, BoxedJob};
+use crate::sql::{self, Connection};
 
 /// A commit that takes longer is worth a line in the log.
 const SLOW: Duration = Duration::from_millis(250);
@@ -19,68 +18,35 @@ const SLOW: Duration = Duration::from_millis(250);
 /// Pages of 4 KiB in the write-ahead log that make a checkpoint due.
 const CHECKPOINT_PAGES: i32 = 8192;
 
-/// A request and the one who waits for its answer.
-trait Job: Send {
-    /// Does the work, from the start each time it is called; `false` has it undone.
-    fn run(&mut self, conn: &Connection) -> bool;
-    /// Answers; `failure` says why nothing of it is durable.
-    fn answer(self: Box<Self>, failure: Option<&str>);
-}
-
-struct Request<T, F> {
-    work: F,
-    result: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<T, F> Job for Request<T, F>
-where
-    T: Send,
-    F: Fn(&Connection) -> Result<T, StoreError> + Send,
-{
-    fn run(&mut self, conn: &Connection) -> bool {
-        let result = (self.work)(conn);
-        self.result.insert(result).is_ok()
-    }
-
-    fn answer(self: Box<Self>, failure: Option<&str>) {
-        let result = match (self.result, failure) {
-            (Some(Err(error)), _) => Err(error),
-            (_, Some(failure)) => Err(StoreError::Engine(failure.to_owned())),
-            (Some(result), None) => result,
-            (None, None) => Err(StoreError::Closed),
-        };
-        // Who no longer waits needs no answer; what was asked is done all the same.
-        let _gone = self.reply.send(result);
-    }
-}
-
 /// Handle of the writer thread; dropping it commits what was asked, then ends the thread.
-pub(super) struct Writer {
-    jobs: Option<Sender<Box<dyn Job>>>,
+pub(crate) struct Writer {
+    jobs: Option<Sender<BoxedJob>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Takes over the connection; `group` is the most requests in one commit.
-    pub(super) fn start(mut conn: Connection, path: &Path, group: usize) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        mut conn: rusqlite::Connection,
+        path: &Path,
+        group: usize,
+    ) -> Result<Self, StoreError> {
         let checkpoints = Checkpoints::start(&mut conn, path)?;
         let (jobs, queue) = channel();
-        let worker = Worker { conn, checkpoints, group: group.max(1) };
+        let worker = Worker { conn: Connection::Sqlite(conn), checkpoints, group: group.max(1) };
         let thread = spawn("omadm-store-write", move || worker.serve(&queue))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Runs `work` in a transaction and gives its result when it is durable. When a transaction with it was undone, it runs again.
-    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let request = Request { work, result: None, reply };
+        let (job, answer) = group::job(work);
         let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(Box::new(request)).map_err(|_| StoreError::Closed)?;
+        jobs.send(job).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -114,7 +80,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn serve(self, queue: &Receiver<Box<dyn Job>>) {
+    fn serve(self, queue: &Receiver<BoxedJob>) {
         while let Ok(first) = queue.recv() {
             let mut jobs = vec![first];
             jobs.extend(queue.try_iter().take(self.group - 1));
@@ -130,50 +96,17 @@ impl Worker {
     }
 
     /// Runs the jobs in one transaction and answers them.
-    fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
-        let outcome = self.transact(&mut jobs);
-        let failure = outcome.err().map(|error| {
-            if !self.conn.is_autocommit()
-                && let Err(error) = self.conn.execute_batch("ROLLBACK")
-            {
+    fn commit(&self, mut jobs: Vec<BoxedJob>) {
+        let failure = group::transact(&self.conn, &mut jobs).err();
+        if let Some(error) = &failure {
+            if let Err(error) = self.conn.rollback() {
                 tracing::error!(%error, "rollback failed");
             }
             tracing::error!(%error, requests = jobs.len(), "commit failed; nothing of it is kept");
-            explain(&error)
-        });
+        }
         for job in jobs {
-            job.answer(failure.as_deref());
+            job.answer(failure.as_ref());
         }
-    }
-
-    /// Runs them as if nothing could go wrong: a savepoint for each would copy every page that it changes.
-    fn transact(&self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        let run = |sql| self.conn.prepare_cached(sql)?.execute([]);
-        run("BEGIN IMMEDIATE")?;
-        if jobs.iter_mut().all(|job| job.run(&self.conn)) {
-            return run("COMMIT").map(drop);
-        }
-        // SQLite may have ended the transaction by itself.
-        if !self.conn.is_autocommit() {
-            run("ROLLBACK")?;
-        }
-        self.transact_apart(jobs)
-    }
-
-    /// Runs them such that one that fails leaves nothing, and spares the others.
-    fn transact_apart(&self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        let run = |sql| self.conn.prepare_cached(sql)?.execute([]);
-        run("BEGIN IMMEDIATE")?;
-        for job in jobs {
-            run("SAVEPOINT request")?;
-            // On a full disk and the like SQLite ends the whole transaction by itself: then the release below fails, and
-            // with it all requests of the group, before the next of them could run without a transaction.
-            if !job.run(&self.conn) {
-                run("ROLLBACK TO request")?;
-            }
-            run("RELEASE request")?;
-        }
-        run("COMMIT").map(drop)
     }
 }
 
@@ -187,7 +120,7 @@ struct Checkpoints {
 }
 
 impl Checkpoints {
-    fn start(conn: &mut Connection, path: &Path) -> Result<Self, StoreError> {
+    fn start(conn: &mut rusqlite::Connection, path: &Path) -> Result<Self, StoreError> {
         let log_pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&log_pages);
         // Takes the place of SQLite's own automatic checkpoint.
@@ -195,7 +128,7 @@ impl Checkpoints {
             seen.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        let own = schema::open_checkpointer(path)?;
+        let own = Connection::Sqlite(schema::open_checkpointer(path)?);
         let nearly_done = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&nearly_done);
         let (due, signal) = sync_channel(1);
@@ -229,15 +162,17 @@ impl Drop for Checkpoints {
 
 /// Copies what it can from the log to the database without waiting for anyone.
 fn checkpoint(conn: &Connection) {
-    if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+    if let Err(error) = sql::query(conn, "PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(())) {
         tracing::error!(%error, "checkpoint failed; the write-ahead log grows until one succeeds");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::mpsc;
+
+    use super::*;
+    use crate::sql::params;
 
     fn writer(dir: &tempfile::TempDir) -> Writer {
         let path = dir.path().join("omadm.db");
@@ -246,15 +181,12 @@ mod tests {
 
     fn add(conn: &Connection, name: &str, octets: i64) -> Result<(), StoreError> {
         let sql = "INSERT INTO token (name, verifier, created) VALUES (?1, zeroblob(?2), 0)";
-        conn.execute(sql, rusqlite::params![name, octets])?;
-        Ok(())
+        sql::execute(conn, sql, params![name, octets]).map(drop)
     }
 
     async fn names(writer: &Writer) -> Vec<String> {
         let read = |conn: &Connection| {
-            let mut statement = conn.prepare("SELECT name FROM token ORDER BY name")?;
-            let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            Ok(names)
+            sql::query(conn, "SELECT name FROM token ORDER BY name", &[], |row| row.get(0))
         };
         writer.run(read).await.unwrap()
     }
@@ -274,7 +206,7 @@ mod tests {
     async fn a_full_disk_refuses_what_does_not_fit() {
         let dir = tempfile::tempdir().unwrap();
         let writer = writer(&dir);
-        let limit = |conn: &Connection| Ok(conn.pragma_update(None, "max_page_count", 100)?);
+        let limit = |conn: &Connection| sql::query(conn, "PRAGMA max_page_count = 100", &[], |_| Ok(()));
         writer.run(limit).await.unwrap();
         let (open, gate) = gate();
         let (_, before, big, after, ()) = tokio::join!(
@@ -304,10 +236,10 @@ mod tests {
             (pages, observer.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap())
         };
         let (pages, version) = seen();
-        writer.run(schema::touch).await.unwrap();
+        writer.run(Connection::touch).await.unwrap();
         assert_eq!(seen(), (pages + 1, version));
-        writer.run(|conn| Ok(conn.pragma_update(None, "query_only", true)?)).await.unwrap();
-        assert!(writer.run(schema::touch).await.is_err());
+        writer.run(|conn| conn.run("PRAGMA query_only = 1")).await.unwrap();
+        assert!(writer.run(Connection::touch).await.is_err());
     }
 
     #[tokio::test]
@@ -316,7 +248,7 @@ mod tests {
         let writer = writer(&dir);
         let (open, gate) = gate();
         let lose = |conn: &Connection| -> Result<(), StoreError> {
-            conn.execute_batch("ROLLBACK")?;
+            conn.run("ROLLBACK")?;
             Err(StoreError::Engine("lost".to_owned()))
         };
         let (_, before, lost, after, ()) = tokio::join!(

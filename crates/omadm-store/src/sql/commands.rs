@@ -11,13 +11,12 @@
 use std::sync::LazyLock;
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Row, params};
 
-use super::row::{self, Dev, Id, execute, query, query_optional};
+use super::{Connection, Dev, Id, Row, count, execute, params, query, query_optional};
 use super::{events, payloads, pushes};
 use crate::{Command, CommandId, CommandState, EventOf, NewCommand, Origin, StoreError, Transition};
 
-pub(super) fn enqueue(
+pub(crate) fn enqueue(
     conn: &Connection,
     new: NewCommand,
     queue_limit: u32,
@@ -29,7 +28,7 @@ pub(super) fn enqueue(
         "UPDATE device SET last_seq = last_seq + 1, open_commands = open_commands + 1
          WHERE device = ?1 RETURNING generation, last_seq, open_commands",
         params![device],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<i64>(2)?)),
     )?;
     let Some((generation, seq, open)) = numbered else {
         return Err(StoreError::DeviceUnknown(device.to_owned()));
@@ -89,7 +88,7 @@ fn supersede(conn: &Connection, new: &NewCommand, generation: i64, now: Time) ->
             )
         ],
     )?;
-    Ok(row::count(changed))
+    Ok(count(changed))
 }
 
 fn insert(
@@ -141,36 +140,36 @@ const COLUMNS: &str = "c.id, c.device, c.generation, c.seq, c.verb, c.address, c
 /// Only commands of the present enrolment.
 const PRESENT: &str = "command c JOIN device d ON d.device = c.device AND d.generation = c.generation";
 
-fn command(row: &Row<'_>) -> rusqlite::Result<Command> {
+fn command(row: &Row<'_>) -> Result<Command, StoreError> {
     Ok(Command {
-        id: row.get::<_, Id>(0)?.0,
-        device: row.get::<_, Dev>(1)?.0,
+        id: row.get::<Id>(0)?.0,
+        device: row.get::<Dev>(1)?.0,
         generation: row.get(2)?,
         seq: row.get(3)?,
         verb: row.get(4)?,
         address: row.get(5)?,
         args: row.get(6)?,
-        payload: row.get::<_, Option<Id>>(7)?.map(|id| id.0),
+        payload: row.get::<Option<Id>>(7)?.map(|id| id.0),
         state: row.get(8)?,
         status: row.get(9)?,
         reason: row.get(10)?,
         result: row.get(11)?,
         attempts: row.get(12)?,
         created: Time(row.get(13)?),
-        sent: row.get::<_, Option<i64>>(14)?.map(Time),
-        finished: row.get::<_, Option<i64>>(15)?.map(Time),
+        sent: row.get::<Option<i64>>(14)?.map(Time),
+        finished: row.get::<Option<i64>>(15)?.map(Time),
         expires: Time(row.get(16)?),
         created_by: row.get(17)?,
-        origin: row.get::<_, Option<String>>(18)?.as_deref().and_then(Origin::parse),
+        origin: row.get::<Option<String>>(18)?.as_deref().and_then(Origin::parse),
     })
 }
 
-pub(super) fn get(conn: &Connection, id: CommandId) -> Result<Option<Command>, StoreError> {
+pub(crate) fn get(conn: &Connection, id: CommandId) -> Result<Option<Command>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM {PRESENT} WHERE c.id = ?1");
     query_optional(conn, &sql, params![Id(id)], command)
 }
 
-pub(super) fn list(
+pub(crate) fn list(
     conn: &Connection,
     device: &DeviceId,
     before: Option<i64>,
@@ -189,7 +188,7 @@ static OPEN: LazyLock<String> = LazyLock::new(|| format!("SELECT {COLUMNS} FROM 
 
 /// Open commands, first all that were sent, then at most `limit` that are queued, and whether there are more. `count` is how many
 /// are open.
-pub(super) fn open(
+pub(crate) fn open(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,
@@ -209,14 +208,14 @@ pub(super) fn open(
     };
     commands.sort_by_key(|command| command.state == CommandState::Queued);
     let queued = commands.iter().filter(|command| command.state == CommandState::Queued).count();
-    let more = row::count(queued) > most;
+    let more = super::count(queued) > most;
     if more {
         commands.pop();
     }
     Ok((commands, more))
 }
 
-pub(super) fn cancel(
+pub(crate) fn cancel(
     conn: &Connection,
     id: CommandId,
     reason: &str,
@@ -256,7 +255,7 @@ fn end(
 
 /// Moves one command, if it is in the state that the caller saw. A reason goes with the state it was given for; status and
 /// result stay until there are others. The caller keeps the device's figure of open commands.
-pub(super) fn transition(
+pub(crate) fn transition(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,
@@ -290,7 +289,7 @@ pub(super) fn transition(
     Ok(())
 }
 
-pub(super) fn expire(conn: &Connection, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError> {
+pub(crate) fn expire(conn: &Connection, event: EventOf, now: Time, limit: u32) -> Result<u32, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM command c WHERE c.finished IS NULL AND c.expires <= ?1 ORDER BY c.expires LIMIT ?2"
     );

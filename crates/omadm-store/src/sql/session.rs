@@ -3,37 +3,31 @@
 use std::sync::LazyLock;
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Row, Transaction, params};
 
-use super::row::{Dev, Texts, count, execute, query, query_optional};
+use super::{Connection, Dev, Row, Texts, count, execute, params, query, query_optional, texts};
 use super::{catalogue, commands, devices, events, payloads, standing, tree, validators};
 use crate::{
     Accept, CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
 };
 
 /// Reads device, session and queue as they were at one instant.
-pub(super) fn check_in(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
-    let snapshot = snapshot(conn)?;
+pub(crate) fn check_in(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
+    let snapshot = conn.snapshot()?;
     all_of(&snapshot, id, limit)
 }
 
 /// As [`check_in`], for the device of a user, if its credential is accepted.
-pub(super) fn check_in_user(
+pub(crate) fn check_in_user(
     conn: &Connection,
     user: &str,
     accept: Accept,
     limit: u32,
 ) -> Result<Option<(Credential, CheckIn)>, StoreError> {
-    let snapshot = snapshot(conn)?;
+    let snapshot = conn.snapshot()?;
     let credential = devices::credential(&snapshot, user)?.filter(accept);
     let Some(credential) = credential else { return Ok(None) };
     let check = all_of(&snapshot, &credential.device, limit)?;
     Ok(check.map(|check| (credential, check)))
-}
-
-/// What is read through it is of one instant. It only reads, so that rolling it back on drop is the same as committing it.
-fn snapshot(conn: &Connection) -> rusqlite::Result<Transaction<'_>> {
-    conn.unchecked_transaction()
 }
 
 static DEVICE_AND_SESSION: LazyLock<String> = LazyLock::new(|| {
@@ -50,7 +44,7 @@ static DEVICE_AND_SESSION: LazyLock<String> = LazyLock::new(|| {
 fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn>, StoreError> {
     let found = query_optional(conn, &DEVICE_AND_SESSION, params![id.as_str()], |row| {
         let at = devices::WIDTH;
-        let rest = (row.get::<_, i64>(at)?, row.get(at + 1)?, row.get::<_, bool>(at + 2)?);
+        let rest = (row.get::<i64>(at)?, row.get(at + 1)?, row.get::<bool>(at + 2)?);
         Ok((devices::device(row)?, rest, session_row(row, at + 3)?))
     })?;
     let Some((device, rest, session)) = found.filter(|(device, ..)| device.revoked.is_none()) else {
@@ -67,7 +61,7 @@ fn all_of(conn: &Connection, id: &DeviceId, limit: u32) -> Result<Option<CheckIn
 }
 
 /// Reads the session that stands in the columns from `at` on.
-fn session_row(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<SessionRow>> {
+fn session_row(row: &Row<'_>, at: usize) -> Result<Option<SessionRow>, StoreError> {
     let Some(session) = row.get(at)? else { return Ok(None) };
     Ok(Some(SessionRow {
         session,
@@ -81,7 +75,7 @@ fn session_row(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<SessionRow>>
 }
 
 /// Applies all of a step; the caller undoes it when this fails. What can conflict comes first.
-pub(super) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
+pub(crate) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     write_device(conn, step)?;
     for transition in &step.transitions {
         commands::transition(conn, &step.device, step.generation, transition, step.now)?;
@@ -173,7 +167,7 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
            messages = session_log.messages + excluded.messages, outcome = COALESCE(?5, session_log.outcome)
          RETURNING log, messages",
         params![step.device.as_str(), step.generation, step.now.0, count(step.trace.len()), step.outcome],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
     )?;
     // The last message has the number of all messages so far.
     let (log, last) = logged.unwrap_or_default();
@@ -197,7 +191,7 @@ fn trace_message(conn: &Connection, log: i64, number: i64, message: &TraceMessag
             message.length,
             message.summary,
             message.content_type,
-            Texts(message.notes.clone()),
+            texts(&message.notes),
             message.body
         ],
     )?;
@@ -208,9 +202,9 @@ const SUMMARY: &str = "SELECT l.device, l.session, l.started, l.updated, l.outco
     FROM session_log l JOIN device d ON d.device = l.device AND d.generation = l.generation
     WHERE d.device = ?1";
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+fn summary(row: &Row<'_>) -> Result<SessionSummary, StoreError> {
     Ok(SessionSummary {
-        device: row.get::<_, Dev>(0)?.0,
+        device: row.get::<Dev>(0)?.0,
         session: row.get(1)?,
         started: Time(row.get(2)?),
         updated: Time(row.get(3)?),
@@ -219,7 +213,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
     })
 }
 
-pub(super) fn list(
+pub(crate) fn list(
     conn: &Connection,
     device: &DeviceId,
     before: Option<SessionId>,
@@ -229,14 +223,14 @@ pub(super) fn list(
     query(conn, &sql, params![device.as_str(), before.unwrap_or(i64::MAX), limit], summary)
 }
 
-pub(super) fn trace(
+pub(crate) fn trace(
     conn: &Connection,
     device: &DeviceId,
     session: SessionId,
 ) -> Result<Option<(SessionSummary, Vec<TraceMessage>)>, StoreError> {
-    let snapshot = snapshot(conn)?;
+    let snapshot = conn.snapshot()?;
     let sql = format!("{SUMMARY} AND l.session = ?2");
-    let read = |row: &Row<'_>| Ok((summary(row)?, row.get::<_, i64>("log")?));
+    let read = |row: &Row<'_>| Ok((summary(row)?, row.get::<i64>(6)?));
     let Some((found, log)) = query_optional(&snapshot, &sql, params![device.as_str(), session], read)? else {
         return Ok(None);
     };
@@ -254,7 +248,7 @@ pub(super) fn trace(
                 http_status: row.get(4)?,
                 body: row.get(5)?,
                 length: row.get(6)?,
-                notes: row.get::<_, Texts>(7)?.0,
+                notes: row.get::<Texts>(7)?.0,
             })
         },
     )?;

@@ -1,9 +1,8 @@
 //! Where devices can be notified, and how far that is.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Params, Row, ToSql, params};
 
-use super::row::{Dev, Texts, execute, query};
+use super::{Connection, Dev, Params, Row, Texts, ToSql, execute, params, query, texts};
 use super::{devices, events};
 use crate::{Push, PushProgress, PushStep, StoreError};
 
@@ -16,7 +15,7 @@ const WAKE: &str = "UPDATE push SET wanted = ?2, version = version + 1,
      WHERE device = ?1 AND (addresses <> '[]' OR registration IS NOT NULL)";
 
 /// Has a device notified, if it can be.
-pub(super) fn wake(conn: &Connection, device: &DeviceId, now: Time) -> Result<(), StoreError> {
+pub(crate) fn wake(conn: &Connection, device: &DeviceId, now: Time) -> Result<(), StoreError> {
     execute(conn, WAKE, params![device.as_str(), now.0])?;
     Ok(())
 }
@@ -56,17 +55,17 @@ fn set_way(
     Ok(true)
 }
 
-pub(super) fn set_addresses(
+pub(crate) fn set_addresses(
     conn: &Connection,
     device: &DeviceId,
     addresses: &[String],
     now: Time,
 ) -> Result<bool, StoreError> {
     let set = "UPDATE push SET addresses = ?2, version = version + 1, due = NULL WHERE device = ?1";
-    set_way(conn, device, set, &Texts(addresses.to_vec()), now)
+    set_way(conn, device, set, &texts(addresses), now)
 }
 
-pub(super) fn register(
+pub(crate) fn register(
     conn: &Connection,
     device: &DeviceId,
     registration: &str,
@@ -76,7 +75,7 @@ pub(super) fn register(
     set_way(conn, device, set, &registration, now)
 }
 
-pub(super) fn unregister(
+pub(crate) fn unregister(
     conn: &Connection,
     device: &DeviceId,
     registration: &str,
@@ -89,7 +88,7 @@ pub(super) fn unregister(
     Ok(gone > 0)
 }
 
-pub(super) fn advance(conn: &Connection, step: &PushStep, now: Time) -> Result<(), StoreError> {
+pub(crate) fn advance(conn: &Connection, step: &PushStep, now: Time) -> Result<(), StoreError> {
     let PushProgress { next_id, sent, attempts, due, day, day_count } = step.progress;
     let micros = |time: Option<Time>| time.map(|time| time.0);
     let changed = execute(
@@ -115,15 +114,15 @@ pub(super) fn advance(conn: &Connection, step: &PushStep, now: Time) -> Result<(
     events::add(conn, &step.events, now)
 }
 
-pub(super) fn get(conn: &Connection, device: &DeviceId) -> Result<Option<Push>, StoreError> {
+pub(crate) fn get(conn: &Connection, device: &DeviceId) -> Result<Option<Push>, StoreError> {
     Ok(select(conn, "push.device = ?1", params![device.as_str()])?.pop())
 }
 
-pub(super) fn due(conn: &Connection, now: Time, limit: u32) -> Result<Vec<Push>, StoreError> {
+pub(crate) fn due(conn: &Connection, now: Time, limit: u32) -> Result<Vec<Push>, StoreError> {
     select(conn, "push.due <= ?1 ORDER BY push.due LIMIT ?2", params![now.0, limit])
 }
 
-fn select(conn: &Connection, condition: &str, params: impl Params) -> Result<Vec<Push>, StoreError> {
+fn select(conn: &Connection, condition: &str, params: Params<'_>) -> Result<Vec<Push>, StoreError> {
     let sql = format!(
         "SELECT push.device, push.generation, push.version, push.addresses, push.registration, push.wanted,
            push.next_id, push.sent, push.attempts, push.due, push.day, push.day_count,
@@ -136,13 +135,13 @@ fn select(conn: &Connection, condition: &str, params: impl Params) -> Result<Vec
     query(conn, &sql, params, push)
 }
 
-fn push(row: &Row<'_>) -> rusqlite::Result<Push> {
-    let time = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Time));
+fn push(row: &Row<'_>) -> Result<Push, StoreError> {
+    let time = |index| Ok::<_, StoreError>(row.get::<Option<i64>>(index)?.map(Time));
     Ok(Push {
-        device: row.get::<_, Dev>(0)?.0,
+        device: row.get::<Dev>(0)?.0,
         generation: row.get(1)?,
         version: row.get(2)?,
-        addresses: row.get::<_, Texts>(3)?.0,
+        addresses: row.get::<Texts>(3)?.0,
         registration: row.get(4)?,
         wanted: time(5)?,
         progress: PushProgress {

@@ -1,13 +1,12 @@
 //! Payloads: what a device is to fetch, and what it has uploaded.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, params};
 
 use super::devices;
-use super::row::{Dev, Id, execute, query_optional};
+use super::{Connection, Dev, Id, execute, params, query_optional};
 use crate::{Payload, PayloadId, StoreError};
 
-pub(super) fn get(conn: &Connection, id: PayloadId) -> Result<Option<Payload>, StoreError> {
+pub(crate) fn get(conn: &Connection, id: PayloadId) -> Result<Option<Payload>, StoreError> {
     query_optional(
         conn,
         "SELECT p.id, p.device, p.content_type, p.body FROM payload p
@@ -15,8 +14,8 @@ pub(super) fn get(conn: &Connection, id: PayloadId) -> Result<Option<Payload>, S
         params![Id(id)],
         |row| {
             Ok(Payload {
-                id: row.get::<_, Id>(0)?.0,
-                device: row.get::<_, Dev>(1)?.0,
+                id: row.get::<Id>(0)?.0,
+                device: row.get::<Dev>(1)?.0,
                 content_type: row.get(2)?,
                 body: row.get(3)?,
             })
@@ -25,14 +24,14 @@ pub(super) fn get(conn: &Connection, id: PayloadId) -> Result<Option<Payload>, S
 }
 
 /// Keeps a payload for an enrolled device.
-pub(super) fn put_alone(conn: &Connection, payload: &Payload, now: Time) -> Result<(), StoreError> {
+pub(crate) fn put_alone(conn: &Connection, payload: &Payload, now: Time) -> Result<(), StoreError> {
     let generation = devices::generation(conn, &payload.device)?
         .ok_or_else(|| StoreError::DeviceUnknown(payload.device.to_string()))?;
     put(conn, payload, &payload.device, generation, None, now)
 }
 
 /// Keeps a payload of `device`, in place of one of the same id. `command_seq` names the command it goes with.
-pub(super) fn put(
+pub(crate) fn put(
     conn: &Connection,
     payload: &Payload,
     device: &DeviceId,

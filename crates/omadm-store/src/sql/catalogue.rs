@@ -1,39 +1,38 @@
 //! What belongs to no device: DDF files, what is known of models, pages and operator tokens.
 
 use omadm_mo::Time;
-use rusqlite::{Connection, Row, params};
 
-use super::row::{Texts, execute, query, query_optional};
+use super::{Connection, Row, Texts, execute, params, query, query_optional, texts};
 use crate::{DdfFile, Model, Page, StoreError, Token};
 
-pub(super) fn put_ddf(conn: &Connection, ddf: &DdfFile) -> Result<(), StoreError> {
+pub(crate) fn put_ddf(conn: &Connection, ddf: &DdfFile) -> Result<(), StoreError> {
     execute(
         conn,
         "INSERT INTO ddf (name, moids, stored, text) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO UPDATE SET moids = excluded.moids, stored = excluded.stored, text = excluded.text",
-        params![ddf.name, Texts(ddf.moids.clone()), ddf.stored.0, ddf.text],
+        params![ddf.name, texts(&ddf.moids), ddf.stored.0, ddf.text],
     )?;
     Ok(())
 }
 
-fn ddf_file(row: &Row<'_>) -> rusqlite::Result<DdfFile> {
+fn ddf_file(row: &Row<'_>) -> Result<DdfFile, StoreError> {
     Ok(DdfFile {
         name: row.get(0)?,
-        moids: row.get::<_, Texts>(1)?.0,
+        moids: row.get::<Texts>(1)?.0,
         stored: Time(row.get(2)?),
         text: row.get(3)?,
     })
 }
 
-pub(super) fn ddfs(conn: &Connection) -> Result<Vec<DdfFile>, StoreError> {
-    query(conn, "SELECT name, moids, stored, '' FROM ddf ORDER BY name", [], ddf_file)
+pub(crate) fn ddfs(conn: &Connection) -> Result<Vec<DdfFile>, StoreError> {
+    query(conn, "SELECT name, moids, stored, '' FROM ddf ORDER BY name", &[], ddf_file)
 }
 
-pub(super) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, StoreError> {
+pub(crate) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, StoreError> {
     query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = ?1", params![name], ddf_file)
 }
 
-pub(super) fn put_model(conn: &Connection, model: &Model) -> Result<(), StoreError> {
+pub(crate) fn put_model(conn: &Connection, model: &Model) -> Result<(), StoreError> {
     execute(
         conn,
         "INSERT INTO model (name, text) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text = excluded.text",
@@ -42,12 +41,12 @@ pub(super) fn put_model(conn: &Connection, model: &Model) -> Result<(), StoreErr
     Ok(())
 }
 
-pub(super) fn model(conn: &Connection, name: &str) -> Result<Option<Model>, StoreError> {
+pub(crate) fn model(conn: &Connection, name: &str) -> Result<Option<Model>, StoreError> {
     let read = |row: &Row<'_>| Ok(Model { name: row.get(0)?, text: row.get(1)? });
     query_optional(conn, "SELECT name, text FROM model WHERE name = ?1", params![name], read)
 }
 
-pub(super) fn put_page(conn: &Connection, page: &Page) -> Result<(), StoreError> {
+pub(crate) fn put_page(conn: &Connection, page: &Page) -> Result<(), StoreError> {
     execute(
         conn,
         "INSERT INTO page (name, stored, text) VALUES (?1, ?2, ?3)
@@ -57,23 +56,23 @@ pub(super) fn put_page(conn: &Connection, page: &Page) -> Result<(), StoreError>
     Ok(())
 }
 
-fn read_page(row: &Row<'_>) -> rusqlite::Result<Page> {
+fn read_page(row: &Row<'_>) -> Result<Page, StoreError> {
     Ok(Page { name: row.get(0)?, stored: Time(row.get(1)?), text: row.get(2)? })
 }
 
-pub(super) fn pages(conn: &Connection) -> Result<Vec<Page>, StoreError> {
-    query(conn, "SELECT name, stored, text FROM page ORDER BY name", [], read_page)
+pub(crate) fn pages(conn: &Connection) -> Result<Vec<Page>, StoreError> {
+    query(conn, "SELECT name, stored, text FROM page ORDER BY name", &[], read_page)
 }
 
-pub(super) fn page(conn: &Connection, name: &str) -> Result<Option<Page>, StoreError> {
+pub(crate) fn page(conn: &Connection, name: &str) -> Result<Option<Page>, StoreError> {
     query_optional(conn, "SELECT name, stored, text FROM page WHERE name = ?1", params![name], read_page)
 }
 
-pub(super) fn remove_page(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+pub(crate) fn remove_page(conn: &Connection, name: &str) -> Result<bool, StoreError> {
     Ok(execute(conn, "DELETE FROM page WHERE name = ?1", params![name])? > 0)
 }
 
-pub(super) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreError> {
+pub(crate) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreError> {
     let added = execute(
         conn,
         "INSERT INTO token (name, verifier, created, expires) VALUES (?1, ?2, ?3, ?4)
@@ -83,17 +82,17 @@ pub(super) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreE
     Ok(added > 0)
 }
 
-pub(super) fn tokens(conn: &Connection) -> Result<Vec<Token>, StoreError> {
-    query(conn, "SELECT name, verifier, created, expires FROM token ORDER BY name", [], |row| {
+pub(crate) fn tokens(conn: &Connection) -> Result<Vec<Token>, StoreError> {
+    query(conn, "SELECT name, verifier, created, expires FROM token ORDER BY name", &[], |row| {
         Ok(Token {
             name: row.get(0)?,
             verifier: row.get(1)?,
             created: Time(row.get(2)?),
-            expires: row.get::<_, Option<i64>>(3)?.map(Time),
+            expires: row.get::<Option<i64>>(3)?.map(Time),
         })
     })
 }
 
-pub(super) fn remove_token(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+pub(crate) fn remove_token(conn: &Connection, name: &str) -> Result<bool, StoreError> {
     Ok(execute(conn, "DELETE FROM token WHERE name = ?1", params![name])? > 0)
 }

@@ -1,47 +1,39 @@
 //! What devices go on doing after the command that asked for it.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Connection, Row, params};
 
-use super::row::{Dev, Id, execute, query, query_optional};
+use super::{Connection, Dev, Id, Row, execute, params, query, query_optional};
 use crate::{CommandId, Standing, StandingChange, StandingKind, StoreError};
-
-impl FromSql for StandingKind {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Self::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
-    }
-}
 
 const COLUMNS: &str = "s.id, s.device, s.kind, s.target, s.payload, s.since, s.reported, s.digest";
 
 /// Only those of the present enrolment.
 const PRESENT: &str = "standing s JOIN device d ON d.device = s.device AND d.generation = s.generation";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Standing> {
+fn read(row: &Row<'_>) -> Result<Standing, StoreError> {
     Ok(Standing {
-        id: row.get::<_, Id>(0)?.0,
-        device: row.get::<_, Dev>(1)?.0,
+        id: row.get::<Id>(0)?.0,
+        device: row.get::<Dev>(1)?.0,
         kind: row.get(2)?,
         target: row.get(3)?,
-        payload: row.get::<_, Option<Id>>(4)?.map(|id| id.0),
+        payload: row.get::<Option<Id>>(4)?.map(|id| id.0),
         since: Time(row.get(5)?),
-        reported: row.get::<_, Option<i64>>(6)?.map(Time),
+        reported: row.get::<Option<i64>>(6)?.map(Time),
         digest: row.get(7)?,
     })
 }
 
-pub(super) fn list(conn: &Connection, device: &DeviceId) -> Result<Vec<Standing>, StoreError> {
+pub(crate) fn list(conn: &Connection, device: &DeviceId) -> Result<Vec<Standing>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM {PRESENT} WHERE s.device = ?1 ORDER BY s.kind, s.target");
     query(conn, &sql, params![device.as_str()], read)
 }
 
-pub(super) fn get(conn: &Connection, id: CommandId) -> Result<Option<Standing>, StoreError> {
+pub(crate) fn get(conn: &Connection, id: CommandId) -> Result<Option<Standing>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM {PRESENT} WHERE s.id = ?1");
     query_optional(conn, &sql, params![Id(id)], read)
 }
 
-pub(super) fn change(
+pub(crate) fn change(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,

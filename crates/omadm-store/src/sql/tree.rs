@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Row, ToSql, params};
 
 use super::devices;
-use super::row::{execute, query, query_optional};
+use super::{Connection, Row, ToSql, execute, params, query, query_optional};
 use crate::{StoreError, TreeAddress, TreeNode, TreeUpdate};
 
 /// Rows at and below an address, as a range of the primary key. The bounds are exact: `0` follows `/` in the order of
@@ -65,7 +64,7 @@ impl<'a> Range<'a> {
     }
 }
 
-fn node(row: &Row<'_>) -> rusqlite::Result<TreeNode> {
+fn node(row: &Row<'_>) -> Result<TreeNode, StoreError> {
     Ok(TreeNode {
         at: TreeAddress { moid: row.get(0)?, miid: row.get(1)?, path: row.get(2)? },
         value: row.get(3)?,
@@ -84,7 +83,7 @@ const LIST_AFTER: &str = concat!(
     " ORDER BY moid, miid, path LIMIT ?12"
 );
 
-pub(super) fn list(
+pub(crate) fn list(
     conn: &Connection,
     device: &DeviceId,
     at: &TreeAddress,
@@ -133,7 +132,7 @@ fn remove_below(
     Ok(())
 }
 
-pub(super) fn update(
+pub(crate) fn update(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,
@@ -176,7 +175,7 @@ fn of_only(
         "SELECT (SELECT miid FROM tree WHERE device = ?1 AND generation = ?2 AND moid = ?3 ORDER BY miid LIMIT 1),
            (SELECT miid FROM tree WHERE device = ?1 AND generation = ?2 AND moid = ?3 ORDER BY miid DESC LIMIT 1)",
         params![device.as_str(), generation, moid],
-        |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)),
+        |row| Ok((row.get::<Option<String>>(0)?, row.get::<Option<String>>(1)?)),
     )?;
     let Some((Some(miid), Some(last))) = bounds else { return Ok(None) };
     if miid != last {
@@ -257,7 +256,7 @@ fn children(
             "SELECT path FROM tree WHERE device = ?1 AND generation = ?2 AND moid = ?3 AND miid = ?4
                AND path >= ?5 AND path < ?6 ORDER BY path LIMIT 1",
             params![device.as_str(), generation, at.moid, at.miid, from, end],
-            |row| row.get::<_, String>(0),
+            |row| row.get::<String>(0),
         )?;
         let Some(path) = next else { return Ok(children) };
         let name = path.strip_prefix(&below).unwrap_or_default();

@@ -1,16 +1,15 @@
 //! Devices and their credentials.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Row, params};
 
-use super::row::{Dev, execute, query, query_optional};
+use super::{Connection, Dev, Row, execute, params, query, query_optional};
 use crate::{Counts, Credential, Device, Enrolment, StoreError};
 
 /// Tables that hold rows of a device besides `device` itself and `trace`. The event log is the server's own and stays.
 const OWNED: [&str; 8] =
     ["credential", "command", "session_log", "payload", "push", "tree", "validator", "standing"];
 
-pub(super) fn enrol(conn: &Connection, devices: &[Enrolment], now: Time) -> Result<(), StoreError> {
+pub(crate) fn enrol(conn: &Connection, devices: &[Enrolment], now: Time) -> Result<(), StoreError> {
     // All that is replaced goes first, so that devices of one batch can exchange their user names.
     for new in devices {
         if new.replace {
@@ -26,7 +25,7 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
         conn,
         "SELECT generation FROM removed_device WHERE device = ?1",
         params![device],
-        |row| row.get::<_, i64>(0),
+        |row| row.get::<i64>(0),
     )?;
     let generation = before.unwrap_or(0) + 1;
     let generation = query_optional(
@@ -37,7 +36,7 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
            WHERE revoked IS NOT NULL
          RETURNING generation",
         params![device, generation, now.0, new.label, new.dm1],
-        |row| row.get::<_, i64>(0),
+        |row| row.get::<i64>(0),
     )?;
     let generation = generation.ok_or_else(|| StoreError::Exists(device.to_owned()))?;
     execute(conn, "DELETE FROM removed_device WHERE device = ?1", params![device])?;
@@ -51,7 +50,7 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
 }
 
 /// Removes a device with all that is its own; only its generation is remembered.
-pub(super) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreError> {
+pub(crate) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreError> {
     let device = id.as_str();
     let remembered = execute(
         conn,
@@ -75,7 +74,7 @@ pub(super) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreErro
 }
 
 /// Takes the credential of a device away. The version of its session goes on, so that no step made before is applied.
-pub(super) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool, StoreError> {
+pub(crate) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool, StoreError> {
     let device = id.as_str();
     let revoked = execute(
         conn,
@@ -97,32 +96,32 @@ pub(super) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool
 }
 
 /// How many [`COLUMNS`] there are.
-pub(super) const WIDTH: usize = 10;
+pub(crate) const WIDTH: usize = 10;
 /// What [`device`] reads, in this order.
-pub(super) const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked";
 
-pub(super) fn device(row: &Row<'_>) -> rusqlite::Result<Device> {
+pub(crate) fn device(row: &Row<'_>) -> Result<Device, StoreError> {
     Ok(Device {
-        id: row.get::<_, Dev>(0)?.0,
+        id: row.get::<Dev>(0)?.0,
         generation: row.get(1)?,
         label: row.get(2)?,
         protocol: row.get(3)?,
         facts: row.get(4)?,
         inventory: row.get(5)?,
         enrolled: Time(row.get(6)?),
-        last_contact: row.get::<_, Option<i64>>(7)?.map(Time),
+        last_contact: row.get::<Option<i64>>(7)?.map(Time),
         open_commands: row.get(8)?,
-        revoked: row.get::<_, Option<i64>>(9)?.map(Time),
+        revoked: row.get::<Option<i64>>(9)?.map(Time),
     })
 }
 
-pub(super) fn get(conn: &Connection, id: &DeviceId) -> Result<Option<Device>, StoreError> {
+pub(crate) fn get(conn: &Connection, id: &DeviceId) -> Result<Option<Device>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM device WHERE device = ?1");
     query_optional(conn, &sql, params![id.as_str()], device)
 }
 
-pub(super) fn list(
+pub(crate) fn list(
     conn: &Connection,
     after: Option<&DeviceId>,
     limit: u32,
@@ -134,25 +133,23 @@ pub(super) fn list(
 }
 
 /// The present generation of a device, if it is enrolled.
-pub(super) fn generation(conn: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
+pub(crate) fn generation(conn: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
     query_optional(conn, "SELECT generation FROM device WHERE device = ?1", params![id.as_str()], |row| {
         row.get(0)
     })
 }
 
-pub(super) fn credential(conn: &Connection, user: &str) -> Result<Option<Credential>, StoreError> {
+pub(crate) fn credential(conn: &Connection, user: &str) -> Result<Option<Credential>, StoreError> {
     query_optional(
         conn,
         "SELECT device, generation, verifier FROM credential WHERE username = ?1",
         params![user],
-        |row| {
-            Ok(Credential { device: row.get::<_, Dev>(0)?.0, generation: row.get(1)?, verifier: row.get(2)? })
-        },
+        |row| Ok(Credential { device: row.get::<Dev>(0)?.0, generation: row.get(1)?, verifier: row.get(2)? }),
     )
 }
 
-pub(super) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
-    let count = |sql| query_optional(conn, sql, [], |row| row.get(0)).map(Option::unwrap_or_default);
+pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
+    let count = |sql| query_optional(conn, sql, &[], |row| row.get(0)).map(Option::unwrap_or_default);
     Ok(Counts {
         devices: count("SELECT COUNT(*) FROM device")?,
         open_commands: count("SELECT COUNT(*) FROM command WHERE finished IS NULL")?,

@@ -1,14 +1,13 @@
 //! Removal of what is older than it has to be kept.
 
 use omadm_mo::Time;
-use rusqlite::{Connection, params};
 
-use super::row::{execute, query};
+use super::{Connection, execute, params, query};
 use crate::StoreError;
 
 /// Removes finished commands with their payloads, sessions with their traces, uploads and events, in this order, until
 /// `limit` rows are gone; a command counts as one with its payload. The oldest of each go first.
-pub(super) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<u32, StoreError> {
+pub(crate) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<u32, StoreError> {
     let mut room = Room { left: limit };
     commands(conn, before, &mut room)?;
     sessions(conn, before, &mut room)?;

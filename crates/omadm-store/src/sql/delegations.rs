@@ -1,15 +1,13 @@
 //! Delegations between servers.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Params, Row, params};
 use uuid::Uuid;
 
-use super::row::{Dev, Id, execute, query, query_optional};
-use super::{SqliteStore, commands, events};
+use super::{Connection, Dev, Id, Params, Row, execute, params, query, query_optional};
+use super::{SqlStore, commands, events};
 use crate::{
-    Delegation, DelegationOut, DelegationPart, DelegationRole, DelegationSeen, DelegationState,
-    DelegationStep, DelegationStore, PartState, StoreError,
+    Delegation, DelegationOut, DelegationPart, DelegationSeen, DelegationStep, DelegationStore, PartState,
+    StoreError,
 };
 
 /// Columns of a delegation, in the order of [`delegation`].
@@ -19,14 +17,14 @@ const DELEGATION: &str = "d.number, d.id, d.peer, d.name, d.role, d.state, d.ver
 const PART: &str = "p.delegation, p.device, p.state, p.waits_for, p.due, p.record";
 
 #[async_trait::async_trait]
-impl DelegationStore for SqliteStore {
+impl DelegationStore for SqlStore {
     async fn step_delegation(&self, step: DelegationStep, now: Time) -> Result<(), StoreError> {
-        self.writer.run(move |conn| apply(conn, &step, now)).await
+        self.write(move |conn| apply(conn, &step, now)).await
     }
 
     async fn delegation(&self, id: Uuid) -> Result<Option<Delegation>, StoreError> {
         let read = move |conn: &Connection| Ok(select(conn, "d.id = ?1", params![Id(id)])?.pop());
-        self.readers.run_small(read).await
+        self.read_small(read).await
     }
 
     async fn delegation_named(&self, peer: &str, name: &str) -> Result<Option<Delegation>, StoreError> {
@@ -34,18 +32,18 @@ impl DelegationStore for SqliteStore {
         let read = move |conn: &Connection| {
             Ok(select(conn, "d.peer = ?1 AND d.name = ?2", params![peer, name])?.pop())
         };
-        self.readers.run_small(read).await
+        self.read_small(read).await
     }
 
     async fn delegations(&self, before: Option<i64>, limit: u32) -> Result<Vec<Delegation>, StoreError> {
         let before = before.unwrap_or(i64::MAX);
         let newest = "d.number < ?1 ORDER BY d.number DESC LIMIT ?2";
-        self.readers.run(move |conn| select(conn, newest, params![before, limit])).await
+        self.read(move |conn| select(conn, newest, params![before, limit])).await
     }
 
     async fn due_delegations(&self, now: Time, limit: u32) -> Result<Vec<Delegation>, StoreError> {
         let due = "d.due <= ?1 ORDER BY d.due LIMIT ?2";
-        self.readers.run(move |conn| select(conn, due, params![now.0, limit])).await
+        self.read(move |conn| select(conn, due, params![now.0, limit])).await
     }
 
     async fn delegation_parts(
@@ -59,7 +57,7 @@ impl DelegationStore for SqliteStore {
             let of = "p.delegation = ?1 AND p.device > ?2 ORDER BY p.device LIMIT ?3";
             parts(conn, of, params![Id(id), after, limit])
         };
-        self.readers.run(read).await
+        self.read(read).await
     }
 
     async fn delegation_counts(&self, id: Uuid) -> Result<Vec<(PartState, i64)>, StoreError> {
@@ -67,7 +65,7 @@ impl DelegationStore for SqliteStore {
             let sql = "SELECT state, COUNT(*) FROM delegation_part WHERE delegation = ?1 GROUP BY state";
             query(conn, sql, params![Id(id)], |row| Ok((row.get(0)?, row.get(1)?)))
         };
-        self.readers.run(read).await
+        self.read(read).await
     }
 
     async fn delegations_of(
@@ -83,7 +81,7 @@ impl DelegationStore for SqliteStore {
             );
             query(conn, &sql, params![device.as_str()], |row| Ok((delegation(row)?, part(row, 12)?)))
         };
-        self.readers.run(read).await
+        self.read(read).await
     }
 
     async fn due_parts(&self, now: Time, limit: u32) -> Result<Vec<DelegationPart>, StoreError> {
@@ -103,7 +101,7 @@ impl DelegationStore for SqliteStore {
             )?);
             Ok(found)
         };
-        self.readers.run(read).await
+        self.read(read).await
     }
 
     async fn due_delegation_messages(&self, now: Time, limit: u32) -> Result<Vec<DelegationOut>, StoreError> {
@@ -117,7 +115,7 @@ impl DelegationStore for SqliteStore {
                     number: row.get(0)?,
                     peer: row.get(1)?,
                     msg_id: row.get(2)?,
-                    delegation: row.get::<_, Id>(3)?.0,
+                    delegation: row.get::<Id>(3)?.0,
                     document: row.get(4)?,
                     created: Time(row.get(5)?),
                     attempts: row.get(6)?,
@@ -125,13 +123,13 @@ impl DelegationStore for SqliteStore {
                 })
             })
         };
-        self.readers.run(read).await
+        self.read(read).await
     }
 
     async fn defer_delegation_message(&self, number: i64, due: Time) -> Result<(), StoreError> {
         let sql = "UPDATE delegation_message SET attempts = attempts + 1, due = ?2 WHERE number = ?1";
-        let defer = move |conn: &Connection| Ok(execute(conn, sql, params![number, due.0]).map(drop)?);
-        self.writer.run(defer).await
+        let defer = move |conn: &Connection| execute(conn, sql, params![number, due.0]).map(drop);
+        self.write(defer).await
     }
 
     async fn delegation_seen(&self, peer: &str, msg_id: &str) -> Result<Option<DelegationSeen>, StoreError> {
@@ -149,11 +147,11 @@ impl DelegationStore for SqliteStore {
                 })
             })
         };
-        self.readers.run_small(read).await
+        self.read_small(read).await
     }
 
     async fn prune_delegations(&self, seen: Time, over: Time, limit: u32) -> Result<u32, StoreError> {
-        self.writer.run(move |conn| prune(conn, seen, over, limit)).await
+        self.write(move |conn| prune(conn, seen, over, limit)).await
     }
 }
 
@@ -264,19 +262,19 @@ fn prune(conn: &Connection, seen: Time, over: Time, limit: u32) -> Result<u32, S
     Ok(u32::try_from(gone).unwrap_or(u32::MAX))
 }
 
-fn select(conn: &Connection, condition: &str, params: impl Params) -> Result<Vec<Delegation>, StoreError> {
+fn select(conn: &Connection, condition: &str, params: Params<'_>) -> Result<Vec<Delegation>, StoreError> {
     query(conn, &format!("SELECT {DELEGATION} FROM delegation d WHERE {condition}"), params, delegation)
 }
 
-fn parts(conn: &Connection, condition: &str, params: impl Params) -> Result<Vec<DelegationPart>, StoreError> {
+fn parts(conn: &Connection, condition: &str, params: Params<'_>) -> Result<Vec<DelegationPart>, StoreError> {
     let sql = format!("SELECT {PART} FROM delegation_part p WHERE {condition}");
     query(conn, &sql, params, |row| part(row, 0))
 }
 
-fn delegation(row: &Row<'_>) -> rusqlite::Result<Delegation> {
+fn delegation(row: &Row<'_>) -> Result<Delegation, StoreError> {
     Ok(Delegation {
         number: row.get(0)?,
-        id: row.get::<_, Id>(1)?.0,
+        id: row.get::<Id>(1)?.0,
         peer: row.get(2)?,
         name: row.get(3)?,
         role: row.get(4)?,
@@ -284,40 +282,20 @@ fn delegation(row: &Row<'_>) -> rusqlite::Result<Delegation> {
         version: row.get(6)?,
         created: Time(row.get(7)?),
         updated: Time(row.get(8)?),
-        due: row.get::<_, Option<i64>>(9)?.map(Time),
+        due: row.get::<Option<i64>>(9)?.map(Time),
         document: row.get(10)?,
         detail: row.get(11)?,
     })
 }
 
 /// A part in the columns from `first` on.
-fn part(row: &Row<'_>, first: usize) -> rusqlite::Result<DelegationPart> {
+fn part(row: &Row<'_>, first: usize) -> Result<DelegationPart, StoreError> {
     Ok(DelegationPart {
-        delegation: row.get::<_, Id>(first)?.0,
-        device: row.get::<_, Dev>(first + 1)?.0,
+        delegation: row.get::<Id>(first)?.0,
+        device: row.get::<Dev>(first + 1)?.0,
         state: row.get(first + 2)?,
-        waits_for: row.get::<_, Option<Id>>(first + 3)?.map(|id| id.0),
-        due: row.get::<_, Option<i64>>(first + 4)?.map(Time),
+        waits_for: row.get::<Option<Id>>(first + 3)?.map(|id| id.0),
+        due: row.get::<Option<i64>>(first + 4)?.map(Time),
         record: row.get(first + 5)?,
     })
 }
-
-macro_rules! columns {
-    ($($type:ident),*) => {
-        $(
-            impl ToSql for $type {
-                fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                    Ok(ToSqlOutput::from(self.as_str()))
-                }
-            }
-
-            impl FromSql for $type {
-                fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                    Self::parse(value.as_str()?).ok_or(FromSqlError::InvalidType)
-                }
-            }
-        )*
-    };
-}
-
-columns!(DelegationRole, DelegationState, PartState);

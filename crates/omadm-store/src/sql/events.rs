@@ -1,12 +1,11 @@
 //! The server's log of events.
 
 use omadm_mo::{DeviceId, Time};
-use rusqlite::{Connection, Row, params};
 
-use super::row::{Dev, execute, query};
+use super::{Connection, Dev, Row, execute, params, query};
 use crate::{Event, NewEvent, StoreError};
 
-pub(super) fn add(conn: &Connection, events: &[NewEvent], now: Time) -> Result<(), StoreError> {
+pub(crate) fn add(conn: &Connection, events: &[NewEvent], now: Time) -> Result<(), StoreError> {
     for event in events {
         // Generation 0 is that of devices which are not enrolled.
         execute(
@@ -19,19 +18,19 @@ pub(super) fn add(conn: &Connection, events: &[NewEvent], now: Time) -> Result<(
     Ok(())
 }
 
-fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+fn event(row: &Row<'_>) -> Result<Event, StoreError> {
     Ok(Event {
         cursor: row.get(0)?,
         at: Time(row.get(1)?),
         event: NewEvent {
-            device: row.get::<_, Option<Dev>>(2)?.map(|device| device.0),
+            device: row.get::<Option<Dev>>(2)?.map(|device| device.0),
             kind: row.get(3)?,
             body: row.get(4)?,
         },
     })
 }
 
-pub(super) fn after(
+pub(crate) fn after(
     conn: &Connection,
     device: Option<&DeviceId>,
     cursor: i64,

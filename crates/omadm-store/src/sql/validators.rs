@@ -1,12 +1,11 @@
 //! Cache validators of MO instances.
 
 use omadm_mo::DeviceId;
-use rusqlite::{Connection, params};
 
-use super::row::{execute, query};
+use super::{Connection, execute, params, query};
 use crate::{StoreError, Validator, ValidatorChange};
 
-pub(super) fn list(
+pub(crate) fn list(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,
@@ -19,7 +18,7 @@ pub(super) fn list(
     )
 }
 
-pub(super) fn change(
+pub(crate) fn change(
     conn: &Connection,
     device: &DeviceId,
     generation: i64,

@@ -1,0 +1,258 @@
+//! One connection to PostgreSQL.
+
+use std::cell::{Cell as StdCell, RefCell};
+use std::collections::HashMap;
+use std::error::Error as _;
+
+use bytes::BytesMut;
+use postgres::error::SqlState;
+use postgres::fallible_iterator::FallibleIterator as _;
+use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use postgres::{Client, Row, RowIter, Statement};
+
+use crate::StoreError;
+use crate::sql::{Cell, Kind, Param, Params};
+
+type BoxedError = Box<dyn std::error::Error + Sync + Send>;
+
+/// More than there are statements in this crate; those of filters are as many as people think of.
+const CACHED_STATEMENTS: usize = 512;
+
+/// What went wrong on a connection, other than with one statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The transaction got in the way of another, and may go through when it is run again.
+    Again,
+    /// The connection is of no use any more.
+    Lost,
+}
+
+/// A connection with what is prepared on it.
+pub(crate) struct Session {
+    client: RefCell<Client>,
+    prepared: RefCell<Prepared>,
+    trouble: StdCell<Option<Trouble>>,
+    begin: String,
+}
+
+/// Statements in the form that PostgreSQL takes.
+enum Prepared {
+    /// Kept on the server.
+    Named(HashMap<String, Statement>),
+    /// Told with each use: behind a pooler the next transaction may run on another connection of the server.
+    Told(HashMap<String, String>),
+}
+
+impl Prepared {
+    fn make_room(&mut self) {
+        match self {
+            Self::Named(known) if known.len() >= CACHED_STATEMENTS => known.clear(),
+            Self::Told(known) if known.len() >= CACHED_STATEMENTS => known.clear(),
+            _ => {}
+        }
+    }
+}
+
+impl Session {
+    /// Takes over a connection. `named` keeps prepared statements on the server; `begin` begins a transaction that writes.
+    pub(super) fn new(client: Client, named: bool, begin: String) -> Self {
+        let prepared = if named { Prepared::Named(HashMap::new()) } else { Prepared::Told(HashMap::new()) };
+        Self {
+            client: RefCell::new(client),
+            prepared: RefCell::new(prepared),
+            trouble: StdCell::new(None),
+            begin,
+        }
+    }
+
+    /// What went wrong since it was last asked.
+    pub(super) fn take_trouble(&self) -> Option<Trouble> {
+        self.trouble.take()
+    }
+
+    /// Whether it can be used.
+    pub(super) fn is_open(&self) -> bool {
+        self.client.try_borrow().is_ok_and(|client| !client.is_closed())
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        self.run(&self.begin)
+    }
+
+    /// Runs statements without parameters or rows.
+    pub(crate) fn run(&self, sql: &str) -> Result<(), StoreError> {
+        let mut client = self.client.try_borrow_mut().map_err(|_| nested())?;
+        client.batch_execute(sql).map_err(|error| self.failed(&error))
+    }
+
+    /// Runs a statement and shows each row of its result; gives how many rows it changed or found.
+    pub(crate) fn each(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        mut show: impl FnMut(&Row) -> Result<(), StoreError>,
+    ) -> Result<usize, StoreError> {
+        let mut client = self.client.try_borrow_mut().map_err(|_| nested())?;
+        let values: Vec<Param<'_>> = params.iter().map(|param| param.to_sql()).collect();
+        let mut rows = self.start(&mut client, sql, &values).map_err(|error| self.failed(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.failed(&error))? {
+            show(&row)?;
+        }
+        Ok(rows.rows_affected().and_then(|rows| usize::try_from(rows).ok()).unwrap_or_default())
+    }
+
+    fn start<'c>(
+        &self,
+        client: &'c mut Client,
+        sql: &str,
+        values: &[Param<'_>],
+    ) -> Result<RowIter<'c>, postgres::Error> {
+        let mut prepared = self.prepared.borrow_mut();
+        prepared.make_room();
+        match &mut *prepared {
+            Prepared::Named(known) => {
+                let statement = match known.get(sql) {
+                    Some(statement) => statement.clone(),
+                    None => {
+                        let types: Vec<Type> = values.iter().map(|value| type_of(value.kind())).collect();
+                        let statement = client.prepare_typed(&translate(sql), &types)?;
+                        known.insert(sql.to_owned(), statement.clone());
+                        statement
+                    }
+                };
+                client.query_raw(&statement, values.iter().map(|value| value as &(dyn ToSql + Sync)))
+            }
+            Prepared::Told(known) => {
+                let text = match known.get(sql) {
+                    Some(text) => text,
+                    None => known.entry(sql.to_owned()).or_insert(translate(sql)),
+                };
+                let typed = values.iter().map(|value| (value as &(dyn ToSql + Sync), type_of(value.kind())));
+                client.query_typed_raw(text, typed)
+            }
+        }
+    }
+
+    /// Remembers what an error means for the connection.
+    fn failed(&self, error: &postgres::Error) -> StoreError {
+        let trouble = trouble(error);
+        if trouble.is_some() {
+            self.trouble.set(trouble);
+        }
+        explain(error)
+    }
+}
+
+fn nested() -> StoreError {
+    StoreError::Engine("a statement was begun while the rows of another were read".to_owned())
+}
+
+fn type_of(kind: Kind) -> Type {
+    match kind {
+        Kind::Integer => Type::INT8,
+        Kind::Text => Type::TEXT,
+        Kind::Blob => Type::BYTEA,
+    }
+}
+
+/// `?1` is `$1` here.
+fn translate(sql: &str) -> String {
+    sql.replace('?', "$")
+}
+
+/// What an error means for the connection that it came from.
+pub(super) fn trouble(error: &postgres::Error) -> Option<Trouble> {
+    const LOST: [SqlState; 4] = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        // It was the primary when it was connected to.
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+    ];
+    const AGAIN: [SqlState; 3] =
+        [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE];
+    match error.code() {
+        Some(code) if AGAIN.contains(code) => Some(Trouble::Again),
+        Some(code)
+            if LOST.contains(code) || code.code().starts_with("08") || code.code().starts_with("57P") =>
+        {
+            Some(Trouble::Lost)
+        }
+        Some(_) => None,
+        None => (error.is_closed() || is_io(error)).then_some(Trouble::Lost),
+    }
+}
+
+fn is_io(error: &postgres::Error) -> bool {
+    error.source().is_some_and(|source| source.is::<std::io::Error>())
+}
+
+/// What happened, and what to do about it where that is known.
+pub(super) fn explain(error: &postgres::Error) -> StoreError {
+    let text = match error.as_db_error() {
+        Some(db) => format!("PostgreSQL says: {} ({})", db.message(), db.code().code()),
+        None => {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("PostgreSQL: {error}{cause}")
+        }
+    };
+    if trouble(error).is_some() || error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) {
+        return StoreError::Unavailable(text);
+    }
+    let remedy = match error.code() {
+        Some(&SqlState::DISK_FULL) => "; free some space on its disk",
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; give the user of store.url the rights on its schema",
+        Some(&SqlState::UNDEFINED_TABLE) => "; run `omadm store migrate`",
+        _ => "",
+    };
+    StoreError::Engine(format!("{text}{remedy}"))
+}
+
+/// What stands in a column of a row.
+pub(crate) fn cell(row: &Row, index: usize) -> Result<Cell<'_>, StoreError> {
+    let Raw(cell) = row.try_get(index).map_err(|error| explain(&error))?;
+    Ok(cell)
+}
+
+/// A column of any type that the store uses.
+struct Raw<'a>(Cell<'a>);
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, BoxedError> {
+        Ok(Self(match *kind {
+            Type::INT8 => Cell::Integer(i64::from_sql(kind, raw)?),
+            Type::INT4 => Cell::Integer(i32::from_sql(kind, raw)?.into()),
+            Type::BOOL => Cell::Integer(bool::from_sql(kind, raw)?.into()),
+            Type::BYTEA => Cell::Blob(raw),
+            _ => Cell::Text(std::str::from_utf8(raw)?),
+        }))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, BoxedError> {
+        Ok(Self(Cell::Null))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::INT4, Type::BOOL, Type::BYTEA, Type::TEXT, Type::VARCHAR].contains(kind)
+    }
+}
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, BoxedError> {
+        match self {
+            Self::Null(_) => Ok(IsNull::Yes),
+            Self::Integer(number) => number.to_sql(kind, out),
+            // PostgreSQL has no text with a NUL.
+            Self::Text(text) if text.contains('\0') => text.replace('\0', "\u{fffd}").to_sql(kind, out),
+            Self::Text(text) => text.to_sql(kind, out),
+            Self::Blob(octets) => octets.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::TEXT, Type::BYTEA].contains(kind)
+    }
+
+    to_sql_checked!();
+}

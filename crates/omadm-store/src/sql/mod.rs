@@ -1,0 +1,88 @@
+//! The store's logic, written once for every engine.
+//!
+//! The functions of the modules below take a connection and do their work in the transaction that is open there; none of them
+//! commits. Statements are in the subset of SQL that SQLite, PostgreSQL, CockroachDB, YugabyteDB and Citus take.
+
+mod catalogue;
+mod columns;
+pub(crate) mod commands;
+mod connection;
+mod delegations;
+pub(crate) mod devices;
+pub(crate) mod events;
+pub(crate) mod group;
+mod payloads;
+mod pushes;
+pub(crate) mod retention;
+pub(crate) mod session;
+mod standing;
+mod store;
+pub(crate) mod tree;
+mod validators;
+mod value;
+
+use omadm_mo::DeviceId;
+
+pub(crate) use self::columns::{Dev, Id, Texts, count, texts};
+pub(crate) use self::connection::{Connection, Row, execute, query, query_optional};
+pub(crate) use self::value::{Cell, Kind, Param, Params, ToSql, params};
+use crate::{StoreError, sqlite};
+
+/// The store on an SQL engine.
+pub struct SqlStore {
+    engine: Engine,
+}
+
+enum Engine {
+    Sqlite(sqlite::Engine),
+}
+
+impl SqlStore {
+    pub(crate) fn on_sqlite(engine: sqlite::Engine) -> Self {
+        Self { engine: Engine::Sqlite(engine) }
+    }
+
+    /// Runs `work` in a transaction and gives its result when it is durable. When a transaction with it was undone, it runs again.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.writer.run(work).await,
+        }
+    }
+
+    /// As [`SqlStore::write`], for work that writes rows of this device and of no other: it may share its transaction.
+    pub(crate) async fn write_for<T, F>(&self, _device: &DeviceId, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.writer.run(work).await,
+        }
+    }
+
+    /// Runs `work`, which only reads.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.readers.run(work).await,
+        }
+    }
+
+    /// Runs `work`, which reads a few rows by their keys.
+    pub(crate) async fn read_small<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.readers.run_small(work).await,
+        }
+    }
+}
