@@ -51,4 +51,5 @@ mod units;
 pub use error::{ConfigError, Fault, Origin};
 pub use form::LogForm;
 pub use load::{Loaded, load};
+pub use names::nearest;
 pub use units::{Size, Span};
