@@ -26,6 +26,31 @@ pub enum StoreError {
         /// The limit.
         limit: u32,
     },
+    /// A filter whose groups are missing or go round in a circle.
+    #[error("the filter: {0}")]
+    Filter(#[from] crate::filter::FilterError),
+    /// A new group of a name that is taken.
+    #[error("there is a group {0} already")]
+    GroupExists(String),
+    /// No such group.
+    #[error("there is no group {0}")]
+    GroupUnknown(String),
+    /// A group that something uses.
+    #[error("the group {name} is used by {}; end that first", .by.join(", "))]
+    GroupInUse {
+        /// The group.
+        name: String,
+        /// By what, the first few.
+        by: Vec<String>,
+    },
+    /// More labels than a device may have.
+    #[error("{device} would have more than {limit} labels (fleet.max_labels); remove some")]
+    TooManyLabels {
+        /// The device.
+        device: String,
+        /// The limit.
+        limit: usize,
+    },
     /// The engine failed.
     #[error("the store failed: {0}")]
     Engine(String),

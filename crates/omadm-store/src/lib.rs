@@ -6,6 +6,8 @@
 mod check_in;
 mod delegation;
 pub mod error;
+pub mod filter;
+mod fleet;
 mod origin;
 mod postgres;
 mod profile;
@@ -22,6 +24,7 @@ pub use delegation::{
     DelegationStep, DelegationStore, PartState,
 };
 pub use error::StoreError;
+pub use fleet::{Annotation, Facts, FleetDevice, FleetStore, Group, Reach};
 pub use origin::Origin;
 pub use profile::{
     Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
