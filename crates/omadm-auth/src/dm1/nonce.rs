@@ -1,7 +1,5 @@
 //! Nonces that were used, and nonces that nobody has to keep.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -41,16 +39,16 @@ impl NonceHistory {
     }
 }
 
-/// One base64 text: it is written in every session that proves itself.
+/// In one piece: it is written in every session that proves itself.
 impl Serialize for NonceHistory {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD_NO_PAD.encode(self.0.as_flattened()))
+        serializer.serialize_bytes(self.0.as_flattened())
     }
 }
 
 impl<'de> Deserialize<'de> for NonceHistory {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let octets = STANDARD_NO_PAD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)?;
+        let octets: Vec<u8> = serde_bytes::deserialize(deserializer)?;
         let (kept, rest) = octets.as_chunks();
         match rest {
             [] if kept.len() <= Self::CAPACITY => Ok(Self(kept.to_vec())),
@@ -100,13 +98,13 @@ mod tests {
     fn what_is_written_is_read() {
         let mut history = NonceHistory::default();
         for n in 0..=NonceHistory::CAPACITY {
-            let written = serde_json::to_string(&history).unwrap();
-            assert_eq!(serde_json::from_str::<NonceHistory>(&written).unwrap(), history);
+            let written = postcard::to_allocvec(&history).unwrap();
+            assert_eq!(postcard::from_bytes::<NonceHistory>(&written).unwrap(), history);
             history.note(&n.to_be_bytes());
         }
-        let long = format!("{:?}", "A".repeat((NonceHistory::CAPACITY + 3) * SHORT * 4 / 3));
-        for other in ["[]", "\"AAAA\"", "\"?\"", &long] {
-            assert!(serde_json::from_str::<NonceHistory>(other).is_err(), "{other}");
+        for octets in [1, SHORT + 1, (NonceHistory::CAPACITY + 1) * SHORT] {
+            let other = postcard::to_allocvec(&vec![0_u8; octets]).unwrap();
+            assert!(postcard::from_bytes::<NonceHistory>(&other).is_err(), "{octets}");
         }
     }
 

@@ -99,8 +99,8 @@ impl Host {
 
     fn store(&mut self, step: &Step) {
         // What is stored has to survive being written down.
-        let text = serde_json::to_string(&step.state).unwrap();
-        self.state = Some(serde_json::from_str(&text).unwrap());
+        self.state = State::read(&step.state.write());
+        assert_eq!(self.state.as_ref(), Some(&step.state));
         self.reply = Some(step.reply.clone());
         if let (Some(account), Some(kept)) = (&mut self.account, &step.kept) {
             account.client_nonce.clone_from(&kept.client_nonce);

@@ -1,15 +1,18 @@
 //! What is kept of a device between its sessions of DM 1.x: keys, nonces, and the server's own secret towards it.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use omadm_auth::Secret;
 use omadm_auth::dm1::{Keys, NonceHistory, Scheme};
 use omadm_session::dm1::server as engine;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::{ServerError, random};
 
+/// First octet of the stored form, which has nothing but values in it: another set of them needs another number.
+const FORM: u8 = 1;
 /// Keep secrets that are made of the seed apart from each other.
 const SERVER_SECRET: &[u8] = b"omadm server secret";
 const NOTIFICATION_SECRET: &[u8] = b"omadm notification secret";
@@ -43,26 +46,18 @@ pub struct Schemes {
     pub server: Option<Scheme>,
 }
 
-/// The stored form (JSON). Octets are in base64.
+/// The stored form, after [`FORM`].
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Form {
     user: String,
-    keys: String,
-    seed: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Zeroizing<Vec<u8>>,
+    seed: Zeroizing<Vec<u8>>,
     scheme: Option<Scheme>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     notification_secret: bool,
-    #[serde(default)]
     reported: u64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    client_nonce: String,
-    #[serde(default)]
+    client_nonce: Vec<u8>,
     used_nonces: NonceHistory,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    server_nonce: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_nonce: Vec<u8>,
     server_scheme: Option<Scheme>,
 }
 
@@ -128,18 +123,18 @@ impl Kept {
 
     /// Reads the stored form; what another version wrote in another way is as good as nothing.
     pub fn read(stored: &[u8]) -> Option<Self> {
-        let form: Form = serde_json::from_slice(stored).ok()?;
+        let form: Form = postcard::from_bytes(stored.strip_prefix(&[FORM])?).ok()?;
         Some(Self {
             user: form.user,
-            keys: Keys::from_bytes(&STANDARD.decode(form.keys).ok()?)?,
-            seed: Secret::new(STANDARD.decode(form.seed).ok()?),
+            keys: Keys::from_bytes(&form.keys)?,
+            seed: Secret::new(form.seed.to_vec()),
             scheme: form.scheme,
             has_notification_secret: form.notification_secret,
             reported: form.reported,
             left: engine::Kept {
-                client_nonce: STANDARD.decode(form.client_nonce).ok()?,
+                client_nonce: form.client_nonce,
                 used_nonces: form.used_nonces,
-                server_nonce: STANDARD.decode(form.server_nonce).ok()?,
+                server_nonce: form.server_nonce,
                 server_scheme: form.server_scheme,
             },
         })
@@ -149,18 +144,18 @@ impl Kept {
     pub fn write(&self) -> Vec<u8> {
         let form = Form {
             user: self.user.clone(),
-            keys: STANDARD.encode(self.keys.to_bytes().expose()),
-            seed: STANDARD.encode(self.seed.expose()),
+            keys: Zeroizing::new(self.keys.to_bytes().expose().to_vec()),
+            seed: Zeroizing::new(self.seed.expose().to_vec()),
             scheme: self.scheme,
             notification_secret: self.has_notification_secret,
             reported: self.reported,
-            client_nonce: STANDARD.encode(&self.left.client_nonce),
+            client_nonce: self.left.client_nonce.clone(),
             used_nonces: self.left.used_nonces.clone(),
-            server_nonce: STANDARD.encode(&self.left.server_nonce),
+            server_nonce: self.left.server_nonce.clone(),
             server_scheme: self.left.server_scheme,
         };
         // It is all text and numbers, which can be written.
-        serde_json::to_vec(&form).unwrap_or_default()
+        postcard::to_extend(&form, vec![FORM]).unwrap_or_default()
     }
 
     /// The secret by which the server with this identifier proves itself to the device. What one of several servers has is no way to
@@ -243,8 +238,9 @@ mod tests {
         kept.left.server_nonce = vec![4];
         kept.left.server_scheme = Some(Scheme::MacSha256);
         kept.scheme = Some(Scheme::Md5);
-        assert_eq!(Kept::read(&kept.write()), Some(kept));
-        for other in [&b""[..], b"{}", b"\xff", br#"{"user":"a","keys":"AA==","seed":"AA=="}"#] {
+        assert_eq!(Kept::read(&kept.write()), Some(kept.clone()));
+        let cut = kept.write().len() - 1;
+        for other in [&b""[..], b"{}", b"\x01", b"\x01\x01a", &kept.write()[..cut]] {
             assert_eq!(Kept::read(other), None);
         }
     }

@@ -249,7 +249,9 @@ async fn take(
     };
     for _ in 0..MAX_CONFLICTS {
         let row = found.check.session.as_ref();
-        let state = row.filter(|row| concerns(row, &message.incoming)).and_then(read_state);
+        let state = row
+            .filter(|row| concerns(row, &message.incoming))
+            .and_then(|row| engine::State::read(&row.state));
         if let Some(reply) = repeated(context, caller, message, &found.check, state.as_ref()) {
             tracing::debug!(device = %found.check.device.id, "{} repeated, the same reply again", message.summary());
             return Ok(reply);
@@ -293,11 +295,6 @@ fn fresh() -> Result<engine::Fresh, Refusal> {
 /// Whether what is kept of the last session may matter for a message: not if that is over and this begins another.
 fn concerns(row: &SessionRow, incoming: &engine::Incoming<'_>) -> bool {
     !row.ended || incoming.number() > 1 || row.request_digest == incoming.digest()
-}
-
-/// The engine's state; one that cannot be read, as that of another protocol, is as good as none: the device begins anew.
-fn read_state(row: &SessionRow) -> Option<engine::State> {
-    serde_json::from_slice(&row.state).ok()
 }
 
 /// The stored reply, if the message is the one that was answered last. A first message with the same octets is a session of its own once

@@ -135,8 +135,7 @@ impl Outcome<'_, '_> {
         answer.notes.extend(step.ended.as_ref().map(how_ended));
         let said = Said {
             session,
-            // A state that could not be written would be as good as none: the device begins anew.
-            state: serde_json::to_vec(&step.state).unwrap_or_default(),
+            state: step.state.write(),
             digest,
             reply,
             ended: step.ended.is_some(),

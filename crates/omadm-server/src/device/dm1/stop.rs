@@ -43,9 +43,9 @@ pub async fn stop(context: &Context, device: &DeviceId, reason: &str) -> Result<
         if protocol_version(Some(&protocol)).is_none() {
             return Err(Unstoppable::OtherProtocol);
         }
-        let mut state: State = serde_json::from_slice(&row.state).map_err(|_| Unstoppable::NoSession)?;
+        let mut state = State::read(&row.state).ok_or(Unstoppable::NoSession)?;
         state.stop(reason);
-        let session = SessionRow { state: serde_json::to_vec(&state).unwrap_or_default(), ..row.clone() };
+        let session = SessionRow { state: state.write(), ..row.clone() };
         let number = session.session;
         // It is no contact with the device: the time of the last one stays.
         let contact = check.device.last_contact.unwrap_or(row.updated);

@@ -5,12 +5,15 @@ use std::fmt;
 
 use omadm_auth::dm1::Scheme;
 use omadm_codec::dm1::{Data, Version};
-use omadm_mo::{Format, Time, Value};
-use serde::de::Error as _;
+use omadm_mo::{Time, Value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-/// Engine state between two messages. A host stores it as it is; it may hold what a device told of secrets.
+/// First octet of the stored form of a [`State`], which has nothing but values in it: another set of them needs another number, and
+/// other protocols begin theirs with others.
+const FORM: u8 = 1;
+
+/// Engine state between two messages. A host stores what it writes of itself; it may hold what a device told of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// `SessionID` as written.
@@ -18,7 +21,7 @@ pub struct State {
     /// `VerDTD` and `VerProto` of the first message, in which all are answered.
     pub(super) dialect: (String, String),
     /// SHA-256 of the message answered last.
-    #[serde(serialize_with = "octets_out", deserialize_with = "digest_in")]
+    #[serde(with = "serde_bytes")]
     pub(super) digest: [u8; 32],
     /// `MsgID` of that message.
     pub(super) heard: u64,
@@ -29,7 +32,6 @@ pub struct State {
     /// How far it is.
     pub(super) phase: Phase,
     /// How the device proved itself; `None`: by its transport.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<Proven>,
     /// How the server does.
     pub(super) server: Proof,
@@ -42,31 +44,35 @@ pub struct State {
     /// Octets of all messages of the device.
     pub(super) octets: u64,
     /// Commands that are out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) flights: Vec<Flight>,
     /// `MsgID` and `CmdID` of a Sequence that was put around them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) wrapper: Option<(u64, u32)>,
     /// Commands that need another message.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) open: Vec<Progress>,
     /// An object of the device of which parts have come.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) incoming: Option<Incomplete>,
     /// Statuses that found no room yet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) due: Vec<Due>,
     /// Statuses in the message sent last, if the server had to prove itself in it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) unproven: Vec<Due>,
     /// Why an operator wants the session to end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stop: Option<String>,
     /// DevInfo has come, or was asked for.
     pub(super) knows_device: bool,
 }
 
 impl State {
+    /// The form in which a host stores it.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        // It is all text and numbers, which can be written.
+        postcard::to_extend(self, vec![FORM]).unwrap_or_default()
+    }
+    /// Reads the stored form; `None` for what another version or protocol wrote, which is as good as no session: the device begins anew.
+    #[must_use]
+    pub fn read(stored: &[u8]) -> Option<Self> {
+        postcard::from_bytes(stored.strip_prefix(&[FORM])?).ok()
+    }
     /// `SessionID` as written.
     #[must_use]
     pub fn session_id(&self) -> &str {
@@ -138,7 +144,7 @@ pub(super) struct Proof {
     /// The scheme that the device asked for in this session.
     pub(super) scheme: Option<Scheme>,
     /// The nonce that the device gave in this session.
-    #[serde(serialize_with = "nonce_out", deserialize_with = "nonce_in")]
+    #[serde(with = "serde_bytes")]
     pub(super) nonce: Option<Vec<u8>>,
 }
 
@@ -163,21 +169,13 @@ pub(super) struct Flight {
     /// How it was said.
     pub(super) stage: Stage,
     /// What came of it so far.
-    #[serde(default, skip_serializing_if = "Heard::is_nothing")]
     pub(super) heard: Heard,
     /// Its object goes in several messages: octets sent before this one.
     pub(super) start: u64,
     /// Octets sent with this one, if that is not all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) chunk: Option<u64>,
     /// Nodes that a walk read before, and those that it has to read: the first of them with this command.
     pub(super) walk: (Vec<Told>, Vec<String>),
-}
-
-impl Heard {
-    fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What came of a command.
@@ -248,47 +246,17 @@ pub(super) struct Told {
 /// Data as carried, which may be a secret: `Debug` does not show it, and it is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Carried {
-    #[serde(serialize_with = "text_out", deserialize_with = "text_in")]
     Text(Zeroizing<String>),
     #[serde(serialize_with = "octets_out", deserialize_with = "octets_in")]
     Octets(Zeroizing<Vec<u8>>),
 }
 
-fn text_out<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text)
-}
-
-fn text_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(deserializer).map(Zeroizing::new)
-}
-
-fn nonce_out<S: Serializer>(nonce: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-    nonce.as_ref().map(|nonce| Value::Bytes(nonce.clone()).to_text()).serialize(serializer)
-}
-
-fn nonce_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| from_base64(&text).map(|octets| octets.to_vec())).transpose()
-}
-
-fn digest_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
-    octets_in(deserializer)?.as_slice().try_into().map_err(D::Error::custom)
-}
-
-/// In base64: there may be many octets, and JSON would have each as a number.
 fn octets_out<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&Zeroizing::new(Value::Bytes(octets.to_vec()).to_text()))
+    serializer.serialize_bytes(octets)
 }
 
 fn octets_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
-    from_base64(&text_in(deserializer)?)
-}
-
-fn from_base64<E: serde::de::Error>(text: &str) -> Result<Zeroizing<Vec<u8>>, E> {
-    match &Value::from_text(Format::Bin, text).map_err(E::custom)? {
-        Value::Bytes(octets) => Ok(Zeroizing::new(octets.clone())),
-        _ => Err(E::custom("not base64")),
-    }
+    serde_bytes::deserialize(deserializer).map(Zeroizing::new)
 }
 
 impl Carried {
