@@ -3,12 +3,14 @@
 //! Here: schema, migrations, the `Store` trait and its engines (SQLite embedded; more can follow).
 //! Never here: protocol knowledge: no packages, alerts or meaning of status codes.
 
+mod campaign;
 mod check_in;
 mod delegation;
 pub mod error;
 pub mod filter;
 mod fleet;
 mod origin;
+mod package;
 mod postgres;
 mod profile;
 mod push;
@@ -19,6 +21,11 @@ pub mod standing;
 pub mod types;
 pub mod validators;
 
+pub use campaign::{
+    Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd,
+    CampaignOrphans, CampaignState, CampaignStep, CampaignStepped, CampaignStore, CampaignTry,
+    CampaignVerdict, Rival,
+};
 pub use delegation::{
     Delegation, DelegationOut, DelegationPart, DelegationRole, DelegationSeen, DelegationState,
     DelegationStep, DelegationStore, PartState,
@@ -26,6 +33,7 @@ pub use delegation::{
 pub use error::StoreError;
 pub use fleet::{Annotation, Facts, FleetDevice, FleetStore, Group, Reach};
 pub use origin::Origin;
+pub use package::{Package, PackageKind, PackageRemoval, PackageStore};
 pub use profile::{
     Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
     ProfileVersion, ProfileWork,
@@ -43,7 +51,7 @@ use omadm_mo::{DeviceId, Time};
 /// clock. Every device-owned row carries the device's enrolment generation: after [`Store::remove_device`] or a new enrolment
 /// nothing of the old generation is seen again.
 #[async_trait::async_trait]
-pub trait Store: DelegationStore {
+pub trait Store: CampaignStore + DelegationStore + PackageStore {
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`], unless its bootstrap was
     /// revoked: then it gets the new credential and label and keeps the rest. `replace` starts a new generation, and with the old one
     /// goes what was queued. [`StoreError::UserTaken`] when another device has the user name.

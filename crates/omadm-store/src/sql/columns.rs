@@ -6,7 +6,10 @@ use omadm_mo::DeviceId;
 use uuid::Uuid;
 
 use super::value::{Cell, FromSql, Kind, Param, ToSql, Typed, blob, text};
-use crate::{CommandState, DelegationRole, DelegationState, PartState, StandingKind, StoredSecret};
+use crate::{
+    CampaignDeviceState, CampaignState, CommandState, DelegationRole, DelegationState, PackageKind,
+    PartState, StandingKind, StoredSecret,
+};
 
 /// A number of things as a column can hold it.
 pub(crate) fn count(things: usize) -> i64 {
@@ -95,4 +98,13 @@ macro_rules! named {
     };
 }
 
-named!(CommandState, DelegationRole, DelegationState, PartState, StandingKind);
+named!(
+    CampaignDeviceState,
+    CampaignState,
+    PackageKind,
+    CommandState,
+    DelegationRole,
+    DelegationState,
+    PartState,
+    StandingKind
+);

@@ -215,6 +215,29 @@ pub(crate) fn open(
     Ok((commands, more))
 }
 
+/// Commands of an origin that have ended and were not counted, the earliest first.
+pub(crate) fn awaited(conn: &Connection, origin: &str, limit: u32) -> Result<Vec<Command>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM command c WHERE c.origin = ?1 AND c.awaited = 1 AND c.finished IS NOT NULL
+         ORDER BY c.finished, c.device LIMIT ?2"
+    );
+    query(conn, &sql, params![origin, limit], command)
+}
+
+/// Commands of an origin that were not sent, by device from `from` on.
+pub(crate) fn unsent(
+    conn: &Connection,
+    origin: &str,
+    from: Option<&DeviceId>,
+    limit: u32,
+) -> Result<Vec<Command>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM command c WHERE c.origin = ?1 AND c.awaited = 1 AND c.finished IS NULL
+           AND c.device >= ?2 AND c.state = 'queued' ORDER BY c.device LIMIT ?3"
+    );
+    query(conn, &sql, params![origin, from.map_or("", DeviceId::as_str), limit], command)
+}
+
 pub(crate) fn cancel(
     conn: &Connection,
     id: CommandId,

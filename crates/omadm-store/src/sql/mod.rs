@@ -3,6 +3,7 @@
 //! The functions of the modules below take a connection and do their work in the transaction that is open there; none of them
 //! commits. Statements are in the subset of SQL that SQLite, PostgreSQL, CockroachDB, YugabyteDB and Citus take.
 
+mod campaigns;
 mod catalogue;
 mod columns;
 pub(crate) mod commands;
@@ -11,6 +12,7 @@ mod delegations;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod group;
+mod packages;
 mod payloads;
 mod pushes;
 pub(crate) mod retention;
