@@ -7,6 +7,7 @@ use omadm_store::StoreError;
 use tokio::sync::watch;
 
 use crate::context::Context;
+use crate::metrics::Steps;
 use crate::{clock, events};
 
 /// Pause between two sweeps.
@@ -39,6 +40,7 @@ pub async fn sweep(context: &Context) -> Result<(), StoreError> {
     let mut expired = 0;
     for _ in 0..BATCHES {
         let count = context.store.expire(events::ended, clock::now(), BATCH).await?;
+        context.metrics.took(Steps::expired(count));
         expired += count;
         if count < BATCH {
             break;

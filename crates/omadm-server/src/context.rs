@@ -11,13 +11,15 @@ use omadm_mo::{DeviceId, Time};
 use omadm_session::dm1;
 use omadm_session::dm2::server as engine;
 use omadm_store::Store;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
+use crate::admission::Admission;
 use crate::config::{Config, Dm1Section, Endpoint, Size};
 use crate::delegation::Delegations;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::Links;
+use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::notifier::Notifier;
 use crate::proxy::Proxies;
@@ -56,7 +58,9 @@ pub struct Context {
     /// Who this server is in TLS; none if it speaks none.
     pub identity: Option<KeyPair>,
     /// Admission of new sessions.
-    pub new_sessions: Semaphore,
+    pub admission: Admission,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
     /// Says when the server stops: who waits then goes.
     pub stopped: watch::Receiver<bool>,
     /// Wakes those who wait for a device's commands.

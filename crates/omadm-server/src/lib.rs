@@ -5,6 +5,7 @@
 //! Never here: parsing of packages, rules of a protocol session, SQL, or the reading of arguments and environment on its own.
 
 mod address;
+mod admission;
 mod advice;
 mod background;
 mod beside;
@@ -23,6 +24,7 @@ mod leaf;
 mod ledger;
 mod links;
 mod listener;
+mod metrics;
 mod models;
 mod notifier;
 mod obex;
@@ -41,4 +43,5 @@ mod ui;
 pub use config::{Config, ConfigError};
 pub use ddfs::BUILT_IN as STANDARD_DDFS;
 pub use error::ServerError;
+pub use requests::RequestInWork;
 pub use server::{Running, Server, TokenText};

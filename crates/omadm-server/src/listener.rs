@@ -25,6 +25,8 @@ use tower::ServiceExt as _;
 
 use crate::clock;
 use crate::guard::Guard;
+use crate::metrics::Outcome;
+use crate::requests::Watched;
 use crate::tls::{self, Identified, Live};
 
 /// Longest request head in octets.
@@ -37,6 +39,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Bounds {
     /// Most at a time.
     pub connections: usize,
+    /// Most TLS handshakes at a time: they are work for the processor, and others wait behind them.
+    pub handshakes: usize,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// From the handshake to the first complete head.
@@ -104,15 +108,37 @@ pub struct Tls {
     pub identify: fn(SocketAddr, &SslRef) -> Connection,
 }
 
+/// A connection that is counted as long as it is there.
+struct Counted(Watched);
+
+impl Counted {
+    fn new(watched: &Watched) -> Self {
+        watched.metrics.connections.add(watched.listener, 1);
+        Self(watched.clone())
+    }
+
+    fn shaken(&self, outcome: Outcome) {
+        self.0.metrics.handshakes.count((self.0.listener, outcome));
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics.connections.add(self.0.listener, -1);
+    }
+}
+
 /// Accepts until `stop` says so, then lets running requests end within the grace time.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
     router: Router,
     bounds: Bounds,
+    watched: Watched,
     mut stop: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(bounds.connections));
+    let handshakes = Arc::new(Semaphore::new(bounds.handshakes));
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -128,6 +154,7 @@ pub async fn serve(
             }
         };
         let (tls, router, mut stop) = (tls.clone(), router.clone(), stop.clone());
+        let (counted, handshakes) = (Counted::new(&watched), handshakes.clone());
         tasks.spawn(async move {
             let _slot = slot;
             let Some(tls) = tls else {
@@ -135,8 +162,9 @@ pub async fn serve(
             };
             let shaken = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                shaken = shake_hands(&tls, stream, peer, bounds.handshake) => shaken,
+                shaken = in_turn(&handshakes, shake_hands(&tls, stream, peer, bounds.handshake)) => shaken,
             };
+            counted.shaken(if shaken.is_ok() { Outcome::Done } else { Outcome::Failed });
             match shaken {
                 Ok(stream) => {
                     let connection = (tls.identify)(peer, stream.ssl());
@@ -165,6 +193,13 @@ async fn accept(
         tracing::debug!(%peer, %error, "small packets of this connection may be late");
     }
     Ok((slot, stream, peer))
+}
+
+/// Does something when it has its turn.
+async fn in_turn<T>(turns: &Semaphore, work: impl Future<Output = T>) -> T {
+    // Nobody closes it, so there is always a turn.
+    let _turn = turns.acquire().await;
+    work.await
 }
 
 async fn shake_hands(
@@ -293,11 +328,14 @@ mod tests {
     use tokio::sync::{Notify, mpsc};
 
     use super::*;
+    use crate::metrics::Listener;
 
     /// What a device gets whose request is in work while the server stops, with so much time to end it.
     async fn answer_while_stopping(grace: Duration) -> String {
         let time = Duration::from_secs(60);
-        let bounds = Bounds { connections: 1, handshake: time, header: time, idle: time, grace };
+        let bounds =
+            Bounds { connections: 1, handshakes: 1, handshake: time, header: time, idle: time, grace };
+        let watched = Watched { listener: Listener::Device, metrics: Arc::default() };
         let (enter, mut entered) = mpsc::channel(1);
         let leave = Arc::new(Notify::new());
         let left = leave.clone();
@@ -309,8 +347,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
-        let serving =
-            tokio::spawn(serve(listener, None, Router::new().route("/", get(work)), bounds, stopping));
+        let serving = tokio::spawn(serve(
+            listener,
+            None,
+            Router::new().route("/", get(work)),
+            bounds,
+            watched,
+            stopping,
+        ));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         entered.recv().await.unwrap();

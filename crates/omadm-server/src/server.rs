@@ -11,9 +11,10 @@ use omadm_link::LinkListener;
 use omadm_store::Store;
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::admission::Admission;
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, dm1_config, engine_config};
 use crate::delegation::{self, Delegations};
@@ -22,9 +23,11 @@ use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::{self, Fetcher, Links};
 use crate::listener::{self, Bounds, Connection, Tls};
+use crate::metrics::{self, Listener as Who, Metrics};
 use crate::models::Models;
 use crate::notifier::{self, Notifier};
 use crate::proxy::Proxies;
+use crate::requests::Watched;
 use crate::tls::Transport;
 use crate::{ServerError, background, clock, ddfs, device, obex, operator, random, tls};
 
@@ -104,6 +107,8 @@ impl Server {
         let obex_addr = sockets.links.as_ref().and_then(LinkListener::local);
         let public_url = public_url(&config, device_addr);
         let guard = Arc::new(Guard::new(&config.auth, store.clone()));
+        let metrics = Arc::new(Metrics::default());
+        store.commits().watch(metrics.clone());
         let Transport { live, identity, authority } = tls::transport(&config, &public_url, &store, &guard)?;
         let key = auth_key(&config)?;
         let schemes = Schemes::new(&config.auth, key.clone());
@@ -120,7 +125,8 @@ impl Server {
             engine: engine_config(&config),
             dm1: dm1_config(&config, key),
             dm1_models: dm1::Models::default(),
-            new_sessions: Semaphore::new(config.device.max_new_sessions),
+            admission: Admission::new(&config.device, metrics.clone()),
+            metrics,
             schemes,
             proxies: Proxies::new(&config)?,
             guard: guard.clone(),
@@ -201,24 +207,29 @@ fn tasks(
 ) -> Vec<JoinHandle<()>> {
     let stopped = context.stopped.clone();
     let bounds = bounds(&context.config.device);
+    let of_operators = Bounds { connections: context.config.operator.max_connections, ..bounds };
     let every = context.config.tls.reload_interval.0;
     let renewed = |tls: &Tls| tokio::spawn(tls::watch(tls.live.clone(), every, stopped.clone()));
     let certificates = [&tls, &between].map(|tls| tls.as_ref().map(renewed));
     let handed_on = context.proxies.certificates();
     let handed_on =
         handed_on.map(|it| tokio::spawn(tls::watch(it.authorities.clone(), every, stopped.clone())));
-    let serve =
-        |socket, tls, router| tokio::spawn(listener::serve(socket, tls, router, bounds, stopped.clone()));
+    let serve = |who, socket, tls, router| {
+        let bounds = if who == Who::Operator { of_operators } else { bounds };
+        let watched = Watched { listener: who, metrics: context.metrics.clone() };
+        tokio::spawn(listener::serve(socket, tls, router, bounds, watched, stopped.clone()))
+    };
     let devices = device::router(context.clone());
-    let plain = sockets.plain.map(|socket| serve(socket, None, devices.clone()));
+    let plain = sockets.plain.map(|socket| serve(Who::Device, socket, None, devices.clone()));
     let mut tasks = vec![
-        serve(sockets.devices, tls, devices),
-        serve(sockets.operators, None, operator::router(context.clone())),
+        serve(Who::Device, sockets.devices, tls, devices),
+        serve(Who::Operator, sockets.operators, None, operator::router(context.clone())),
+        tokio::spawn(metrics::run(context.clone(), stopped.clone())),
         tokio::spawn(background::run(context.clone(), stopped.clone())),
     ];
     tasks.extend([handed_on, plain].into_iter().chain(certificates).flatten());
     if let Some((socket, between)) = sockets.delegation.zip(between) {
-        tasks.push(serve(socket, Some(between), delegation::router(context.clone())));
+        tasks.push(serve(Who::Delegation, socket, Some(between), delegation::router(context.clone())));
         tasks.push(tokio::spawn(delegation::run(context.clone(), stopped.clone())));
         tasks.push(tokio::spawn(delegation::run_outbox(context.clone(), stopped.clone())));
     }
@@ -320,6 +331,7 @@ async fn first_token(config: &Config, store: &dyn Store) -> Result<Option<TokenT
 fn bounds(device: &DeviceSection) -> Bounds {
     Bounds {
         connections: device.max_connections,
+        handshakes: device.max_handshakes,
         handshake: device.handshake_timeout.0,
         header: device.header_timeout.0,
         idle: device.idle_timeout.0,

@@ -5,6 +5,7 @@
 
 mod campaign;
 mod check_in;
+mod commits;
 mod delegation;
 pub mod error;
 pub mod filter;
@@ -26,6 +27,7 @@ pub use campaign::{
     CampaignOrphans, CampaignState, CampaignStep, CampaignStepped, CampaignStore, CampaignTry,
     CampaignVerdict, Rival,
 };
+pub use commits::{CommitWatch, Commits};
 pub use delegation::{
     Delegation, DelegationOut, DelegationPart, DelegationRole, DelegationSeen, DelegationState,
     DelegationStep, DelegationStore, PartState,
@@ -221,6 +223,8 @@ pub trait Store: CampaignStore + DelegationStore + PackageStore {
 
     /// Writes and changes nothing: an error says that nothing can be written now.
     async fn ping(&self) -> Result<(), StoreError>;
-    /// Figures for the health page.
+    /// What can be seen of the writes of this process.
+    fn commits(&self) -> &Commits;
+    /// Figures over everything: they are counted, so not for the path of requests.
     async fn counts(&self) -> Result<Counts, StoreError>;
 }

@@ -519,6 +519,8 @@ pub struct Counts {
     pub devices: i64,
     /// Commands that are queued or sent.
     pub open_commands: i64,
+    /// When the oldest of them was queued.
+    pub oldest_open: Option<Time>,
 }
 
 #[cfg(test)]

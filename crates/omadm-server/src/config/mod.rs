@@ -2,6 +2,7 @@
 
 mod delegation;
 mod dm1;
+mod metrics;
 mod network;
 mod notifier;
 mod notifier_dm1;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use delegation::{Contract, DelegationPeer, DelegationSection, Right};
 pub use dm1::{Dm1Section, Endpoint, ProtocolVersion};
+pub use metrics::MetricsSection;
 pub use network::Network;
 pub use notifier::{
     CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
@@ -79,6 +81,8 @@ pub struct Config {
     pub ppg: PpgSection,
     /// Delegation between servers.
     pub delegation: DelegationSection,
+    /// Figures.
+    pub metrics: MetricsSection,
     /// The log of the program.
     pub log: LogSection,
 }
@@ -140,13 +144,25 @@ pub struct DeviceSection {
     pub handshake_timeout: Span,
     /// Most connections at a time; more wait to be accepted.
     pub max_connections: usize,
+    /// Most TLS handshakes at a time; more wait for their turn. 1 to 100,000.
+    pub max_handshakes: usize,
     /// Most Package#1 in work at a time; more get 503 with a spread `Retry-After`. Messages of accepted sessions are never
     /// turned away. 0 takes no new session (maintenance).
     pub max_new_sessions: usize,
+    /// Most sessions that go on at a time; more get 503. 1 to 10,000,000.
+    pub max_open_sessions: usize,
+    /// After this time without a message a session does not count as going on; the device may go on with it all the same. One second or
+    /// more.
+    pub open_session_idle: Span,
+    /// Most writes that wait for the store; while there are more, new sessions get 503. 1 to 1,000,000.
+    pub max_store_queue: usize,
     /// Devices in the middle of a session that are remembered, so that their next message needs no read; 0 to 1,000,000.
     pub remembered_sessions: usize,
-    /// Shortest `Retry-After` of a 503; the value sent is drawn from one to four times this.
+    /// Shortest `Retry-After` of a 503. The value sent is drawn from one to four times this, or from as long as it takes to serve all who
+    /// were turned away before.
     pub retry_after: Span,
+    /// Longest `Retry-After` of a 503, `retry_after` or more.
+    pub longest_retry: Span,
     /// How long a Package#1 that comes again counts as a repetition of the one before and not as a new session.
     pub repeat_window: Span,
     /// Most alerts of one message that are kept; a trace notes that there were more.
@@ -164,6 +180,8 @@ pub struct OperatorSection {
     pub listen: SocketAddr,
     /// How long a request's body may take.
     pub body_timeout: Span,
+    /// Most connections at a time; more wait to be accepted. 1 to 1,000,000.
+    pub max_connections: usize,
 }
 
 /// `[queue]`
@@ -297,9 +315,14 @@ impl Default for DeviceSection {
             body_timeout: Span::secs(60),
             handshake_timeout: Span::secs(10),
             max_connections: 20_000,
+            max_handshakes: 128,
             max_new_sessions: 512,
+            max_open_sessions: 100_000,
+            open_session_idle: Span::secs(120),
+            max_store_queue: 4_096,
             remembered_sessions: 4_096,
             retry_after: Span::secs(30),
+            longest_retry: Span::secs(1_800),
             repeat_window: Span::secs(30),
             max_alerts: 1_000,
             strict: false,
@@ -309,7 +332,7 @@ impl Default for DeviceSection {
 
 impl Default for OperatorSection {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8080).into(), body_timeout: Span::secs(60) }
+        Self { listen: ([127, 0, 0, 1], 8080).into(), body_timeout: Span::secs(60), max_connections: 1_000 }
     }
 }
 

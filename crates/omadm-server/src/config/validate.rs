@@ -29,6 +29,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         (Some(_), Some(_)) | (None, None) => {}
     }
     proxies(config)?;
+    overload(config)?;
     dm1::check(config)?;
     delegation::check(config)?;
     if !config.bootstrap.moids.is_empty() {
@@ -38,7 +39,9 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     security(config)?;
     notifier(config)?;
     super::push::check(&config.http_push, &config.sip, &config.ppg)?;
-    let spans: [(&'static str, Span); 14] = [
+    let spans: [(&'static str, Span); 16] = [
+        ("device.open_session_idle", config.device.open_session_idle),
+        ("metrics.interval", config.metrics.interval),
         ("device.idle_timeout", config.device.idle_timeout),
         ("device.header_timeout", config.device.header_timeout),
         ("device.body_timeout", config.device.body_timeout),
@@ -59,7 +62,11 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
             return Err(Fault::new(key, "has to be one second or more"));
         }
     }
-    let counts: [(&'static str, usize, RangeInclusive<usize>); 25] = [
+    let counts: [(&'static str, usize, RangeInclusive<usize>); 29] = [
+        ("device.max_handshakes", config.device.max_handshakes, 1..=100_000),
+        ("device.max_open_sessions", config.device.max_open_sessions, 1..=10_000_000),
+        ("device.max_store_queue", config.device.max_store_queue, 1..=1_000_000),
+        ("operator.max_connections", config.operator.max_connections, 1..=1_000_000),
         ("device.max_message", config.device.max_message.0, 1..=64 << 20),
         ("device.max_connections", config.device.max_connections, 1..=1_000_000),
         ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
@@ -90,6 +97,19 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         if !range.contains(&count) {
             return Err(Fault::new(key, format!("has to be {} to {}", range.start(), range.end())));
         }
+    }
+    Ok(())
+}
+
+/// Settings of overload and of figures that need each other.
+fn overload(config: &Config) -> Result<(), Fault> {
+    if config.device.longest_retry < config.device.retry_after {
+        return Err(Fault::new("device.longest_retry", "has to be device.retry_after or more"));
+    }
+    if config.metrics.open && !config.operator.listen.ip().is_loopback() {
+        let problem =
+            "needs operator.listen on a loopback address: others would see the figures without a token";
+        return Err(Fault::new("metrics.open", problem));
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ use crate::clock;
 use crate::context::Context;
 use crate::device::read_body;
 use crate::listener::Connection;
+use crate::metrics::Listener;
+use crate::requests::Watched;
 
 /// Where messages are taken.
 pub const PATH: &str = "/delegation";
@@ -30,11 +32,12 @@ const SLOW_DOWN: HeaderValue = HeaderValue::from_static("60");
 
 /// Routes of the listener for other servers.
 pub fn router(context: Arc<Context>) -> Router {
+    let watched = Watched { listener: Listener::Delegation, metrics: context.metrics.clone() };
     Router::new()
         .route(PATH, post(take))
         // Bodies are bounded by our own settings, with an answer that names them.
         .layer(DefaultBodyLimit::disable())
-        .layer(axum::middleware::from_fn(crate::requests::log))
+        .layer(axum::middleware::from_fn_with_state(watched, crate::requests::log))
         .with_state(context)
 }
 

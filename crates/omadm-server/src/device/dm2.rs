@@ -18,11 +18,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::auth::{Caller, Known};
 use super::{
-    OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, commands_read, read_body, refusal, refuse, store_failed, traces,
+    FULL, OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, commands_read, read_body, refusal, refuse, store_failed,
+    traces,
 };
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::Context;
+use crate::metrics::{Protocol, Steps};
 use crate::notifier;
 use crate::operation::Operation;
 use crate::outcome::{Beside, Outcome, Queued, Received, cached, conditional, inventory_text};
@@ -78,9 +80,10 @@ async fn serve(context: &Context, caller: &Caller, request: Request) -> Result<V
         message.fill(&known.credential.device, body);
         // Held until the answer: so many new sessions at a time and no more.
         let _admission = match kind {
-            Kind::Initiation => Some(context.new_sessions.try_acquire().map_err(|_| {
-                refusal(503, "the server takes no new session at the moment; try again later")
-            })?),
+            Kind::Initiation => {
+                let starting = context.admission.begin(context, &known.credential.device, Protocol::Dm2);
+                Some(starting.ok_or_else(|| refusal(503, FULL))?)
+            }
             Kind::Response | Kind::ResponseWithData { .. } => None,
         };
         take(context, &known, &kind, &message, answered_before).await
@@ -285,11 +288,13 @@ async fn work(
     let batch = SessionStep { expected_last_seq, ..outcome.session_step(step, received, answer) };
     let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);
     let after = goes_on.then(|| Box::new(check.clone().after(&batch)));
-    let changes_commands = !batch.transitions.is_empty();
+    let steps = Steps::of(&batch.transitions);
     let reported = batch.inventory.clone().filter(|_| context.links.are_followed());
     match context.store.apply(batch).await {
         Ok(()) => {
-            if changes_commands {
+            context.admission.answered(&check.device.id, Protocol::Dm2, goes_on);
+            context.metrics.took(steps);
+            if !steps.is_empty() {
                 context.wakers.wake(&check.device.id);
             }
             if let Some(text) = reported {

@@ -32,8 +32,10 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::StoreError;
 
 use crate::context::{BOOTSTRAP_PATH, Context, DM2_PATH};
+use crate::metrics::Listener;
 use crate::notifier::ppg;
-use crate::{random, ui};
+use crate::requests::Watched;
+use crate::ui;
 
 /// Names the formats of management data that we take (`DM 2.0 §5.5`).
 const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
@@ -44,6 +46,7 @@ const TAKEN: &str = "application/dmmo+json, text/plain;q=0.5, application/octet-
 const OMADM_DEVID: HeaderName = HeaderName::from_static("omadm-devid");
 /// Routes of the device listener.
 pub fn router(context: Arc<Context>) -> Router {
+    let watched = Watched { listener: Listener::Device, metrics: context.metrics.clone() };
     Router::new()
         .route(DM2_PATH, any(dm2::endpoint))
         .merge(dm1::routes(&context))
@@ -60,12 +63,15 @@ pub fn router(context: Arc<Context>) -> Router {
         // Bodies are bounded by our own settings, with an answer that names them.
         .layer(DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(context.clone(), auth::layer))
-        .layer(axum::middleware::from_fn(crate::requests::log_device))
+        .layer(axum::middleware::from_fn_with_state(watched, crate::requests::log))
         .with_state(context)
 }
 
 /// Longest declared length of a body that is made room for before it has come.
 const TRUSTED_LENGTH: usize = 64 << 10;
+
+/// What a device hears that has to come again later.
+const FULL: &str = "the server takes no new session at the moment; try again later";
 
 fn refusal(http_status: u16, reason: impl Into<String>) -> Refusal {
     Refusal { http_status, reason: reason.into(), allow: None, omadm_accept: false }
@@ -84,9 +90,7 @@ fn refuse(context: &Context, refusal: &Refusal) -> Response {
         headers.insert(OMADM_ACCEPT, HeaderValue::from_static(TAKEN));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        // Spread, so that those who are turned away together do not come back together.
-        let base = context.config.device.retry_after.0.as_secs();
-        headers.insert(RETRY_AFTER, HeaderValue::from(base + random::below(3 * base + 1)));
+        headers.insert(RETRY_AFTER, HeaderValue::from(context.admission.retry_after()));
     }
     response
 }

@@ -34,6 +34,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::context::Context;
 use crate::device::dm1::protocol_version;
+use crate::metrics::Notification as Notified;
 use crate::{ServerError, clock};
 use address::PushAddress;
 use carrier::{Carrier, Failed, Remedy};
@@ -253,6 +254,7 @@ async fn claim(
             if reason == Reason::GaveUp {
                 let attempts = push.progress.attempts;
                 tracing::warn!(%device, attempts, "a device did not come after its notifications; check its push address");
+                context.metrics.notifications.count(Notified::GaveUp);
                 events.push(event(push, &json!({ "what": "gave up", "attempts": attempts })));
             }
             PushProgress { due: None, ..push.progress }
@@ -340,6 +342,7 @@ async fn send(context: &Context, call: &Call<'_>) -> Result<Sent, String> {
         Ok(made) => made,
         Err(reason) => {
             tracing::warn!(%device, id, reason, "a notification could not be made");
+            context.metrics.notifications.count(Notified::Failed);
             note(context, event(push, &json!({ "what": "failed", "id": id, "reason": reason })), now).await;
             return Err(reason);
         }
@@ -360,6 +363,7 @@ async fn send(context: &Context, call: &Call<'_>) -> Result<Sent, String> {
         match outcome.map_err(late).and_then(|outcome| outcome) {
             Ok(receipt) => {
                 tracing::info!(%device, id, via = via.kind(), receipt, "notified");
+                context.metrics.notifications.count(Notified::Sent);
                 let sent = Sent { id, form, via };
                 note(context, event(push, &sent.describe(&receipt, failures)), now).await;
                 return Ok(sent);
@@ -373,6 +377,7 @@ async fn send(context: &Context, call: &Call<'_>) -> Result<Sent, String> {
             }
         }
     }
+    context.metrics.notifications.count(Notified::Failed);
     let reason = failures.join("; ");
     note(context, event(push, &json!({ "what": "failed", "id": id, "reason": reason })), now).await;
     Err(reason)

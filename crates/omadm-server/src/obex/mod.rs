@@ -10,7 +10,7 @@ pub use calling::Calling;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use omadm_codec::obex::ResponseCode;
 use omadm_link::{Accepted, Event, LinkListener, ObexServer, Object, Settings};
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, ObexSection};
 use crate::context::Context;
 use crate::device::{LinkCaller, dm1};
+use crate::metrics::Listener;
 use crate::{ServerError, random};
 
 /// Pause after a failed accept, such as when file descriptors are used up.
@@ -120,6 +121,7 @@ async fn converse(context: Arc<Context>, accepted: Accepted, _slot: OwnedSemapho
 
 /// Takes a message, and has its reply ready, unless the device takes it back.
 async fn reply(context: &Context, caller: &LinkCaller, link: &mut ObexServer, object: Object) {
+    let began = Instant::now();
     let mut work = pin!(dm1::carried(context, caller, object));
     let outcome = loop {
         tokio::select! {
@@ -131,6 +133,8 @@ async fn reply(context: &Context, caller: &LinkCaller, link: &mut ObexServer, ob
             },
         }
     };
+    let status = outcome.as_ref().map_or_else(|refusal| refusal.http_status, |_| 200);
+    context.metrics.answered(Listener::Obex, status, began);
     match outcome {
         Ok(reply) => link.answer(reply),
         Err(refusal) => {

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use omadm_auth::{Secret, Verifier};
 use uuid::Uuid;
 
-use super::actor::{Actor, Proof, Role};
+use super::actor::{Actor, Proof, Role, Scope};
 use super::problem::Problem;
 use super::rights::{self, Need, Reach, Rule};
 use super::tokens::Operator;
@@ -95,6 +95,17 @@ async fn by_token(context: &Context, given: &Secret) -> Result<Option<Actor>, Pr
         groups: None,
         until: token.expires,
     }))
+}
+
+/// Lets those through who have a right, where there is no route of the API.
+///
+/// # Errors
+/// 401 without a good proof, 403 without the right.
+pub async fn require(context: &Context, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
+    match actor(context, headers).await?.rights.allow(scope) {
+        true => Ok(()),
+        false => Err(forbidden(&format!("it takes the scope {scope}"))),
+    }
 }
 
 /// Whether somebody may use a route on what its path names.

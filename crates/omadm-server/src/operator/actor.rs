@@ -81,11 +81,13 @@ pub enum Area {
     People,
     /// The server itself.
     Server,
+    /// The figures of the server.
+    Metrics,
 }
 
 impl Area {
     /// All of them, in the order of [`Rights`].
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Devices,
         Self::Commands,
         Self::Groups,
@@ -99,6 +101,7 @@ impl Area {
         Self::Audit,
         Self::People,
         Self::Server,
+        Self::Metrics,
     ];
 
     fn as_str(self) -> &'static str {
@@ -116,6 +119,7 @@ impl Area {
             Self::Audit => "audit",
             Self::People => "people",
             Self::Server => "server",
+            Self::Metrics => "metrics",
         }
     }
 

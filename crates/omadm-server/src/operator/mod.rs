@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
@@ -40,6 +40,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::context::Context;
+use crate::metrics::{self, Listener};
+use crate::requests::Watched;
+use actor::{Area, Level, Scope};
 use problem::Problem;
 
 /// Prefix of the API.
@@ -60,6 +63,7 @@ pub fn router(context: Arc<Context>) -> Router {
     let in_time = axum::middleware::from_fn_with_state(context.clone(), body_in_time);
     let largest = context.config.data.max_payload.0.saturating_mul(4) / 3 + REQUEST_ROOM;
     let document = Arc::new(with_problems(document));
+    let watched = Watched { listener: Listener::Operator, metrics: context.metrics.clone() };
     let serve_document = move || {
         let document = document.clone();
         async move { Json(document.as_ref().clone()) }
@@ -73,9 +77,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
+        .route(metrics::PATH, get(figures))
         .route("/", get(|| async { Html(include_str!("index.html")) }))
         .layer(DefaultBodyLimit::max(largest))
-        .layer(axum::middleware::from_fn(crate::requests::log))
+        .layer(axum::middleware::from_fn_with_state(watched, crate::requests::log))
         .with_state(context)
 }
 
@@ -249,6 +254,15 @@ async fn server(State(context): State<Arc<Context>>) -> Result<Json<ServerView>,
         devices: counts.devices,
         open_commands: counts.open_commands,
     }))
+}
+
+/// The figures of the server, for those who may see them.
+async fn figures(State(context): State<Arc<Context>>, headers: HeaderMap) -> Result<Response, Problem> {
+    if !context.config.metrics.open {
+        let scope = Scope { area: Area::Metrics, level: Level::Read };
+        access::require(&context, &headers, scope).await?;
+    }
+    Ok(metrics::show(&context))
 }
 
 /// Whether the store reads and writes, without which no device can be served.

@@ -153,6 +153,14 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
     Ok(Counts {
         devices: count("SELECT COUNT(*) FROM device")?,
         open_commands: count("SELECT COUNT(*) FROM command WHERE finished IS NULL")?,
+        oldest_open: query_optional(
+            conn,
+            "SELECT MIN(created) FROM command WHERE finished IS NULL",
+            &[],
+            |row| row.get::<Option<i64>>(0),
+        )?
+        .flatten()
+        .map(Time),
     })
 }
 

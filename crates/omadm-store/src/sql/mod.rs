@@ -23,16 +23,19 @@ pub(crate) mod tree;
 mod validators;
 mod value;
 
+use std::sync::Arc;
+
 use omadm_mo::DeviceId;
 
 pub(crate) use self::columns::{Dev, Id, Texts, count, texts};
 pub(crate) use self::connection::{Connection, Row, execute, query, query_optional};
 pub(crate) use self::value::{Cell, Kind, Param, Params, ToSql, params};
-use crate::{StoreError, sqlite};
+use crate::{Commits, StoreError, sqlite};
 
 /// The store on an SQL engine.
 pub struct SqlStore {
     engine: Engine,
+    commits: Arc<Commits>,
 }
 
 enum Engine {
@@ -40,8 +43,9 @@ enum Engine {
 }
 
 impl SqlStore {
-    pub(crate) fn on_sqlite(engine: sqlite::Engine) -> Self {
-        Self { engine: Engine::Sqlite(engine) }
+    /// `commits` are told of by the engine.
+    pub(crate) fn on_sqlite(engine: sqlite::Engine, commits: Arc<Commits>) -> Self {
+        Self { engine: Engine::Sqlite(engine), commits }
     }
 
     /// Runs `work` in a transaction and gives its result when it is durable. When a transaction with it was undone, it runs again.
@@ -50,6 +54,7 @@ impl SqlStore {
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let _asked = self.commits.ask();
         match &self.engine {
             Engine::Sqlite(engine) => engine.writer.run(work).await,
         }
@@ -61,6 +66,7 @@ impl SqlStore {
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let _asked = self.commits.ask();
         match &self.engine {
             Engine::Sqlite(engine) => engine.writer.run(work).await,
         }

@@ -7,8 +7,8 @@ use super::{
     standing, tree,
 };
 use crate::{
-    Accept, CheckIn, Command, CommandId, Counts, Credential, DdfFile, Device, Enrolment, Event, EventOf,
-    Model, NewCommand, NewEvent, Page, Payload, PayloadId, Push, PushStep, SessionId, SessionStep,
+    Accept, CheckIn, Command, CommandId, Commits, Counts, Credential, DdfFile, Device, Enrolment, Event,
+    EventOf, Model, NewCommand, NewEvent, Page, Payload, PayloadId, Push, PushStep, SessionId, SessionStep,
     SessionSummary, Standing, Store, StoreError, Token, TraceMessage, TreeAddress, TreeNode,
 };
 
@@ -287,6 +287,10 @@ impl Store for SqlStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.write(Connection::touch).await
+    }
+
+    fn commits(&self) -> &Commits {
+        &self.commits
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

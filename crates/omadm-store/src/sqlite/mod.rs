@@ -10,13 +10,14 @@ mod schema;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use self::reader::Readers;
 pub(crate) use self::row::{cell, each, execute, run};
 pub(crate) use self::schema::touch;
 use self::writer::Writer;
-use crate::StoreError;
 use crate::sql::SqlStore;
+use crate::{Commits, StoreError};
 
 /// The store on SQLite.
 pub type SqliteStore = SqlStore;
@@ -51,8 +52,9 @@ impl SqlStore {
     pub fn open(path: &Path, config: SqliteConfig) -> Result<Self, StoreError> {
         let conn = schema::open_writer(path)?;
         let readers = Readers::start(path, config.readers)?;
-        let writer = Writer::start(conn, path, config.group)?;
-        Ok(Self::on_sqlite(Engine { readers, writer }))
+        let commits = Arc::new(Commits::default());
+        let writer = Writer::start(conn, path, config.group, commits.clone())?;
+        Ok(Self::on_sqlite(Engine { readers, writer }, commits))
     }
 }
 

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_revoked.sql"),
     include_str!("../../migrations/0004_delegation.sql"),
     include_str!("../../migrations/0008_campaign.sql"),
+    include_str!("../../migrations/0010_metrics.sql"),
 ];
 
 /// How long a connection waits for another process that writes.

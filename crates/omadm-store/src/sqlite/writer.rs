@@ -8,9 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::schema;
-use crate::StoreError;
 use crate::sql::group::{self, BoxedJob};
 use crate::sql::{self, Connection};
+use crate::{Commits, StoreError};
 
 /// A commit that takes longer is worth a line in the log.
 const SLOW: Duration = Duration::from_millis(250);
@@ -25,15 +25,16 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Takes over the connection; `group` is the most requests in one commit.
+    /// Takes over the connection; `group` is the most requests in one commit, of each of which `commits` hears.
     pub(super) fn start(
         mut conn: rusqlite::Connection,
         path: &Path,
         group: usize,
+        commits: Arc<Commits>,
     ) -> Result<Self, StoreError> {
         let checkpoints = Checkpoints::start(&mut conn, path)?;
         let (jobs, queue) = channel();
-        let worker = Worker { conn: Connection::Sqlite(conn), checkpoints, group: group.max(1) };
+        let worker = Worker { conn: Connection::Sqlite(conn), checkpoints, group: group.max(1), commits };
         let thread = spawn("omadm-store-write", move || worker.serve(&queue))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -77,6 +78,7 @@ struct Worker {
     conn: Connection,
     checkpoints: Checkpoints,
     group: usize,
+    commits: Arc<Commits>,
 }
 
 impl Worker {
@@ -88,6 +90,7 @@ impl Worker {
             let requests = jobs.len();
             self.commit(jobs);
             let took = started.elapsed();
+            self.commits.committed(requests, took);
             if took > SLOW {
                 tracing::warn!(requests, took_ms = took.as_millis(), "slow commit; is the disk overloaded?");
             }
@@ -176,7 +179,7 @@ mod tests {
 
     fn writer(dir: &tempfile::TempDir) -> Writer {
         let path = dir.path().join("omadm.db");
-        Writer::start(schema::open_writer(&path).unwrap(), &path, 100).unwrap()
+        Writer::start(schema::open_writer(&path).unwrap(), &path, 100, Arc::default()).unwrap()
     }
 
     fn add(conn: &Connection, name: &str, octets: i64) -> Result<(), StoreError> {

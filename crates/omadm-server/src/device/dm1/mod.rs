@@ -26,7 +26,6 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::{CheckIn, NewEvent, SessionRow, SessionStep, StoreError, TraceMessage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::SemaphorePermit;
 
 pub use account::{Kept, Schemes};
 use known::{Found, Sender};
@@ -40,10 +39,12 @@ use trace::Shown;
 pub use trace::as_xml;
 
 use super::auth::{Caller, GONE};
-use super::{commands_read, read_body, refusal, refuse, store_failed, traces};
+use super::{FULL, commands_read, read_body, refusal, refuse, store_failed, traces};
 
+use crate::admission::Starting;
 use crate::config::Endpoint;
 use crate::context::Context;
+use crate::metrics::{Protocol, Steps};
 use crate::{clock, notifier, random};
 
 /// How often a message is taken up again when another of the same device came between.
@@ -260,7 +261,7 @@ async fn take(
             .as_ref()
             .is_some_and(|state| !state.has_ended() && state.session_id() == message.incoming.session_id());
         // Held until the answer: so many new sessions at a time and no more.
-        let _admission = if goes_on { None } else { Some(admit(context)?) };
+        let _admission = if goes_on { None } else { Some(admit(context, &found.check.device.id)?) };
         match work(context, endpoint, message, &found, state.as_ref()).await? {
             Worked::Stored { reply, after } => {
                 context.guard.succeeded(&name);
@@ -279,9 +280,8 @@ async fn take(
     Err(refusal(503, "other messages of this device are in work; try again later"))
 }
 
-fn admit(context: &Context) -> Result<SemaphorePermit<'_>, Refusal> {
-    let full = |_| refusal(503, "the server takes no new session at the moment; try again later");
-    context.new_sessions.try_acquire().map_err(full)
+fn admit<'c>(context: &'c Context, device: &DeviceId) -> Result<Starting<'c>, Refusal> {
+    context.admission.begin(context, device, Protocol::Dm1).ok_or_else(|| refusal(503, FULL))
 }
 
 fn fresh() -> Result<engine::Fresh, Refusal> {
@@ -374,10 +374,12 @@ async fn work(
     let batch = SessionStep { dm1, model, expected_last_seq: Some(check.last_seq), ..batch };
     let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);
     let after = goes_on.then(|| Box::new(check.clone().after(&batch)));
-    let changes_commands = !batch.transitions.is_empty();
+    let steps = Steps::of(&batch.transitions);
     match context.store.apply(batch).await {
         Ok(()) => {
-            if changes_commands {
+            context.admission.answered(device, Protocol::Dm1, goes_on);
+            context.metrics.took(steps);
+            if !steps.is_empty() {
                 context.wakers.wake(device);
             }
             Ok(Worked::Stored { reply, after })
