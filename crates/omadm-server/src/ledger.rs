@@ -138,6 +138,7 @@ impl<'c> Ledger<'c> {
             protocol: Some(protocol.to_owned()),
             dm1: None,
             model: None,
+            profiles: None,
             events: self.events,
             trace: Vec::new(),
             now,

@@ -23,6 +23,9 @@ impl CheckIn {
         if let Some(facts) = &step.facts {
             device.facts.clone_from(facts);
         }
+        if let Some(profiles) = &step.profiles {
+            device.desired.clone_from(&profiles.memo);
+        }
         let version = self.session.as_ref().map_or(0, |row| row.version) + 1;
         match &step.session {
             Some(row) => self.session = Some(SessionRow { version, updated: step.now, ..row.clone() }),

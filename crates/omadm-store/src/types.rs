@@ -4,7 +4,7 @@ use omadm_mo::{DeviceId, Time};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Origin, StandingChange, StoredSecret, Validator, ValidatorChange};
+use crate::{Origin, ProfileStep, StandingChange, StoredSecret, Validator, ValidatorChange};
 
 /// Identifier of a command (time-ordered UUID).
 pub type CommandId = Uuid;
@@ -54,6 +54,10 @@ pub struct Device {
     pub last_contact: Option<Time>,
     /// Commands that are queued or sent.
     pub open_commands: i64,
+    /// What is remembered of it and the profiles that apply to it (opaque here).
+    pub desired: Option<String>,
+    /// Versions of profiles that it has for itself, by name (JSON object as text).
+    pub pinned: Option<String>,
 }
 
 /// The credential of a device.
@@ -458,6 +462,8 @@ pub struct SessionStep {
     pub dm1: Option<StoredSecret>,
     /// What was learnt about all devices of a model.
     pub model: Option<Model>,
+    /// What a look at the profiles of the device has shown.
+    pub profiles: Option<ProfileStep>,
     /// Events to add.
     pub events: Vec<NewEvent>,
     /// Trace messages to add. Without a `session` they go with the session that the device had last.

@@ -92,6 +92,8 @@ mod tests {
             last_contact: None,
             open_commands: 0,
             revoked: None,
+            desired: None,
+            pinned: None,
         };
         let session = SessionRow {
             session: 1,

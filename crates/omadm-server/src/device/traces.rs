@@ -79,6 +79,7 @@ fn bare_step(device: &DeviceId, generation: i64, trace: Vec<TraceMessage>, now: 
         protocol: Some(PROTOCOL.to_owned()),
         dm1: None,
         model: None,
+        profiles: None,
         events: Vec::new(),
         trace,
         now,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::value::{Cell, FromSql, Kind, Param, ToSql, Typed, blob, text};
 use crate::{
     CampaignDeviceState, CampaignState, CommandState, DelegationRole, DelegationState, PackageKind,
-    PartState, StandingKind, StoredSecret,
+    PartState, ProfileState, StandingKind, StoredSecret,
 };
 
 /// A number of things as a column can hold it.
@@ -106,5 +106,6 @@ named!(
     DelegationRole,
     DelegationState,
     PartState,
+    ProfileState,
     StandingKind
 );

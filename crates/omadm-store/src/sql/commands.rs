@@ -16,7 +16,20 @@ use super::{Connection, Dev, Id, Row, count, execute, params, query, query_optio
 use super::{events, payloads, pushes};
 use crate::{Command, CommandId, CommandState, EventOf, NewCommand, Origin, StoreError, Transition};
 
+/// Queues a command, and has its device notified.
 pub(crate) fn enqueue(
+    conn: &Connection,
+    new: NewCommand,
+    queue_limit: u32,
+    now: Time,
+) -> Result<Command, StoreError> {
+    let queued = add(conn, new, queue_limit, now)?;
+    pushes::wake(conn, &queued.device, now)?;
+    Ok(queued)
+}
+
+/// Queues a command.
+pub(super) fn add(
     conn: &Connection,
     new: NewCommand,
     queue_limit: u32,
@@ -44,7 +57,6 @@ pub(crate) fn enqueue(
         payloads::put(conn, payload, &new.device, generation, Some(seq), now)?;
     }
     insert(conn, &new, generation, seq, now)?;
-    pushes::wake(conn, &new.device, now)?;
     Ok(Command {
         payload: new.payload.map(|payload| payload.id),
         id: new.id,
@@ -124,7 +136,7 @@ fn insert(
 }
 
 /// Takes `count` commands that have reached a final state off the device's figure.
-fn close(conn: &Connection, device: &DeviceId, generation: i64, count: i64) -> Result<(), StoreError> {
+pub(super) fn close(conn: &Connection, device: &DeviceId, generation: i64, count: i64) -> Result<(), StoreError> {
     execute(
         conn,
         "UPDATE device SET open_commands = open_commands - ?3 WHERE device = ?1 AND generation = ?2",

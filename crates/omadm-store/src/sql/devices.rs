@@ -2,6 +2,7 @@
 
 use omadm_mo::{DeviceId, Time};
 
+use super::profiles;
 use super::{Connection, Dev, Row, execute, params, query, query_optional};
 use crate::{Counts, Credential, Device, Enrolment, StoreError};
 
@@ -51,6 +52,7 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
 
 /// Removes a device with all that is its own; only its generation is remembered.
 pub(crate) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreError> {
+    profiles::forget(conn, id)?;
     let device = id.as_str();
     let remembered = execute(
         conn,
@@ -96,10 +98,10 @@ pub(crate) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool
 }
 
 /// How many [`COLUMNS`] there are.
-pub(crate) const WIDTH: usize = 10;
+pub(crate) const WIDTH: usize = 12;
 /// What [`device`] reads, in this order.
 pub(crate) const COLUMNS: &str =
-    "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked";
+    "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked, desired, pinned";
 
 pub(crate) fn device(row: &Row<'_>) -> Result<Device, StoreError> {
     Ok(Device {
@@ -113,6 +115,8 @@ pub(crate) fn device(row: &Row<'_>) -> Result<Device, StoreError> {
         last_contact: row.get::<Option<i64>>(7)?.map(Time),
         open_commands: row.get(8)?,
         revoked: row.get::<Option<i64>>(9)?.map(Time),
+        desired: row.get(10)?,
+        pinned: row.get(11)?,
     })
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod events;
 pub(crate) mod group;
 mod packages;
 mod payloads;
+pub(crate) mod profiles;
 mod pushes;
 pub(crate) mod retention;
 pub(crate) mod session;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use omadm_mo::{DeviceId, Time};
 
 use super::{Connection, Dev, Row, Texts, count, execute, params, query, query_optional, texts};
-use super::{catalogue, commands, devices, events, payloads, standing, tree, validators};
+use super::{catalogue, commands, devices, events, payloads, profiles, standing, tree, validators};
 use crate::{
     Accept, CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
 };
@@ -95,6 +95,9 @@ pub(crate) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreEr
     }
     if let Some(model) = &step.model {
         catalogue::put_model(conn, model)?;
+    }
+    if let Some(looked) = &step.profiles {
+        profiles::step(conn, &step.device, step.generation, looked, step.now)?;
     }
     events::add(conn, &step.events, step.now)
 }

@@ -240,6 +240,23 @@ fn remove_unlisted(
     Ok(())
 }
 
+/// The nodes at these addresses exactly.
+pub(super) fn some(
+    conn: &Connection,
+    device: &DeviceId,
+    at: &[TreeAddress],
+) -> Result<Vec<TreeNode>, StoreError> {
+    let snapshot = conn.snapshot()?;
+    let Some(generation) = devices::generation(&snapshot, device)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for TreeAddress { moid, miid, path } in at {
+        let sql = "SELECT moid, miid, path, value, seen FROM tree
+                   WHERE device = ?1 AND generation = ?2 AND moid = ?3 AND miid = ?4 AND path = ?5";
+        found.extend(query_optional(&snapshot, sql, params![device.as_str(), generation, moid, miid, path], node)?);
+    }
+    Ok(found)
+}
+
 /// The nodes right below one. What is below these is leapt over, so that this costs by their number alone.
 fn children(
     conn: &Connection,

@@ -114,6 +114,7 @@ fn exchange(device: &DeviceId) -> SessionStep {
         protocol: None,
         dm1: None,
         model: None,
+        profiles: None,
         events: Vec::new(),
         trace: Vec::new(),
         now: Time(3),

@@ -17,6 +17,8 @@ pub async fn enrolment_is_read_back(store: &dyn Store) {
         last_contact: None,
         open_commands: 0,
         revoked: None,
+        desired: None,
+        pinned: None,
     };
     assert_eq!(store.device(&id).await.unwrap(), Some(expected));
     let credential = store.credential("user of one").await.unwrap().unwrap();

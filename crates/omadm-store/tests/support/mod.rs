@@ -101,6 +101,7 @@ pub fn step(device: &DeviceId, now: Time) -> SessionStep {
         protocol: None,
         dm1: None,
         model: None,
+        profiles: None,
         events: Vec::new(),
         trace: Vec::new(),
         now,
