@@ -13,6 +13,7 @@ mod fleet;
 mod origin;
 mod package;
 mod postgres;
+mod people;
 mod profile;
 mod push;
 mod secret;
@@ -36,6 +37,10 @@ pub use error::StoreError;
 pub use fleet::{Annotation, Facts, FleetDevice, FleetStore, Group, Reach};
 pub use origin::Origin;
 pub use package::{Package, PackageKind, PackageRemoval, PackageStore};
+pub use people::{
+    AuditEntry, AuditHead, AuditProblem, AuditQuery, ChainCheck, DeadLetter, Login, NO_HASH, NewWebhook,
+    PeopleStore, User, UserChange, Webhook, WebhookStep, entry_hash,
+};
 pub use profile::{
     Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
     ProfileVersion, ProfileWork,
@@ -53,7 +58,7 @@ use omadm_mo::{DeviceId, Time};
 /// clock. Every device-owned row carries the device's enrolment generation: after [`Store::remove_device`] or a new enrolment
 /// nothing of the old generation is seen again.
 #[async_trait::async_trait]
-pub trait Store: CampaignStore + DelegationStore + PackageStore + ProfileStore {
+pub trait Store: CampaignStore + DelegationStore + PackageStore + PeopleStore + ProfileStore {
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`], unless its bootstrap was
     /// revoked: then it gets the new credential and label and keeps the rest. `replace` starts a new generation, and with the old one
     /// goes what was queued. [`StoreError::UserTaken`] when another device has the user name.

@@ -512,6 +512,16 @@ pub struct Token {
     pub name: String,
     /// Verifier of the token.
     pub verifier: Vec<u8>,
+    /// Digest of the token, by which it is found; none of tokens that were made before digests were kept.
+    pub digest: Option<Vec<u8>>,
+    /// The user it belongs to, whose rights it cannot exceed; it goes when they go.
+    pub user: Option<String>,
+    /// Role (opaque here).
+    pub role: String,
+    /// Scopes within the role (opaque here); `None` for all.
+    pub scopes: Option<Vec<String>>,
+    /// Names of the groups whose devices it sees; `None` for all devices.
+    pub groups: Option<Vec<String>>,
     /// When it was made.
     pub created: Time,
     /// When it expires, if ever.

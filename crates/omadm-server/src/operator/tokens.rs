@@ -9,9 +9,11 @@ use omadm_auth::Secret;
 use omadm_mo::Time;
 use omadm_store::Token;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::Listing;
+use super::actor::Role;
 use super::problem::{Body, Path, Problem, Query};
 use super::views::{self, Page};
 use crate::context::Context;
@@ -30,8 +32,23 @@ pub struct Operator(pub String);
 /// When there is no randomness.
 pub fn make(name: &str, expires: Option<Time>, now: Time) -> Result<(Secret, Token), ServerError> {
     let secret = random::secret(random::TOKEN_PREFIX)?;
-    let verifier = random::verifier(&secret)?;
-    Ok((secret, Token { name: name.to_owned(), verifier, created: now, expires }))
+    let token = Token {
+        name: name.to_owned(),
+        verifier: random::verifier(&secret)?,
+        digest: Some(digest(&secret)),
+        user: None,
+        role: Role::Admin.as_str().to_owned(),
+        scopes: None,
+        groups: None,
+        created: now,
+        expires,
+    };
+    Ok((secret, token))
+}
+
+/// The digest by which a secret of 256 bits is found again.
+pub fn digest(secret: &Secret) -> Vec<u8> {
+    Sha256::digest(secret.expose()).to_vec()
 }
 
 /// A token to make.

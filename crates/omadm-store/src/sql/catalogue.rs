@@ -1,9 +1,9 @@
-//! What belongs to no device: DDF files, what is known of models, pages and operator tokens.
+//! What belongs to no device: DDF files, what is known of models, and pages.
 
 use omadm_mo::Time;
 
 use super::{Connection, Row, Texts, execute, params, query, query_optional, texts};
-use crate::{DdfFile, Model, Page, StoreError, Token};
+use crate::{DdfFile, Model, Page, StoreError};
 
 pub(crate) fn put_ddf(conn: &Connection, ddf: &DdfFile) -> Result<(), StoreError> {
     execute(
@@ -70,29 +70,4 @@ pub(crate) fn page(conn: &Connection, name: &str) -> Result<Option<Page>, StoreE
 
 pub(crate) fn remove_page(conn: &Connection, name: &str) -> Result<bool, StoreError> {
     Ok(execute(conn, "DELETE FROM page WHERE name = ?1", params![name])? > 0)
-}
-
-pub(crate) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreError> {
-    let added = execute(
-        conn,
-        "INSERT INTO token (name, verifier, created, expires) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (name) DO NOTHING",
-        params![token.name, token.verifier, token.created.0, token.expires.map(|time| time.0)],
-    )?;
-    Ok(added > 0)
-}
-
-pub(crate) fn tokens(conn: &Connection) -> Result<Vec<Token>, StoreError> {
-    query(conn, "SELECT name, verifier, created, expires FROM token ORDER BY name", &[], |row| {
-        Ok(Token {
-            name: row.get(0)?,
-            verifier: row.get(1)?,
-            created: Time(row.get(2)?),
-            expires: row.get::<Option<i64>>(3)?.map(Time),
-        })
-    })
-}
-
-pub(crate) fn remove_token(conn: &Connection, name: &str) -> Result<bool, StoreError> {
-    Ok(execute(conn, "DELETE FROM token WHERE name = ?1", params![name])? > 0)
 }

@@ -3,6 +3,7 @@
 //! The functions of the modules below take a connection and do their work in the transaction that is open there; none of them
 //! commits. Statements are in the subset of SQL that SQLite, PostgreSQL, CockroachDB, YugabyteDB and Citus take.
 
+mod audit;
 mod campaigns;
 mod catalogue;
 mod columns;
@@ -14,6 +15,8 @@ pub(crate) mod events;
 pub(crate) mod group;
 mod packages;
 mod payloads;
+mod people;
+mod people_store;
 pub(crate) mod profiles;
 mod pushes;
 pub(crate) mod retention;
@@ -23,6 +26,7 @@ mod store;
 pub(crate) mod tree;
 mod validators;
 mod value;
+mod webhooks;
 
 use std::sync::Arc;
 

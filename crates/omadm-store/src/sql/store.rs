@@ -3,7 +3,7 @@
 use omadm_mo::{DeviceId, Time};
 
 use super::{
-    Connection, SqlStore, catalogue, commands, devices, events, payloads, pushes, retention, session,
+    Connection, SqlStore, catalogue, commands, devices, events, payloads, people, pushes, retention, session,
     standing, tree,
 };
 use crate::{
@@ -273,16 +273,16 @@ impl Store for SqlStore {
     }
 
     async fn add_token(&self, token: Token) -> Result<bool, StoreError> {
-        self.write(move |conn| catalogue::add_token(conn, &token)).await
+        self.write(move |conn| people::add_token(conn, &token)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        self.read(catalogue::tokens).await
+        self.read(people::tokens).await
     }
 
     async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
-        self.write(move |conn| catalogue::remove_token(conn, &name)).await
+        self.write(move |conn| people::remove_token(conn, &name)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_delegation.sql"),
     include_str!("../../migrations/0007_profiles.sql"),
     include_str!("../../migrations/0008_campaign.sql"),
+    include_str!("../../migrations/0009_people.sql"),
     include_str!("../../migrations/0010_metrics.sql"),
 ];
 

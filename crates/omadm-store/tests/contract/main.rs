@@ -9,6 +9,7 @@ mod commands;
 mod delegations;
 mod devices;
 mod others;
+mod people;
 mod pushes;
 mod sessions;
 mod standing;
@@ -102,6 +103,14 @@ run_on_sqlite! {
         a_step_that_cannot_queue_leaves_nothing
         messages_to_a_server_go_in_order
         old_delegations_are_forgotten;
+    people:
+        users_are_kept_by_name
+        sessions_end_with_what_they_rest_on
+        tokens_are_found_by_digest_with_their_user
+        entries_of_the_audit_log_are_chained
+        an_old_part_of_the_audit_log_is_cut_off
+        a_webhook_is_taken_by_one_and_goes_on
+        what_was_given_up_is_kept_to_a_number;
     others:
         payloads_are_kept_for_their_device
         payloads_of_others_are_safe

@@ -82,6 +82,11 @@ pub async fn tokens_are_kept(store: &dyn Store) {
     let token = |name: &str, verifier: u8, expires| Token {
         name: name.to_owned(),
         verifier: vec![verifier; 48],
+        digest: None,
+        user: None,
+        role: "viewer".to_owned(),
+        scopes: Some(vec!["devices:read".to_owned()]),
+        groups: None,
         created: at(3),
         expires,
     };
