@@ -240,7 +240,8 @@ fn put_part(conn: &Connection, part: &DelegationPart) -> Result<(), StoreError> 
 fn prune(conn: &Connection, seen: Time, over: Time, limit: u32) -> Result<u32, StoreError> {
     let forgotten = execute(
         conn,
-        "DELETE FROM delegation_seen WHERE rowid IN (SELECT rowid FROM delegation_seen WHERE at < ?1 LIMIT ?2)",
+        "DELETE FROM delegation_seen WHERE (peer, msg_id) IN
+           (SELECT peer, msg_id FROM delegation_seen WHERE at < ?1 LIMIT ?2)",
         params![seen.0, limit],
     )?;
     let old: Vec<Id> = query(

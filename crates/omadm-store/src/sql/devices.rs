@@ -34,7 +34,7 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
         "INSERT INTO device (device, generation, last_seq, open_commands, enrolled, label, facts, version, dm1)
          VALUES (?1, ?2, 0, 0, ?3, ?4, '{}', 0, ?5)
          ON CONFLICT (device) DO UPDATE SET revoked = NULL, label = excluded.label, dm1 = excluded.dm1
-           WHERE revoked IS NOT NULL
+           WHERE device.revoked IS NOT NULL
          RETURNING generation",
         params![device, generation, now.0, new.label, new.dm1],
         |row| row.get::<i64>(0),
@@ -54,19 +54,18 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
 pub(crate) fn remove(conn: &Connection, id: &DeviceId) -> Result<bool, StoreError> {
     profiles::forget(conn, id)?;
     let device = id.as_str();
-    let remembered = execute(
-        conn,
-        "INSERT INTO removed_device (device, generation)
-         SELECT device, generation FROM device WHERE device = ?1",
-        params![device],
-    )?;
-    if remembered == 0 {
+    let removed = "DELETE FROM device WHERE device = ?1 RETURNING generation";
+    let Some(generation) = query_optional(conn, removed, params![device], |row| row.get::<i64>(0))? else {
         return Ok(false);
-    }
-    execute(conn, "DELETE FROM device WHERE device = ?1", params![device])?;
+    };
     execute(
         conn,
-        "DELETE FROM trace WHERE log IN (SELECT log FROM session_log WHERE device = ?1)",
+        "INSERT INTO removed_device (device, generation) VALUES (?1, ?2)",
+        params![device, generation],
+    )?;
+    execute(
+        conn,
+        "DELETE FROM trace WHERE device = ?1 AND log IN (SELECT log FROM session_log WHERE device = ?1)",
         params![device],
     )?;
     for table in OWNED {

@@ -13,6 +13,7 @@ mod delegations;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod group;
+pub(crate) mod migrations;
 mod packages;
 mod payloads;
 mod people;

@@ -12,8 +12,9 @@ pub(crate) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<u32, 
     commands(conn, before, &mut room)?;
     sessions(conn, before, &mut room)?;
     for sql in [
-        "DELETE FROM payload WHERE rowid IN
-           (SELECT rowid FROM payload WHERE command_seq IS NULL AND stored < ?1 ORDER BY stored LIMIT ?2)",
+        "DELETE FROM payload WHERE (device, generation, id) IN
+           (SELECT device, generation, id FROM payload WHERE command_seq IS NULL AND stored < ?1
+            ORDER BY stored LIMIT ?2)",
         "DELETE FROM event WHERE cursor IN (SELECT cursor FROM event WHERE at < ?1 ORDER BY at LIMIT ?2)",
     ] {
         room.used(execute(conn, sql, params![before.0, room.left])?);
@@ -56,24 +57,29 @@ fn commands(conn: &Connection, before: Time, room: &mut Room) -> Result<(), Stor
 }
 
 fn sessions(conn: &Connection, before: Time, room: &mut Room) -> Result<(), StoreError> {
-    let old: Vec<i64> = query(
+    let old: Vec<(String, i64, i64, i64)> = query(
         conn,
-        "SELECT log FROM session_log WHERE started < ?1 AND updated < ?1 ORDER BY started LIMIT ?2",
+        "SELECT device, generation, session, log FROM session_log WHERE started < ?1 AND updated < ?1
+         ORDER BY started LIMIT ?2",
         params![before.0, room.left],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
-    for log in old {
+    for (device, generation, session, log) in old {
         room.used(execute(
             conn,
-            "DELETE FROM trace WHERE log = ?1 AND number IN
-               (SELECT number FROM trace WHERE log = ?1 ORDER BY number LIMIT ?2)",
-            params![log, room.left],
+            "DELETE FROM trace WHERE device = ?1 AND log = ?2 AND number IN
+               (SELECT number FROM trace WHERE device = ?1 AND log = ?2 ORDER BY number LIMIT ?3)",
+            params![device, log, room.left],
         )?);
         if room.left == 0 {
             // Its listing stays until the next call has removed the rest of its messages.
             return Ok(());
         }
-        room.used(execute(conn, "DELETE FROM session_log WHERE log = ?1", params![log])?);
+        room.used(execute(
+            conn,
+            "DELETE FROM session_log WHERE device = ?1 AND generation = ?2 AND session = ?3",
+            params![device, generation, session],
+        )?);
     }
     Ok(())
 }

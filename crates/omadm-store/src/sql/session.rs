@@ -175,17 +175,25 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     // The last message has the number of all messages so far.
     let (log, last) = logged.unwrap_or_default();
     for (number, message) in (1..=last).rev().zip(step.trace.iter().rev()) {
-        trace_message(conn, log, number, message)?;
+        trace_message(conn, &step.device, log, number, message)?;
     }
     Ok(())
 }
 
-fn trace_message(conn: &Connection, log: i64, number: i64, message: &TraceMessage) -> Result<(), StoreError> {
+fn trace_message(
+    conn: &Connection,
+    device: &DeviceId,
+    log: i64,
+    number: i64,
+    message: &TraceMessage,
+) -> Result<(), StoreError> {
     execute(
         conn,
-        "INSERT INTO trace (log, number, at, from_device, http_status, length, summary, content_type, notes, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO trace (device, log, number, at, from_device, http_status, length, summary, content_type,
+           notes, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
+            device.as_str(),
             log,
             number,
             message.at.0,
@@ -240,8 +248,8 @@ pub(crate) fn trace(
     let messages = query(
         &snapshot,
         "SELECT at, from_device, summary, content_type, http_status, body, length, notes
-         FROM trace WHERE log = ?1 ORDER BY number",
-        params![log],
+         FROM trace WHERE device = ?1 AND log = ?2 ORDER BY number",
+        params![device.as_str(), log],
         |row| {
             Ok(TraceMessage {
                 at: Time(row.get(0)?),

@@ -50,7 +50,7 @@ pub(crate) fn change(
             let changed = execute(
                 conn,
                 "UPDATE standing SET reported = ?4, digest = ?5
-                 WHERE device = ?1 AND generation = ?2 AND id = ?3 AND digest IS NOT ?5",
+                 WHERE device = ?1 AND generation = ?2 AND id = ?3 AND digest IS DISTINCT FROM ?5",
                 params![device.as_str(), generation, Id(*id), now.0, digest],
             )?;
             if changed == 0 {

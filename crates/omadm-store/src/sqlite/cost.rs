@@ -64,7 +64,7 @@ fn past(conn: &rusqlite::Connection, device: &DeviceId, length: i64) {
          SELECT ?1, 1, -value, randomblob(16), 'done', 1, 1, 1, 1, 'get', 'm', 'key', 'tester', '{}'
          FROM generate WHERE value <= ?2",
         "INSERT INTO session_log SELECT value, ?1, 1, -value, 1, 1, 2, 'ended' FROM generate WHERE value <= ?2",
-        "INSERT INTO trace SELECT value, 1, 1, 1, 200, 1, 's', 't', '[]', x'00'
+        "INSERT INTO trace SELECT ?1, value, 1, 1, 1, 200, 1, 's', 't', '[]', x'00'
          FROM generate WHERE value <= ?2",
         "INSERT INTO event (device, generation, at, kind, body)
          SELECT ?1, 1, 1, 'x', '{}' FROM generate WHERE value <= ?2",

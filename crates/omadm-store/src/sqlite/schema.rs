@@ -4,22 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::StoreError;
-use crate::sql::count;
-
-/// Numbered from 1; `PRAGMA user_version` holds the number of the last one applied.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../migrations/0001_initial.sql"),
-    include_str!("../../migrations/0002_dm1.sql"),
-    include_str!("../../migrations/0003_revoked.sql"),
-    include_str!("../../migrations/0004_delegation.sql"),
-    include_str!("../../migrations/0007_profiles.sql"),
-    include_str!("../../migrations/0008_campaign.sql"),
-    include_str!("../../migrations/0009_people.sql"),
-    include_str!("../../migrations/0010_metrics.sql"),
-];
+use crate::sql::migrations::{self, ABOUT};
 
 /// How long a connection waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
@@ -108,25 +96,25 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(|error| failed(path, &error))?;
     let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let Some(missing) = usize::try_from(version).ok().and_then(|applied| MIGRATIONS.get(applied..)) else {
-        return Err(StoreError::Engine(format!(
-            "{} has schema {version}, and this program knows schemas up to {}; use the omadm that wrote it, or a newer one",
-            path.display(),
-            MIGRATIONS.len()
-        )));
-    };
+    let refused = |why: &str| StoreError::Engine(format!("{} cannot be used: {why}", path.display()));
     let tables: i64 = tx.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
     if version == 0 && tables > 0 {
-        return Err(StoreError::Engine(format!(
-            "{} is a database of another program; name another file",
-            path.display()
-        )));
+        return Err(refused("it is a database of another program; name another file"));
     }
-    for sql in missing {
-        tx.execute_batch(sql)?;
+    tx.execute_batch(ABOUT)?;
+    let compatible = "SELECT compatible FROM store WHERE id = 1";
+    let compatible = tx.query_row(compatible, [], |row| row.get(0)).optional()?.unwrap_or(version);
+    let missing = migrations::missing(version, compatible).map_err(|why| refused(&why))?;
+    for step in missing {
+        tx.execute_batch(step.sql)?;
     }
     if !missing.is_empty() {
-        tx.pragma_update(None, "user_version", count(MIGRATIONS.len()))?;
+        tx.pragma_update(None, "user_version", migrations::newest())?;
+        tx.execute(
+            "INSERT INTO store (id, version, compatible) VALUES (1, ?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, compatible = excluded.compatible",
+            [migrations::newest(), migrations::compatible()],
+        )?;
     }
     Ok(tx.commit()?)
 }
@@ -152,7 +140,7 @@ mod tests {
         for _ in 0..2 {
             let conn = open_writer(&path).unwrap();
             let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-            assert_eq!(version, count(MIGRATIONS.len()));
+            assert_eq!(version, migrations::newest());
         }
     }
 
@@ -160,9 +148,13 @@ mod tests {
     fn refuses_a_newer_schema() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("omadm.db");
-        open_writer(&path).unwrap().pragma_update(None, "user_version", count(MIGRATIONS.len()) + 1).unwrap();
+        let newer = migrations::newest() + 1;
+        let conn = open_writer(&path).unwrap();
+        conn.pragma_update(None, "user_version", newer).unwrap();
+        drop(open_writer(&path).expect("it spares this program"));
+        conn.execute("UPDATE store SET compatible = ?1", [newer]).unwrap();
         let error = open_writer(&path).unwrap_err().to_string();
-        let newer = format!("has schema {}", MIGRATIONS.len() + 1);
+        let newer = format!("has schema {newer}");
         assert!(error.contains(&newer) && error.contains("newer"), "{error}");
     }
 
