@@ -27,7 +27,6 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     breaking(include_str!("../../migrations/0004_delegation.sql")),
     breaking(include_str!("../../migrations/0005_nodes.sql")),
     additive(include_str!("../../migrations/0007_profiles.sql")),
-    additive(include_str!("../../migrations/0007_profiles.sql")),
     additive(include_str!("../../migrations/0008_campaign.sql")),
     additive(include_str!("../../migrations/0009_people.sql")),
     additive(include_str!("../../migrations/0010_metrics.sql")),
