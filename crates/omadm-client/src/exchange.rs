@@ -343,7 +343,12 @@ fn redirect<'r>(method: &Method, response: &'r HttpResponse) -> Option<&'r Heade
 }
 
 /// The next address of a redirect: never from https to http.
-fn follow(from: &Uri, location: &HeaderValue, count: u32, limit: u32) -> Result<Uri, TransportError> {
+pub(crate) fn follow(
+    from: &Uri,
+    location: &HeaderValue,
+    count: u32,
+    limit: u32,
+) -> Result<Uri, TransportError> {
     let text = String::from_utf8_lossy(location.as_bytes()).into_owned();
     let refuse = |reason| TransportError::Redirect { location: text.clone(), reason };
     if count > limit {

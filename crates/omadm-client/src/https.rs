@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_openssl::client::legacy::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -138,6 +139,19 @@ impl HttpsTransport {
         }
         identified.push((identity.clone(), made.clone()));
         Ok(made)
+    }
+
+    /// Sends a GET with the device's own identity and gives the answer as soon as its head is there.
+    pub(crate) async fn open(
+        &self,
+        host: &str,
+        uri: Uri,
+        headers: HeaderMap,
+    ) -> Result<Response<Incoming>, TransportError> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        self.0.anyone.request(request).await.map_err(|error| failed(host, &error))
     }
 
     async fn exchange(&self, host: &str, request: HttpRequest) -> Result<HttpResponse, TransportError> {
@@ -348,7 +362,7 @@ fn settings(error: &ErrorStack) -> TransportError {
 }
 
 /// An error with its causes, which is where hyper and OpenSSL say what happened.
-fn failed(host: &str, error: &(dyn std::error::Error + 'static)) -> TransportError {
+pub(crate) fn failed(host: &str, error: &(dyn std::error::Error + 'static)) -> TransportError {
     let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
     TransportError::Failed { host: host.to_owned(), reason: causes.collect::<Vec<_>>().join(": ") }
 }

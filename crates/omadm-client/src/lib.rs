@@ -26,6 +26,8 @@ pub mod device;
 pub mod dm1;
 #[cfg(feature = "dm2")]
 mod dm1x;
+#[cfg(feature = "download")]
+pub mod download;
 #[cfg(feature = "dm2")]
 mod effects;
 mod ends;
@@ -52,6 +54,7 @@ pub mod plugin;
 pub mod push;
 #[cfg(feature = "dm2")]
 mod reporting;
+mod retry_after;
 #[cfg(feature = "dm2")]
 mod running;
 #[cfg(feature = "dm2")]
