@@ -11,13 +11,15 @@ use serde_json::json;
 use crate::events;
 
 /// Leaves that are facts about a device: how the MOID of their object begins, their path, and their name in the store.
-const FACTS: [(&str, &str, &str); 6] = [
+const FACTS: [(&str, &str, &str); 8] = [
     (DEVINFO, "/Man", "manufacturer"),
     (DEVINFO, "/Mod", "model"),
     (DEVINFO, "/FwV", "firmware"),
     (DEVINFO, "/SwV", "software"),
+    (DEVINFO, "/HwV", "hardware"),
     (DEVDETAIL, "/FwV", "firmware"),
     (DEVDETAIL, "/SwV", "software"),
+    (DEVDETAIL, "/HwV", "hardware"),
 ];
 /// MOID of DevInfo in every version.
 const DEVINFO: &str = "urn:oma:mo:oma-dm-devinfo:";
@@ -120,6 +122,8 @@ impl<'c> Ledger<'c> {
     /// The batch without what belongs to a session or a protocol.
     pub fn into_step(self, protocol: &str, now: Time) -> SessionStep {
         let facts = self.facts();
+        let same = self.check.device.protocol.as_deref() == Some(protocol);
+        let other_protocol = (!same).then(|| protocol.to_owned());
         SessionStep {
             device: self.check.device.id.clone(),
             generation: self.check.device.generation,
@@ -135,7 +139,8 @@ impl<'c> Ledger<'c> {
             standing: Vec::new(),
             inventory: None,
             facts,
-            protocol: Some(protocol.to_owned()),
+            protocol: other_protocol,
+            last_contact: self.check.device.last_contact,
             dm1: None,
             model: None,
             profiles: None,

@@ -30,7 +30,8 @@ impl Facts {
     /// Reads [`Device::facts`]; what is too long is cut, and what no column can hold is left out.
     #[must_use]
     pub fn read(json: &str) -> Self {
-        let facts: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap_or_default();
+        let facts: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(json).unwrap_or_default();
         let fact = |name: &str| -> String {
             let text = match facts.get(name) {
                 None | Some(serde_json::Value::Null) => return String::new(),
@@ -164,6 +165,8 @@ pub trait FleetStore: Send + Sync {
         events: Vec<NewEvent>,
         now: Time,
     ) -> Result<bool, StoreError>;
+    /// Reads what is known of at most `limit` devices that were enrolled before there was an inventory; gives whether there were any.
+    async fn complete_inventory(&self, limit: u32) -> Result<bool, StoreError>;
 
     /// Groups by name after `after`, at most `limit`.
     async fn groups(&self, after: Option<&str>, limit: u32) -> Result<Vec<Group>, StoreError>;
@@ -172,7 +175,13 @@ pub trait FleetStore: Send + Sync {
     /// Makes a group (version 0) or changes the one that was read with this version; gives the group as it is then. `filter` is its
     /// filter as it was read from the text. [`StoreError::Filter`] if it names a group that does not exist or that comes back to
     /// this one, [`StoreError::GroupExists`], or [`StoreError::Conflict`] if it was changed meanwhile.
-    async fn put_group(&self, group: Group, filter: &Filter, events: Vec<NewEvent>, now: Time) -> Result<Group, StoreError>;
+    async fn put_group(
+        &self,
+        group: Group,
+        filter: &Filter,
+        events: Vec<NewEvent>,
+        now: Time,
+    ) -> Result<Group, StoreError>;
     /// Removes a group; `false`, and no event, if there was none. [`StoreError::GroupInUse`] while something uses it.
     async fn remove_group(&self, name: &str, events: Vec<NewEvent>, now: Time) -> Result<bool, StoreError>;
     /// What uses a group, such as `group:OTHER`, `profile:NAME` or `campaign:UUID`, at most `limit`.

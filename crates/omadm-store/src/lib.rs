@@ -12,8 +12,8 @@ pub mod filter;
 mod fleet;
 mod origin;
 mod package;
-mod postgres;
 mod people;
+mod postgres;
 mod profile;
 mod push;
 mod secret;
@@ -58,7 +58,9 @@ use omadm_mo::{DeviceId, Time};
 /// clock. Every device-owned row carries the device's enrolment generation: after [`Store::remove_device`] or a new enrolment
 /// nothing of the old generation is seen again.
 #[async_trait::async_trait]
-pub trait Store: CampaignStore + DelegationStore + PackageStore + PeopleStore + ProfileStore {
+pub trait Store:
+    CampaignStore + DelegationStore + FleetStore + PackageStore + PeopleStore + ProfileStore
+{
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`], unless its bootstrap was
     /// revoked: then it gets the new credential and label and keeps the rest. `replace` starts a new generation, and with the old one
     /// goes what was queued. [`StoreError::UserTaken`] when another device has the user name.

@@ -456,8 +456,10 @@ pub struct SessionStep {
     pub inventory: Option<String>,
     /// New facts (JSON object as text), merged by the caller.
     pub facts: Option<String>,
-    /// Protocol in use.
+    /// Protocol in use, if it is another than before.
     pub protocol: Option<String>,
+    /// The device's last contact as it was read. A step that does not know it writes more than it has to.
+    pub last_contact: Option<Time>,
     /// What DM 1.x keeps of the device from now on (opaque here).
     pub dm1: Option<StoredSecret>,
     /// What was learnt about all devices of a model.

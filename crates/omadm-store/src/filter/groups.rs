@@ -43,7 +43,8 @@ struct Expansion<'g> {
 
 impl Expansion<'_> {
     fn node(&mut self, node: &Node, at: usize) -> Result<Node, FilterError> {
-        let mut nodes = |nodes: &[Node]| nodes.iter().map(|node| self.node(node, at)).collect::<Result<_, _>>();
+        let mut nodes =
+            |nodes: &[Node]| nodes.iter().map(|node| self.node(node, at)).collect::<Result<_, _>>();
         Ok(match node {
             Node::All(all) => Node::All(nodes(all)?),
             Node::Any(any) => Node::Any(nodes(any)?),
@@ -63,7 +64,11 @@ impl Expansion<'_> {
     fn group(&mut self, name: &str, at: usize) -> Result<Node, FilterError> {
         let Some(filter) = self.groups.0.get(name) else {
             let what = format!("there is no group {name}");
-            return Err(FilterError { at, what, expected: "`omadm group ls` shows those that are".to_owned() });
+            return Err(FilterError {
+                at,
+                what,
+                expected: "`omadm group ls` shows those that are".to_owned(),
+            });
         };
         if self.within.len() >= MAX_NESTING {
             return Err(too_large(at));
@@ -113,7 +118,12 @@ mod tests {
 
     #[test]
     fn one_group_may_stand_twice_but_not_in_itself() {
-        let groups = groups(&[("a", "group:b and not group:b"), ("b", "model = X"), ("c", "group:d"), ("d", "group:c")]);
+        let groups = groups(&[
+            ("a", "group:b and not group:b"),
+            ("b", "model = X"),
+            ("c", "group:d"),
+            ("d", "group:c"),
+        ]);
         assert!(groups.expand(&filter("group:a and group:b")).is_ok());
         let error = groups.expand(&filter("model = X and group:c")).unwrap_err();
         assert_eq!(error.at, 14);

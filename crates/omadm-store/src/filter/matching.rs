@@ -123,10 +123,14 @@ mod tests {
 
     #[test]
     fn patterns_match_whole_texts() {
-        for (pattern, text) in [("*", ""), ("T?-*", "t1-x"), ("a*b*c", "aXbYbc"), ("**a", "a"), ("", ""), ("é?", "éö")] {
+        for (pattern, text) in
+            [("*", ""), ("T?-*", "t1-x"), ("a*b*c", "aXbYbc"), ("**a", "a"), ("", ""), ("é?", "éö")]
+        {
             assert!(like(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("?", ""), ("T?", "T"), ("a*b", "abc"), ("", "a"), ("a*c*b", "abc"), ("É", "é")] {
+        for (pattern, text) in
+            [("?", ""), ("T?", "T"), ("a*b", "abc"), ("", "a"), ("a*c*b", "abc"), ("É", "é")]
+        {
             assert!(!like(pattern, text), "{pattern} {text}");
         }
     }

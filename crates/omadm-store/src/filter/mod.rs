@@ -95,6 +95,12 @@ impl Filter {
         parse::parse(text, limits).map(Self)
     }
 
+    /// The devices of a group.
+    #[must_use]
+    pub fn group(name: &str) -> Self {
+        Self(Node::Group(name.to_owned(), 0))
+    }
+
     /// Both conditions.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

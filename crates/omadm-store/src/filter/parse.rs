@@ -141,7 +141,13 @@ impl Parser<'_> {
                 let compare = order(sign).ok_or_else(|| error(at, "no comparison", OPERATORS))?;
                 Test::Version(compare, self.value(&field)?)
             }
-            _ => return Err(error(at, format!("{sign} does not go with this field"), "compare it by =, != or in")),
+            _ => {
+                return Err(error(
+                    at,
+                    format!("{sign} does not go with this field"),
+                    "compare it by =, != or in",
+                ));
+            }
         };
         let term = Term { field, test };
         Ok(if sign == "!=" { not(term) } else { Node::Term(term) })
@@ -170,9 +176,11 @@ impl Parser<'_> {
         let (at, text) = self.text("a value, in quotes unless it is one word")?;
         match field.kind() {
             Kind::Version => Ok(version_key(&text)),
-            Kind::Word(known) if !known.contains(&text.as_str()) => {
-                Err(error(at, format!("{text} is no value of this field"), format!("it is one of {}", known.join(", "))))
-            }
+            Kind::Word(known) if !known.contains(&text.as_str()) => Err(error(
+                at,
+                format!("{text} is no value of this field"),
+                format!("it is one of {}", known.join(", ")),
+            )),
             Kind::Scheme if !is_scheme(&text) => {
                 Err(error(at, format!("{text} is no bearer"), "bearers are such as sms, udp, cloud, obex"))
             }
@@ -200,9 +208,8 @@ impl Parser<'_> {
             };
         }
         let compare = order(sign).filter(|compare| *compare != Compare::Equal);
-        let compare = compare.ok_or_else(|| {
-            error(at, format!("{sign} does not go with an age"), "write <, <=, > or >=")
-        })?;
+        let compare = compare
+            .ok_or_else(|| error(at, format!("{sign} does not go with an age"), "write <, <=, > or >="))?;
         let age = micros(&text).ok_or_else(|| error(value_at, format!("{text} is no age"), ages))?;
         Ok(Node::Term(Term { field, test: Test::Age(compare, age) }))
     }
@@ -210,7 +217,8 @@ impl Parser<'_> {
     fn number(&mut self, field: Field, sign: &str, at: usize) -> Result<Node, FilterError> {
         let (value_at, text) = self.text("a number")?;
         let number = text.parse().ok().filter(|number| *number >= 0);
-        let number = number.ok_or_else(|| error(value_at, format!("{text} is no number"), "a number from 0"))?;
+        let number =
+            number.ok_or_else(|| error(value_at, format!("{text} is no number"), "a number from 0"))?;
         if sign == "!=" {
             return Ok(not(Term { field, test: Test::Number(Compare::Equal, number) }));
         }
@@ -224,13 +232,19 @@ impl Parser<'_> {
         let Piece { token, at } = self.next();
         let text = match token {
             Token::Word(text) | Token::Text(text) => text,
-            Token::End => return Err(error(at, "the filter ends too early", format!("here goes {expected}"))),
+            Token::End => {
+                return Err(error(at, "the filter ends too early", format!("here goes {expected}")));
+            }
             Token::Sign(sign) => {
                 return Err(error(at, format!("{sign} has no place here"), format!("here goes {expected}")));
             }
         };
         if text.chars().count() > MAX_TEXT || text.contains('\0') {
-            return Err(error(at, "no device has such a value", format!("at most {MAX_TEXT} characters, no NUL")));
+            return Err(error(
+                at,
+                "no device has such a value",
+                format!("at most {MAX_TEXT} characters, no NUL"),
+            ));
         }
         Ok((at, text))
     }
@@ -268,7 +282,8 @@ impl Parser<'_> {
     }
 
     fn takes_word(&mut self, word: &str) -> bool {
-        let is_it = |piece: &Piece| matches!(&piece.token, Token::Word(found) if found.eq_ignore_ascii_case(word));
+        let is_it =
+            |piece: &Piece| matches!(&piece.token, Token::Word(found) if found.eq_ignore_ascii_case(word));
         self.pieces.next_if(is_it).is_some()
     }
 

@@ -169,7 +169,9 @@ fn lead(term: &Term, now: Time) -> Option<Lead> {
             };
             Lead::Number("contact", whole_day, day(Time(cutoff(*age))))
         }
-        (Field::Enrolled, Test::Age(compare, age)) => Lead::Number("enrolled", compare.turned(), cutoff(*age)),
+        (Field::Enrolled, Test::Age(compare, age)) => {
+            Lead::Number("enrolled", compare.turned(), cutoff(*age))
+        }
         (field, Test::Is(values)) => Lead::Column(indexed(field)?, values.clone()),
         (field, Test::Version(compare, key)) => Lead::Version(indexed(field)?, *compare, key.clone()),
         _ => return None,
@@ -251,7 +253,9 @@ pub(crate) fn page(filter: Option<&Filter>, path: &Path, after: &str, limit: u32
     let to = &mut statement;
     match path {
         Path::Along(Lead::Label(key, Some(values))) => {
-            to.push("SELECT f.device FROM label l CROSS JOIN fleet f WHERE f.device = l.device AND l.name = ");
+            to.push(
+                "SELECT f.device FROM label l CROSS JOIN fleet f WHERE f.device = l.device AND l.name = ",
+            );
             to.text(key).push(" AND l.value").one_of(values).push(" AND l.device > ").text(after);
         }
         Path::Along(Lead::Column(column, values)) => {
@@ -309,8 +313,8 @@ impl Node {
 fn join(nodes: &[Node], word: &str, to: &mut Statement, now: Time) {
     match nodes {
         [] => {
-                to.push("(1 = 1)");
-            }
+            to.push("(1 = 1)");
+        }
         [node] => node.write(to, now),
         nodes => {
             let (first, second) = nodes.split_at(nodes.len() / 2);
@@ -443,7 +447,12 @@ impl Test {
                 to.push("f.contact + 0 ").push(days).push(" ").number(day(cutoff));
                 // Only on the day of the cutoff does the hour decide.
                 to.push(" OR (f.contact + 0 = ").number(day(cutoff)).push(" AND ");
-                to.push(DEVICE).push("last_contact ").push(compare.as_str()).push(" ").number(cutoff.0).push("))");
+                to.push(DEVICE)
+                    .push("last_contact ")
+                    .push(compare.as_str())
+                    .push(" ")
+                    .number(cutoff.0)
+                    .push("))");
             }
             _ => {
                 to.push("1 = 0");

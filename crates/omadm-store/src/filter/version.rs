@@ -81,8 +81,25 @@ mod tests {
     #[test]
     fn versions_come_in_the_order_people_expect() {
         let rising = [
-            "", "a", "1.0-alpha", "1.0-rc1", "1.0-rc.2", "1.0", "1.0.0-p1", "1.0.1", "1.2b", "1.2.0.1", "1.9", "1.10-beta",
-            "v1.10", "2.1", "2.1.0.0.3", "2.1.5", "10", "20261121", "99999999999999999999999",
+            "",
+            "a",
+            "1.0-alpha",
+            "1.0-rc1",
+            "1.0-rc.2",
+            "1.0",
+            "1.0.0-p1",
+            "1.0.1",
+            "1.2b",
+            "1.2.0.1",
+            "1.9",
+            "1.10-beta",
+            "v1.10",
+            "2.1",
+            "2.1.0.0.3",
+            "2.1.5",
+            "10",
+            "20261121",
+            "99999999999999999999999",
         ];
         let rising: Vec<_> = rising.iter().filter(|version| !version.starts_with('v')).collect();
         for pair in rising.windows(2) {
@@ -93,7 +110,9 @@ mod tests {
 
     #[test]
     fn zeros_case_and_separators_make_no_difference() {
-        for (one, other) in [("2", "2.0.0"), ("1.0-RC1", "1-rc.1"), ("01.02", "1.2"), ("1_2", "1.2"), ("1.0b", "1b")] {
+        for (one, other) in
+            [("2", "2.0.0"), ("1.0-RC1", "1-rc.1"), ("01.02", "1.2"), ("1_2", "1.2"), ("1.0b", "1b")]
+        {
             assert_eq!(version_key(one), version_key(other), "{one} and {other}");
         }
         assert_ne!(version_key("1.0.1"), version_key("1.1"));

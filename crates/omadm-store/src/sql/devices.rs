@@ -3,12 +3,22 @@
 use omadm_mo::{DeviceId, Time};
 
 use super::profiles;
-use super::{Connection, Dev, Row, execute, params, query, query_optional};
+use super::{Connection, Dev, Row, execute, fleet, params, query, query_optional};
 use crate::{Counts, Credential, Device, Enrolment, StoreError};
 
 /// Tables that hold rows of a device besides `device` itself and `trace`. The event log is the server's own and stays.
-const OWNED: [&str; 8] =
-    ["credential", "command", "session_log", "payload", "push", "tree", "validator", "standing"];
+const OWNED: [&str; 10] = [
+    "credential",
+    "command",
+    "session_log",
+    "payload",
+    "push",
+    "tree",
+    "validator",
+    "standing",
+    "fleet",
+    "label",
+];
 
 pub(crate) fn enrol(conn: &Connection, devices: &[Enrolment], now: Time) -> Result<(), StoreError> {
     // All that is replaced goes first, so that devices of one batch can exchange their user names.
@@ -41,6 +51,7 @@ fn insert(conn: &Connection, new: &Enrolment, now: Time) -> Result<(), StoreErro
     )?;
     let generation = generation.ok_or_else(|| StoreError::Exists(device.to_owned()))?;
     execute(conn, "DELETE FROM removed_device WHERE device = ?1", params![device])?;
+    fleet::enrolled(conn, device, generation, now)?;
     let added = execute(
         conn,
         "INSERT INTO credential (device, generation, username, verifier)
@@ -99,8 +110,7 @@ pub(crate) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool
 /// How many [`COLUMNS`] there are.
 pub(crate) const WIDTH: usize = 12;
 /// What [`device`] reads, in this order.
-pub(crate) const COLUMNS: &str =
-    "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked, desired, pinned";
+pub(crate) const COLUMNS: &str = "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked, desired, pinned";
 
 pub(crate) fn device(row: &Row<'_>) -> Result<Device, StoreError> {
     Ok(Device {

@@ -26,6 +26,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     breaking(include_str!("../../migrations/0003_revoked.sql")),
     breaking(include_str!("../../migrations/0004_delegation.sql")),
     breaking(include_str!("../../migrations/0005_nodes.sql")),
+    breaking(include_str!("../../migrations/0006_fleet.sql")),
     additive(include_str!("../../migrations/0007_profiles.sql")),
     additive(include_str!("../../migrations/0008_campaign.sql")),
     additive(include_str!("../../migrations/0009_people.sql")),
@@ -33,8 +34,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
 ];
 
 /// The row about the store itself: its schema, and the oldest schema that a program has to know to work on it.
-pub(crate) const ABOUT: &str =
-    "CREATE TABLE IF NOT EXISTS store (id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, compatible BIGINT NOT NULL)";
+pub(crate) const ABOUT: &str = "CREATE TABLE IF NOT EXISTS store (id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, compatible BIGINT NOT NULL)";
 
 /// The schema of this program.
 pub(crate) fn newest() -> i64 {
@@ -100,12 +100,16 @@ mod tests {
         assert!(missing(newest(), compatible()).unwrap().is_empty());
         assert!(missing(newest() + 1, newest()).unwrap().is_empty());
         let refusal = missing(newest() + 1, newest() + 1).err().unwrap();
-        assert!(refusal.contains(&format!("schema {}", newest() + 1)) && refusal.contains("newer"), "{refusal}");
+        assert!(
+            refusal.contains(&format!("schema {}", newest() + 1)) && refusal.contains("newer"),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn types_have_their_names_in_postgresql() {
-        let sql = "CREATE TABLE t (a INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, b BLOB) WITHOUT ROWID;";
+        let sql =
+            "CREATE TABLE t (a INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, b BLOB) WITHOUT ROWID;";
         assert_eq!(
             for_postgres(sql),
             "CREATE TABLE t (a BIGINT PRIMARY KEY, text TEXT COLLATE \"C\" NOT NULL, b BYTEA);"

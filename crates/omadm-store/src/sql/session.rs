@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use omadm_mo::{DeviceId, Time};
 
 use super::{Connection, Dev, Row, Texts, count, execute, params, query, query_optional, texts};
-use super::{catalogue, commands, devices, events, payloads, profiles, standing, tree, validators};
+use super::{catalogue, commands, devices, events, fleet, payloads, profiles, standing, tree, validators};
 use crate::{
     Accept, CheckIn, Credential, SessionId, SessionRow, SessionStep, SessionSummary, StoreError, TraceMessage,
 };
@@ -77,6 +77,7 @@ fn session_row(row: &Row<'_>, at: usize) -> Result<Option<SessionRow>, StoreErro
 /// Applies all of a step; the caller undoes it when this fails. What can conflict comes first.
 pub(crate) fn apply(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     write_device(conn, step)?;
+    fleet::learn(conn, step)?;
     for transition in &step.transitions {
         commands::transition(conn, &step.device, step.generation, transition, step.now)?;
     }

@@ -77,7 +77,7 @@ fn past(conn: &rusqlite::Connection, device: &DeviceId, length: i64) {
     }
 }
 
-fn exchange(device: &DeviceId) -> SessionStep {
+pub(super) fn exchange(device: &DeviceId) -> SessionStep {
     let sent = Transition {
         seq: 1,
         from: CommandState::Queued,
@@ -112,6 +112,7 @@ fn exchange(device: &DeviceId) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: None,
+        last_contact: None,
         dm1: None,
         model: None,
         profiles: None,

@@ -4,6 +4,8 @@
 
 #[cfg(test)]
 mod cost;
+#[cfg(test)]
+mod plans;
 mod reader;
 mod row;
 mod schema;

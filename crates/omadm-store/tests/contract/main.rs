@@ -8,6 +8,7 @@ mod campaigns;
 mod commands;
 mod delegations;
 mod devices;
+mod fleet;
 mod others;
 mod people;
 mod pushes;
@@ -111,6 +112,14 @@ run_on_sqlite! {
         an_old_part_of_the_audit_log_is_cut_off
         a_webhook_is_taken_by_one_and_goes_on
         what_was_given_up_is_kept_to_a_number;
+    fleet:
+        filters_mean_what_they_say
+        a_device_is_shown_with_all_that_filters_ask
+        the_inventory_follows_the_device
+        what_people_say_is_kept_and_limited
+        groups_are_filters_with_a_name
+        a_group_is_not_in_itself
+        a_group_in_use_stays;
     others:
         payloads_are_kept_for_their_device
         payloads_of_others_are_safe

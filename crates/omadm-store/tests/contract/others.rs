@@ -114,7 +114,10 @@ pub async fn counts_are_those_of_now(store: &dyn Store) {
     enqueued(store, &a, 1).await;
     enqueued(store, &a, 2).await;
     moved(store, &a, at(20), vec![transition(1, Queued, Done)]).await;
-    assert_eq!(store.counts().await.unwrap(), Counts { devices: 2, open_commands: 1 });
+    assert_eq!(
+        store.counts().await.unwrap(),
+        Counts { devices: 2, open_commands: 1, oldest_open: Some(at(10)) }
+    );
 }
 
 /// Three commands (the first finished at 20, the second at 30), their payloads, two sessions of two messages, two uploads and

@@ -99,6 +99,7 @@ pub fn step(device: &DeviceId, now: Time) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: None,
+        last_contact: None,
         dm1: None,
         model: None,
         profiles: None,
