@@ -10,6 +10,8 @@ pub mod dm1;
 pub mod dm2;
 #[cfg(any(feature = "dm1", feature = "dm2"))]
 mod durable;
+#[cfg(any(feature = "dm1", feature = "dm2"))]
+pub mod result_code;
 pub mod sip;
 
 pub use body::Body;

@@ -7,6 +7,7 @@ use super::task::Task;
 use super::{CommandResult, Data, Pending, ReceivedAlert, Verdict};
 use crate::dm1::explain::sentence;
 use crate::dm1::status::is_success;
+use crate::result_code;
 
 /// Adds to `results` the ends that `alerts` report: by their correlator, or of the oldest execution of the node that they name. A device
 /// that `began` a session with the end of an execution whose acceptance was lost has carried it out: it is not sent again.
@@ -71,20 +72,26 @@ impl<'r> Running<'r> {
     }
 
     fn end(&self, alert: &ReceivedAlert) -> CommandResult {
-        let code = alert.items.iter().find_map(|item| result_code(item.data.as_ref()?)).unwrap_or(200);
+        let code = alert.items.iter().find_map(|item| code_of(item.data.as_ref()?)).unwrap_or(200);
         let (verdict, sentence) = if is_success(code) {
             (Verdict::Done(code), None)
         } else {
-            (Verdict::Failed(code), Some(sentence("Exec", self.uri, code)))
+            let mut types = alert.items.iter().filter_map(|item| item.alert_type.as_deref());
+            let told = types.find_map(|alert_type| result_code::sentence(alert_type, "Exec", self.uri, code));
+            (Verdict::Failed(code), told.or_else(|| Some(sentence("Exec", self.uri, code))))
         };
         let data = Some(Data::Reported(alert.clone()));
         CommandResult { seq: self.seq, verdict, data, detail: None, sentence }
     }
 }
 
-/// The result in the data of an alert: the number alone, or `ResultCode=` among others. Management objects write it either way.
-fn result_code(data: &Value) -> Option<u16> {
+/// The result in the data of an alert: the number alone, `ResultCode=` among others, or an element of XML. Management objects write it in
+/// each of these ways.
+fn code_of(data: &Value) -> Option<u16> {
     let text = data.to_text();
+    if let Some(code) = result_code::in_xml(&text) {
+        return Some(code);
+    }
     let named = text.split(['&', ';', '\n']).find_map(|part| {
         let (name, value) = part.split_once('=')?;
         name.trim().eq_ignore_ascii_case("ResultCode").then_some(value)
@@ -135,7 +142,7 @@ mod tests {
             ("7", None),
             ("2000", None),
         ] {
-            assert_eq!(result_code(&Value::Text(text.into())), expected, "{text}");
+            assert_eq!(code_of(&Value::Text(text.into())), expected, "{text}");
         }
     }
 

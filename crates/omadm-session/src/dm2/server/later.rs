@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::results::target;
 use super::{CommandResult, Data, Pending, Verdict};
 use crate::dm2::explain::sentence;
+use crate::result_code;
 
 /// Adds to `results` the ends that `alerts` report. A device that `began` a session with the end of an execution whose acceptance
 /// was lost has carried it out: it is not sent again.
@@ -64,8 +65,8 @@ fn may_be_one(one: &ClientUri, other: &ClientUri) -> bool {
         && one.path.iter().zip(&other.path).all(names)
 }
 
-/// The final status in an alert: the data itself, its member `sc`, or its only number. Specifications of management objects write
-/// it in each of these ways.
+/// The final status in an alert: the data itself, its member `sc`, its only number, or a ResultCode in the XML that DM 1.x would have.
+/// Specifications of management objects write it in each of these ways.
 fn status(alert: &Alert) -> Option<StatusCode> {
     let data = &alert.data.as_ref()?.data;
     let number = match data {
@@ -73,7 +74,8 @@ fn status(alert: &Alert) -> Option<StatusCode> {
             Some(code) => number(code),
             None => {
                 let mut numbers = members.values().filter(|value| value.is_number());
-                numbers.next().filter(|_| numbers.next().is_none()).and_then(number)
+                let only = numbers.next().filter(|_| numbers.next().is_none()).and_then(number);
+                only.or_else(|| result_code::in_xml(members.get("DM1x")?.as_str()?))
             }
         },
         value => number(value),
@@ -95,7 +97,8 @@ fn end(pending: &Pending, code: StatusCode, alert: &Alert) -> CommandResult {
         (Verdict::Done(code.0), None)
     } else {
         let about = pending.command.as_ref().map(target).unwrap_or_default();
-        (Verdict::Failed(code.0), Some(sentence("EXEC", &about, code.0)))
+        let told = result_code::sentence(&alert.alert_type, "EXEC", &about, code.0);
+        (Verdict::Failed(code.0), told.or_else(|| Some(sentence("EXEC", &about, code.0))))
     };
     let data = Some(Data::Reported(alert.clone()));
     CommandResult { seq: pending.seq, verdict, uris: Vec::new(), data, sentence }
@@ -132,6 +135,10 @@ mod tests {
     fn statuses_are_read_in_every_way_they_are_written() {
         let status = |data| status(&alert("urn:x:mo:1.0//Run", data)).map(|code| code.0);
         assert_eq!(status(json!({ "sc": 200, "other": 7 })), Some(200));
+        assert_eq!(
+            status(json!({ "DM1x": "<ResultCode>1405</ResultCode><Identifier>1</Identifier>" })),
+            Some(1405)
+        );
         assert_eq!(status(json!({ "ResultCode": 1401, "Identifier": "c" })), Some(1401));
         assert_eq!(status(json!(200)), Some(200));
         assert_eq!(status(json!("1200")), Some(1200));
