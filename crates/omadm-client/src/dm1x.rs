@@ -28,14 +28,23 @@ pub fn dm1x_data(content: &str, data_type: &str) -> AlertData {
     }
 }
 
+/// A result code that DM 1.x has as a number, as the `DM1x` member of Data (`DM 2.0 §13.1`).
+#[must_use]
+pub fn dm1x_code(code: u16) -> AlertData {
+    AlertData { data_type: Some("int".to_owned()), data: json!({ "DM1x": code }) }
+}
+
 /// Format and `Data` of a Generic Alert of DM 1.x: what `DM1x` holds, else the JSON.
 #[cfg(feature = "dm1")]
 pub(crate) fn generic_data(AlertData { data_type, data }: &AlertData) -> (Format, Value) {
     let is_xml = data_type.as_deref().is_some_and(|of| of.ends_with("/xml") || of.ends_with("+xml"));
     let format = if is_xml { Format::Xml } else { Format::Chr };
-    match data.get("DM1x").and_then(serde_json::Value::as_str) {
-        Some(content) => (format, Value::Text(content.to_owned())),
-        None => (Format::Chr, Value::Text(data.to_string())),
+    match data.get("DM1x") {
+        Some(serde_json::Value::String(content)) => (format, Value::Text(content.clone())),
+        Some(serde_json::Value::Number(number)) if number.is_i64() => {
+            (Format::Int, Value::Int(number.as_i64().unwrap_or_default()))
+        }
+        _ => (Format::Chr, Value::Text(data.to_string())),
     }
 }
 
@@ -106,6 +115,17 @@ fn without_cdata(content: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "dm1")]
+    #[test]
+    fn a_code_is_a_number_for_either_protocol() {
+        assert_eq!(generic_data(&dm1x_code(410)), (Format::Int, Value::Int(410)));
+        let text = dm1x_data("<ResultCode>1200</ResultCode>", "text/xml");
+        let content = Value::Text("<ResultCode>1200</ResultCode>".to_owned());
+        assert_eq!(generic_data(&text), (Format::Xml, content));
+        let own = AlertData { data_type: None, data: json!({ "sc": 200 }) };
+        assert_eq!(generic_data(&own), (Format::Chr, Value::Text("{\"sc\":200}".to_owned())));
+    }
 
     #[test]
     fn the_marking_goes_and_the_content_stays() {

@@ -58,7 +58,25 @@ impl Device {
                 plugin.applied(&changed);
             }
         }
+        owners.into_iter().for_each(|owner| self.complete(owner));
         Ok(())
+    }
+
+    /// Lets a plug-in add what belongs to a change that is durable.
+    fn complete(&mut self, owner: usize) {
+        let Some(plugin) = self.plugins.get_mut(owner) else { return };
+        let mut transaction = self.tree.begin(Actor::Device, (self.config.clock)());
+        let completed = plugin.complete(&mut transaction);
+        let prepared = transaction.prepare();
+        let kept = match completed {
+            Ok(()) => self.keep(prepared, Vec::new()).map_err(|error| error.to_string()),
+            Err(error) => self
+                .take_back(prepared)
+                .map_or_else(|lost| Err(lost.to_string()), |()| Err(error.to_string())),
+        };
+        if let Err(error) = kept {
+            tracing::error!("a server's change stays without what the device adds to it: {error}");
+        }
     }
 }
 

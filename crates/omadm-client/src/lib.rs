@@ -76,7 +76,7 @@ pub use consent::{Always, BootstrapRequest, Consent, Origin, RequestedAccount};
 pub use defaults::{DefaultSource, Provisioned};
 pub use device::{Device, DeviceConfig};
 #[cfg(feature = "dm2")]
-pub use dm1x::dm1x_data;
+pub use dm1x::{dm1x_code, dm1x_data};
 pub use error::{ClientError, PersistError, PluginError, TransportError};
 pub use grants::{Grant, Grantee};
 pub use https::{HttpsConfig, HttpsTransport, TlsVersion};

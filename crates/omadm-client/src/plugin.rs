@@ -54,6 +54,16 @@ pub trait ManagementObject: Send {
         let _ = changed;
     }
 
+    /// Adds what the device itself has to say beside a server's change, such as the operations on something new; after
+    /// [`ManagementObject::applied`].
+    ///
+    /// # Errors
+    /// The change stays; what is missing is logged.
+    fn complete(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
+        let _ = tree;
+        Ok(())
+    }
+
     /// Runs an executable node (`DM 2.0 §5.3.5`); `address` is concrete. [`Execution::Done`] is the status 200, and
     /// [`Execution::Running`] promises that [`ManagementObject::finished`] will name the address.
     ///
