@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use omadm_mo::ServerId;
 use tokio::sync::Notify;
@@ -20,6 +21,8 @@ struct Shared {
     woken: Notify,
     peer: Mutex<Option<IpAddr>>,
     extra: Mutex<Extra>,
+    /// The longest time for which a server wants to be left alone that has sent this device away of late.
+    sent_away: Mutex<Option<Duration>>,
 }
 
 /// Sessions that servers ask for.
@@ -41,6 +44,15 @@ impl Controls {
         if self.0.poll_interval.swap(seconds, Ordering::Relaxed) != seconds {
             self.0.changed.notify_one();
         }
+    }
+    /// Notes how long a server wants to be left alone, if it has sent this device away.
+    pub fn sent_away(&self, wait: Option<Duration>) {
+        let mut sent_away = self.0.sent_away.lock().unwrap_or_else(PoisonError::into_inner);
+        *sent_away = wait.max(*sent_away);
+    }
+    /// How long servers want to be left alone; once.
+    pub fn take_sent_away(&self) -> Option<Duration> {
+        self.0.sent_away.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
     /// Asks for another session with the server of the one under way.
     pub fn ask_for_session(&self) {

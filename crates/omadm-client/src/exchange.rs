@@ -17,6 +17,7 @@ use omadm_session::dm2::client::HttpReply;
 use crate::client::ClientConfig;
 use crate::error::TransportError;
 use crate::peer::{Peer, is_https};
+use crate::retry_after;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 const DEVICE_ID: HeaderName = HeaderName::from_static("omadm-devid");
@@ -104,6 +105,8 @@ pub(crate) struct Exchange<'a, T> {
     device_id: &'a DeviceId,
     /// What the server has asked for in this session.
     answering: Answering,
+    /// When the server wants the device to come again that has sent it away.
+    pub(crate) retry_after: Option<HeaderValue>,
 }
 
 impl<'a, T: Transport> Exchange<'a, T> {
@@ -114,7 +117,7 @@ impl<'a, T: Transport> Exchange<'a, T> {
         peer: &'a Peer,
         device_id: &'a DeviceId,
     ) -> Self {
-        Self { transport, config, peer, device_id, answering: Answering::Unasked }
+        Self { transport, config, peer, device_id, answering: Answering::Unasked, retry_after: None }
     }
 
     /// Sends and gives the last answer, whatever its status.
@@ -138,6 +141,7 @@ impl<'a, T: Transport> Exchange<'a, T> {
             }
             let response = self.attempt(&outgoing, &uri, &further).await?;
             let Some(location) = redirect(&outgoing.method, &response) else {
+                self.retry_after = retry_after::said(&response);
                 return Ok(response);
             };
             redirects += 1;

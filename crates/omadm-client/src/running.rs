@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method};
 use omadm_session::dm2::client::{Body, Input, Note, Outcome, Output, Session};
 
 use crate::effects::Host;
@@ -25,6 +25,16 @@ pub(crate) enum KeptIn {
     Nowhere,
 }
 
+/// What a session came to.
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
+    /// Packages sent.
+    pub(crate) packages: u32,
+    pub(crate) notes: Vec<Note>,
+    /// When the server wants the device to come again that has sent it away.
+    pub(crate) retry_after: Option<HeaderValue>,
+}
+
 /// A session under way.
 pub(crate) struct Running<'a, T> {
     host: Host<'a, T>,
@@ -41,8 +51,8 @@ impl<'a, T: Transport> Running<'a, T> {
         Self { host, engine, offered, packages: 0, notes: VecDeque::new() }
     }
 
-    /// Does what the engine says until it is finished; gives how it ended, the packages sent, and the notes.
-    pub(crate) async fn finish(mut self) -> Result<(Outcome, u32, Vec<Note>), ClientError> {
+    /// Does what the engine says until it is finished.
+    pub(crate) async fn finish(mut self) -> Result<Finished, ClientError> {
         let mut reported = false;
         loop {
             let output = self.engine.poll_output().ok_or(ClientError::Stalled)?;
@@ -69,7 +79,11 @@ impl<'a, T: Transport> Running<'a, T> {
                 }
             }
             let input = match output {
-                Output::Finished(outcome) => return Ok((outcome, self.packages, self.notes.into())),
+                Output::Finished(outcome) => {
+                    let Self { packages, notes, .. } = self;
+                    let retry_after = self.host.exchange.retry_after;
+                    return Ok(Finished { outcome, packages, notes: notes.into(), retry_after });
+                }
                 Output::Note(note) => {
                     self.note(note);
                     continue;

@@ -1,5 +1,7 @@
 //! Sessions of DM 2.0.
 
+use std::time::Duration;
+
 use omadm_mo::{DeviceId, ParameterValues, ServerId, ServerUri};
 use omadm_session::dm2::client::{Config, Note, Outcome, Session, Start, Trigger, expand_text};
 
@@ -10,7 +12,8 @@ use crate::device::Device;
 use crate::effects::Host;
 use crate::error::ClientError;
 use crate::exchange::Exchange;
-use crate::running::Running;
+use crate::retry_after;
+use crate::running::{Finished, Running};
 use crate::transport::Transport;
 
 /// How a session went.
@@ -24,6 +27,9 @@ pub struct SessionReport {
     pub packages: u32,
     /// What was worth a line, the last 1,000 at most.
     pub notes: Vec<Note>,
+    /// How long the server wants to be left alone that has sent the device away (`Retry-After`), one day at most. Wait a little longer, at
+    /// random, so that those who were sent away together do not come back together.
+    pub retry_after: Option<Duration>,
 }
 
 impl<T: Transport> Client<T> {
@@ -79,10 +85,13 @@ impl<T: Transport> Client<T> {
         let engine = Session::start(engine_config, start, device.tree());
         let exchange = Exchange::new(transport, config, &account.peer, &device_id);
         let host = Host { device, server, exchange, browser: browser.as_mut() };
-        let (outcome, packages, notes) = Running::new(host, engine, offered).finish().await?;
+        let finished = Running::new(host, engine, offered).finish().await?;
+        let Finished { outcome, packages, notes, retry_after } = finished;
+        let now = (self.device.config.clock)();
+        let retry_after = retry_after.and_then(|said| retry_after::wait(&said, now));
         self.device.after_session(server, at, &outcome)?;
         self.device.tidy();
-        Ok(SessionReport { server: server.clone(), outcome, packages, notes })
+        Ok(SessionReport { server: server.clone(), outcome, packages, notes, retry_after })
     }
 }
 

@@ -98,6 +98,18 @@ async fn commands_are_carried_out_in_either_encoding_and_every_version() {
 }
 
 #[tokio::test]
+async fn who_is_sent_away_learns_for_how_long_and_does_not_insist() {
+    let mut pair = Pair::new(json!({})).await;
+    pair.server.script([Answer::status(503).with("retry-after", "40")]);
+    let report = dm1::session(&mut pair.client).await;
+    assert!(matches!(report.outcome, Outcome::Aborted { .. }), "{report:?}");
+    assert_eq!(report.retry_after.map(|wait| wait.as_secs()), Some(40));
+    assert_eq!(pair.server.seen().len(), 1, "it is sent once");
+    let report = dm1::session(&mut pair.client).await;
+    assert!(report.has_ended() && report.retry_after.is_none(), "{report:?}");
+}
+
+#[tokio::test]
 async fn the_http_binding_is_that_of_the_profile() {
     let mut pair = Pair::new(json!({})).await;
     pair.dm1.queue([get(VALUE)]);

@@ -130,6 +130,23 @@ async fn a_server_error_aborts_after_one_request_and_keeps_alerts_for_the_next_t
 }
 
 #[tokio::test]
+async fn who_is_sent_away_learns_for_how_long() {
+    let (_authority, server, mut client, _) = setup().await;
+    for (answer, expected) in [
+        (Answer::status(503).with("retry-after", "40"), Some(40)),
+        (Answer::status(429).with("retry-after", "999999999"), Some(86_400)),
+        (Answer::status(503), None),
+        (Answer::status(500).with("retry-after", "40"), None),
+        (Answer::end().with("retry-after", "40"), None),
+    ] {
+        server.script([answer]);
+        let report = session(&mut client).await;
+        assert_eq!(report.retry_after.map(|wait| wait.as_secs()), expected, "{report:?}");
+        server.only();
+    }
+}
+
+#[tokio::test]
 async fn alerts_are_forgotten_once_taken_even_if_the_session_breaks_later() {
     let (_authority, server, mut client, _) = setup().await;
     client.device_mut().raise_alert(&server_id(), Alert::new("urn:example:at:door")).unwrap();

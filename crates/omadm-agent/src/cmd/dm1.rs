@@ -223,6 +223,7 @@ fn finish(
 ) -> Result<SessionReport, AgentError> {
     end(controls);
     let report = report?;
+    controls.sent_away(report.retry_after);
     let server = &report.server;
     match &report.outcome {
         Outcome::Ended { commands, .. } => tracing::info!(%server, commands, "DM 1.x session ended"),
@@ -308,7 +309,7 @@ fn sentence(note: &Note) -> String {
 /// Prints a report for people.
 pub fn print(report: &SessionReport) {
     report.notes.iter().for_each(|note| println!("{}", sentence(note)));
-    let SessionReport { server, outcome, messages, notes: _ } = report;
+    let SessionReport { server, outcome, messages, .. } = report;
     match outcome {
         Outcome::Ended { commands, version } => {
             let version = version.ver_proto();

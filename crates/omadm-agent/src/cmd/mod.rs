@@ -88,6 +88,7 @@ fn finish(
     controls.set_serving(None);
     controls.set_peer(None);
     let report = report?;
+    controls.sent_away(report.retry_after);
     let server = &report.server;
     match &report.outcome {
         Outcome::Ended { commands } => tracing::info!(%server, commands, "session ended"),

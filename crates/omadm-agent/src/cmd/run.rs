@@ -25,6 +25,8 @@ use crate::setup::Setup;
 
 /// Seconds beyond which failures do not stretch the poll interval.
 const LONGEST_BACK_OFF: u32 = 3_600;
+/// By which part of it, at most, a device comes later than a server has said that sent it away.
+const LATER: f64 = 0.1;
 /// Shortest pause between two looks at what is to be reported.
 const BREATH: Duration = Duration::from_millis(200);
 /// The same after one that failed, as on a full disk.
@@ -107,6 +109,9 @@ async fn serve(
     let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
     loop {
         follow(client, setup, &mut calls, &pushes, &mut dm1_bootstraps).await?;
+        if let Some(wait) = controls.take_sent_away() {
+            poll = due(Some(again(wait)));
+        }
         registrations.complete(client).await;
         let rest = if upkeep::report(client).await? { BREATH } else { REST };
         let report = due(client.next_report().map(|wait| wait.max(rest)));
@@ -303,10 +308,19 @@ fn next(controls: &Controls, failures: u32) -> Option<Duration> {
     spread(interval.saturating_mul(factor).min(longest), 0.9, 0.2)
 }
 
+/// When to come again after a server has sent the device away: a little later than it said, each device at another time.
+fn again(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + LATER * random())
+}
+
+/// A random number from 0 to 1.
+fn random() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
 /// A random time of `least` to `least + width` times the interval; `None` when there is no polling.
 fn spread(seconds: u32, least: f64, width: f64) -> Option<Duration> {
-    let random = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
-    (seconds > 0).then(|| Duration::from_secs(seconds.into()).mul_f64(least + width * random))
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()).mul_f64(least + width * random()))
 }
 
 struct Signals {
@@ -353,6 +367,14 @@ mod tests {
             next(&controls, 1).unwrap() >= Duration::from_secs(77_760),
             "never more often than asked for"
         );
+    }
+
+    #[test]
+    fn nobody_comes_before_the_time_that_a_server_has_said() {
+        for _ in 0..1_000 {
+            let wait = again(Duration::from_secs(100));
+            assert!((Duration::from_secs(100)..=Duration::from_secs(110)).contains(&wait), "{wait:?}");
+        }
     }
 
     #[test]

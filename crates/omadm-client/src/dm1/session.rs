@@ -23,6 +23,7 @@ use crate::exchange::Exchange;
 use crate::peer::leaf;
 use crate::persistence::Batch;
 use crate::push::PushContent;
+use crate::retry_after;
 use crate::transport::Transport;
 
 /// Entry of the key/value area: the number of the last session.
@@ -112,13 +113,16 @@ pub struct SessionReport {
     pub messages: u32,
     /// What was worth a line, the last 1,000 at most.
     pub notes: Vec<Note>,
+    /// How long the server wants to be left alone that has sent the device away (`Retry-After`), one day at most. Wait a little longer, at
+    /// random, so that those who were sent away together do not come back together.
+    pub retry_after: Option<Duration>,
 }
 
 impl SessionReport {
     /// Of a session that did not begin.
     fn none(server: &ServerId, reason: &str) -> Self {
         let outcome = Outcome::Aborted { cause: Cause::NoReply, reason: reason.to_owned() };
-        Self { server: server.clone(), outcome, messages: 0, notes: Vec::new() }
+        Self { server: server.clone(), outcome, messages: 0, notes: Vec::new(), retry_after: None }
     }
 
     /// Whether it came to its end, and was not aborted.
@@ -245,6 +249,7 @@ impl<T: Transport> Client<T> {
             nonces,
         };
         let outcome = running.finish(engine).await?;
+        let retry_after = running.binding.retry_after().cloned();
         running.binding.close().await;
         pushed.extend(carrier.close().await);
         pushed.drain(..pushed.len().saturating_sub(MAX_PUSHED));
@@ -252,7 +257,9 @@ impl<T: Transport> Client<T> {
         if let Outcome::Ended { version, .. } = outcome {
             self.device.remember(server, link, version)?;
         }
-        Ok(SessionReport { server: server.clone(), outcome, messages, notes })
+        let now = (self.device.config.clock)();
+        let retry_after = retry_after.and_then(|said| retry_after::wait(&said, now));
+        Ok(SessionReport { server: server.clone(), outcome, messages, notes, retry_after })
     }
 }
 

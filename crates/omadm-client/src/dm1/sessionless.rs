@@ -171,7 +171,8 @@ impl Device {
         loop {
             match session.poll_output().ok_or(ClientError::Stalled)? {
                 Output::Finished(outcome) => {
-                    return Ok(SessionReport { server: server.clone(), outcome, messages: 0, notes });
+                    let server = server.clone();
+                    return Ok(SessionReport { server, outcome, messages: 0, notes, retry_after: None });
                 }
                 Output::Note(note) => notes.push(note),
                 // Nobody is answered.

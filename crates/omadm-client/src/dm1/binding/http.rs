@@ -65,6 +65,11 @@ impl<'a, T: Transport> Http<'a, T> {
         Ok(reply(response))
     }
 
+    /// When the server wants the device to come again that has sent it away.
+    pub(super) fn retry_after(&self) -> Option<&HeaderValue> {
+        self.exchange.retry_after.as_ref()
+    }
+
     /// Cookies are returned until the session ends, whatever they say of their life and place: they go to this server only.
     fn take_cookies(&mut self, headers: &HeaderMap) {
         for cookie in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {

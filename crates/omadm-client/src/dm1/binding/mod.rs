@@ -10,6 +10,7 @@ pub use wsp::WspConfig;
 
 pub(super) use wsp::Carrier;
 
+use ::http::HeaderValue;
 use http::Http;
 use obex::{Dialled, Served};
 use omadm_link::LinkAddress;
@@ -93,6 +94,14 @@ impl<'a, T: Transport> Binding<'a, T> {
             Self::Http(http) => http.post(post).await,
             Self::Dialled(link) => link.post(post).await,
             Self::Served(link) => link.post(post).await,
+        }
+    }
+
+    /// When the server wants the device to come again that has sent it away; only HTTP can say it.
+    pub(super) fn retry_after(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Http(http) => http.retry_after(),
+            Self::Dialled(_) | Self::Served(_) => None,
         }
     }
 
