@@ -10,16 +10,18 @@ mod delegation;
 pub mod error;
 pub mod filter;
 mod fleet;
+mod import;
 mod origin;
 mod package;
 mod people;
-mod postgres;
+pub mod postgres;
 mod profile;
 mod push;
 mod secret;
 mod sql;
 pub mod sqlite;
 pub mod standing;
+mod thread;
 pub mod types;
 pub mod validators;
 
@@ -35,6 +37,9 @@ pub use delegation::{
 };
 pub use error::StoreError;
 pub use fleet::{Annotation, Facts, FleetDevice, FleetStore, Group, Reach};
+pub use import::{
+    Import, ImportCredential, ImportEvent, ImportRow, ImportState, ImportStore, RowOutcome, RowReport,
+};
 pub use origin::Origin;
 pub use package::{Package, PackageKind, PackageRemoval, PackageStore};
 pub use people::{
@@ -59,7 +64,7 @@ use omadm_mo::{DeviceId, Time};
 /// nothing of the old generation is seen again.
 #[async_trait::async_trait]
 pub trait Store:
-    CampaignStore + DelegationStore + FleetStore + PackageStore + PeopleStore + ProfileStore
+    CampaignStore + DelegationStore + FleetStore + ImportStore + PackageStore + PeopleStore + ProfileStore
 {
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`], unless its bootstrap was
     /// revoked: then it gets the new credential and label and keeps the rest. `replace` starts a new generation, and with the old one

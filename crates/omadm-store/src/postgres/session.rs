@@ -3,6 +3,8 @@
 use std::cell::{Cell as StdCell, RefCell};
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use postgres::error::SqlState;
@@ -10,6 +12,7 @@ use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, Row, RowIter, Statement};
 
+use super::numbers::Numbers;
 use crate::StoreError;
 use crate::sql::{Cell, Kind, Param, Params};
 
@@ -31,8 +34,22 @@ pub(crate) enum Trouble {
 pub(crate) struct Session {
     client: RefCell<Client>,
     prepared: RefCell<Prepared>,
-    trouble: StdCell<Option<Trouble>>,
+    /// What begins a transaction that writes.
     begin: String,
+    trouble: StdCell<Option<Trouble>>,
+    /// Whether a statement of the transaction has failed, so that the engine would make a commit an undoing without a word.
+    failed: StdCell<bool>,
+    committing: StdCell<bool>,
+    numbers: Arc<Numbers>,
+    event_delay: Duration,
+    given: RefCell<Given>,
+}
+
+/// Cursors that were given in a transaction.
+#[derive(Default)]
+struct Given {
+    since: Option<Instant>,
+    cursors: Vec<i64>,
 }
 
 /// Statements in the form that PostgreSQL takes.
@@ -55,29 +72,114 @@ impl Prepared {
 
 impl Session {
     /// Takes over a connection. `named` keeps prepared statements on the server; `begin` begins a transaction that writes.
-    pub(super) fn new(client: Client, named: bool, begin: String) -> Self {
+    pub(super) fn new(
+        client: Client,
+        named: bool,
+        begin: String,
+        numbers: Arc<Numbers>,
+        event_delay: Duration,
+    ) -> Self {
         let prepared = if named { Prepared::Named(HashMap::new()) } else { Prepared::Told(HashMap::new()) };
         Self {
             client: RefCell::new(client),
             prepared: RefCell::new(prepared),
-            trouble: StdCell::new(None),
             begin,
+            trouble: StdCell::new(None),
+            failed: StdCell::new(false),
+            committing: StdCell::new(false),
+            numbers,
+            event_delay,
+            given: RefCell::default(),
         }
     }
 
-    /// What went wrong since it was last asked.
+    /// What went wrong since it was last taken.
     pub(super) fn take_trouble(&self) -> Option<Trouble> {
         self.trouble.take()
     }
 
+    /// Whether something went wrong that concerns more than one statement.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.trouble.get().is_some()
+    }
+
     /// Whether it can be used.
     pub(super) fn is_open(&self) -> bool {
-        self.client.try_borrow().is_ok_and(|client| !client.is_closed())
+        self.client
+            .try_borrow_mut()
+            .is_ok_and(|mut client| !client.is_closed() && client.check_connection().is_ok())
+    }
+
+    /// Whether what was done last is a commit, or an attempt at one.
+    pub(super) fn is_committing(&self) -> bool {
+        self.committing.get()
     }
 
     /// Begins a transaction that writes.
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        self.trouble.set(None);
+        self.failed.set(false);
+        self.committing.set(false);
+        self.given.take();
         self.run(&self.begin)
+    }
+
+    /// Ends the transaction.
+    pub(crate) fn commit(&self) -> Result<(), StoreError> {
+        if self.failed.get() {
+            return Err(StoreError::Engine("a statement failed, and nobody heeded it".to_owned()));
+        }
+        self.committing.set(true);
+        self.run("COMMIT")
+    }
+
+    /// Undoes the transaction.
+    pub(crate) fn rollback(&self) -> Result<(), StoreError> {
+        self.given.take();
+        self.run("ROLLBACK")
+    }
+
+    /// Undoes what came after a savepoint.
+    pub(crate) fn rollback_to(&self, savepoint: &str) -> Result<(), StoreError> {
+        self.run(savepoint)?;
+        self.failed.set(false);
+        Ok(())
+    }
+
+    /// A number that no other row has, in the order of time.
+    pub(crate) fn number(&self) -> i64 {
+        self.numbers.next()
+    }
+
+    /// A number for an event.
+    pub(crate) fn event_number(&self) -> i64 {
+        let number = self.numbers.next();
+        let mut given = self.given.borrow_mut();
+        given.since.get_or_insert_with(Instant::now);
+        given.cursors.push(number);
+        number
+    }
+
+    /// Events from here on are not shown yet: some of before may still be committed.
+    pub(crate) fn event_horizon(&self) -> i64 {
+        if self.event_delay.is_zero() {
+            return i64::MAX;
+        }
+        let delay = i64::try_from(self.event_delay.as_micros()).unwrap_or(i64::MAX);
+        self.numbers.now().saturating_sub(delay)
+    }
+
+    /// Cursors of the transaction that was just committed, if it took so long that readers may have gone past them.
+    pub(super) fn late_events(&self) -> Vec<i64> {
+        let given = self.given.take();
+        let is_late = given.since.is_some_and(|since| since.elapsed() > self.event_delay / 2)
+            && !self.event_delay.is_zero();
+        if is_late { given.cursors } else { Vec::new() }
+    }
+
+    /// Cursors of the transaction of which it is not known whether it was committed.
+    pub(super) fn given_events(&self) -> Vec<i64> {
+        self.given.take().cursors
     }
 
     /// Runs statements without parameters or rows.
@@ -136,9 +238,13 @@ impl Session {
 
     /// Remembers what an error means for the connection.
     fn failed(&self, error: &postgres::Error) -> StoreError {
+        self.failed.set(true);
         let trouble = trouble(error);
         if trouble.is_some() {
             self.trouble.set(trouble);
+        } else if is_number_taken(error) {
+            self.numbers.draw();
+            self.trouble.set(Some(Trouble::Again));
         }
         explain(error)
     }
@@ -182,6 +288,16 @@ pub(super) fn trouble(error: &postgres::Error) -> Option<Trouble> {
         Some(_) => None,
         None => (error.is_closed() || is_io(error)).then_some(Trouble::Lost),
     }
+}
+
+/// Whether another node gave the same number.
+fn is_number_taken(error: &postgres::Error) -> bool {
+    const NUMBERED: [&str; 3] = ["event_pkey", "delegation_pkey", "delegation_message_pkey"];
+    error.code() == Some(&SqlState::UNIQUE_VIOLATION)
+        && error
+            .as_db_error()
+            .and_then(|error| error.constraint())
+            .is_some_and(|name| NUMBERED.contains(&name))
 }
 
 fn is_io(error: &postgres::Error) -> bool {

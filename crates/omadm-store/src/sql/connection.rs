@@ -79,20 +79,65 @@ impl Connection {
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(conn) => sqlite::run(conn, "BEGIN IMMEDIATE"),
-            Self::Postgres(session) => session.run("BEGIN"),
+            Self::Postgres(session) => session.begin(),
         }
     }
 
     /// Makes all since [`Connection::begin`] durable.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
-        self.run("COMMIT")
+        match self {
+            Self::Sqlite(conn) => sqlite::run(conn, "COMMIT"),
+            Self::Postgres(session) => session.commit(),
+        }
     }
 
     /// Undoes all since [`Connection::begin`], unless the engine has done so by itself.
     pub(crate) fn rollback(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(conn) if conn.is_autocommit() => Ok(()),
-            _ => self.run("ROLLBACK"),
+            Self::Sqlite(conn) => sqlite::run(conn, "ROLLBACK"),
+            Self::Postgres(session) => session.rollback(),
+        }
+    }
+
+    /// Undoes all since a savepoint, after a failure.
+    pub(crate) fn rollback_to(&self, savepoint: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(conn) => sqlite::run(conn, savepoint),
+            Self::Postgres(session) => session.rollback_to(savepoint),
+        }
+    }
+
+    /// Whether something went wrong that concerns the whole transaction: to go on with it is of no use.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(session) => session.is_in_trouble(),
+        }
+    }
+
+    /// The number of a new row, above those of before; `None` where the engine, which has one writer, gives it.
+    pub(crate) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(session) => Some(session.number()),
+        }
+    }
+
+    /// As [`Connection::number`], for an event: no reader that has seen a higher one misses it.
+    pub(crate) fn event_number(&self) -> Option<i64> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(session) => Some(session.event_number()),
+        }
+    }
+
+    /// Below this cursor no event will appear any more.
+    pub(crate) fn event_horizon(&self) -> i64 {
+        match self {
+            // Cursors are given in the order of commits.
+            Self::Sqlite(_) => i64::MAX,
+            Self::Postgres(session) => session.event_horizon(),
         }
     }
 

@@ -177,8 +177,8 @@ fn apply(conn: &Connection, step: &DelegationStep, now: Time) -> Result<(), Stor
     for out in &step.send {
         execute(
             conn,
-            "INSERT INTO delegation_message (peer, msg_id, delegation, document, created, attempts, due)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO delegation_message (number, peer, msg_id, delegation, document, created, attempts, due)
+             VALUES (?8, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 out.peer,
                 out.msg_id,
@@ -186,7 +186,8 @@ fn apply(conn: &Connection, step: &DelegationStep, now: Time) -> Result<(), Stor
                 out.document,
                 out.created.0,
                 out.attempts,
-                out.due.0
+                out.due.0,
+                conn.number()
             ],
         )?;
     }
@@ -208,9 +209,9 @@ fn put(conn: &Connection, delegation: &Delegation, now: Time) -> Result<(), Stor
     let written = if *version == 0 {
         execute(
             conn,
-            "INSERT INTO delegation (id, peer, name, role, state, version, created, updated, due, document, detail)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
-            params![Id(*id), peer, name, role, state, created.0, now.0, due, document, detail],
+            "INSERT INTO delegation (number, id, peer, name, role, state, version, created, updated, due, document, detail)
+             VALUES (?11, ?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+            params![Id(*id), peer, name, role, state, created.0, now.0, due, document, detail, conn.number()],
         )?
     } else {
         execute(

@@ -10,9 +10,27 @@ pub(crate) fn add(conn: &Connection, events: &[NewEvent], now: Time) -> Result<(
         // Generation 0 is that of devices which are not enrolled.
         execute(
             conn,
-            "INSERT INTO event (device, generation, at, kind, body)
-             VALUES (?1, COALESCE((SELECT generation FROM device WHERE device = ?1), 0), ?2, ?3, ?4)",
-            params![event.device.as_ref().map(DeviceId::as_str), now.0, event.kind, event.body],
+            "INSERT INTO event (cursor, device, generation, at, kind, body)
+             VALUES (?5, ?1, COALESCE((SELECT generation FROM device WHERE device = ?1), 0), ?2, ?3, ?4)",
+            params![
+                event.device.as_ref().map(DeviceId::as_str),
+                now.0,
+                event.kind,
+                event.body,
+                conn.event_number()
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Gives events new cursors.
+pub(crate) fn renumber(conn: &Connection, cursors: &[i64]) -> Result<(), StoreError> {
+    for cursor in cursors {
+        execute(
+            conn,
+            "UPDATE event SET cursor = ?2 WHERE cursor = ?1",
+            params![cursor, conn.event_number()],
         )?;
     }
     Ok(())
@@ -36,19 +54,22 @@ pub(crate) fn after(
     cursor: i64,
     limit: u32,
 ) -> Result<Vec<Event>, StoreError> {
+    let horizon = conn.event_horizon();
     match device {
         None => query(
             conn,
-            "SELECT cursor, at, device, kind, body FROM event WHERE cursor > ?1 ORDER BY cursor LIMIT ?2",
-            params![cursor, limit],
+            "SELECT cursor, at, device, kind, body FROM event WHERE cursor > ?1 AND cursor < ?3
+             ORDER BY cursor LIMIT ?2",
+            params![cursor, limit, horizon],
             event,
         ),
         Some(device) => query(
             conn,
             "SELECT e.cursor, e.at, e.device, e.kind, e.body
              FROM event e JOIN device d ON d.device = e.device AND d.generation = e.generation
-             WHERE d.device = ?1 AND e.cursor > ?2 ORDER BY e.cursor LIMIT ?3",
-            params![device.as_str(), cursor, limit],
+             WHERE d.device = ?1 AND e.cursor > ?2 AND e.cursor < ?4
+             ORDER BY e.cursor LIMIT ?3",
+            params![device.as_str(), cursor, limit, horizon],
             event,
         ),
     }

@@ -62,6 +62,9 @@ pub(crate) fn transact(conn: &Connection, jobs: &mut [BoxedJob]) -> Result<(), S
         return conn.commit();
     }
     conn.rollback()?;
+    if conn.is_in_trouble() {
+        return Err(in_trouble());
+    }
     match jobs {
         [_alone] => Ok(()),
         jobs => transact_apart(conn, jobs),
@@ -75,9 +78,16 @@ fn transact_apart(conn: &Connection, jobs: &mut [BoxedJob]) -> Result<(), StoreE
         // On a full disk and the like SQLite ends the whole transaction by itself: then the release below fails, and
         // with it all requests of the group, before the next of them could run without a transaction.
         if !job.run(conn) {
-            conn.run("ROLLBACK TO SAVEPOINT request")?;
+            if conn.is_in_trouble() {
+                return Err(in_trouble());
+            }
+            conn.rollback_to("ROLLBACK TO SAVEPOINT request")?;
         }
         conn.run("RELEASE SAVEPOINT request")?;
     }
     conn.commit()
+}
+
+fn in_trouble() -> StoreError {
+    StoreError::Unavailable("other transactions were in the way, or the connection was lost".to_owned())
 }

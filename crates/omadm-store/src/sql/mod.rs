@@ -14,6 +14,7 @@ mod device_groups;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod fleet;
+mod imports;
 pub(crate) mod group;
 pub(crate) mod migrations;
 mod packages;
@@ -22,6 +23,7 @@ mod people;
 mod people_store;
 pub(crate) mod profiles;
 mod pushes;
+pub(crate) mod queue;
 pub(crate) mod retention;
 pub(crate) mod session;
 mod standing;
@@ -38,7 +40,7 @@ use omadm_mo::DeviceId;
 pub(crate) use self::columns::{Dev, Id, Texts, count, texts};
 pub(crate) use self::connection::{Connection, Row, execute, query, query_optional};
 pub(crate) use self::value::{Cell, Kind, Param, Params, ToSql, params};
-use crate::{Commits, StoreError, sqlite};
+use crate::{Commits, StoreError, postgres, sqlite};
 
 /// The store on an SQL engine.
 pub struct SqlStore {
@@ -48,12 +50,18 @@ pub struct SqlStore {
 
 enum Engine {
     Sqlite(sqlite::Engine),
+    Postgres(postgres::Engine),
 }
 
 impl SqlStore {
     /// `commits` are told of by the engine.
     pub(crate) fn on_sqlite(engine: sqlite::Engine, commits: Arc<Commits>) -> Self {
         Self { engine: Engine::Sqlite(engine), commits }
+    }
+
+    /// `commits` are told of by the engine.
+    pub(crate) fn on_postgres(engine: postgres::Engine, commits: Arc<Commits>) -> Self {
+        Self { engine: Engine::Postgres(engine), commits }
     }
 
     /// Runs `work` in a transaction and gives its result when it is durable. When a transaction with it was undone, it runs again.
@@ -65,11 +73,12 @@ impl SqlStore {
         let _asked = self.commits.ask();
         match &self.engine {
             Engine::Sqlite(engine) => engine.writer.run(work).await,
+            Engine::Postgres(engine) => engine.lanes.run(None, work).await,
         }
     }
 
     /// As [`SqlStore::write`], for work that writes rows of this device and of no other: it may share its transaction.
-    pub(crate) async fn write_for<T, F>(&self, _device: &DeviceId, work: F) -> Result<T, StoreError>
+    pub(crate) async fn write_for<T, F>(&self, device: &DeviceId, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -77,6 +86,7 @@ impl SqlStore {
         let _asked = self.commits.ask();
         match &self.engine {
             Engine::Sqlite(engine) => engine.writer.run(work).await,
+            Engine::Postgres(engine) => engine.lanes.run(Some(device), work).await,
         }
     }
 
@@ -88,6 +98,7 @@ impl SqlStore {
     {
         match &self.engine {
             Engine::Sqlite(engine) => engine.readers.run(work).await,
+            Engine::Postgres(engine) => engine.readers.run(work).await,
         }
     }
 
@@ -99,6 +110,7 @@ impl SqlStore {
     {
         match &self.engine {
             Engine::Sqlite(engine) => engine.readers.run_small(work).await,
+            Engine::Postgres(engine) => engine.readers.run(work).await,
         }
     }
 }

@@ -164,13 +164,20 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     }
     let logged = query_optional(
         conn,
-        "INSERT INTO session_log (device, generation, session, started, updated, messages, outcome)
-         SELECT device, generation, COALESCE(session, 0), ?3, ?3, ?4, COALESCE(?5, 'open')
+        "INSERT INTO session_log (log, device, generation, session, started, updated, messages, outcome)
+         SELECT ?6, device, generation, COALESCE(session, 0), ?3, ?3, ?4, COALESCE(?5, 'open')
          FROM device WHERE device = ?1 AND generation = ?2
          ON CONFLICT (device, generation, session) DO UPDATE SET updated = excluded.updated,
            messages = session_log.messages + excluded.messages, outcome = COALESCE(?5, session_log.outcome)
          RETURNING log, messages",
-        params![step.device.as_str(), step.generation, step.now.0, count(step.trace.len()), step.outcome],
+        params![
+            step.device.as_str(),
+            step.generation,
+            step.now.0,
+            count(step.trace.len()),
+            step.outcome,
+            conn.number()
+        ],
         |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
     )?;
     // The last message has the number of all messages so far.

@@ -1,21 +1,17 @@
 //! Connections that read: some for small reads, which are done where they are asked for as long as they are quick, and some with a
 //! thread of their own, fed from one queue.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::schema;
-use super::writer::{join, spawn};
 use crate::StoreError;
 use crate::sql::Connection;
-
-type Job = Box<dyn FnOnce(&Connection) + Send>;
+use crate::sql::queue::Queue;
+use crate::thread::{join, spawn};
 
 /// A small read that takes longer has waited for the disk, and not only for its turn on a busy processor.
 const QUICK: Duration = Duration::from_millis(10);
@@ -60,38 +56,6 @@ impl Here {
     }
 }
 
-/// What is to be read. A job wakes one thread that waits, and no other.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    jobs: VecDeque<Job>,
-    closed: bool,
-}
-
-impl Queue {
-    fn push(&self, job: Job) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).jobs.push_back(job);
-        self.changed.notify_one();
-    }
-
-    fn close(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        self.changed.notify_all();
-    }
-
-    /// The next job; `None` when there will be none any more.
-    fn next(&self) -> Option<Job> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |state: &mut State| state.jobs.is_empty() && !state.closed;
-        self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
-    }
-}
-
 impl Readers {
     /// Opens `count` connections of each kind, at least one.
     pub(super) fn start(path: &Path, count: usize) -> Result<Self, StoreError> {
@@ -128,13 +92,7 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |conn| {
-            // Who no longer waits needs no answer.
-            let _gone = reply.send(work(conn));
-        });
-        self.queue.push(job);
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.queue.run(work).await
     }
 }
 
@@ -149,7 +107,7 @@ impl Drop for Readers {
 
 fn serve(conn: &Connection, queue: &Queue) {
     while let Some(job) = queue.next() {
-        job(conn);
+        job(Ok(conn));
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::schema;
 use crate::sql::group::{self, BoxedJob};
 use crate::sql::{self, Connection};
+use crate::thread::{join, spawn};
 use crate::{Commits, StoreError};
 
 /// A commit that takes longer is worth a line in the log.
@@ -56,21 +57,6 @@ impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.jobs.take());
         join(self.thread.take());
-    }
-}
-
-/// Starts a named thread.
-pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
-        .map_err(|error| StoreError::Engine(format!("thread {name} cannot be started: {error}")))
-}
-
-/// Waits for the end of a thread.
-pub(super) fn join(thread: Option<JoinHandle<()>>) {
-    if thread.is_some_and(|thread| thread.join().is_err()) {
-        tracing::error!("a thread of the store panicked; restart the server");
     }
 }
 

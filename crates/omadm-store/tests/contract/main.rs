@@ -16,7 +16,7 @@ mod sessions;
 mod standing;
 mod trees;
 
-macro_rules! run_on_sqlite {
+macro_rules! run_on_each_engine {
     ($($module:ident: $($case:ident)*;)*) => {
         mod sqlite {
             $($(
@@ -27,10 +27,19 @@ macro_rules! run_on_sqlite {
                 }
             )*)*
         }
+
+        mod postgres {
+            $($(
+                #[tokio::test]
+                async fn $case() {
+                    crate::$module::$case(&crate::support::connect().await).await;
+                }
+            )*)*
+        }
     };
 }
 
-run_on_sqlite! {
+run_on_each_engine! {
     devices:
         enrolment_is_read_back
         enrolment_is_all_or_none

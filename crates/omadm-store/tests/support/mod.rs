@@ -1,9 +1,13 @@
 //! Rows with all fields filled, so that a test states only what it is about.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod postgres;
+
 use std::path::Path;
+use std::time::Duration;
 
 use omadm_mo::{DeviceId, Time};
+use omadm_store::postgres::PostgresConfig;
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
 use omadm_store::{
     Command, CommandId, CommandState, Enrolment, NewCommand, NewEvent, Payload, SessionRow, SessionStep,
@@ -16,6 +20,16 @@ pub const NEVER: Time = Time::from_secs(1_000_000_000);
 
 pub fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, SqliteConfig { readers: 2, ..SqliteConfig::default() }).unwrap()
+}
+
+/// Settings for a database of PostgreSQL.
+pub fn settings(url: String) -> PostgresConfig {
+    PostgresConfig { url, writers: 2, readers: 2, event_delay: Duration::ZERO, ..PostgresConfig::default() }
+}
+
+/// A store in a fresh database of PostgreSQL.
+pub async fn connect() -> SqliteStore {
+    SqliteStore::connect(settings(postgres::shared().database())).await.unwrap()
 }
 
 pub fn at(secs: i64) -> Time {

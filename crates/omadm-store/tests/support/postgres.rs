@@ -1,0 +1,157 @@
+//! A PostgreSQL server for the tests of one process, and a fresh database for each test. Needs the package `postgresql`.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What runs as long as its standard input is open: when the tests are over or killed, the server goes with its files.
+const KEEPER: &str = r#"
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=300 -c fsync="$3" >"$2/log" 2>&1 &
+server=$!
+cat >/dev/null
+kill -INT $server
+wait $server
+rm -rf "$2"
+"#;
+
+/// A running server.
+pub struct Postgres {
+    dir: PathBuf,
+    keeper: Child,
+}
+
+/// The server that the tests of this process share. It does not wait for the disk.
+pub fn shared() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(|| Postgres::start("off"))
+}
+
+impl Postgres {
+    /// Starts a server in a directory of its own; `fsync` is `on` or `off`.
+    pub fn start(fsync: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("omadm-pg-{}-{number}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        if is_root() {
+            done(Command::new("chown").arg("postgres").arg(&dir));
+        }
+        let data = dir.join("data");
+        let init = ["-U", "omadm", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"];
+        done(tool("initdb").args(init).arg(data));
+        Self::run(dir, fsync)
+    }
+
+    fn run(dir: PathBuf, fsync: &str) -> Self {
+        let keeper = as_server("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .args([&bin(), &dir])
+            .arg(fsync)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let server = Self { dir, keeper };
+        server.wait_until_ready();
+        server
+    }
+
+    fn wait_until_ready(&self) {
+        for _ in 0..3_000 {
+            let ready = tool("pg_isready").arg("-h").arg(&self.dir).args(["-U", "omadm"]).output().unwrap();
+            if ready.status.success() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let mut log = String::new();
+        let _ = std::fs::File::open(self.dir.join("log")).and_then(|mut file| file.read_to_string(&mut log));
+        panic!("PostgreSQL does not start: {log}");
+    }
+
+    /// Makes a database and gives its URL.
+    pub fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        format!("postgres://omadm@/{name}?host={}", self.dir.display())
+    }
+
+    /// Runs statements in a database and gives what `psql` prints of their rows.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let mut psql = tool("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "omadm", "-d", database, "-h"]);
+        let output = done(psql.arg(&self.dir).args(["-c", sql]));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Ends the server at once, as a crash does; what it has acknowledged is kept.
+    pub fn crash(&self) {
+        self.control(&["stop", "-m", "immediate"]);
+    }
+
+    /// Starts it again.
+    pub fn restart(&self) {
+        let log = self.dir.join("log");
+        let options = format!("-k {} -c listen_addresses= -c max_connections=300", self.dir.display());
+        self.control(&["start", "-w", "-o", &options, "-l", log.to_str().unwrap()]);
+    }
+
+    fn control(&self, what: &[&str]) {
+        done(tool("pg_ctl").args(what).arg("-D").arg(self.dir.join("data")).stdout(Stdio::null()));
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // One that was restarted is not the keeper's child any more.
+        let _stopped =
+            tool("pg_ctl").args(["stop", "-m", "immediate", "-D"]).arg(self.dir.join("data")).output();
+        drop(self.keeper.stdin.take());
+        let _ended = self.keeper.wait();
+    }
+}
+
+/// The name of the database in a URL of [`Postgres::database`].
+pub fn name_of(url: &str) -> &str {
+    url.split(['/', '?']).nth(3).unwrap()
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Where the programs of the newest PostgreSQL are.
+fn bin() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql");
+    let found = versions.into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+    found.max().expect("PostgreSQL is needed for these tests: apt-get install postgresql")
+}
+
+/// A program that runs as the user of the server, which must not be root.
+fn as_server(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
+    command
+}
+
+fn tool(name: &str) -> Command {
+    as_server(bin().join(name))
+}
+
+fn done(command: &mut Command) -> Output {
+    let output = command.stderr(Stdio::piped()).output().unwrap();
+    let _ = std::io::stdout().flush();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// The directory of the server, for what looks into it.
+pub fn dir(server: &Postgres) -> &Path {
+    &server.dir
+}
