@@ -59,3 +59,39 @@ CREATE TABLE group_use (
     PRIMARY KEY (user_of, group_name)
 ) WITHOUT ROWID;
 CREATE INDEX group_use_group ON group_use (group_name, user_of);
+
+-- Imports. `position` is the row that the present state has come to.
+CREATE TABLE import (
+    id         BLOB   NOT NULL PRIMARY KEY,
+    created    BIGINT NOT NULL,
+    created_by TEXT   NOT NULL,
+    updated    BIGINT NOT NULL,
+    state      TEXT   NOT NULL,
+    dry_run    BIGINT NOT NULL,
+    row_count  BIGINT NOT NULL,
+    bad        BIGINT NOT NULL,
+    position   BIGINT NOT NULL,
+    failed     BIGINT NOT NULL,
+    detail     TEXT
+);
+CREATE INDEX import_state ON import (state, id);
+
+-- Rows of imports. What is secret goes as soon as it is not needed any more.
+CREATE TABLE import_row (
+    import   BLOB   NOT NULL,
+    number   BIGINT NOT NULL,
+    device   TEXT   NOT NULL,
+    name     TEXT,
+    note     TEXT,
+    labels   TEXT   NOT NULL,
+    username TEXT,
+    verifier BLOB,
+    dm1      BLOB,
+    replaces BIGINT NOT NULL,
+    outcome  TEXT   NOT NULL,
+    reason   TEXT,
+    PRIMARY KEY (import, number)
+) WITHOUT ROWID;
+CREATE INDEX import_row_device ON import_row (import, device, number);
+CREATE INDEX import_row_user ON import_row (import, username, number) WHERE username IS NOT NULL;
+CREATE INDEX import_row_outcome ON import_row (import, outcome, number);

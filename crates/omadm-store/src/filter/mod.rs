@@ -101,6 +101,12 @@ impl Filter {
         Self(Node::Group(name.to_owned(), 0))
     }
 
+    /// The devices of any of these groups.
+    #[must_use]
+    pub fn of_groups(names: &[String]) -> Self {
+        Self(Node::Any(names.iter().map(|name| Node::Group(name.clone(), 0)).collect()))
+    }
+
     /// Both conditions.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

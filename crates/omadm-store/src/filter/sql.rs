@@ -138,7 +138,7 @@ impl<E> Chooser<'_, E> {
                     }
                     leads.push(lead);
                 }
-                Ok(Some((Lead::Any(leads), sum)))
+                Ok(Some((Lead::Any(leads), sum)).filter(|_| !nodes.is_empty()))
             }
             Node::Not(_) | Node::Group(..) => Ok(None),
         }
@@ -290,6 +290,9 @@ impl Node {
     /// The condition, in parentheses, on a row `f` of `fleet`.
     fn write(&self, to: &mut Statement, now: Time) {
         match self {
+            Self::Any(nodes) if nodes.is_empty() => {
+                to.push("(1 = 0)");
+            }
             Self::All(nodes) => join(nodes, " AND ", to, now),
             Self::Any(nodes) => join(nodes, " OR ", to, now),
             Self::Not(node) => {

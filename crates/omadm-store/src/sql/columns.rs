@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::value::{Cell, FromSql, Kind, Param, ToSql, Typed, blob, text};
 use crate::{
-    CampaignDeviceState, CampaignState, CommandState, DelegationRole, DelegationState, PackageKind,
-    PartState, ProfileState, StandingKind, StoredSecret,
+    CampaignDeviceState, CampaignState, CommandState, DelegationRole, DelegationState, ImportState,
+    PackageKind, PartState, ProfileState, RowOutcome, StandingKind, StoredSecret,
 };
 
 /// A number of things as a column can hold it.
@@ -99,6 +99,8 @@ macro_rules! named {
 }
 
 named!(
+    ImportState,
+    RowOutcome,
     CampaignDeviceState,
     CampaignState,
     PackageKind,

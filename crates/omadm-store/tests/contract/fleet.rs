@@ -196,6 +196,12 @@ pub async fn groups_are_filters_with_a_name(store: &dyn Store) {
     assert_eq!((made.version, made.created, made.updated), (1, at(7), at(7)));
     put(store, group("tills", r#"group:"Site A" and label:role = till"#)).await.unwrap();
     assert_eq!(meant(store, "group:tills", now).await, ["urn:a"]);
+    for (names, found) in
+        [(vec![], 0), (vec!["tills".to_owned()], 1), (vec!["tills".to_owned(), "Site A".to_owned()], 2)]
+    {
+        let filter = Filter::of_groups(&names);
+        assert_eq!(store.count(Some(&filter), 10, now).await.unwrap(), found);
+    }
     assert_eq!(meant(store, r#"group:"Site A" and not group:tills"#, now).await, ["urn:e"]);
     let changed = Group { filter: "label:site = B".to_owned(), ..made.clone() };
     assert_eq!(put(store, changed.clone()).await.unwrap().version, 2);
