@@ -359,7 +359,6 @@ mod tests {
             devices: vec![DeviceId::parse("A:1").unwrap()],
             manufacturer: None,
             model: None,
-            profiles: None,
             targets: vec!["./A/B".into()],
             rights: Rights::GET,
             duration: Duration::Temporary,
