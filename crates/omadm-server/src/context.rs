@@ -22,6 +22,7 @@ use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::notifier::Notifier;
+use crate::package::Packages;
 use crate::proxy::Proxies;
 use crate::tls::KeyPair;
 
@@ -71,6 +72,8 @@ pub struct Context {
     pub remarks: Budget,
     /// What the DDF files say.
     pub models: Models,
+    /// Firmware and software packages.
+    pub packages: Packages,
     /// Fetches the DDF files that devices link to.
     pub links: Links,
     /// Delegation between servers, if it is on.

@@ -32,6 +32,7 @@ mod operation;
 mod operator;
 mod outcome;
 mod outgoing;
+mod package;
 mod proxy;
 mod random;
 mod requests;

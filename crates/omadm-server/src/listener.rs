@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::Response;
+use http_body_util::BodyExt as _;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use openssl::ssl::{Ssl, SslRef};
@@ -231,6 +233,12 @@ struct Activity {
 }
 
 impl Activity {
+    /// Notes that something went out.
+    fn touch(&self) {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.ended.store(millis.max(1), Ordering::Release);
+    }
+
     /// When the connection has been quiet for too long, as far as is known now.
     fn deadline(&self, bounds: &Bounds) -> Instant {
         if self.running.load(Ordering::Acquire) > 0 {
@@ -255,8 +263,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let millis = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.ended.store(millis.max(1), Ordering::Release);
+        self.0.touch();
         self.0.running.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -316,8 +323,19 @@ fn answer(
 ) -> impl Future<Output = Result<Response, Infallible>> {
     request.extensions_mut().insert(connection);
     async move {
-        let _running = running;
-        router.oneshot(request.map(axum::body::Body::new)).await
+        let activity = running.0.clone();
+        let response = router.oneshot(request.map(Body::new)).await?;
+        drop(running);
+        if response.body().size_hint().exact().is_some() {
+            return Ok(response);
+        }
+        // A body that comes piece by piece may take longer than a connection may be quiet; each piece shows that the other side takes it.
+        Ok(response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                activity.touch();
+                frame
+            }))
+        }))
     }
 }
 

@@ -26,6 +26,7 @@ use crate::listener::{self, Bounds, Connection, Tls};
 use crate::metrics::{self, Listener as Who, Metrics};
 use crate::models::Models;
 use crate::notifier::{self, Notifier};
+use crate::package::{self, Packages};
 use crate::proxy::Proxies;
 use crate::requests::Watched;
 use crate::tls::Transport;
@@ -112,6 +113,7 @@ impl Server {
         let Transport { live, identity, authority } = tls::transport(&config, &public_url, &store, &guard)?;
         let key = auth_key(&config)?;
         let schemes = Schemes::new(&config.auth, key.clone());
+        let packages = Packages::open(&config, &key)?;
         ddfs::seed(store.as_ref()).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
@@ -134,6 +136,7 @@ impl Server {
             wakers: Wakers::default(),
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
             models: Models::default(),
+            packages,
             links,
             delegations,
             notifier,
@@ -226,6 +229,7 @@ fn tasks(
         serve(Who::Operator, sockets.operators, None, operator::router(context.clone())),
         tokio::spawn(metrics::run(context.clone(), stopped.clone())),
         tokio::spawn(background::run(context.clone(), stopped.clone())),
+        tokio::spawn(package::tidy(context.clone(), stopped.clone())),
     ];
     tasks.extend([handed_on, plain].into_iter().chain(certificates).flatten());
     if let Some((socket, between)) = sockets.delegation.zip(between) {

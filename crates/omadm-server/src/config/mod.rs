@@ -6,6 +6,7 @@ mod metrics;
 mod network;
 mod notifier;
 mod notifier_dm1;
+mod package;
 mod prefix;
 mod push;
 mod security;
@@ -30,6 +31,7 @@ pub use notifier::{
 pub use notifier_dm1::{Dm1Format, ModelFormat, ObjectNumber, UiMode};
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use omadm_link::ObexSection;
+pub use package::PackageSection;
 pub use prefix::UrlPrefix;
 pub use push::{HttpPushSection, PpgSection, SipSection};
 pub use security::{AuthSection, ClientCertificates, TlsSection};
@@ -63,6 +65,8 @@ pub struct Config {
     pub trace: TraceSection,
     /// The Data Repository.
     pub data: DataSection,
+    /// Firmware and software packages.
+    pub package: PackageSection,
     /// DDF files.
     pub ddf: DdfSection,
     /// Bootstraps.

@@ -11,7 +11,7 @@ mod push;
 mod reports;
 mod traces;
 
-pub use auth::{LinkCaller, Schemes};
+pub use auth::{Caller, LinkCaller, Schemes, authenticate};
 pub use dm2::queued;
 pub use memory::Memory;
 pub use push::{REGISTER_PATH, UNREGISTER_PATH};
@@ -35,7 +35,7 @@ use crate::context::{BOOTSTRAP_PATH, Context, DM2_PATH};
 use crate::metrics::Listener;
 use crate::notifier::ppg;
 use crate::requests::Watched;
-use crate::ui;
+use crate::{package, ui};
 
 /// Names the formats of management data that we take (`DM 2.0 §5.5`).
 const OMADM_ACCEPT: HeaderName = HeaderName::from_static("omadm-accept");
@@ -53,6 +53,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/data/c/{command}", get(data::payload))
         .route("/data/u/{command}", put(data::upload).post(data::upload))
         .route("/data/s/{subscription}", put(reports::report))
+        .route(package::PATH, get(package::serve))
         .route("/ui/{token}", get(ui::show).post(ui::answer))
         .route("/ddf/{name}", get(ddf::file))
         .route(BOOTSTRAP_PATH, get(bootstrap::fetch))
@@ -73,12 +74,12 @@ const TRUSTED_LENGTH: usize = 64 << 10;
 /// What a device hears that has to come again later.
 const FULL: &str = "the server takes no new session at the moment; try again later";
 
-fn refusal(http_status: u16, reason: impl Into<String>) -> Refusal {
+pub fn refusal(http_status: u16, reason: impl Into<String>) -> Refusal {
     Refusal { http_status, reason: reason.into(), allow: None, omadm_accept: false }
 }
 
 /// The HTTP form of a refusal.
-fn refuse(context: &Context, refusal: &Refusal) -> Response {
+pub fn refuse(context: &Context, refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, format!("{}\n", refusal.reason)).into_response();
     let headers = response.headers_mut();
@@ -104,7 +105,7 @@ fn commands_read(context: &Context) -> u32 {
 }
 
 /// What a device hears when the store fails; the log says more.
-fn store_failed(error: &StoreError) -> Refusal {
+pub fn store_failed(error: &StoreError) -> Refusal {
     tracing::error!(%error, "a device could not be served");
     refusal(503, "the server cannot work at the moment; try again later")
 }

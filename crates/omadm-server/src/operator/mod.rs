@@ -10,6 +10,7 @@ mod devices;
 mod events;
 mod models;
 mod notify;
+mod packages;
 mod pages;
 mod problem;
 mod reach;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
@@ -38,6 +39,7 @@ use utoipa::openapi::{self, Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, 
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use crate::context::Context;
 use crate::metrics::{self, Listener};
@@ -84,12 +86,15 @@ pub fn router(context: Arc<Context>) -> Router {
         .with_state(context)
 }
 
-/// Reads the body, for which the sender has so much time and no more.
+/// Reads the body, for which the sender has so much time and no more; not that of a package, which is taken piece by piece.
 async fn body_in_time(
     State(context): State<Arc<Context>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    if request.method() == Method::POST && request.uri().path() == packages::PATH {
+        return Ok(next.run(request).await);
+    }
     let time = context.config.operator.body_timeout.0;
     let (head, body) = request.into_parts();
     let reading = Bytes::from_request(Request::from_parts(head.clone(), body), &());
@@ -123,6 +128,8 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(models::show))
         .routes(routes!(standing::subscriptions))
         .routes(routes!(standing::defaults))
+        .routes(routes!(packages::list, packages::create))
+        .routes(routes!(packages::show, packages::remove))
         .routes(routes!(pages::list))
         .routes(routes!(pages::show, pages::put, pages::remove))
         .routes(routes!(tokens::list, tokens::create))
@@ -195,6 +202,12 @@ pub struct Listing {
 impl Listing {
     fn limit(&self) -> Result<u32, Problem> {
         limit(self.limit)
+    }
+
+    /// The cursor as an identifier.
+    fn uuid(&self) -> Result<Option<Uuid>, Problem> {
+        let parsed = self.after.as_deref().map(Uuid::try_parse).transpose();
+        parsed.map_err(|_| Problem::bad("after is no cursor of this listing; take it from \"next\""))
     }
 
     /// The cursor as a number.

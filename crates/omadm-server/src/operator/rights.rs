@@ -93,6 +93,11 @@ pub const RULES: &[Rule] = &[
     rule("PUT", "/pages/{name}", write(Area::Catalogue), Reach::Everything),
     rule("DELETE", "/pages/{name}", write(Area::Catalogue), Reach::Everything),
 
+    rule("GET", "/packages", read(Area::Packages), Reach::Nothing),
+    rule("POST", "/packages", write(Area::Packages), Reach::Everything),
+    rule("GET", "/packages/{package}", read(Area::Packages), Reach::Nothing),
+    rule("DELETE", "/packages/{package}", write(Area::Packages), Reach::Everything),
+
     rule("GET", "/delegations", read(Area::Delegations), Reach::Everything),
     rule("POST", "/delegations", write(Area::Delegations), Reach::Everything),
     rule("GET", "/delegations/peers", read(Area::Delegations), Reach::Everything),

@@ -1,0 +1,143 @@
+//! From a package to what a device is told to do with it (`FUMO 1.0`, `SCOMO 1.0`). Its result codes become sentences where results of
+//! executions are taken (`omadm_session::result_code`).
+//!
+//! The addresses are those of the objects' DDF files (`ddf/oma_fumo-v1_0.ddf`, `ddf/oma_scomo-v1_0.ddf`). What the standard has no place
+//! for, digest and signature, goes below `Ext`; a device without these nodes refuses them, and goes on.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use omadm_mo::Time;
+use omadm_store::{Package, PackageKind};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::operation::{Operation, Request};
+
+/// MOID of the firmware update object.
+pub const FUMO: &str = "urn:oma:mo:oma-fumo:1.0";
+/// MOID of the software component object.
+pub const SCOMO: &str = "urn:oma:mo:oma-scomo:1.0";
+
+/// What a device is told so that it gets and installs a package, in order; the last one reports the end.
+///
+/// # Errors
+/// One sentence on why it cannot be said.
+pub fn operations(context: &Context, package: &Package, now: Time) -> Result<Vec<Operation>, String> {
+    let url = context.packages.address(&context.public_url, package.id, now);
+    let (settings, exec) = match package.kind {
+        PackageKind::Firmware => firmware(package, &url),
+        PackageKind::Software => software(package, &url),
+    };
+    let set = |(address, value): (String, serde_json::Value)| {
+        let request = Request {
+            verb: "set".to_owned(),
+            address: Some(address),
+            value: Some(value),
+            ..Request::default()
+        };
+        Operation::from_request(request, usize::MAX).map(|(operation, _)| operation)
+    };
+    let mut operations = settings.into_iter().map(set).collect::<Result<Vec<_>, _>>()?;
+    operations.push(Operation::Exec { address: exec, later: true });
+    Ok(operations)
+}
+
+type Settings = Vec<(String, serde_json::Value)>;
+
+fn firmware(package: &Package, url: &str) -> (Settings, String) {
+    let at = |path: &str| format!("{FUMO}//{path}");
+    let mut settings = vec![
+        (at("PkgName"), json!(package.name)),
+        (at("PkgVersion"), json!(package.version)),
+        (at("DownloadAndUpdate/PkgURL"), json!(url)),
+    ];
+    settings.extend(proofs(package).into_iter().map(|(name, value)| (at(&format!("Ext/{name}")), value)));
+    (settings, at("DownloadAndUpdate"))
+}
+
+fn software(package: &Package, url: &str) -> (Settings, String) {
+    // The name of the node is the server's choice (`SCOMO 1.0 §5`): the same for each version, so that a newer one takes its place.
+    let node = node_name(&package.name);
+    let at = |path: &str| format!("{SCOMO}//Download/{node}/{path}");
+    let mut settings = vec![
+        (at("PkgID"), json!(package.name)),
+        (at("Name"), json!(package.name)),
+        (at("PkgURL"), json!(url)),
+        (at("PkgType"), json!(package.content_type)),
+    ];
+    settings.extend(proofs(package).into_iter().map(|(name, value)| (at(&format!("Ext/{name}")), value)));
+    settings.push((at("Ext/Version"), json!(package.version)));
+    (settings, at("Operations/DownloadInstall"))
+}
+
+/// What the device holds against what it has fetched.
+fn proofs(package: &Package) -> Vec<(&'static str, serde_json::Value)> {
+    let signature = package.signature.as_ref().map(|octets| STANDARD.encode(octets)).unwrap_or_default();
+    vec![("SHA256", json!(package.digest)), ("Signature", json!(signature)), ("Size", json!(package.size))]
+}
+
+/// A name as a node may have it: letters, digits, `-`, `_` and `.`; other characters become `_`.
+fn node_name(name: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    name.chars().take(64).map(|character| if plain(character) { character } else { '_' }).collect()
+}
+
+/// SHA-256 of a package in base64.
+pub fn base64_digest(package: &Package) -> String {
+    let digits = package.digest.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    let octets: Vec<u8> = digits.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect();
+    STANDARD.encode(octets)
+}
+
+/// What the thing is that a package changes: all firmware is one thing, each software component is one.
+pub fn target(package: &Package) -> String {
+    match package.kind {
+        PackageKind::Firmware => "firmware".to_owned(),
+        PackageKind::Software => format!("software {}", package.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(kind: PackageKind) -> Package {
+        Package {
+            id: uuid::Uuid::from_u128(7),
+            name: "net tools/1".to_owned(),
+            version: "2.1".to_owned(),
+            kind,
+            model: None,
+            content_type: "application/x-deb".to_owned(),
+            size: 5,
+            digest: "00ff".repeat(16),
+            signature: Some(vec![1, 2, 3]),
+            signed_by: None,
+            created: Time(0),
+            created_by: String::new(),
+        }
+    }
+
+    #[test]
+    fn firmware_is_named_and_proved_before_it_is_asked_for() {
+        let (settings, exec) = firmware(&package(PackageKind::Firmware), "https://x/p");
+        assert_eq!(exec, "urn:oma:mo:oma-fumo:1.0//DownloadAndUpdate");
+        let value = |path: &str| {
+            let at = format!("{FUMO}//{path}");
+            settings.iter().find(|(address, _)| *address == at).map(|(_, value)| value.clone())
+        };
+        assert_eq!(value("DownloadAndUpdate/PkgURL"), Some(json!("https://x/p")));
+        assert_eq!(value("Ext/Signature"), Some(json!("AQID")));
+        assert_eq!(value("Ext/Size"), Some(json!(5)));
+    }
+
+    #[test]
+    fn a_component_has_a_node_of_its_own() {
+        let (settings, exec) = software(&package(PackageKind::Software), "https://x/p");
+        assert_eq!(exec, "urn:oma:mo:oma-scomo:1.0//Download/net_tools_1/Operations/DownloadInstall");
+        assert!(
+            settings.iter().all(|(at, _)| at.starts_with("urn:oma:mo:oma-scomo:1.0//Download/net_tools_1/"))
+        );
+        assert_eq!(base64_digest(&package(PackageKind::Software)).len(), 44);
+    }
+}
