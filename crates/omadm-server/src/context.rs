@@ -14,15 +14,18 @@ use omadm_store::Store;
 use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
+use crate::audit::Audit;
 use crate::config::{Config, Dm1Section, Endpoint, Size};
 use crate::delegation::Delegations;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::Links;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::notifier::Notifier;
 use crate::package::Packages;
+use crate::password::Passwords;
 use crate::proxy::Proxies;
 use crate::tls::KeyPair;
 
@@ -52,6 +55,12 @@ pub struct Context {
     pub proxies: Proxies,
     /// Has those wait who try secrets.
     pub guard: Arc<Guard>,
+    /// Writes the audit log.
+    pub audit: Audit,
+    /// Passwords of people.
+    pub passwords: Passwords,
+    /// Has those wait who try passwords of people.
+    pub logins: Logins,
     /// How devices reach us: scheme and authority, no trailing slash.
     pub public_url: String,
     /// The authority that devices have to trust, as PEM.

@@ -64,6 +64,9 @@ pub enum ServerError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A password could not be hashed or checked.
+    #[error("the password could not be hashed or checked: {0}")]
+    Password(String),
     /// No randomness.
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),

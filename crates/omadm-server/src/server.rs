@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
+use crate::audit::Audit;
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, dm1_config, engine_config};
 use crate::delegation::{self, Delegations};
@@ -22,15 +23,17 @@ use crate::device::dm1;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::{self, Fetcher, Links};
+use crate::logins::Logins;
 use crate::listener::{self, Bounds, Connection, Tls};
 use crate::metrics::{self, Listener as Who, Metrics};
 use crate::models::Models;
 use crate::notifier::{self, Notifier};
 use crate::package::{self, Packages};
+use crate::password::Passwords;
 use crate::proxy::Proxies;
 use crate::requests::Watched;
 use crate::tls::Transport;
-use crate::{ServerError, background, clock, ddfs, device, obex, operator, random, tls};
+use crate::{ServerError, audit, background, clock, ddfs, device, obex, operator, random, tls};
 
 /// Name of the token that the first start makes.
 const FIRST_TOKEN: &str = "first";
@@ -38,6 +41,8 @@ const FIRST_TOKEN: &str = "first";
 const TOKEN_FILE: &str = "operator.token";
 /// File below the data directory that holds the key of nonces.
 const AUTH_KEY_FILE: &str = "auth.key";
+/// File below the data directory that names the chain of this node in the audit log.
+const AUDIT_CHAIN_FILE: &str = "audit.chain";
 /// Shortest such key in octets.
 const MIN_AUTH_KEY: usize = 32;
 /// How long running requests may take once the server stops.
@@ -114,6 +119,7 @@ impl Server {
         let key = auth_key(&config)?;
         let schemes = Schemes::new(&config.auth, key.clone());
         let packages = Packages::open(&config, &key)?;
+        let audit = Audit::new(audit_chain(&config)?, &key);
         ddfs::seed(store.as_ref()).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
@@ -132,6 +138,9 @@ impl Server {
             schemes,
             proxies: Proxies::new(&config)?,
             guard: guard.clone(),
+            audit,
+            passwords: Passwords::new(config.operator.password_checks)?,
+            logins: Logins::new(&config.auth, &store),
             memory: Memory::new(config.device.remembered_sessions),
             wakers: Wakers::default(),
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
@@ -229,6 +238,7 @@ fn tasks(
         serve(Who::Operator, sockets.operators, None, operator::router(context.clone())),
         tokio::spawn(metrics::run(context.clone(), stopped.clone())),
         tokio::spawn(background::run(context.clone(), stopped.clone())),
+        tokio::spawn(audit::run(context.clone(), stopped.clone())),
         tokio::spawn(package::tidy(context.clone(), stopped.clone())),
     ];
     tasks.extend([handed_on, plain].into_iter().chain(certificates).flatten());
@@ -316,6 +326,25 @@ fn auth_key(config: &Config) -> Result<Secret, ServerError> {
             Ok(key)
         }
         Err(source) => Err(ServerError::File { what, path, source }),
+    }
+}
+
+/// The name of the chain of this node, made at the first start.
+fn audit_chain(config: &Config) -> Result<String, ServerError> {
+    let path = config.server.data_dir.join(AUDIT_CHAIN_FILE);
+    let _lock = lock_data_dir(config)?;
+    match std::fs::read_to_string(&path) {
+        Ok(name) if !name.is_empty() && name.len() <= 64 => Ok(name),
+        Ok(_) => {
+            let source = std::io::Error::other("has to hold the name of a chain; remove it to have a new one begun");
+            Err(ServerError::File { what: "the name of the audit log's chain in", path, source })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = random::word()?;
+            tls::write_private(&path, name.as_bytes())?;
+            Ok(name)
+        }
+        Err(source) => Err(ServerError::File { what: "the name of the audit log's chain in", path, source }),
     }
 }
 

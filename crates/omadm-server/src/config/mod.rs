@@ -7,6 +7,7 @@ mod network;
 mod notifier;
 mod notifier_dm1;
 mod package;
+mod people;
 mod prefix;
 mod push;
 mod security;
@@ -32,6 +33,7 @@ pub use notifier_dm1::{Dm1Format, ModelFormat, ObjectNumber, UiMode};
 pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
 pub use omadm_link::ObexSection;
 pub use package::PackageSection;
+pub use people::{AuditSection, OperatorSection, WebhookSection};
 pub use prefix::UrlPrefix;
 pub use push::{HttpPushSection, PpgSection, SipSection};
 pub use security::{AuthSection, ClientCertificates, TlsSection};
@@ -87,6 +89,10 @@ pub struct Config {
     pub delegation: DelegationSection,
     /// Figures.
     pub metrics: MetricsSection,
+    /// The audit log.
+    pub audit: AuditSection,
+    /// Webhooks.
+    pub webhook: WebhookSection,
     /// The log of the program.
     pub log: LogSection,
 }
@@ -173,19 +179,6 @@ pub struct DeviceSection {
     pub max_alerts: usize,
     /// Refuse everything that the standard does not allow, also where we understand it.
     pub strict: bool,
-}
-
-/// `[operator]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OperatorSection {
-    /// Address and port of the REST API (plain HTTP: keep it on this machine, or put a TLS proxy before it); port 0 takes a
-    /// free one.
-    pub listen: SocketAddr,
-    /// How long a request's body may take.
-    pub body_timeout: Span,
-    /// Most connections at a time; more wait to be accepted. 1 to 1,000,000.
-    pub max_connections: usize,
 }
 
 /// `[queue]`
@@ -331,12 +324,6 @@ impl Default for DeviceSection {
             max_alerts: 1_000,
             strict: false,
         }
-    }
-}
-
-impl Default for OperatorSection {
-    fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8080).into(), body_timeout: Span::secs(60), max_connections: 1_000 }
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         BootstrapSection::check(&config.bootstrap.moids)
             .map_err(|problem| Fault::new("bootstrap.moids", problem))?;
     }
+    super::people::check(&config.operator, &config.audit, &config.webhook)?;
     security(config)?;
     notifier(config)?;
     super::push::check(&config.http_push, &config.sip, &config.ppg)?;

@@ -6,15 +6,16 @@ use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ALLOW, AUTHORIZATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use omadm_auth::{Secret, Verifier};
+use omadm_store::{StoreError, Token, User};
 use uuid::Uuid;
 
-use super::actor::{Actor, Proof, Role, Scope};
+use super::actor::{Actor, Proof, Rights, Role, Scope, common};
 use super::problem::Problem;
 use super::rights::{self, Need, Reach, Rule};
 use super::tokens::Operator;
-use super::{PREFIX, commands, devices, reach};
+use super::{PREFIX, audit, commands, devices, login, reach, tokens};
 use crate::clock;
 use crate::context::Context;
 
@@ -26,14 +27,23 @@ pub async fn check(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let path = path.as_ref().and_then(|path| path.as_str().strip_prefix(PREFIX));
+    let matched = path;
+    let path = matched.as_ref().and_then(|path| path.as_str().strip_prefix(PREFIX));
     let rule = path.and_then(|path| rights::of(request.method().as_str(), path));
     if rule.is_some_and(|rule| rule.need == Need::Nothing) {
         return Ok(next.run(request).await);
     }
-    let actor = actor(&context, request.headers()).await?;
+    let actor = actor(&context, request.method(), request.headers()).await?;
     match (rule, path) {
-        (Some(rule), _) => may(&context, &actor, rule, &parameters).await?,
+        (Some(rule), _) => {
+            let described = audit::described(&request, matched.as_ref());
+            if let Err(problem) = may(&context, &actor, rule, &parameters).await {
+                if !request.method().is_safe() {
+                    audit::refused(&context, &actor, described).await;
+                }
+                return Err(problem);
+            }
+        }
         (None, Some(path)) if rights::knows(path) => return Ok(other_methods(path)),
         // A path that is not there; what is there has a rule.
         (None, _) => {}
@@ -59,41 +69,104 @@ fn forbidden(why: &str) -> Problem {
 /// Who a request is from. Proofs are read each time: one that was revoked ends at once, on every node.
 ///
 /// # Errors
-/// 401 without a proof that is good now.
-async fn actor(context: &Context, headers: &HeaderMap) -> Result<Actor, Problem> {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let Some((_, given)) = given else {
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "a token is needed: Authorization: Bearer omadm_…",
-        ));
+/// 401 without a proof that is good now, and 403 if a page may have made it without the knowledge of who has the session.
+async fn actor(context: &Context, method: &Method, headers: &HeaderMap) -> Result<Actor, Problem> {
+    let actor = match (bearer(headers), login::cookie(headers)) {
+        (Some(token), _) => of_token(context, &token).await?,
+        (None, Some(session)) => {
+            let actor = of_session(context, &session).await?;
+            if actor.is_some() && !method.is_safe() && !headers.contains_key(login::INTENT) {
+                return Err(forbidden("a request of a session has to carry the header X-Omadm-Request"));
+            }
+            actor
+        }
+        (None, None) => {
+            return Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "a token is needed: Authorization: Bearer omadm_…",
+            ));
+        }
     };
-    let given = Secret::new(given.trim().as_bytes().to_vec());
-    let actor = by_token(context, &given).await?;
     actor.ok_or_else(|| {
         tracing::warn!("a request with an unknown or expired token was refused");
         unproven()
     })
 }
 
-async fn by_token(context: &Context, given: &Secret) -> Result<Option<Actor>, Problem> {
+/// Whether an actor is still who they were: their proof is good, and gives them the same rights.
+///
+/// # Errors
+/// When the store fails.
+pub async fn is_still(context: &Context, actor: &Actor, proof: &Secret) -> Result<bool, StoreError> {
+    let now = match &actor.proof {
+        Proof::Token(_) => of_token(context, proof).await?,
+        Proof::Session(_) => of_session(context, proof).await?,
+    };
+    Ok(now.is_some_and(|now| now.rights == actor.rights && now.groups == actor.groups))
+}
+
+/// The secret by which a request proves who it is from.
+pub fn proof(headers: &HeaderMap) -> Option<Secret> {
+    bearer(headers).or_else(|| login::cookie(headers))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Secret> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim().as_bytes().to_vec()))
+}
+
+async fn of_token(context: &Context, given: &Secret) -> Result<Option<Actor>, StoreError> {
     let now = clock::now();
-    let tokens = context.store.tokens().await?;
-    let valid = tokens.into_iter().find(|token| {
+    let tokens = context.store.tokens_like(&tokens::digest(given)).await?;
+    let valid = tokens.into_iter().find(|(token, _)| {
         token.expires.is_none_or(|expires| now < expires)
             && Verifier::from_bytes(&token.verifier).is_some_and(|verifier| verifier.matches(given))
     });
-    Ok(valid.map(|token| Actor {
-        proof: Proof::Token(token.name.clone()),
-        name: token.name,
-        user: None,
-        role: Role::Admin,
-        rights: Role::Admin.rights(),
-        groups: None,
+    Ok(valid.and_then(|(token, user)| token_actor(token, user)))
+}
+
+/// What a token allows within the rights of its user; none if either cannot be read, or the user is gone.
+fn token_actor(token: Token, user: Option<User>) -> Option<Actor> {
+    let role = Role::parse(&token.role)?;
+    let mut rights = role.rights();
+    if let Some(scopes) = &token.scopes {
+        let scopes: Result<Vec<_>, _> = scopes.iter().map(|scope| Scope::parse(scope)).collect();
+        rights = rights.and(Rights::of(&scopes.ok()?));
+    }
+    let mut groups = token.groups;
+    if token.user.is_some() {
+        let user = user?;
+        rights = rights.and(Role::parse(&user.role)?.rights());
+        groups = common(groups, user.groups);
+    }
+    if groups.as_ref().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    Some(Actor {
+        name: token.user.clone().unwrap_or_else(|| token.name.clone()),
+        proof: Proof::Token(token.name),
+        user: token.user,
+        role,
+        rights,
+        groups,
         until: token.expires,
+    })
+}
+
+async fn of_session(context: &Context, given: &Secret) -> Result<Option<Actor>, StoreError> {
+    let digest = tokens::digest(given);
+    let found = context.store.login(&digest, clock::now()).await?;
+    Ok(found.and_then(|(login, user)| {
+        let role = Role::parse(&user.role)?;
+        Some(Actor {
+            name: user.name.clone(),
+            proof: Proof::Session(digest),
+            user: Some(user.name),
+            role,
+            rights: role.rights(),
+            groups: user.groups,
+            until: Some(login.expires),
+        })
     }))
 }
 
@@ -102,7 +175,7 @@ async fn by_token(context: &Context, given: &Secret) -> Result<Option<Actor>, Pr
 /// # Errors
 /// 401 without a good proof, 403 without the right.
 pub async fn require(context: &Context, headers: &HeaderMap, scope: Scope) -> Result<(), Problem> {
-    match actor(context, headers).await?.rights.allow(scope) {
+    match actor(context, &Method::GET, headers).await?.rights.allow(scope) {
         true => Ok(()),
         false => Err(forbidden(&format!("it takes the scope {scope}"))),
     }

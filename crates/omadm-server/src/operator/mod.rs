@@ -2,12 +2,15 @@
 
 mod access;
 pub mod actor;
+mod audit;
 mod bootstrap;
 mod commands;
 mod ddfs;
 mod delegations;
 mod devices;
 mod events;
+mod hosts;
+mod login;
 mod models;
 mod notify;
 mod packages;
@@ -19,6 +22,7 @@ mod sessionless;
 mod sessions;
 mod standing;
 pub mod tokens;
+mod users;
 mod views;
 
 use std::sync::Arc;
@@ -63,6 +67,8 @@ pub fn router(context: Arc<Context>) -> Router {
     let (api, document) = api().split_for_parts();
     let checked = axum::middleware::from_fn_with_state(context.clone(), access::check);
     let in_time = axum::middleware::from_fn_with_state(context.clone(), body_in_time);
+    let audited = axum::middleware::from_fn_with_state(context.clone(), audit::follow);
+    let named = axum::middleware::from_fn_with_state(context.clone(), hosts::check);
     let largest = context.config.data.max_payload.0.saturating_mul(4) / 3 + REQUEST_ROOM;
     let document = Arc::new(with_problems(document));
     let watched = Watched { listener: Listener::Operator, metrics: context.metrics.clone() };
@@ -75,12 +81,13 @@ pub fn router(context: Arc<Context>) -> Router {
     let wrong =
         || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; see Allow") };
     Router::new()
-        .nest(PREFIX, api.fallback(missing).method_not_allowed_fallback(wrong).layer(in_time).layer(checked))
+        .nest(PREFIX, api.fallback(missing).method_not_allowed_fallback(wrong).layer(audited).layer(in_time).layer(checked))
         .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route(metrics::PATH, get(figures))
         .route("/", get(|| async { Html(include_str!("index.html")) }))
+        .layer(named)
         .layer(DefaultBodyLimit::max(largest))
         .layer(axum::middleware::from_fn_with_state(watched, crate::requests::log))
         .with_state(context)
@@ -102,7 +109,9 @@ async fn body_in_time(
         let late = format!("the body was not complete within {} s (operator.body_timeout)", time.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, late)
     })??;
-    Ok(next.run(Request::from_parts(head, Body::from(octets))).await)
+    let mut request = Request::from_parts(head, Body::from(octets.clone()));
+    request.extensions_mut().insert(audit::Octets(octets));
+    Ok(next.run(request).await)
 }
 
 /// The API with its document: a route that is not described cannot be registered.
@@ -132,6 +141,15 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(packages::show, packages::remove))
         .routes(routes!(pages::list))
         .routes(routes!(pages::show, pages::put, pages::remove))
+        .routes(routes!(login::begin))
+        .routes(routes!(login::end))
+        .routes(routes!(login::me))
+        .routes(routes!(login::change_password))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::show, users::change, users::remove))
+        .routes(routes!(users::set_password))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::heads))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::create))

@@ -1,18 +1,62 @@
 //! What somebody sees of all the devices.
 
 use omadm_mo::DeviceId;
-use omadm_store::StoreError;
+use omadm_store::filter::Filter;
+use omadm_store::{FleetDevice, StoreError};
 
 use super::actor::Actor;
+use crate::clock;
 use crate::context::Context;
+
+/// A filter for the devices that somebody sees, to be added to any other; `None` for all devices.
+pub fn filter(actor: &Actor) -> Option<Filter> {
+    let groups = actor.groups.as_ref()?.iter();
+    groups.map(|name| Filter::group(name)).reduce(Filter::or)
+}
+
+/// The devices that somebody sees, as their groups are now.
+pub struct View {
+    /// `None` for all devices.
+    filter: Option<Filter>,
+}
+
+impl View {
+    /// Of this actor.
+    ///
+    /// # Errors
+    /// When the store fails, or a group is gone.
+    pub async fn of(context: &Context, actor: &Actor) -> Result<Self, StoreError> {
+        let filter = match filter(actor) {
+            None => None,
+            Some(filter) => Some(context.store.expand(&filter).await?),
+        };
+        Ok(Self { filter })
+    }
+
+    /// Whether all devices are theirs, those that are not enrolled any more among them.
+    pub fn shows_everything(&self) -> bool {
+        self.filter.is_none()
+    }
+
+    /// Whether a device is one of theirs.
+    pub fn shows(&self, device: &FleetDevice) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(device, clock::now()))
+    }
+
+    /// Whether a device is there, and is one of theirs.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn shows_id(&self, context: &Context, device: &DeviceId) -> Result<bool, StoreError> {
+        let device = context.store.fleet_device(device).await?;
+        Ok(device.is_some_and(|device| self.shows(&device)))
+    }
+}
 
 /// Whether a device is there, and is one of theirs.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn sees(context: &Context, actor: &Actor, device: &DeviceId) -> Result<bool, StoreError> {
-    match &actor.groups {
-        None => Ok(context.store.device(device).await?.is_some()),
-        Some(_) => Ok(false),
-    }
+    View::of(context, actor).await?.shows_id(context, device).await
 }

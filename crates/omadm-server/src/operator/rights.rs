@@ -110,6 +110,18 @@ pub const RULES: &[Rule] = &[
 
     rule("GET", "/events", read(Area::Events), Reach::Narrowed),
 
+    rule("POST", "/login", Need::Nothing, Reach::Nothing),
+    rule("POST", "/logout", Need::Known, Reach::Nothing),
+    rule("GET", "/me", Need::Known, Reach::Nothing),
+    rule("PUT", "/me/password", Need::Known, Reach::Nothing),
+    rule("GET", "/users", read(Area::People), Reach::Everything),
+    rule("POST", "/users", write(Area::People), Reach::Everything),
+    rule("GET", "/users/{name}", read(Area::People), Reach::Everything),
+    rule("PUT", "/users/{name}", write(Area::People), Reach::Everything),
+    rule("DELETE", "/users/{name}", write(Area::People), Reach::Everything),
+    rule("PUT", "/users/{name}/password", write(Area::People), Reach::Everything),
+    rule("GET", "/audit", read(Area::Audit), Reach::Everything),
+    rule("GET", "/audit/heads", read(Area::Audit), Reach::Everything),
     rule("GET", "/tokens", read(Area::People), Reach::Everything),
     rule("POST", "/tokens", write(Area::People), Reach::Everything),
     rule("DELETE", "/tokens/{name}", write(Area::People), Reach::Everything),

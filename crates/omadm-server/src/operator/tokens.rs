@@ -1,9 +1,9 @@
-//! Operator tokens: making, listing, revoking and checking them.
+//! Operator tokens: making, listing and revoking them.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::StatusCode;
 use omadm_auth::Secret;
 use omadm_mo::Time;
@@ -13,8 +13,9 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::actor::Role;
+use super::actor::{Actor, Rights, Role, Scope};
 use super::problem::{Body, Path, Problem, Query};
+use super::users::{check_groups, check_name, use_groups};
 use super::views::{self, Page};
 use crate::context::Context;
 use crate::{ServerError, clock, random};
@@ -22,11 +23,11 @@ use crate::{ServerError, clock, random};
 /// Longest time until a token expires, in seconds (100 years).
 const MAX_EXPIRY: u64 = 100 * 365 * 86_400;
 
-/// Who makes a request: the name of the token.
+/// Who makes a request, by name: see [`Actor`].
 #[derive(Clone, Debug)]
 pub struct Operator(pub String);
 
-/// Makes a token, and the row with its verifier that is to be stored; the token itself is not kept.
+/// Makes a token that may do everything, and the row with its verifier that is to be stored; the token itself is not kept.
 ///
 /// # Errors
 /// When there is no randomness.
@@ -59,6 +60,15 @@ pub struct NewToken {
     name: String,
     /// Seconds until it expires; never if not given.
     expires_in: Option<u64>,
+    /// The user it belongs to: it may do no more than they may, and goes when they go. None if not given.
+    user: Option<String>,
+    /// What it may do; that of who makes it if not given.
+    role: Option<Role>,
+    /// What it may do within its role, such as `devices:read`; all if not given.
+    #[schema(value_type = Option<Vec<String>>)]
+    scopes: Option<Vec<Scope>>,
+    /// Names of the groups whose devices it sees; all devices if not given.
+    groups: Option<Vec<String>>,
 }
 
 /// A token that was made.
@@ -82,28 +92,55 @@ pub async fn list(
     Ok(Json(Page::cut(tokens, limit, |token: &Token| token.name.clone(), views::Token::from)))
 }
 
-/// Makes a token.
+/// Makes a token. It may do no more than who makes it.
 #[utoipa::path(post, path = "/tokens", request_body = NewToken, tag = "tokens",
-    responses((status = 201, body = MadeToken), (status = 409, body = Problem)))]
+    responses((status = 201, body = MadeToken), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 409, body = Problem)))]
 pub async fn create(
     State(context): State<Arc<Context>>,
+    Extension(actor): Extension<Actor>,
     Body(new): Body<NewToken>,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
-    if new.name.is_empty() || new.name.chars().count() > 64 || new.name.chars().any(char::is_control) {
-        return Err(Problem::bad("the name of a token has 1 to 64 characters and no control characters"));
-    }
+    check_name("token", &new.name)?;
     if new.expires_in.is_some_and(|seconds| seconds == 0 || seconds > MAX_EXPIRY) {
         return Err(Problem::bad(format!("expires_in has to be 1 to {MAX_EXPIRY} seconds")));
+    }
+    check_groups(&context, new.groups.as_ref()).await?;
+    if let Some(user) = &new.user
+        && context.store.user(user).await?.is_none()
+    {
+        return Err(Problem::bad(format!(
+            "there is no user named {user:?}; `omadm user ls` shows those that are"
+        )));
+    }
+    let role = new.role.unwrap_or(actor.role);
+    // Who may do less than their role, such as by a token with scopes, passes on that and not the role.
+    let scopes =
+        new.scopes.or_else(|| (!role.rights().are_within(&actor.rights)).then(|| actor.rights.scopes()));
+    let rights = scopes.as_deref().map_or(role.rights(), |scopes| role.rights().and(Rights::of(scopes)));
+    if !rights.are_within(&actor.rights) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "you may not do this: a token may do no more than you may",
+        ));
     }
     let now = clock::now();
     let expires = new.expires_in.map(|seconds| super::later(now, seconds));
     let (secret, token) = make(&new.name, expires, now)?;
+    let token = Token {
+        user: new.user,
+        role: role.as_str().to_owned(),
+        scopes: scopes.map(|scopes| scopes.iter().map(Scope::to_string).collect()),
+        groups: new.groups.clone(),
+        ..token
+    };
     if !context.store.add_token(token).await? {
         return Err(Problem::conflict(format!(
             "there is a token named {:?} already; revoke it first",
             new.name
         )));
     }
+    use_groups(&context, &uses(&new.name), new.groups).await?;
     let token = String::from_utf8_lossy(secret.expose()).into_owned();
     Ok((StatusCode::CREATED, Json(MadeToken { name: new.name, token })))
 }
@@ -115,9 +152,14 @@ pub async fn revoke(
     State(context): State<Arc<Context>>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    if context.store.remove_token(&name).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::unknown(format!("there is no token named {name:?}")))
+    if !context.store.remove_token(&name).await? {
+        return Err(Problem::unknown(format!("there is no token named {name:?}")));
     }
+    use_groups(&context, &uses(&name), None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How a token is called where the uses of groups are listed.
+pub fn uses(name: &str) -> String {
+    format!("token:{name}")
 }

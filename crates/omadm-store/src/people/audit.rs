@@ -46,16 +46,7 @@ pub enum AuditQuery {
         /// The place.
         after: i64,
     },
-    /// Of all chains by time, after an entry; of those of the same time, by chain and place.
-    Since {
-        /// Time of that entry.
-        at: Time,
-        /// Its chain.
-        chain: String,
-        /// Its place.
-        seq: i64,
-    },
-    /// Of all chains, the newest first, before an entry.
+    /// Of all chains, the newest first, before an entry; of those of the same time, by chain and place.
     Before {
         /// Time of that entry.
         at: Time,

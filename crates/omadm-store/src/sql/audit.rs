@@ -49,10 +49,6 @@ pub(crate) fn list(
         AuditQuery::Chain { chain, after } => {
             of("chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", params![chain, after, limit])
         }
-        AuditQuery::Since { at, chain, seq } => of(
-            "(at, chain, seq) > (?1, ?2, ?3) ORDER BY at, chain, seq LIMIT ?4",
-            params![at.0, chain, seq, limit],
-        ),
         AuditQuery::Before { at, chain, seq } => of(
             "(at, chain, seq) < (?1, ?2, ?3) ORDER BY at DESC, chain DESC, seq DESC LIMIT ?4",
             params![at.0, chain, seq, limit],

@@ -1,0 +1,331 @@
+//! What goes into the audit log, and reading it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use omadm_mo::Time;
+use omadm_store::{AuditEntry, AuditHead, AuditQuery};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::actor::Actor;
+use super::problem::{Problem, Query};
+use super::views::Page;
+use super::{PREFIX, limit, number};
+use crate::clock::rfc3339;
+use crate::context::Context;
+use crate::listener::Connection;
+
+/// Members of bodies that are kept as they are: none of them is ever a secret, and all others may be.
+const KEPT: &[&str] = &[
+    "address",
+    "after",
+    "campaign",
+    "description",
+    "devices",
+    "enabled",
+    "expires_in",
+    "filter",
+    "force",
+    "group",
+    "groups",
+    "id",
+    "ids",
+    "kind",
+    "kinds",
+    "label",
+    "labels",
+    "moids",
+    "name",
+    "package",
+    "priority",
+    "profile",
+    "psk",
+    "rate",
+    "replace",
+    "role",
+    "scopes",
+    "stages",
+    "verb",
+    "version",
+];
+/// What stands in place of another member.
+const LEFT_OUT: &str = "…";
+/// Longest text that is kept, in characters.
+const MAX_TEXT: usize = 200;
+/// Most items of a list that are kept.
+const MAX_ITEMS: usize = 20;
+/// Deepest nesting that is kept.
+const MAX_DEPTH: usize = 4;
+/// Longest body of which more than a digest is kept, in octets.
+const MAX_BODY: usize = 64 << 10;
+
+/// The body of a request that was read as a whole.
+#[derive(Clone)]
+pub struct Octets(pub Bytes);
+
+/// Notes every request that changes something: before it is done, and what came of it. What cannot be noted is not done.
+pub async fn follow(
+    State(context): State<Arc<Context>>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if request.method().is_safe() {
+        return Ok(next.run(request).await);
+    }
+    let mut entry = described(&request, path.as_ref());
+    let id = entry.get("request").cloned();
+    let Some(actor) = request.extensions().get::<Actor>() else {
+        return Ok(logged_in(&context, entry, next.run(request).await).await);
+    };
+    entry.insert("by".to_owned(), actor.described().into());
+    entry.insert("phase".to_owned(), "begun".into());
+    if let Some(Octets(body)) = request.extensions().get::<Octets>().filter(|Octets(body)| !body.is_empty()) {
+        entry.insert("digest".to_owned(), context.audit.digest(body).into());
+        if let Some(kept) = kept(body) {
+            entry.insert("body".to_owned(), kept);
+        }
+    }
+    context.audit.note(context.store.as_ref(), &Value::Object(entry)).await?;
+    let response = next.run(request).await;
+    let done = json!({ "request": id, "phase": "done", "status": response.status().as_u16() });
+    if let Err(error) = context.audit.note(context.store.as_ref(), &done).await {
+        tracing::error!(%error, "what came of a request could not be noted in the audit log");
+    }
+    Ok(response)
+}
+
+/// Notes a login, which is known only afterwards. One that failed is an event, and not noted: anybody could fill the log.
+async fn logged_in(context: &Context, mut entry: Map<String, Value>, response: Response) -> Response {
+    if let Some(actor) = response.extensions().get::<Actor>() {
+        entry.insert("by".to_owned(), actor.described().into());
+        entry.insert("phase".to_owned(), "done".into());
+        entry.insert("status".to_owned(), response.status().as_u16().into());
+        if let Err(error) = context.audit.note(context.store.as_ref(), &Value::Object(entry)).await {
+            tracing::error!(%error, "a login could not be noted in the audit log");
+        }
+    }
+    response
+}
+
+/// Notes that somebody wanted to change what they may not change.
+pub async fn refused(context: &Context, actor: &Actor, mut entry: Map<String, Value>) {
+    entry.insert("by".to_owned(), actor.described().into());
+    entry.insert("phase".to_owned(), "refused".into());
+    if let Err(error) = context.audit.note(context.store.as_ref(), &Value::Object(entry)).await {
+        tracing::error!(%error, "a refused request could not be noted in the audit log");
+    }
+}
+
+/// What a request is, without who makes it, and with an identifier of its own.
+pub fn described(request: &Request, path: Option<&MatchedPath>) -> Map<String, Value> {
+    let route = path.map(MatchedPath::as_str).and_then(|path| path.strip_prefix(PREFIX)).unwrap_or_default();
+    let on = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer);
+    let members = [
+        ("request", json!(Uuid::now_v7())),
+        ("from", json!(peer.as_ref().map(SocketAddr::ip))),
+        ("do", json!(format!("{} {route}", request.method()))),
+        ("on", json!(cut(on))),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What is kept of a body.
+fn kept(body: &[u8]) -> Option<Value> {
+    if body.len() > MAX_BODY {
+        return None;
+    }
+    let value: Value = serde_json::from_slice(body).ok()?;
+    value.is_object().then(|| harmless(&value, MAX_DEPTH))
+}
+
+/// A value without what may be a secret.
+fn harmless(value: &Value, depth: usize) -> Value {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        Value::String(text) => cut(text).into(),
+        _ if depth == 0 => LEFT_OUT.into(),
+        Value::Array(items) => {
+            let more = (items.len() > MAX_ITEMS).then(|| Value::from(format!("{} items", items.len())));
+            items.iter().take(MAX_ITEMS).map(|item| harmless(item, depth - 1)).chain(more).collect()
+        }
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                let is_kept = KEPT.binary_search(&name.as_str()).is_ok();
+                let value = if is_kept { harmless(value, depth - 1) } else { LEFT_OUT.into() };
+                (cut(name), value)
+            };
+            Value::Object(members.iter().take(MAX_ITEMS).map(member).collect())
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+/// An entry of the audit log.
+#[derive(Serialize, ToSchema)]
+pub struct Entry {
+    /// The node that wrote it.
+    chain: String,
+    /// Place in its chain, from 1.
+    seq: i64,
+    /// When, in microseconds since 1970.
+    at: i64,
+    /// When, for people.
+    time: String,
+    /// Hash of the entry before.
+    prev: String,
+    /// SHA-256 over `prev`, chain, place, time and text.
+    hash: String,
+    /// What is said: JSON, as it went into the hash.
+    entry: String,
+}
+
+impl From<AuditEntry> for Entry {
+    fn from(entry: AuditEntry) -> Self {
+        Self {
+            seq: entry.seq,
+            at: entry.at.0,
+            time: rfc3339(entry.at),
+            prev: hex(&entry.prev),
+            hash: hex(&entry.hash),
+            chain: entry.chain,
+            entry: entry.entry,
+        }
+    }
+}
+
+/// The last entry of a chain.
+#[derive(Serialize, ToSchema)]
+pub struct Head {
+    chain: String,
+    seq: i64,
+    hash: String,
+}
+
+impl From<AuditHead> for Head {
+    fn from(head: AuditHead) -> Self {
+        Self { hash: hex(&head.hash), chain: head.chain, seq: head.seq }
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Which entries are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Only those of this chain, in their order. Without it the newest of all come first.
+    chain: Option<String>,
+    /// Most items, 1 to 1000. Default 100.
+    limit: Option<u32>,
+    /// Cursor from `next` of the page before; of a chain, a place in it.
+    after: Option<String>,
+}
+
+/// Lists entries of the audit log.
+#[utoipa::path(get, path = "/audit", params(Wanted), tag = "audit",
+    responses((status = 200, body = Page<Entry>), (status = 400, body = Problem)))]
+pub async fn list(
+    State(context): State<Arc<Context>>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Page<Entry>>, Problem> {
+    let limit = limit(wanted.limit)?;
+    let by_time = wanted.chain.is_none();
+    let query = match wanted.chain {
+        Some(chain) => {
+            AuditQuery::Chain { chain, after: number(wanted.after.as_deref())?.unwrap_or_default() }
+        }
+        None => before(wanted.after.as_deref())?,
+    };
+    let entries = context.store.audit(query, limit + 1).await?;
+    let cursor = |entry: &AuditEntry| match by_time {
+        true => format!("{}.{}.{}", entry.at.0, entry.seq, entry.chain),
+        false => entry.seq.to_string(),
+    };
+    Ok(Json(Page::cut(entries, limit, cursor, Entry::from)))
+}
+
+/// The query for what is older than an entry.
+fn before(cursor: Option<&str>) -> Result<AuditQuery, Problem> {
+    let Some(cursor) = cursor else {
+        return Ok(AuditQuery::Before { at: Time(i64::MAX), chain: String::new(), seq: 0 });
+    };
+    let read = || {
+        let (at, rest) = cursor.split_once('.')?;
+        let (seq, chain) = rest.split_once('.')?;
+        Some(AuditQuery::Before {
+            at: Time(at.parse().ok()?),
+            chain: chain.to_owned(),
+            seq: seq.parse().ok()?,
+        })
+    };
+    read().ok_or_else(|| Problem::bad("after is no cursor of this listing; take it from \"next\""))
+}
+
+/// Lists the last entry of each chain. Kept elsewhere, they are anchors: whoever changes the log later is found out by them.
+#[utoipa::path(get, path = "/audit/heads", tag = "audit", responses((status = 200, body = Page<Head>)))]
+pub async fn heads(State(context): State<Arc<Context>>) -> Result<Json<Page<Head>>, Problem> {
+    let heads = context.store.audit_heads().await?;
+    Ok(Json(Page { items: heads.into_iter().map(Head::from).collect(), next: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_in_order() {
+        assert!(KEPT.is_sorted(), "it is searched by halves");
+    }
+
+    #[test]
+    fn secrets_are_not_kept() {
+        let body = json!({
+            "name": "x", "password": "p1", "secret": "p2", "value": "p3", "url": "https://u:p4@h/", "new field": "p5",
+            "devices": [{ "id": "UUID:1", "secret": "p6" }], "groups": { "value": "p7" },
+        });
+        let text = kept(body.to_string().as_bytes()).unwrap().to_string();
+        assert!(text.contains("UUID:1") && text.contains("\"name\":\"x\""), "{text}");
+        for secret in 1..=7 {
+            assert!(!text.contains(&format!("p{secret}")), "{text}");
+        }
+        assert_eq!(kept(b"p1"), None);
+        assert_eq!(kept(b"\"p1\""), None, "only members have names");
+        let large = json!({ "name": "x".repeat(MAX_BODY) });
+        assert_eq!(kept(large.to_string().as_bytes()), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let many = json!({ "ids": (0..1_000).collect::<Vec<_>>(), "name": "é".repeat(1_000) });
+        let kept = kept(many.to_string().as_bytes()).unwrap();
+        assert_eq!(kept["ids"].as_array().unwrap().len(), MAX_ITEMS + 1);
+        assert_eq!(kept["name"].as_str().unwrap().chars().count(), MAX_TEXT);
+        let deep = json!({ "groups": { "groups": { "groups": { "groups": { "groups": 1 } } } } });
+        assert!(harmless(&deep, MAX_DEPTH).to_string().contains(LEFT_OUT));
+    }
+
+    #[test]
+    fn cursors_come_back() {
+        let query = before(Some("7.3.a.b")).ok().unwrap();
+        assert_eq!(query, AuditQuery::Before { at: Time(7), chain: "a.b".to_owned(), seq: 3 });
+        for wrong in ["", "7", "7.3", "x.3.a", "7.x.a"] {
+            assert!(before(Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}
