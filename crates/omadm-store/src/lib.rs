@@ -11,6 +11,7 @@ pub mod error;
 pub mod filter;
 mod fleet;
 mod import;
+mod lease;
 mod origin;
 mod package;
 mod people;
@@ -40,6 +41,7 @@ pub use fleet::{Annotation, Facts, FleetDevice, FleetStore, Group, Reach};
 pub use import::{
     Import, ImportCredential, ImportEvent, ImportRow, ImportState, ImportStore, RowOutcome, RowReport,
 };
+pub use lease::{Lease, LeaseStore};
 pub use origin::Origin;
 pub use package::{Package, PackageKind, PackageRemoval, PackageStore};
 pub use people::{
@@ -64,7 +66,14 @@ use omadm_mo::{DeviceId, Time};
 /// nothing of the old generation is seen again.
 #[async_trait::async_trait]
 pub trait Store:
-    CampaignStore + DelegationStore + FleetStore + ImportStore + PackageStore + PeopleStore + ProfileStore
+    CampaignStore
+    + DelegationStore
+    + FleetStore
+    + ImportStore
+    + LeaseStore
+    + PackageStore
+    + PeopleStore
+    + ProfileStore
 {
     /// Enrols devices, all or none. A device that exists and is not `replace`d is [`StoreError::Exists`], unless its bootstrap was
     /// revoked: then it gets the new credential and label and keeps the rest. `replace` starts a new generation, and with the old one

@@ -127,7 +127,7 @@ impl Connector {
         self.numbers.set(micros);
         let session =
             Session::new(client, self.named, self.begin.clone(), Arc::clone(&self.numbers), self.event_delay);
-        Ok(Connection::Postgres(session))
+        Ok(Connection::Postgres(Box::new(session)))
     }
 
     /// Refuses a server that acknowledges what it can lose.

@@ -280,8 +280,9 @@ fn end(
     event: EventOf,
     now: Time,
 ) -> Result<Command, StoreError> {
-    transition(conn, &before.device, before.generation, step, now)?;
+    // The device first, which every other change to what is its own begins with.
     close(conn, &before.device, before.generation, 1)?;
+    transition(conn, &before.device, before.generation, step, now)?;
     let after =
         Command { state: step.to, reason: step.reason.clone(), finished: Some(now), ..before.clone() };
     events::add(conn, &[event(&after)], now)?;
@@ -329,7 +330,9 @@ pub(crate) fn expire(conn: &Connection, event: EventOf, now: Time, limit: u32) -
         "SELECT {COLUMNS} FROM command c WHERE c.finished IS NULL AND c.expires <= ?1 ORDER BY c.expires LIMIT ?2"
     );
     let mut expired = 0;
-    for before in query(conn, &sql, params![now.0, limit], command)? {
+    let mut over = query(conn, &sql, params![now.0, limit], command)?;
+    over.sort_by(|a, b| a.device.as_str().cmp(b.device.as_str()));
+    for before in over {
         let step = Transition {
             seq: before.seq,
             from: before.state,

@@ -10,7 +10,7 @@ use crate::sqlite;
 /// A connection. Statements have their parameters as `?1`, `?2`, …, in the subset of SQL that every engine takes.
 pub(crate) enum Connection {
     Sqlite(rusqlite::Connection),
-    Postgres(Session),
+    Postgres(Box<Session>),
 }
 
 /// A row of a result.
@@ -113,6 +113,14 @@ impl Connection {
         match self {
             Self::Sqlite(_) => false,
             Self::Postgres(session) => session.is_in_trouble(),
+        }
+    }
+
+    /// What a `SELECT` ends with that has others wait until the transaction is over; nothing where there is one writer.
+    pub(crate) fn locking(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
         }
     }
 

@@ -1,5 +1,7 @@
 //! Devices and their credentials.
 
+use std::collections::BTreeMap;
+
 use omadm_mo::{DeviceId, Time};
 
 use super::profiles;
@@ -150,6 +152,24 @@ pub(crate) fn generation(conn: &Connection, id: &DeviceId) -> Result<Option<i64>
     query_optional(conn, "SELECT generation FROM device WHERE device = ?1", params![id.as_str()], |row| {
         row.get(0)
     })
+}
+
+/// As [`generation`]; until the transaction ends nobody else changes what is the device's.
+pub(crate) fn lock(conn: &Connection, id: &DeviceId) -> Result<Option<i64>, StoreError> {
+    let sql = format!("SELECT generation FROM device WHERE device = ?1{}", conn.locking());
+    query_optional(conn, &sql, params![id.as_str()], |row| row.get(0))
+}
+
+/// Locks devices in the order in which everybody locks them, where there is anybody else.
+pub(crate) fn lock_all<'a>(
+    conn: &Connection,
+    ids: impl Iterator<Item = &'a DeviceId>,
+) -> Result<(), StoreError> {
+    if conn.locking().is_empty() {
+        return Ok(());
+    }
+    let ordered: BTreeMap<&str, &DeviceId> = ids.map(|id| (id.as_str(), id)).collect();
+    ordered.values().try_for_each(|id| lock(conn, id).map(drop))
 }
 
 pub(crate) fn credential(conn: &Connection, user: &str) -> Result<Option<Credential>, StoreError> {

@@ -16,6 +16,7 @@ pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod group;
 mod imports;
+mod leases;
 pub(crate) mod migrations;
 mod packages;
 mod payloads;

@@ -25,7 +25,7 @@ pub(crate) fn get(conn: &Connection, id: PayloadId) -> Result<Option<Payload>, S
 
 /// Keeps a payload for an enrolled device.
 pub(crate) fn put_alone(conn: &Connection, payload: &Payload, now: Time) -> Result<(), StoreError> {
-    let generation = devices::generation(conn, &payload.device)?
+    let generation = devices::lock(conn, &payload.device)?
         .ok_or_else(|| StoreError::DeviceUnknown(payload.device.to_string()))?;
     put(conn, payload, &payload.device, generation, None, now)
 }

@@ -29,7 +29,7 @@ fn wake_for_commands(conn: &Connection, device: &DeviceId, now: Time) -> Result<
 /// Makes the row of a device; `false` if it is not enrolled. Identifiers of notifications begin anywhere, so that those of an
 /// enrolment are not those of the one before.
 fn insert(conn: &Connection, device: &DeviceId, now: Time) -> Result<bool, StoreError> {
-    let Some(generation) = devices::generation(conn, device)? else { return Ok(false) };
+    let Some(generation) = devices::lock(conn, device)? else { return Ok(false) };
     execute(
         conn,
         "INSERT INTO push (device, generation, version, addresses, next_id, attempts, day, day_count)

@@ -57,7 +57,7 @@ impl Store for SqlStore {
     }
 
     async fn revoke(&self, id: &DeviceId, events: Vec<NewEvent>, now: Time) -> Result<bool, StoreError> {
-        let id = id.clone();
+        let (id, device) = (id.clone(), id.clone());
         let revoke = move |conn: &Connection| {
             let had_bootstrap = devices::revoke(conn, &id, now)?;
             if had_bootstrap {
@@ -65,7 +65,7 @@ impl Store for SqlStore {
             }
             Ok(had_bootstrap)
         };
-        self.write(revoke).await
+        self.write_for(&device, revoke).await
     }
 
     async fn credential(&self, user: &str) -> Result<Option<Credential>, StoreError> {
@@ -74,7 +74,8 @@ impl Store for SqlStore {
     }
 
     async fn enqueue(&self, command: NewCommand, queue_limit: u32, now: Time) -> Result<Command, StoreError> {
-        self.write(move |conn| commands::enqueue(conn, command.clone(), queue_limit, now)).await
+        let device = command.device.clone();
+        self.write_for(&device, move |conn| commands::enqueue(conn, command.clone(), queue_limit, now)).await
     }
 
     async fn enqueue_many(
@@ -84,6 +85,7 @@ impl Store for SqlStore {
         now: Time,
     ) -> Result<Vec<Command>, StoreError> {
         let enqueue = move |conn: &Connection| {
+            devices::lock_all(conn, commands.iter().map(|new| &new.device))?;
             commands.iter().map(|new| commands::enqueue(conn, new.clone(), queue_limit, now)).collect()
         };
         self.write(enqueue).await
@@ -134,7 +136,8 @@ impl Store for SqlStore {
     }
 
     async fn apply(&self, step: SessionStep) -> Result<(), StoreError> {
-        self.write(move |conn| session::apply(conn, &step)).await
+        let device = step.device.clone();
+        self.write_for(&device, move |conn| session::apply(conn, &step)).await
     }
 
     async fn payload(&self, id: PayloadId) -> Result<Option<Payload>, StoreError> {
@@ -142,7 +145,8 @@ impl Store for SqlStore {
     }
 
     async fn put_payload(&self, payload: Payload, now: Time) -> Result<(), StoreError> {
-        self.write(move |conn| payloads::put_alone(conn, &payload, now)).await
+        let device = payload.device.clone();
+        self.write_for(&device, move |conn| payloads::put_alone(conn, &payload, now)).await
     }
 
     async fn tree(
@@ -209,22 +213,23 @@ impl Store for SqlStore {
         addresses: Vec<String>,
         now: Time,
     ) -> Result<bool, StoreError> {
-        let id = id.clone();
-        self.write(move |conn| pushes::set_addresses(conn, &id, &addresses, now)).await
+        let device = id.clone();
+        self.write_for(id, move |conn| pushes::set_addresses(conn, &device, &addresses, now)).await
     }
 
     async fn register_push(&self, id: &DeviceId, registration: &str, now: Time) -> Result<bool, StoreError> {
-        let (id, registration) = (id.clone(), registration.to_owned());
-        self.write(move |conn| pushes::register(conn, &id, &registration, now)).await
+        let (device, registration) = (id.clone(), registration.to_owned());
+        self.write_for(id, move |conn| pushes::register(conn, &device, &registration, now)).await
     }
 
     async fn unregister_push(&self, id: &DeviceId, registration: &str) -> Result<bool, StoreError> {
-        let (id, registration) = (id.clone(), registration.to_owned());
-        self.write(move |conn| pushes::unregister(conn, &id, &registration)).await
+        let (device, registration) = (id.clone(), registration.to_owned());
+        self.write_for(id, move |conn| pushes::unregister(conn, &device, &registration)).await
     }
 
     async fn advance_push(&self, step: PushStep, now: Time) -> Result<(), StoreError> {
-        self.write(move |conn| pushes::advance(conn, &step, now)).await
+        let device = step.device.clone();
+        self.write_for(&device, move |conn| pushes::advance(conn, &step, now)).await
     }
 
     async fn put_ddf(&self, ddf: DdfFile) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ mod commands;
 mod delegations;
 mod devices;
 mod fleet;
+mod leases;
 mod others;
 mod people;
 mod pushes;
@@ -129,6 +130,10 @@ run_on_each_engine! {
         groups_are_filters_with_a_name
         a_group_is_not_in_itself
         a_group_in_use_stays;
+    leases:
+        one_of_several_holds_a_lease
+        a_lease_that_is_over_goes_to_another
+        of_many_who_ask_at_once_one_gets_it;
     others:
         payloads_are_kept_for_their_device
         payloads_of_others_are_safe
