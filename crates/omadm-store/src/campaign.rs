@@ -215,15 +215,31 @@ pub struct CampaignDevice {
     pub updated: Time,
 }
 
-/// Commands to queue for one device.
+/// What a device begins with.
 #[derive(Clone, Debug)]
 pub struct CampaignTry {
     /// The device.
     pub device: DeviceId,
-    /// Its commands, in order; at least one.
-    pub commands: Vec<NewCommand>,
+    /// What it is given.
+    pub gives: CampaignGift,
     /// Whether the device waits for another attempt; otherwise nothing happens to one that the campaign has reached before.
     pub again: bool,
+}
+
+/// What a device is given.
+#[derive(Clone, Debug)]
+pub enum CampaignGift {
+    /// Commands, in order; at least one.
+    Commands(Vec<NewCommand>),
+    /// A version of a profile.
+    Profile {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: i64,
+    },
+    /// Nothing before then.
+    Later(Time),
 }
 
 /// What became of a device whose command has ended.
@@ -310,6 +326,30 @@ pub struct CampaignStepped {
     pub dropped: u32,
 }
 
+/// An open device of a campaign that brings a profile, on which that came to an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CampaignProfileEnd {
+    /// The device.
+    pub device: DeviceId,
+    /// Its enrolment generation.
+    pub generation: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Whether it is as the profile says; otherwise it cannot be.
+    pub converged: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Open devices of a campaign that brings a profile, which were looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CampaignProfileEnds {
+    /// Those on which it came to an end.
+    pub ended: Vec<CampaignProfileEnd>,
+    /// The last device that was looked at; `None` when there was none.
+    pub last: Option<DeviceId>,
+}
+
 /// Open devices that were looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CampaignOrphans {
@@ -356,6 +396,15 @@ pub trait CampaignStore: Send + Sync + 'static {
     /// Which of these devices the campaign has not reached yet, in their order.
     async fn campaign_unreached(&self, id: Uuid, devices: Vec<DeviceId>)
     -> Result<Vec<DeviceId>, StoreError>;
+    /// Looks at how far open devices are with a version of a profile, by id after `after`, at most `limit`.
+    async fn campaign_profile_ends(
+        &self,
+        id: Uuid,
+        profile: &str,
+        version: i64,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<CampaignProfileEnds, StoreError>;
     /// Looks at open devices by id after `after`, at most `limit`.
     async fn campaign_orphans(
         &self,

@@ -27,9 +27,9 @@ pub mod types;
 pub mod validators;
 
 pub use campaign::{
-    Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd,
-    CampaignOrphans, CampaignState, CampaignStep, CampaignStepped, CampaignStore, CampaignTry,
-    CampaignVerdict, Rival,
+    Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd, CampaignGift,
+    CampaignOrphans, CampaignProfileEnd, CampaignProfileEnds, CampaignState, CampaignStep, CampaignStepped,
+    CampaignStore, CampaignTry, CampaignVerdict, Rival,
 };
 pub use commits::{CommitWatch, Commits};
 pub use delegation::{

@@ -136,7 +136,12 @@ fn insert(
 }
 
 /// Takes `count` commands that have reached a final state off the device's figure.
-pub(super) fn close(conn: &Connection, device: &DeviceId, generation: i64, count: i64) -> Result<(), StoreError> {
+pub(super) fn close(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    count: i64,
+) -> Result<(), StoreError> {
     execute(
         conn,
         "UPDATE device SET open_commands = open_commands - ?3 WHERE device = ?1 AND generation = ?2",

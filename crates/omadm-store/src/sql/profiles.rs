@@ -253,7 +253,7 @@ pub(crate) fn tick(conn: &Connection) -> Result<(), StoreError> {
 
 /// The versions that a device has for itself are one JSON object. The version of its session goes on, so that what was read before is
 /// read again.
-fn pin(
+pub(super) fn pin(
     conn: &Connection,
     id: &DeviceId,
     name: &str,

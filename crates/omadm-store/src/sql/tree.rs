@@ -252,7 +252,12 @@ pub(super) fn some(
     for TreeAddress { moid, miid, path } in at {
         let sql = "SELECT moid, miid, path, value, seen FROM tree
                    WHERE device = ?1 AND generation = ?2 AND moid = ?3 AND miid = ?4 AND path = ?5";
-        found.extend(query_optional(&snapshot, sql, params![device.as_str(), generation, moid, miid, path], node)?);
+        found.extend(query_optional(
+            &snapshot,
+            sql,
+            params![device.as_str(), generation, moid, miid, path],
+            node,
+        )?);
     }
     Ok(found)
 }

@@ -9,8 +9,9 @@ use super::{
     Connection, Dev, Id, Params, Row, SqlStore, commands, count, execute, params, query, query_optional,
 };
 use crate::{
-    Campaign, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignOrphans, CampaignStep,
-    CampaignStepped, CampaignStore, Command, Origin, StoreError,
+    Campaign, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignOrphans, CampaignProfileEnd,
+    CampaignProfileEnds, CampaignStep, CampaignStepped, CampaignStore, Command, Origin, ProfileState,
+    StoreError,
 };
 
 /// Columns of a campaign, in the order of [`campaign`].
@@ -87,6 +88,18 @@ impl CampaignStore for SqlStore {
         devices: Vec<DeviceId>,
     ) -> Result<Vec<DeviceId>, StoreError> {
         self.read(move |conn| unreached(conn, id, devices)).await
+    }
+
+    async fn campaign_profile_ends(
+        &self,
+        id: Uuid,
+        profile: &str,
+        version: i64,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<CampaignProfileEnds, StoreError> {
+        let profile = profile.to_owned();
+        self.read(move |conn| profile_ends(conn, id, &profile, version, after.as_ref(), limit)).await
     }
 
     async fn campaign_orphans(
@@ -204,9 +217,11 @@ fn orphans(
     after: Option<&DeviceId>,
     limit: u32,
 ) -> Result<CampaignOrphans, StoreError> {
+    // Where a device was given a profile, its enrolment is all there is to look for.
     let looked_at = query(
         conn,
-        "SELECT cd.device, c.seq FROM campaign_device cd
+        "SELECT cd.device, CASE WHEN cd.last_seq = 0 THEN d.generation ELSE c.seq END FROM campaign_device cd
+           LEFT JOIN device d ON d.device = cd.device AND d.generation = cd.generation
            LEFT JOIN command c ON c.device = cd.device AND c.generation = cd.generation AND c.seq = cd.last_seq
          WHERE cd.campaign = ?1 AND cd.state = 'open' AND cd.device > ?2 ORDER BY cd.device LIMIT ?3",
         params![Id(id), after.map_or("", DeviceId::as_str), limit],
@@ -215,6 +230,41 @@ fn orphans(
     let last = looked_at.last().map(|(device, _)| device.clone());
     let gone = looked_at.into_iter().filter(|(_, seq)| seq.is_none()).map(|(device, _)| device).collect();
     Ok(CampaignOrphans { gone, last })
+}
+
+fn profile_ends(
+    conn: &Connection,
+    id: Uuid,
+    profile: &str,
+    version: i64,
+    after: Option<&DeviceId>,
+    limit: u32,
+) -> Result<CampaignProfileEnds, StoreError> {
+    let looked_at = query(
+        conn,
+        "SELECT cd.device, cd.generation, cd.attempts, dp.state, dp.reason FROM campaign_device cd
+           LEFT JOIN device_profile dp ON dp.device = cd.device AND dp.generation = cd.generation
+             AND dp.profile = ?4 AND dp.version = ?5
+         WHERE cd.campaign = ?1 AND cd.state = 'open' AND cd.device > ?2 ORDER BY cd.device LIMIT ?3",
+        params![Id(id), after.map_or("", DeviceId::as_str), limit, profile, version],
+        |row| {
+            let end = CampaignProfileEnd {
+                device: row.get::<Dev>(0)?.0,
+                generation: row.get(1)?,
+                attempts: row.get(2)?,
+                converged: false,
+                reason: row.get(4)?,
+            };
+            Ok((end, row.get::<Option<ProfileState>>(3)?))
+        },
+    )?;
+    let last = looked_at.last().map(|(end, _)| end.device.clone());
+    let ended = looked_at.into_iter().filter_map(|(end, state)| match state {
+        Some(ProfileState::Converged) => Some(CampaignProfileEnd { converged: true, ..end }),
+        Some(ProfileState::Failed) => Some(end),
+        Some(ProfileState::Pending | ProfileState::Drifted) | None => None,
+    });
+    Ok(CampaignProfileEnds { ended: ended.collect(), last })
 }
 
 fn remove(conn: &Connection, id: Uuid, limit: u32) -> Result<Option<bool>, StoreError> {

@@ -2,10 +2,11 @@
 
 use omadm_mo::{DeviceId, Time};
 
-use super::super::{Connection, Dev, Id, commands, count, devices, events, execute, params, query};
+use super::super::commands as queue;
+use super::super::{Connection, Dev, Id, count, devices, events, execute, params, profiles, query};
 use crate::{
-    Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd, CampaignStep,
-    CampaignStepped, CampaignTry, CampaignVerdict, Origin, Rival, StoreError,
+    Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd, CampaignGift,
+    CampaignStep, CampaignStepped, CampaignTry, CampaignVerdict, Origin, Rival, StoreError,
 };
 
 pub(super) fn apply(
@@ -163,23 +164,45 @@ impl Work<'_> {
             self.put(&next, before)?;
             return Ok(false);
         }
-        if enrolled.open_commands + count(attempt.commands.len()) > i64::from(self.step.queue_limit) {
+        let commands = match &attempt.gives {
+            CampaignGift::Commands(commands) => commands,
+            CampaignGift::Profile { name, version } => {
+                profiles::pin(self.conn, &attempt.device, name, Some(*version), self.now)?;
+                return self.opened(next, before, enrolled.generation, (0, 0));
+            }
+            CampaignGift::Later(until) => {
+                next.state = before.unwrap_or(CampaignDeviceState::Waiting);
+                next.due = Some(*until);
+                self.put(&next, before)?;
+                return Ok(false);
+            }
+        };
+        if enrolled.open_commands + count(commands.len()) > i64::from(self.step.queue_limit) {
             next.state = CampaignDeviceState::Waiting;
             next.due = Some(self.step.retry_full);
             next.reason = Some("Its queue is full.".to_owned());
             self.put(&next, before)?;
             return Ok(false);
         }
-        let mut numbers = Vec::with_capacity(attempt.commands.len());
-        for command in &attempt.commands {
-            numbers.push(commands::enqueue(self.conn, command.clone(), self.step.queue_limit, self.now)?.seq);
+        let mut numbers = Vec::with_capacity(commands.len());
+        for command in commands {
+            numbers.push(queue::enqueue(self.conn, command.clone(), self.step.queue_limit, self.now)?.seq);
         }
-        next.state = CampaignDeviceState::Open;
-        next.attempts += 1;
-        next.generation = enrolled.generation;
-        next.commands =
+        let ends =
             (numbers.first().copied().unwrap_or_default(), numbers.last().copied().unwrap_or_default());
-        next.reason = None;
+        self.opened(next, before, enrolled.generation, ends)
+    }
+
+    /// Writes that a device has begun.
+    fn opened(
+        &mut self,
+        device: CampaignDevice,
+        before: Option<CampaignDeviceState>,
+        generation: i64,
+        commands: (i64, i64),
+    ) -> Result<bool, StoreError> {
+        let (state, attempts) = (CampaignDeviceState::Open, device.attempts + 1);
+        let next = CampaignDevice { state, attempts, generation, commands, reason: None, ..device };
         self.put(&next, before)?;
         Ok(true)
     }
@@ -228,10 +251,10 @@ impl Work<'_> {
     /// Cancels commands that were not sent, device by device; gives the last one.
     fn cancel_queued(&mut self, cancel: &CampaignCancel) -> Result<Option<DeviceId>, StoreError> {
         let origin = Origin::Campaign { id: self.step.campaign.id }.to_string();
-        let queued = commands::unsent(self.conn, &origin, cancel.after.as_ref(), cancel.limit)?;
+        let queued = queue::unsent(self.conn, &origin, cancel.after.as_ref(), cancel.limit)?;
         let mut last = None;
         for command in queued {
-            commands::cancel(self.conn, command.id, &cancel.reason, cancel.event, self.now)?;
+            queue::cancel(self.conn, command.id, &cancel.reason, cancel.event, self.now)?;
             let verdict = CampaignVerdict {
                 state: CampaignDeviceState::Cancelled,
                 due: None,
