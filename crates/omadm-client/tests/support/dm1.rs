@@ -116,6 +116,16 @@ impl Dm1 {
 }
 
 impl Desk {
+    /// Forgets the session under way.
+    pub fn forget(&mut self) {
+        (self.session, self.last) = (None, None);
+    }
+
+    /// Takes back all commands.
+    pub fn empty(&mut self) {
+        self.queue.clear();
+    }
+
     /// The answer to a message.
     pub fn answer(&mut self, seen: &Seen) -> Answer {
         self.messages += 1;

@@ -79,6 +79,13 @@ impl Answer {
         }
         self
     }
+    /// The octets of its body; none of what is no answer.
+    pub fn body_octets(&self) -> &[u8] {
+        match self {
+            Self::Send { body, .. } => body,
+            Self::Silence | Self::HangUp => &[],
+        }
+    }
     pub fn body(mut self, content: impl Into<Vec<u8>>) -> Self {
         if let Self::Send { body, .. } = &mut self {
             *body = content.into();
