@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::context::Context;
 use crate::metrics::Steps;
+use crate::operator::imports;
 use crate::{clock, events};
 
 /// Pause between two sweeps.
@@ -36,7 +37,13 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn sweep(context: &Context) -> Result<(), StoreError> {
+pub async fn sweep(context: &Arc<Context>) -> Result<(), StoreError> {
+    imports::work::sweep(context).await?;
+    for _ in 0..BATCHES {
+        if !context.store.complete_inventory(BATCH).await? {
+            break;
+        }
+    }
     let mut expired = 0;
     for _ in 0..BATCHES {
         let count = context.store.expire(events::ended, clock::now(), BATCH).await?;

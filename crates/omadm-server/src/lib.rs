@@ -20,6 +20,7 @@ mod descriptions;
 mod device;
 mod error;
 mod events;
+mod fleet;
 mod guard;
 mod leaf;
 mod ledger;

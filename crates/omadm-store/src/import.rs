@@ -215,8 +215,15 @@ pub trait ImportStore: Send + Sync {
         only_faults: bool,
         limit: u32,
     ) -> Result<Vec<RowReport>, StoreError>;
-    /// Imports that can go on, oldest first, at most `limit`. Those whose rows have not come since `silent` have failed from now on.
-    async fn open_imports(&self, silent: Time, limit: u32, now: Time) -> Result<Vec<Uuid>, StoreError>;
+    /// Imports that can go on and have not since `stalled`, oldest first, at most `limit`. Those whose rows have not come since `silent`
+    /// have failed from now on.
+    async fn open_imports(
+        &self,
+        silent: Time,
+        stalled: Time,
+        limit: u32,
+        now: Time,
+    ) -> Result<Vec<Uuid>, StoreError>;
     /// Removes rows of imports that ended before a time, and then these, at most `limit` in all; gives how many.
     async fn prune_imports(&self, before: Time, limit: u32) -> Result<u32, StoreError>;
 }

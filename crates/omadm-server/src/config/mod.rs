@@ -2,6 +2,7 @@
 
 mod delegation;
 mod dm1;
+mod fleet;
 mod metrics;
 mod network;
 mod notifier;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use delegation::{Contract, DelegationPeer, DelegationSection, Right};
 pub use dm1::{Dm1Section, Endpoint, ProtocolVersion};
+pub use fleet::FleetSection;
 pub use metrics::MetricsSection;
 pub use network::Network;
 pub use notifier::{
@@ -69,6 +71,8 @@ pub struct Config {
     pub data: DataSection,
     /// Firmware and software packages.
     pub package: PackageSection,
+    /// Inventory, filters and imports.
+    pub fleet: FleetSection,
     /// DDF files.
     pub ddf: DdfSection,
     /// Bootstraps.

@@ -9,7 +9,7 @@ use omadm_codec::sms::Address;
 use omadm_config::{Fault, Span};
 
 use super::{BootstrapSection, ClientCertificates, CloudService, Config, SmsGateway};
-use super::{delegation, dm1, notifier_dm1, package};
+use super::{delegation, dm1, fleet, notifier_dm1, package};
 
 /// Largest body that the store is asked to keep: it is held in memory, and SQLite takes no more than 10⁹ octets.
 const MAX_BODY: usize = 512 << 20;
@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     dm1::check(config)?;
     delegation::check(config)?;
     package::check(&config.package)?;
+    fleet::check(&config.fleet)?;
     if !config.bootstrap.moids.is_empty() {
         BootstrapSection::check(&config.bootstrap.moids)
             .map_err(|problem| Fault::new("bootstrap.moids", problem))?;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::problem::{Body, Path, Problem, Query};
 use super::tokens::Operator;
 use super::views::{self, Device, KnownMo, Page, TreeNode};
-use super::{Listing, device_id, known_device};
+use super::{device_id, known_device};
 use crate::address::Inventory;
 use crate::config::Endpoint;
 use crate::context::Context;
@@ -58,6 +58,18 @@ impl NewDevice {
     /// A device with a secret that is made for it.
     pub fn with_new_secret(id: String, label: Option<String>, psk: bool, replace: bool) -> Self {
         Self { id, label, user: None, secret: None, psk, replace }
+    }
+
+    /// A device with a secret that it has already.
+    pub fn with_secret(
+        id: String,
+        label: Option<String>,
+        user: Option<String>,
+        secret: String,
+        psk: bool,
+        replace: bool,
+    ) -> Self {
+        Self { id, label, user, secret: Some(secret), psk, replace }
     }
 }
 
@@ -209,7 +221,7 @@ pub async fn enrol(
     let [prepared] = prepared;
     let device = known_device(&context, prepared.enrolment.device.as_str()).await?;
     let enrolled = Enrolled {
-        device: Device::full(device, None),
+        device: Device::brief(device).with_inventory(None),
         secret: prepared.secret_text(),
         user: prepared.enrolment.user,
         server_id: context.config.server.id.clone(),
@@ -261,18 +273,6 @@ pub async fn enrol_batch(
     Ok((StatusCode::CREATED, Json(Page { items: items.collect(), next: None })))
 }
 
-/// Lists devices by id.
-#[utoipa::path(get, path = "/devices", params(Listing), responses((status = 200, body = Page<Device>)), tag = "devices")]
-pub async fn list(
-    State(context): State<Arc<Context>>,
-    Query(listing): Query<Listing>,
-) -> Result<Json<Page<Device>>, Problem> {
-    let limit = listing.limit()?;
-    let after = listing.after.as_deref().map(device_id).transpose()?;
-    let devices = context.store.devices(after, limit + 1).await?;
-    Ok(Json(Page::cut(devices, limit, |device| device.id.as_str().to_owned(), Device::brief)))
-}
-
 /// Shows a device with its inventory.
 #[utoipa::path(get, path = "/devices/{id}", params(("id" = String, Path)), tag = "devices",
     responses((status = 200, body = Device), (status = 404, body = Problem)))]
@@ -280,13 +280,14 @@ pub async fn show(
     State(context): State<Arc<Context>>,
     Path(id): Path<String>,
 ) -> Result<Json<Device>, Problem> {
-    let device = known_device(&context, &id).await?;
-    let inventory = match &device.inventory {
+    let id = device_id(&id)?;
+    let found = context.store.fleet_device(&id).await?.ok_or_else(|| unknown(&id))?;
+    let inventory = match &found.device.inventory {
         None => None,
         Some(text) => Some(known_objects(&context, Inventory::read(Some(text))).await?),
     };
-    let features = context.dm1_models.features(&context, &device.facts).await?;
-    Ok(Json(Device::full(device, inventory).with_features(features)))
+    let features = context.dm1_models.features(&context, &found.device.facts).await?;
+    Ok(Json(Device::of_fleet(found).with_inventory(inventory).with_features(features)))
 }
 
 /// The management objects of an inventory with what is known about their DDF.

@@ -9,6 +9,9 @@ mod ddfs;
 mod delegations;
 mod devices;
 mod events;
+mod fleet;
+mod groups;
+pub mod imports;
 mod hosts;
 mod login;
 mod models;
@@ -99,7 +102,7 @@ async fn body_in_time(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if request.method() == Method::POST && request.uri().path() == packages::PATH {
+    if request.method() == Method::POST && [packages::PATH, imports::PATH].contains(&request.uri().path()) {
         return Ok(next.run(request).await);
     }
     let time = context.config.operator.body_timeout.0;
@@ -117,9 +120,16 @@ async fn body_in_time(
 /// The API with its document: a route that is not described cannot be registered.
 fn api() -> OpenApiRouter<Arc<Context>> {
     OpenApiRouter::with_openapi(description())
-        .routes(routes!(devices::list, devices::enrol))
+        .routes(routes!(fleet::list, devices::enrol))
+        .routes(routes!(fleet::count))
+        .routes(routes!(fleet::export))
         .routes(routes!(devices::enrol_batch))
-        .routes(routes!(devices::show, devices::remove))
+        .routes(routes!(devices::show, devices::remove, fleet::annotate))
+        .routes(routes!(imports::list, imports::create))
+        .routes(routes!(imports::show))
+        .routes(routes!(imports::report))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::show, groups::put, groups::remove))
         .routes(routes!(devices::tree))
         .routes(routes!(notify::show, notify::set))
         .routes(routes!(notify::now))
@@ -173,7 +183,7 @@ fn with_problems(mut document: OpenApi) -> OpenApi {
         ResponseBuilder::new().description(description).content(problem::MEDIA_TYPE, content).into()
     };
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
             for (_, response) in responses.iter_mut().filter(|(status, _)| !status.starts_with('2')) {

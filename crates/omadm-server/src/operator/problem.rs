@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use omadm_store::StoreError;
+use omadm_store::filter::FilterError;
 use serde::Serialize;
 
 use crate::ServerError;
@@ -23,13 +24,26 @@ pub struct Problem {
     detail: String,
     /// HTTP status.
     status: u16,
+    /// Character at which a filter goes wrong, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<usize>,
 }
 
 impl Problem {
     /// A problem of this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        Self { title, detail: detail.into(), status: status.as_u16() }
+        Self { title, detail: detail.into(), status: status.as_u16(), at: None }
+    }
+
+    /// What, where, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether it is none of who asked.
+    pub fn is_internal(&self) -> bool {
+        self.status >= StatusCode::INTERNAL_SERVER_ERROR.as_u16()
     }
 
     /// 400
@@ -61,9 +75,19 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<FilterError> for Problem {
+    fn from(error: FilterError) -> Self {
+        Self { at: Some(error.at), ..Self::bad(format!("the filter: {error}")) }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match &error {
+            StoreError::Filter(error) => return error.clone().into(),
+            StoreError::GroupExists(_) | StoreError::GroupInUse { .. } => StatusCode::CONFLICT,
+            StoreError::GroupUnknown(_) => StatusCode::NOT_FOUND,
+            StoreError::TooManyLabels { .. } => StatusCode::BAD_REQUEST,
             StoreError::Exists(_) | StoreError::UserTaken(_) | StoreError::Conflict(_) => {
                 StatusCode::CONFLICT
             }

@@ -61,6 +61,9 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/devices", read(Area::Devices), Reach::Narrowed),
     rule("POST", "/devices", write(Area::Devices), Reach::Everything),
     rule("POST", "/devices/batch", write(Area::Devices), Reach::Everything),
+    rule("GET", "/devices/count", read(Area::Devices), Reach::Narrowed),
+    rule("GET", "/devices/export", read(Area::Devices), Reach::Narrowed),
+    rule("PATCH", "/devices/{id}", write(Area::Groups), Reach::Device),
     rule("GET", "/devices/{id}", read(Area::Devices), Reach::Device),
     rule("DELETE", "/devices/{id}", write(Area::Devices), Reach::Device),
     rule("GET", "/devices/{id}/tree", read(Area::Devices), Reach::Device),
@@ -83,6 +86,16 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/bootstrap/batch", write(Area::Devices), Reach::Everything),
     rule("GET", "/bootstrap/{id}", read(Area::Devices), Reach::Device),
     rule("DELETE", "/bootstrap/{id}", write(Area::Devices), Reach::Device),
+
+    rule("GET", "/groups", read(Area::Groups), Reach::Nothing),
+    rule("GET", "/groups/{name}", read(Area::Groups), Reach::Nothing),
+    rule("PUT", "/groups/{name}", write(Area::Groups), Reach::Everything),
+    rule("DELETE", "/groups/{name}", write(Area::Groups), Reach::Everything),
+
+    rule("GET", "/imports", read(Area::Devices), Reach::Everything),
+    rule("POST", "/imports", write(Area::Devices), Reach::Everything),
+    rule("GET", "/imports/{import}", read(Area::Devices), Reach::Everything),
+    rule("GET", "/imports/{import}/report", read(Area::Devices), Reach::Everything),
 
     rule("GET", "/ddfs", read(Area::Catalogue), Reach::Nothing),
     rule("GET", "/ddfs/{name}", read(Area::Catalogue), Reach::Nothing),

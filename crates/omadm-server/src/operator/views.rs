@@ -54,6 +54,7 @@ pub struct Device {
     model: Option<String>,
     firmware: Option<String>,
     software: Option<String>,
+    hardware: Option<String>,
     /// When it was enrolled.
     enrolled: String,
     /// When its bootstrap was taken back, if it has no new one since.
@@ -63,6 +64,9 @@ pub struct Device {
     open_commands: i64,
     /// Counts enrolments of this device.
     generation: i64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    fleet: Option<FleetPart>,
     /// What it supports, once it has reported that; left out in listings.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<KnownMo>>)]
@@ -70,6 +74,20 @@ pub struct Device {
     /// What devices of its model can do in DM 1.x, as far as they have shown it (true) or said no (false); left out in listings.
     #[serde(skip_serializing_if = "Option::is_none")]
     features: Option<BTreeMap<String, bool>>,
+}
+
+/// What the inventory adds to a device; left out in the answer to its enrolment.
+#[derive(Debug, Serialize, ToSchema)]
+struct FleetPart {
+    /// `active`, or `revoked` while it has no bootstrap.
+    state: &'static str,
+    /// Whether it can be called: `none` (no way to it is known), `known`, or `unanswered` (it was called and has not answered).
+    reach: &'static str,
+    /// Over what it can be called, such as `sms` and `cloud`.
+    bearers: Vec<String>,
+    /// What people wrote about it.
+    note: String,
+    labels: BTreeMap<String, String>,
 }
 
 /// A management object of a device, with what this server knows about its DDF.
@@ -100,14 +118,50 @@ impl Device {
             model: fact("model"),
             firmware: fact("firmware"),
             software: fact("software"),
+            hardware: fact("hardware"),
             enrolled: rfc3339(device.enrolled),
             revoked: device.revoked.map(rfc3339),
             last_contact: device.last_contact.map(rfc3339),
             open_commands: device.open_commands,
             generation: device.generation,
+            fleet: None,
             inventory: None,
             features: None,
         }
+    }
+
+    /// Its members in listings.
+    pub const MEMBERS: [&'static str; 18] = [
+        "id",
+        "label",
+        "protocol",
+        "manufacturer",
+        "model",
+        "firmware",
+        "software",
+        "hardware",
+        "enrolled",
+        "revoked",
+        "last_contact",
+        "open_commands",
+        "generation",
+        "state",
+        "reach",
+        "bearers",
+        "note",
+        "labels",
+    ];
+
+    /// With what people say about it, and how it can be called.
+    pub fn of_fleet(of: store::FleetDevice) -> Self {
+        let fleet = FleetPart {
+            state: of.state(),
+            reach: of.reach.as_str(),
+            bearers: of.bearers,
+            note: of.note,
+            labels: of.labels,
+        };
+        Self { fleet: Some(fleet), ..Self::brief(of.device) }
     }
 
     /// With what its model can do.
@@ -115,9 +169,9 @@ impl Device {
         Self { features: Some(features).filter(|features| !features.is_empty()), ..self }
     }
 
-    /// With its inventory, as far as it is known.
-    pub fn full(device: store::Device, inventory: Option<Vec<KnownMo>>) -> Self {
-        Self { inventory: Some(inventory), ..Self::brief(device) }
+    /// With the management objects that it supports, as far as they are known.
+    pub fn with_inventory(self, inventory: Option<Vec<KnownMo>>) -> Self {
+        Self { inventory: Some(inventory), ..self }
     }
 }
 

@@ -107,7 +107,13 @@ impl ImportStore for SqlStore {
         self.read(read).await
     }
 
-    async fn open_imports(&self, silent: Time, limit: u32, now: Time) -> Result<Vec<Uuid>, StoreError> {
+    async fn open_imports(
+        &self,
+        silent: Time,
+        stalled: Time,
+        limit: u32,
+        now: Time,
+    ) -> Result<Vec<Uuid>, StoreError> {
         let find = move |conn: &Connection| {
             execute(
                 conn,
@@ -116,9 +122,9 @@ impl ImportStore for SqlStore {
                 params![silent.0, now.0],
             )?;
             // Those that are final may have secrets left that nobody needs any more.
-            let sql = "SELECT id FROM import WHERE state IN ('checking', 'writing')
-                   OR (state IN ('checked', 'refused', 'failed') AND position < row_count) ORDER BY id LIMIT ?1";
-            query(conn, sql, params![limit], |row| row.get::<Id>(0).map(|id| id.0))
+            let sql = "SELECT id FROM import WHERE updated < ?1 AND (state IN ('checking', 'writing')
+                   OR (state IN ('checked', 'refused', 'failed') AND position < row_count)) ORDER BY id LIMIT ?2";
+            query(conn, sql, params![stalled.0, limit], |row| row.get::<Id>(0).map(|id| id.0))
         };
         self.write(find).await
     }

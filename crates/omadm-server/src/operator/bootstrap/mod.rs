@@ -151,7 +151,7 @@ pub async fn create(
     }
     let failed = |reason: String| not_sent(device.as_str(), to.as_ref(), &reason);
     let sent = sent.transpose().map_err(failed)?;
-    let device = Device::full(known_device(&context, device.as_str()).await?, None);
+    let device = Device::brief(known_device(&context, device.as_str()).await?).with_inventory(None);
     let (bootstrap, dm1) = match made {
         Made::Dm1(made) => (None, Some(Content::new(&made, sent))),
         Made::MoData(made) if sent.is_none() => (Some(as_json(&made)?), None),
