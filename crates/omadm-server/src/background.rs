@@ -7,6 +7,7 @@ use omadm_store::StoreError;
 use tokio::sync::watch;
 
 use crate::context::Context;
+use crate::lease::Duty;
 use crate::metrics::Steps;
 use crate::operator::imports;
 use crate::{clock, events};
@@ -22,15 +23,24 @@ const DAY: i64 = 86_400_000_000;
 
 /// Sweeps until `stop` says so.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+    let mut duty = Duty::of(&context, "retention");
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
             () = tokio::time::sleep(PAUSE) => {}
         }
-        if let Err(error) = sweep(&context).await {
+        if let Err(error) = sweep_if_mine(&context, &mut duty).await {
             tracing::error!(%error, "a sweep over expired commands and old traces failed; it will be repeated");
         }
     }
+    duty.give_back(context.store.as_ref()).await;
+}
+
+async fn sweep_if_mine(context: &Arc<Context>, duty: &mut Duty) -> Result<(), StoreError> {
+    if duty.is_mine(context.store.as_ref()).await? {
+        sweep(context).await?;
+    }
+    Ok(())
 }
 
 /// One sweep.

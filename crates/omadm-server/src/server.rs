@@ -9,7 +9,6 @@ use std::time::Duration;
 use omadm_auth::Secret;
 use omadm_link::LinkListener;
 use omadm_store::Store;
-use omadm_store::sqlite::{SqliteConfig, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -32,6 +31,7 @@ use crate::package::{self, Packages};
 use crate::password::Passwords;
 use crate::proxy::Proxies;
 use crate::requests::Watched;
+use crate::storage::open_store;
 use crate::tls::Transport;
 use crate::{ServerError, audit, background, clock, ddfs, device, obex, operator, random, tls};
 
@@ -89,14 +89,13 @@ pub struct Running {
 }
 
 impl Server {
-    /// Opens the store under the data directory, listens, and serves.
+    /// Opens the store that the configuration names, listens, and serves.
     ///
     /// # Errors
     /// [`ServerError`] says what is in the way.
     pub async fn start(config: Config) -> Result<Running, ServerError> {
         make_data_dir(&config)?;
-        let path = config.store_path();
-        let store = SqliteStore::open(&path, SqliteConfig::default())?;
+        let store = open_store(&config).await?;
         Self::start_with(config, Arc::new(store)).await
     }
 

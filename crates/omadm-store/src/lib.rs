@@ -242,6 +242,8 @@ pub trait Store:
     /// Removes a token.
     async fn remove_token(&self, name: &str) -> Result<bool, StoreError>;
 
+    /// Whether other nodes can work on the same store.
+    fn is_shared(&self) -> bool;
     /// Writes and changes nothing: an error says that nothing can be written now.
     async fn ping(&self) -> Result<(), StoreError>;
     /// What can be seen of the writes of this process.

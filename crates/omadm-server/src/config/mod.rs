@@ -12,6 +12,7 @@ mod people;
 mod prefix;
 mod push;
 mod security;
+mod store;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -39,6 +40,7 @@ pub use people::{AuditSection, OperatorSection, WebhookSection};
 pub use prefix::UrlPrefix;
 pub use push::{HttpPushSection, PpgSection, SipSection};
 pub use security::{AuthSection, ClientCertificates, TlsSection};
+pub use store::StoreSection;
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_";
@@ -197,15 +199,6 @@ pub struct QueueSection {
     pub max_attempts: u32,
     /// When a command expires unless the operator says otherwise.
     pub default_expiry: Span,
-}
-
-/// `[store]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreSection {
-    /// Database file. Default: `omadm.db` in `data_dir`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
 }
 
 /// `[trace]`

@@ -43,6 +43,7 @@ use crate::ServerError;
 use crate::clock;
 use crate::config::Config;
 use crate::context::Context;
+use crate::lease::Duty;
 use crate::events;
 use crate::tls::KeyPair;
 pub use act::{Wish, approve, cancel, offer_or_ask, reject, release, undisturbed};
@@ -98,20 +99,25 @@ impl Delegations {
 /// Does what there is to do until `stop` says so.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let Some(delegations) = &context.delegations else { return };
+    let mut duty = Duty::of(&context, "delegation");
     loop {
-        if let Err(error) = pass(&context).await {
+        if let Err(error) = pass(&context, &mut duty).await {
             tracing::error!(%error, "delegations could not be looked after; it will be tried again");
         }
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
             () = delegations.work.notified() => {}
             () = tokio::time::sleep(PAUSE) => {}
         }
     }
+    duty.give_back(context.store.as_ref()).await;
 }
 
 /// One look at everything.
-async fn pass(context: &Context) -> Result<(), StoreError> {
+async fn pass(context: &Context, duty: &mut Duty) -> Result<(), StoreError> {
+    if !duty.is_mine(context.store.as_ref()).await? {
+        return Ok(());
+    }
     let now = clock::now();
     for delegation in context.store.due_delegations(now, BATCH).await? {
         again_later(on_time(context, delegation).await)?;

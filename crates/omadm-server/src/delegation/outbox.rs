@@ -21,6 +21,7 @@ use super::{BATCH, PAUSE, begin_revoking, cancel_commands, receive};
 use crate::beside::MAX_CONFLICTS;
 use crate::clock;
 use crate::context::Context;
+use crate::lease::Duty;
 use crate::outgoing::causes;
 
 /// What came of sending a message.
@@ -34,11 +35,12 @@ enum Sent {
 /// Sends until `stop` says so.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let Some(delegations) = &context.delegations else { return };
+    let mut duty = Duty::of(&context, "delegation messages");
     loop {
         let sending = tokio::select! {
             // What is on its way may have arrived; it is sent again after the next start.
             _ = stop.wait_for(|stop| *stop) => return,
-            sending = send_due(&context) => sending,
+            sending = send_due(&context, &mut duty) => sending,
         };
         let more = match sending {
             Ok(more) => more,
@@ -48,16 +50,20 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
             }
         };
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
             () = delegations.outbox.notified() => {}
             () = tokio::time::sleep(PAUSE), if !more => {}
             () = std::future::ready(()), if more => {}
         }
     }
+    duty.give_back(context.store.as_ref()).await;
 }
 
 /// Sends the oldest message to each server; whether there was one.
-async fn send_due(context: &Arc<Context>) -> Result<bool, StoreError> {
+async fn send_due(context: &Arc<Context>, duty: &mut Duty) -> Result<bool, StoreError> {
+    if !duty.is_mine(context.store.as_ref()).await? {
+        return Ok(false);
+    }
     let due = context.store.due_delegation_messages(clock::now(), BATCH).await?;
     let any = !due.is_empty();
     let mut sending = JoinSet::new();

@@ -33,6 +33,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::lease::Duty;
 use crate::device::dm1::protocol_version;
 use crate::metrics::Notification as Notified;
 use crate::{ServerError, clock};
@@ -184,8 +185,9 @@ pub fn ways(push: &Push, sorted: bool) -> Vec<PushAddress> {
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(context.config.notifier.concurrent));
     let mut work = JoinSet::new();
+    let mut duty = Duty::of(&context, "notifier");
     loop {
-        let pause = match look(&context, &places, &mut work).await {
+        let pause = match look(&context, &mut duty, &places, &mut work).await {
             Ok(()) => PAUSE,
             Err(error) => {
                 tracing::error!(%error, "what notifications are due cannot be read; it will be tried again");
@@ -193,7 +195,7 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
             }
         };
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
             () = context.notifier.queued.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
@@ -201,16 +203,18 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
         // What has ended needs no place any more.
         while work.try_join_next().is_some() {}
     }
+    duty.give_back(context.store.as_ref()).await;
 }
 
 /// Starts what is due, as far as there are places.
 async fn look(
     context: &Arc<Context>,
+    duty: &mut Duty,
     places: &Arc<Semaphore>,
     work: &mut JoinSet<()>,
 ) -> Result<(), StoreError> {
     let free = u32::try_from(places.available_permits()).unwrap_or(u32::MAX);
-    if free == 0 {
+    if free == 0 || !duty.is_mine(context.store.as_ref()).await? {
         return Ok(());
     }
     let now = clock::now();

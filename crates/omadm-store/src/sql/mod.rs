@@ -65,6 +65,10 @@ impl SqlStore {
         Self { engine: Engine::Postgres(engine), commits }
     }
 
+    fn is_on_postgres(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
     /// Runs `work` in a transaction and gives its result when it is durable. When a transaction with it was undone, it runs again.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where

@@ -290,6 +290,10 @@ impl Store for SqlStore {
         self.write(move |conn| people::remove_token(conn, &name)).await
     }
 
+    fn is_shared(&self) -> bool {
+        self.is_on_postgres()
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.write(Connection::touch).await
     }
