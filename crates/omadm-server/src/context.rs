@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::Admission;
 use crate::audit::Audit;
+use crate::campaign::Campaigns;
 use crate::config::{Config, Dm1Section, Endpoint, Size};
 use crate::delegation::Delegations;
 use crate::device::{Memory, Schemes};
@@ -81,6 +82,8 @@ pub struct Context {
     pub remarks: Budget,
     /// What the DDF files say.
     pub models: Models,
+    /// Moves campaigns on.
+    pub campaigns: Campaigns,
     /// Firmware and software packages.
     pub packages: Packages,
     /// Fetches the DDF files that devices link to.

@@ -11,6 +11,7 @@ mod audit;
 mod background;
 mod beside;
 mod bootstrap;
+mod campaign;
 mod clock;
 pub mod config;
 mod context;

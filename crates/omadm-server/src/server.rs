@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
 use crate::audit::Audit;
+use crate::campaign::{self, Campaigns};
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, dm1_config, engine_config};
 use crate::delegation::{self, Delegations};
@@ -22,8 +23,8 @@ use crate::device::dm1;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::{self, Fetcher, Links};
-use crate::logins::Logins;
 use crate::listener::{self, Bounds, Connection, Tls};
+use crate::logins::Logins;
 use crate::metrics::{self, Listener as Who, Metrics};
 use crate::models::Models;
 use crate::notifier::{self, Notifier};
@@ -144,6 +145,7 @@ impl Server {
             wakers: Wakers::default(),
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
             models: Models::default(),
+            campaigns: Campaigns::default(),
             packages,
             links,
             delegations,
@@ -239,6 +241,7 @@ fn tasks(
         tokio::spawn(background::run(context.clone(), stopped.clone())),
         tokio::spawn(audit::run(context.clone(), stopped.clone())),
         tokio::spawn(package::tidy(context.clone(), stopped.clone())),
+        tokio::spawn(campaign::run(context.clone(), stopped.clone())),
     ];
     tasks.extend([handed_on, plain].into_iter().chain(certificates).flatten());
     if let Some((socket, between)) = sockets.delegation.zip(between) {
@@ -335,7 +338,8 @@ fn audit_chain(config: &Config) -> Result<String, ServerError> {
     match std::fs::read_to_string(&path) {
         Ok(name) if !name.is_empty() && name.len() <= 64 => Ok(name),
         Ok(_) => {
-            let source = std::io::Error::other("has to hold the name of a chain; remove it to have a new one begun");
+            let source =
+                std::io::Error::other("has to hold the name of a chain; remove it to have a new one begun");
             Err(ServerError::File { what: "the name of the audit log's chain in", path, source })
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

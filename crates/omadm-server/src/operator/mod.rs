@@ -4,6 +4,7 @@ mod access;
 pub mod actor;
 mod audit;
 mod bootstrap;
+mod campaigns;
 mod commands;
 mod ddfs;
 mod delegations;
@@ -11,8 +12,8 @@ mod devices;
 mod events;
 mod fleet;
 mod groups;
-pub mod imports;
 mod hosts;
+pub mod imports;
 mod login;
 mod models;
 mod notify;
@@ -84,7 +85,14 @@ pub fn router(context: Arc<Context>) -> Router {
     let wrong =
         || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; see Allow") };
     Router::new()
-        .nest(PREFIX, api.fallback(missing).method_not_allowed_fallback(wrong).layer(audited).layer(in_time).layer(checked))
+        .nest(
+            PREFIX,
+            api.fallback(missing)
+                .method_not_allowed_fallback(wrong)
+                .layer(audited)
+                .layer(in_time)
+                .layer(checked),
+        )
         .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
@@ -147,6 +155,14 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(models::show))
         .routes(routes!(standing::subscriptions))
         .routes(routes!(standing::defaults))
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::show, campaigns::remove))
+        .routes(routes!(campaigns::start))
+        .routes(routes!(campaigns::pause))
+        .routes(routes!(campaigns::resume))
+        .routes(routes!(campaigns::stop))
+        .routes(routes!(campaigns::devices))
+        .routes(routes!(campaigns::report))
         .routes(routes!(packages::list, packages::create))
         .routes(routes!(packages::show, packages::remove))
         .routes(routes!(pages::list))

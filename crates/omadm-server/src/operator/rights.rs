@@ -106,6 +106,17 @@ pub const RULES: &[Rule] = &[
     rule("PUT", "/pages/{name}", write(Area::Catalogue), Reach::Everything),
     rule("DELETE", "/pages/{name}", write(Area::Catalogue), Reach::Everything),
 
+    rule("GET", "/campaigns", read(Area::Campaigns), Reach::Everything),
+    rule("POST", "/campaigns", write(Area::Campaigns), Reach::Everything),
+    rule("GET", "/campaigns/{campaign}", read(Area::Campaigns), Reach::Everything),
+    rule("DELETE", "/campaigns/{campaign}", write(Area::Campaigns), Reach::Everything),
+    rule("POST", "/campaigns/{campaign}/start", write(Area::Campaigns), Reach::Everything),
+    rule("POST", "/campaigns/{campaign}/pause", write(Area::Campaigns), Reach::Everything),
+    rule("POST", "/campaigns/{campaign}/resume", write(Area::Campaigns), Reach::Everything),
+    rule("POST", "/campaigns/{campaign}/stop", write(Area::Campaigns), Reach::Everything),
+    rule("GET", "/campaigns/{campaign}/devices", read(Area::Campaigns), Reach::Everything),
+    rule("GET", "/campaigns/{campaign}/report", read(Area::Campaigns), Reach::Everything),
+
     rule("GET", "/packages", read(Area::Packages), Reach::Nothing),
     rule("POST", "/packages", write(Area::Packages), Reach::Everything),
     rule("GET", "/packages/{package}", read(Area::Packages), Reach::Nothing),

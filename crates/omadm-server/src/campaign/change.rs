@@ -1,0 +1,154 @@
+//! What is done to each device of a campaign.
+
+use omadm_mo::{DeviceId, Time};
+use omadm_store::{CampaignGift, NewCommand, Origin, Package, PackageKind, Payload};
+use uuid::Uuid;
+
+use super::spec::Change;
+use crate::address::Inventory;
+use crate::advice::Advice;
+use crate::context::Context;
+use crate::leaf::Body;
+use crate::operation::{Operation, Request};
+use crate::package::deliver;
+
+/// Largest content of a command in a campaign: there is a copy for each device.
+const MAX_CONTENT: usize = 64 << 10;
+
+/// What each device is given, ready to be copied.
+#[derive(Clone, Debug)]
+pub enum Recipe {
+    /// Operations in order, of which the first may have content.
+    Operations {
+        /// The operations.
+        operations: Vec<Operation>,
+        /// Content of the first one.
+        content: Option<Body>,
+        /// The models that they are for, as a glob.
+        model: Option<String>,
+    },
+    /// A version of a profile.
+    Profile {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: i64,
+    },
+}
+
+impl Recipe {
+    /// What a device is given by a campaign, good until `expires`.
+    pub fn gift(&self, campaign: Uuid, by: &str, device: &DeviceId, expires: Time) -> CampaignGift {
+        let (operations, content) = match self {
+            Self::Operations { operations, content, .. } => (operations, content),
+            Self::Profile { name, version } => {
+                return CampaignGift::Profile { name: name.clone(), version: *version };
+            }
+        };
+        let mut content = content.as_ref();
+        let commands = operations.iter().map(|operation| NewCommand {
+            id: Uuid::now_v7(),
+            device: device.clone(),
+            verb: operation.verb().to_owned(),
+            address: operation.address().to_owned(),
+            args: operation.args(),
+            payload: content.take().map(|content| Payload {
+                id: Uuid::now_v7(),
+                device: device.clone(),
+                content_type: content.content_type.clone(),
+                body: content.octets.clone(),
+            }),
+            supersede_key: None,
+            expires,
+            created_by: by.to_owned(),
+            origin: Some(Origin::Campaign { id: campaign }),
+        });
+        CampaignGift::Commands(commands.collect())
+    }
+
+    /// The models that it is for, as a glob.
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::Operations { model, .. } => model.as_deref(),
+            Self::Profile { .. } => None,
+        }
+    }
+}
+
+/// The package of a change, if it brings one.
+pub fn package_of(change: &Change) -> Option<(Uuid, PackageKind)> {
+    match change {
+        Change::Firmware(of) => Some((of.package, PackageKind::Firmware)),
+        Change::Software(of) => Some((of.package, PackageKind::Software)),
+        Change::Command(_) | Change::Profile(_) => None,
+    }
+}
+
+/// The thing on a device that a change is about.
+pub fn target(change: &Change, package: Option<&Package>) -> String {
+    match (change, package) {
+        (_, Some(package)) => deliver::target(package),
+        (Change::Profile(of), None) => format!("profile {}", of.name),
+        (Change::Command(request), None) => {
+            let first = request.addresses.as_ref().and_then(|addresses| addresses.first());
+            format!(
+                "address {}",
+                request.address.as_ref().or(first).or(request.moid.as_ref()).map_or("", String::as_str)
+            )
+        }
+        (Change::Firmware(of) | Change::Software(of), None) => format!("package {}", of.package),
+    }
+}
+
+/// Makes of a change what each device is given. `package` is the one that it brings.
+///
+/// # Errors
+/// One sentence on why it cannot be done.
+pub async fn prepare(
+    context: &Context,
+    change: &Change,
+    package: Option<&Package>,
+    now: Time,
+) -> Result<Recipe, String> {
+    match (change, package) {
+        (Change::Command(request), _) => command(context, request).await,
+        (Change::Profile(of), _) => {
+            let version = context.store.profile_version(&of.name, of.version).await;
+            let version = version.map_err(|error| error.to_string())?;
+            version
+                .ok_or_else(|| format!("there is no version {} of a profile {:?}", of.version, of.name))?;
+            Ok(Recipe::Profile { name: of.name.clone(), version: of.version })
+        }
+        (Change::Firmware(_) | Change::Software(_), Some(package)) => {
+            let operations = deliver::operations(context, package, now)?;
+            Ok(Recipe::Operations { operations, content: None, model: package.model.clone() })
+        }
+        (Change::Firmware(of) | Change::Software(of), None) => Err(format!(
+            "there is no package {} of this kind; `omadm package ls` shows those that are",
+            of.package
+        )),
+    }
+}
+
+async fn command(context: &Context, request: &Request) -> Result<Recipe, String> {
+    if request.wait.is_some() || request.expires_in.is_some() {
+        return Err(
+            "the command of a campaign takes no wait and no expires_in; the campaign has its own".to_owned()
+        );
+    }
+    if request.page.is_some() {
+        return Err("a campaign cannot show pages of this server; name one elsewhere by its url".to_owned());
+    }
+    let (mut operation, content) =
+        Operation::from_request(request.clone(), MAX_CONTENT.min(context.config.data.max_payload.0))?;
+    if content.as_ref().is_some_and(|content| content.octets.len() > MAX_CONTENT) {
+        return Err(format!("the content has more than {MAX_CONTENT} octets; bring it as a package"));
+    }
+    let files = context.models.now(context.store.as_ref()).await.map_err(|error| error.to_string())?;
+    let inventory = Inventory::read(None);
+    let misfit = Advice::new(&files, &inventory, &context.public_url).about(&mut operation, content.as_ref());
+    match misfit {
+        Err(misfit) if !request.force => Err(format!("{misfit}; \"force\": true sends it all the same")),
+        Ok(()) | Err(_) => Ok(Recipe::Operations { operations: vec![operation], content, model: None }),
+    }
+}
