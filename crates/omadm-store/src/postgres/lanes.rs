@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ const REPEATS: u32 = 10;
 
 /// A commit that takes longer is worth a line in the log.
 const SLOW: Duration = Duration::from_millis(250);
+
+/// When it is tried again to look after events that are late.
+const RECOVERY: Duration = Duration::from_millis(200);
 
 /// A request, and the device whose rows it writes if it is of no other.
 struct Queued {
@@ -105,7 +108,7 @@ struct Worker {
 
 impl Worker {
     fn serve(mut self, queue: &Receiver<Queued>) {
-        while let Ok(first) = queue.recv() {
+        while let Some(first) = self.next(queue) {
             let mut waiting = vec![first];
             waiting.extend(queue.try_iter().take(self.group - 1));
             // All nodes lock the rows of devices in the same order, so that none waits for another that waits for it. What is of
@@ -122,10 +125,22 @@ impl Worker {
         }
     }
 
+    /// The next request; `None` when there will be none any more. Events that are late are looked after meanwhile.
+    fn next(&mut self, queue: &Receiver<Queued>) -> Option<Queued> {
+        while !self.late.is_empty() {
+            match queue.recv_timeout(RECOVERY) {
+                Ok(queued) => return Some(queued),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.renumber(),
+            }
+        }
+        queue.recv().ok()
+    }
+
     /// Runs the jobs in one transaction and answers them.
     fn commit(&mut self, mut jobs: Vec<BoxedJob>) {
         let (started, requests) = (Instant::now(), jobs.len());
-        let failure = self.renumber().and_then(|()| self.transact(&mut jobs)).err();
+        let failure = self.transact(&mut jobs).err();
         let took = started.elapsed();
         if let Some(error) = &failure {
             tracing::error!(%error, requests, "commit failed");
@@ -136,6 +151,7 @@ impl Worker {
         for job in jobs {
             job.answer(failure.as_ref());
         }
+        self.renumber();
     }
 
     /// Runs the jobs in one transaction, again where that is safe and can help.
@@ -172,18 +188,17 @@ impl Worker {
     }
 
     /// Gives events that became visible late cursors of now, so that no reader which has gone past them misses them.
-    fn renumber(&mut self) -> Result<(), StoreError> {
+    fn renumber(&mut self) {
         if self.late.is_empty() {
-            return Ok(());
+            return;
         }
         let late = std::mem::take(&mut self.late);
         let cursors = late.clone();
         let (job, _answer) = group::job(move |conn| events::renumber(conn, &cursors));
-        let renumbered = self.transact(&mut [job]);
-        if renumbered.is_err() {
+        if let Err(error) = self.transact(&mut [job]) {
+            tracing::warn!(%error, "events that were committed late have old cursors; it will be tried again");
             self.late.extend(late);
         }
-        renumbered
     }
 }
 

@@ -54,3 +54,63 @@ impl SqlStore {
         Ok(Self::on_postgres(Engine { readers, lanes }, commits))
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/support/postgres.rs"]
+mod server;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+    use std::time::Duration;
+
+    use omadm_mo::Time;
+
+    use super::*;
+    use crate::sql::{Connection, events};
+    use crate::{NewEvent, Store as _};
+
+    fn event(kind: &str) -> NewEvent {
+        NewEvent { device: None, kind: kind.to_owned(), body: "{}".to_owned() }
+    }
+
+    /// Kinds of the events after a cursor, and the last cursor; asks until there are some.
+    async fn next(store: &SqlStore, after: i64) -> (Vec<String>, i64) {
+        loop {
+            let found = store.events(None, after, 10).await.unwrap();
+            if let Some(last) = found.last() {
+                return (found.iter().map(|event| event.event.kind.clone()).collect(), last.cursor);
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_reader_misses_no_event_that_is_committed_late() {
+        let config = PostgresConfig {
+            url: server::shared().database(),
+            event_delay: Duration::from_millis(20),
+            writers: 2,
+            ..PostgresConfig::default()
+        };
+        let store = Arc::new(SqlStore::connect(config).await.unwrap());
+        let (open, gate) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let gate = Mutex::new(gate);
+        let slow = move |conn: &Connection| {
+            events::add(conn, &[event("slow")], Time(1))?;
+            begun.send(()).unwrap();
+            // Opened once, it stays open: without its sender there is nothing to wait for.
+            let _open = gate.lock().unwrap().recv();
+            Ok(())
+        };
+        let writer = Arc::clone(&store);
+        let slow = tokio::spawn(async move { writer.write(slow).await });
+        tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
+        store.add_events(vec![event("quick")], Time(2)).await.unwrap();
+        let (kinds, cursor) = next(&store, 0).await;
+        assert_eq!(kinds, ["quick"], "it has a higher cursor than the one that is not committed");
+        drop(open);
+        slow.await.unwrap().unwrap();
+        assert_eq!(next(&store, cursor).await.0, ["slow"]);
+    }
+}

@@ -1,8 +1,10 @@
 //! A PostgreSQL server for the tests of one process, and a fresh database for each test. Needs the package `postgresql`.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +14,7 @@ const KEEPER: &str = r#"
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=300 -c fsync="$3" >"$2/log" 2>&1 &
 server=$!
 cat >/dev/null
-kill -INT $server
+kill -INT $server 2>/dev/null
 wait $server
 rm -rf "$2"
 "#;
@@ -146,12 +148,6 @@ fn tool(name: &str) -> Command {
 
 fn done(command: &mut Command) -> Output {
     let output = command.stderr(Stdio::piped()).output().unwrap();
-    let _ = std::io::stdout().flush();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
-}
-
-/// The directory of the server, for what looks into it.
-pub fn dir(server: &Postgres) -> &Path {
-    &server.dir
 }
