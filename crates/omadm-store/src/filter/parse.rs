@@ -333,3 +333,93 @@ fn micros(text: &str) -> Option<i64> {
     }
     (!text.is_empty()).then_some(sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Filter, FilterError, FilterLimits};
+    use super::micros;
+
+    fn fault(text: &str) -> FilterError {
+        Filter::parse(text, &FilterLimits::default()).unwrap_err()
+    }
+
+    #[test]
+    fn faults_are_shown_at_their_character() {
+        for (text, at, said) in [
+            ("", 0, "field"),
+            ("model", 5, "comparison"),
+            ("model =", 7, "too early"),
+            ("colour = red", 0, "no field colour"),
+            ("model = X and fw", 16, "comparison"),
+            ("\"é\" = X", 0, "field"),
+            ("model = \"é\" fw < 2", 12, "complete"),
+            ("model = \"X", 8, "no end"),
+            ("model < X", 6, "does not go"),
+            ("(model = X", 10, "open"),
+            ("model = X)", 9, "complete"),
+            ("model in X", 9, "list"),
+            ("model in (X Y)", 12, "open"),
+            ("model not X", 10, "in"),
+            ("seen < 2y", 7, "no age"),
+            ("seen = 2d", 5, "does not go"),
+            ("seen < never", 5, "never"),
+            ("seen in (1d)", 5, "in does not go"),
+            ("state = broken", 8, "no value"),
+            ("bearer = 'S M S'", 9, "no bearer"),
+            ("queued > many", 9, "no number"),
+            ("queued ~ 5", 7, "number"),
+            ("label = X", 6, "key"),
+            ("label:", 6, "too early"),
+            ("group = X", 6, "name"),
+            ("model = ;", 8, "no meaning"),
+            ("model = X and and fw < 2", 14, "no field and"),
+        ] {
+            let error = fault(text);
+            assert_eq!(error.at, at, "{text}: {error}");
+            assert!(error.to_string().contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_their_edges() {
+        let limits = FilterLimits { length: 40, depth: 3, terms: 4 };
+        let takes = |text: &str| Filter::parse(text, &limits).map(drop).map_err(|error| error.expected);
+        let padded = |length: usize| format!("{:<length$}", "fw = 1");
+        assert!(takes(&padded(40)).is_ok());
+        assert!(takes(&padded(41)).unwrap_err().contains("fleet.filter_max_length"));
+        assert!(takes("((not fw = 1))").is_ok());
+        assert!(takes("((not (fw = 1)))").unwrap_err().contains("fleet.filter_max_depth"));
+        assert!(takes("(fw = 1) and (fw = 1) and ((fw = 1))").is_ok(), "beside each other is not within");
+        assert!(takes("fw in (1, 2) and label:a or group:b").is_ok());
+        assert!(
+            takes("fw in (1, 2, 3) and label:a or group:b").unwrap_err().contains("fleet.filter_max_terms")
+        );
+        let stars =
+            |stars: usize| Filter::parse(&format!("id ~ '{}'", "*".repeat(stars)), &FilterLimits::default());
+        assert!(stars(8).is_ok() && stars(9).is_err());
+        let value =
+            |length: usize| Filter::parse(&format!("id = {}", "x".repeat(length)), &FilterLimits::default());
+        assert!(value(256).is_ok() && value(257).is_err());
+    }
+
+    #[test]
+    fn and_binds_closer_than_or() {
+        let read = |text: &str| Filter::parse(text, &FilterLimits::default()).unwrap();
+        assert_eq!(read("fw=1 or sw=1 AND hw=1"), read("fw = '1' or (sw = \"1\" and hw = 1)"));
+        assert_ne!(read("fw=1 or sw=1 and hw=1"), read("(fw=1 or sw=1) and hw=1"));
+        assert_eq!(read("not fw=1 and sw=1"), read("(not fw=1) and sw=1"));
+        assert_eq!(read("not not label:a"), read("not (not label:a)"));
+    }
+
+    #[test]
+    fn ages_are_sums() {
+        for (text, seconds) in
+            [("90s", 90), ("2d", 172_800), ("1d12h", 129_600), ("1w0s", 604_800), ("5m", 300)]
+        {
+            assert_eq!(micros(text), Some(seconds * 1_000_000), "{text}");
+        }
+        for text in ["", "d", "2", "2D", "1.5d", "99999999999999999999s", "9223372036854775807w", "-1d"] {
+            assert_eq!(micros(text), None, "{text}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod commands;
 mod delegations;
 mod devices;
 mod fleet;
+mod imports;
 mod leases;
 mod others;
 mod people;
@@ -130,6 +131,13 @@ run_on_each_engine! {
         groups_are_filters_with_a_name
         a_group_is_not_in_itself
         a_group_in_use_stays;
+    imports:
+        rows_enrol_and_change_devices
+        one_bad_row_and_nothing_is_written
+        a_dry_run_writes_nothing
+        what_changed_since_the_check_spares_the_other_rows
+        an_import_that_breaks_off_has_failed
+        old_imports_go;
     leases:
         one_of_several_holds_a_lease
         a_lease_that_is_over_goes_to_another
