@@ -61,6 +61,12 @@ enum Command {
     /// Look at devices, enrol and remove them.
     #[command(subcommand)]
     Device(cmd::device::Device),
+    /// Firmware and software for devices.
+    #[command(subcommand)]
+    Package(cmd::package::Package),
+    /// A change over many devices, in stages.
+    #[command(subcommand)]
+    Campaign(cmd::campaign::Campaign),
     /// Queue a command for a device, and wait for its result if wished.
     Run(cmd::run::Run),
     /// Notify a device now, so that it begins a session.
@@ -103,6 +109,8 @@ impl Cli {
         match command {
             Command::Serve(serve) => many_threads(serve.run(&global)),
             Command::Device(device) => one_thread(device.run(&global)),
+            Command::Package(package) => one_thread(package.run(&global)),
+            Command::Campaign(campaign) => one_thread(campaign.run(&global)),
             Command::Run(run) => one_thread(run.run(&global)),
             Command::Notify(notify) => one_thread(notify.run(&global)),
             Command::Command(command) => one_thread(command.run(&global)),

@@ -4,6 +4,7 @@ mod error;
 mod path;
 mod token;
 pub mod types;
+mod upload;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 pub mod bootstrap;
+pub mod campaign;
 pub mod command;
 pub mod ddf;
 pub mod decode;
@@ -10,6 +11,7 @@ pub mod encode;
 pub mod events;
 mod input;
 pub mod notify;
+pub mod package;
 pub mod page;
 pub mod run;
 pub mod serve;
