@@ -7,6 +7,10 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::context::Context;
+use crate::metrics::Campaign;
+
+/// Most profiles, and most campaigns, that are counted.
+const MOST: u32 = 1_000;
 
 /// Reads figures until `stop` says so.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
@@ -35,6 +39,13 @@ async fn read(context: &Context) -> Result<(), StoreError> {
     metrics.commands_open.set((), counts.open_commands);
     let age = counts.oldest_open.map_or(0, |created| now.as_secs().saturating_sub(created.as_secs()).max(0));
     metrics.oldest_command.set((), age);
+    let profiles = context.store.profiles(None, MOST).await?;
+    metrics.profiles.set((), i64::try_from(profiles.len()).unwrap_or(i64::MAX));
+    let campaigns = context.store.campaigns(None, MOST).await?;
+    for state in Campaign::ALL {
+        let of_state = campaigns.iter().filter(|campaign| Campaign::of(campaign.state) == *state).count();
+        metrics.campaigns.set(*state, i64::try_from(of_state).unwrap_or(i64::MAX));
+    }
     metrics.figures_read.set((), now.as_secs());
     Ok(())
 }

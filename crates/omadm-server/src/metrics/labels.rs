@@ -1,6 +1,6 @@
 //! Labels of metrics. Their values are closed sets, so that no device, user, address or name can become one.
 
-use omadm_store::CommandState;
+use omadm_store::{CampaignState, CommandState};
 
 /// Values of the labels of a series.
 pub trait Labels: Copy + 'static {
@@ -172,6 +172,43 @@ label! {
         Sent = "sent",
         Failed = "failed",
         GaveUp = "gave_up",
+    }
+}
+
+label! {
+    /// State of a campaign.
+    Campaign as "state" {
+        Draft = "draft",
+        Running = "running",
+        Holding = "holding",
+        Paused = "paused",
+        Stopped = "stopped",
+        Failed = "failed",
+        Done = "done",
+    }
+}
+
+impl Campaign {
+    /// That of a state.
+    pub fn of(state: CampaignState) -> Self {
+        match state {
+            CampaignState::Draft => Self::Draft,
+            CampaignState::Running => Self::Running,
+            CampaignState::Holding => Self::Holding,
+            CampaignState::Paused => Self::Paused,
+            CampaignState::Stopped => Self::Stopped,
+            CampaignState::Failed => Self::Failed,
+            CampaignState::Done => Self::Done,
+        }
+    }
+}
+
+label! {
+    /// What became of a delivery to a webhook.
+    Delivery as "outcome" {
+        Done = "done",
+        Failed = "failed",
+        Dead = "dead",
     }
 }
 

@@ -9,7 +9,7 @@ mod series;
 
 pub use endpoint::{PATH, show};
 pub use gather::run;
-pub use labels::{Class, Command, Listener, Notification, Outcome, Protocol, Session};
+pub use labels::{Campaign, Class, Command, Delivery, Listener, Notification, Outcome, Protocol, Session};
 use series::{Counter, Gauge, Histogram, Metric, NUMBERS, SECONDS};
 
 use std::time::{Duration, Instant};
@@ -68,6 +68,12 @@ metrics! {
         "Time of one commit, in seconds.";
     notifications: Counter<Notification> = "omadm_notifications_total",
         "Notifications of devices: handed over, taken by no way, given up because the device does not come.";
+    campaigns: Gauge<Campaign> = "omadm_campaigns",
+        "Campaigns, the newest 1000 of the whole store.";
+    profiles: Gauge<()> = "omadm_profiles",
+        "Profiles in the whole store, 1000 at most.";
+    webhooks: Counter<Delivery> = "omadm_webhook_deliveries_total",
+        "Deliveries of events to webhooks: taken, failed and to be repeated, given up as dead letters.";
     resident: Gauge<()> = "omadm_resident_memory_bytes",
         "Memory of the process, in bytes.";
     started: Gauge<()> = "omadm_start_time_seconds",

@@ -18,6 +18,7 @@ mod dm1_commands;
 mod dm1_security;
 mod dm1_windows;
 mod links;
+mod metrics;
 mod operator;
 mod proxy;
 mod queue;
