@@ -18,6 +18,7 @@ use crate::audit::Audit;
 use crate::campaign::Campaigns;
 use crate::config::{Config, Dm1Section, Endpoint, Size};
 use crate::delegation::Delegations;
+use crate::desired::Profiles;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
 use crate::links::Links;
@@ -80,6 +81,8 @@ pub struct Context {
     pub memory: Memory,
     /// Bounds what a single device can make us write outside of sessions.
     pub remarks: Budget,
+    /// What is wanted of devices.
+    pub profiles: Profiles,
     /// What the DDF files say.
     pub models: Models,
     /// Moves campaigns on.

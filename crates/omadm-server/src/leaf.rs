@@ -119,7 +119,7 @@ impl LeafValue {
     }
 
     /// The value in the format of the DDF.
-    fn value(&self) -> Option<Value> {
+    pub fn value(&self) -> Option<Value> {
         Value::from_text(self.model.as_ref()?.format, &self.text).ok()
     }
 
@@ -141,7 +141,7 @@ impl LeafValue {
 }
 
 /// A string, number or bool as what it is in JSON.
-fn natural(json: &Json) -> Option<Value> {
+pub fn natural(json: &Json) -> Option<Value> {
     match json {
         Json::String(text) => Some(Value::Text(text.clone())),
         Json::Number(number) => number.as_i64().map(Value::Int).or_else(|| number.as_f64().map(Value::Float)),

@@ -18,6 +18,7 @@ mod context;
 mod ddfs;
 mod delegation;
 mod descriptions;
+mod desired;
 mod device;
 mod error;
 mod events;

@@ -19,6 +19,7 @@ use crate::campaign::{self, Campaigns};
 use crate::config::{Config, DeviceSection};
 use crate::context::{Budget, Context, Wakers, dm1_config, engine_config};
 use crate::delegation::{self, Delegations};
+use crate::desired::{self, Profiles};
 use crate::device::dm1;
 use crate::device::{Memory, Schemes};
 use crate::guard::Guard;
@@ -144,6 +145,7 @@ impl Server {
             memory: Memory::new(config.device.remembered_sessions),
             wakers: Wakers::default(),
             remarks: Budget::new(REMARKS_PER_MINUTE, Duration::from_secs(60)),
+            profiles: Profiles::default(),
             models: Models::default(),
             campaigns: Campaigns::default(),
             packages,
@@ -156,6 +158,7 @@ impl Server {
             identity,
             config,
         });
+        context.profiles.refresh(&context).await?;
         let between = between.map(|live| Tls { live, guard: guard.clone(), identify: Connection::server });
         let tls = live.map(|live| Tls { live, guard, identify: Connection::device });
         let fetching = tokio::spawn(links::follow(context.clone(), fetcher, wanted, stopped));
@@ -239,6 +242,7 @@ fn tasks(
         serve(Who::Operator, sockets.operators, None, operator::router(context.clone())),
         tokio::spawn(metrics::run(context.clone(), stopped.clone())),
         tokio::spawn(background::run(context.clone(), stopped.clone())),
+        tokio::spawn(desired::follow(context.clone(), stopped.clone())),
         tokio::spawn(audit::run(context.clone(), stopped.clone())),
         tokio::spawn(package::tidy(context.clone(), stopped.clone())),
         tokio::spawn(campaign::run(context.clone(), stopped.clone())),

@@ -10,6 +10,7 @@ mod notifier_dm1;
 mod package;
 mod people;
 mod prefix;
+mod profiles;
 mod push;
 mod security;
 mod store;
@@ -38,6 +39,7 @@ pub use omadm_link::ObexSection;
 pub use package::PackageSection;
 pub use people::{AuditSection, OperatorSection, WebhookSection};
 pub use prefix::UrlPrefix;
+pub use profiles::ProfilesSection;
 pub use push::{HttpPushSection, PpgSection, SipSection};
 pub use security::{AuthSection, ClientCertificates, TlsSection};
 pub use store::StoreSection;
@@ -73,6 +75,8 @@ pub struct Config {
     pub data: DataSection,
     /// Firmware and software packages.
     pub package: PackageSection,
+    /// Desired state.
+    pub profiles: ProfilesSection,
     /// Inventory, filters and imports.
     pub fleet: FleetSection,
     /// DDF files.

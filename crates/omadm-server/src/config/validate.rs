@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     dm1::check(config)?;
     delegation::check(config)?;
     package::check(&config.package)?;
+    super::profiles::check(&config.profiles)?;
     super::store::check(&config.store)?;
     fleet::check(&config.fleet)?;
     if !config.bootstrap.moids.is_empty() {

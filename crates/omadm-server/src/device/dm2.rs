@@ -24,6 +24,7 @@ use super::{
 use crate::address::Inventory;
 use crate::clock;
 use crate::context::Context;
+use crate::desired;
 use crate::metrics::{Protocol, Steps};
 use crate::notifier;
 use crate::operation::Operation;
@@ -286,6 +287,8 @@ async fn work(
     let received = Received { digest: message.digest, trace, now };
     let outcome = Outcome::new(check, &queue, beside, inventory).expire(&over);
     let batch = SessionStep { expected_last_seq, ..outcome.session_step(step, received, answer) };
+    let batch = desired::at_message(context, check, batch).await.map_err(|error| store_failed(&error))?;
+    let Some(batch) = batch else { return Ok(Worked::Conflict) };
     let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);
     let after = goes_on.then(|| Box::new(check.clone().after(&batch)));
     let steps = Steps::of(&batch.transitions);

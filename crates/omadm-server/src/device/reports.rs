@@ -19,6 +19,7 @@ use crate::address::Inventory;
 use crate::beside::{self, MAX_CONFLICTS};
 use crate::clock;
 use crate::context::Context;
+use crate::desired;
 use crate::operation::Operation;
 use crate::outcome::{Beside, Outcome, Report};
 
@@ -85,6 +86,8 @@ async fn take(
         };
         let step =
             Outcome::new(&check, &[], Beside::default(), inventory).report_step(report, trace.clone(), now);
+        let step = desired::at_message(context, &check, step).await.map_err(|error| store_failed(&error))?;
+        let Some(step) = step else { continue };
         match context.store.apply(step).await {
             Ok(()) => return Ok(()),
             Err(StoreError::Conflict(_)) => {}

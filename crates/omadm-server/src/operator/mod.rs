@@ -1,6 +1,7 @@
 //! What operators and their programs talk to: the REST API with its OpenAPI document, and health.
 
 mod access;
+mod assignments;
 pub mod actor;
 mod audit;
 mod bootstrap;
@@ -20,6 +21,7 @@ mod notify;
 mod packages;
 mod pages;
 mod problem;
+mod profiles;
 mod reach;
 mod rights;
 mod sessionless;
@@ -153,6 +155,16 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(ddfs::list))
         .routes(routes!(ddfs::show, ddfs::put))
         .routes(routes!(models::show))
+        .routes(routes!(profiles::list))
+        .routes(routes!(profiles::show, profiles::put, profiles::remove))
+        .routes(routes!(profiles::versions))
+        .routes(routes!(profiles::show_version))
+        .routes(routes!(profiles::diff))
+        .routes(routes!(assignments::assign, assignments::unassign))
+        .routes(routes!(assignments::rollback))
+        .routes(routes!(assignments::dry_run))
+        .routes(routes!(assignments::devices))
+        .routes(routes!(assignments::of_device))
         .routes(routes!(standing::subscriptions))
         .routes(routes!(standing::defaults))
         .routes(routes!(campaigns::list, campaigns::create))

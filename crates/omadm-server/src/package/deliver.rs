@@ -77,7 +77,7 @@ fn proofs(package: &Package) -> Vec<(&'static str, serde_json::Value)> {
 }
 
 /// A name as a node may have it: letters, digits, `-`, `_` and `.`; other characters become `_`.
-fn node_name(name: &str) -> String {
+pub fn node_name(name: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     name.chars().take(64).map(|character| if plain(character) { character } else { '_' }).collect()
 }

@@ -45,7 +45,7 @@ use crate::admission::Starting;
 use crate::config::Endpoint;
 use crate::context::Context;
 use crate::metrics::{Protocol, Steps};
-use crate::{clock, notifier, random};
+use crate::{clock, desired, notifier, random};
 
 /// How often a message is taken up again when another of the same device came between.
 const MAX_CONFLICTS: usize = 5;
@@ -372,6 +372,8 @@ async fn work(
     let facts = batch.facts.as_deref().unwrap_or(&check.device.facts);
     let model = learnt.and_then(|learnt| context.dm1_models.learn(facts, learnt));
     let batch = SessionStep { dm1, model, expected_last_seq: Some(check.last_seq), ..batch };
+    let batch = desired::at_message(context, check, batch).await.map_err(|error| store_failed(&error))?;
+    let Some(batch) = batch else { return Ok(Worked::Conflict) };
     let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);
     let after = goes_on.then(|| Box::new(check.clone().after(&batch)));
     let steps = Steps::of(&batch.transitions);

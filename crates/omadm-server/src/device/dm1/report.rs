@@ -10,6 +10,7 @@ use super::{MAX_CONFLICTS, Message, Reply, ReplyHead};
 use crate::clock;
 use crate::config::Endpoint;
 use crate::context::Context;
+use crate::desired;
 use crate::device::auth::Caller;
 use crate::device::{commands_read, refusal, store_failed, traces};
 use crate::ledger::Ledger;
@@ -65,7 +66,10 @@ async fn store(
     let step = ledger.into_step(protocol(message.incoming.version()), now);
     let answer = traces::reply(context, "report taken", "", 200, &[], now);
     let trace = vec![message.trace(context, now), answer];
-    context.store.apply(SessionStep { dm1: Some(kept.into()), trace, ..step }).await
+    let step = SessionStep { dm1: Some(kept.into()), trace, ..step };
+    // A report is no session in which commands could go out.
+    let looked = desired::at_message(context, &found.check, step.clone()).await?;
+    context.store.apply(looked.unwrap_or(step)).await
 }
 
 /// The answer: there is no message in it, for there is no session.

@@ -1,0 +1,202 @@
+//! What is assigned, kept in memory: a check-in reads nothing for it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use omadm_mo::Time;
+use omadm_store::filter::Filter;
+use omadm_store::{Device, Facts, StoreError};
+use tokio::sync::watch;
+
+use super::document::{Document, Form};
+use super::memo::Versions;
+use super::validate::Described;
+use super::wanted::{Version, Wanted};
+use crate::context::Context;
+
+/// Most versions, and most combinations of them, that are kept.
+const MAX_KEPT: usize = 1_024;
+
+/// Profiles in memory.
+#[derive(Default)]
+pub struct Profiles {
+    assigned: Mutex<Option<Arc<Assigned>>>,
+    versions: Mutex<HashMap<(String, i64), Arc<Version>>>,
+    combined: Mutex<HashMap<Combination, Arc<Wanted>>>,
+}
+
+/// Versions that apply, and those that have left something behind.
+type Combination = (Versions, BTreeSet<(String, i64)>);
+
+/// All assignments, as they were at one time.
+struct Assigned {
+    clock: i64,
+    rules: Vec<Rule>,
+}
+
+/// One assignment.
+struct Rule {
+    profile: String,
+    version: i64,
+    /// Devices that have it; `None` for all.
+    members: Option<Filter>,
+}
+
+impl Profiles {
+    /// Reads the assignments again, if they have changed since.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn refresh(&self, context: &Context) -> Result<(), StoreError> {
+        // What changes after this is read the next time.
+        let clock = context.store.profile_clock().await?;
+        if self.assigned().is_some_and(|known| known.clock == clock) {
+            return Ok(());
+        }
+        let mut rules = Vec::new();
+        for assignment in context.store.assignments().await? {
+            let members = match &assignment.group {
+                None => None,
+                Some(group) => match context.store.expand(&Filter::group(group)).await {
+                    Ok(filter) => Some(filter),
+                    Err(StoreError::Filter(error)) => {
+                        tracing::warn!(profile = assignment.profile, group, %error, "a profile is assigned to a group that cannot be read");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            rules.push(Rule { profile: assignment.profile, version: assignment.version, members });
+        }
+        *lock(&self.assigned) = Some(Arc::new(Assigned { clock, rules }));
+        Ok(())
+    }
+
+    fn assigned(&self) -> Option<Arc<Assigned>> {
+        lock(&self.assigned).clone()
+    }
+
+    /// Whether nothing is assigned to any group.
+    pub fn is_empty(&self) -> bool {
+        self.assigned().is_none_or(|assigned| assigned.rules.is_empty())
+    }
+
+    /// The versions that apply to a device: those that it has for itself, then the newest of those of its groups.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn applying(
+        &self,
+        context: &Context,
+        device: &Device,
+        now: Time,
+    ) -> Result<Versions, StoreError> {
+        let assigned = self.assigned();
+        let rules = assigned.as_ref().map(|assigned| assigned.rules.as_slice()).unwrap_or_default();
+        let asks = rules.iter().any(|rule| rule.members.is_some());
+        let read = if asks { context.store.fleet_device(&device.id).await? } else { None };
+        let member = read.map(|mut read| {
+            read.facts = Facts::read(&device.facts);
+            read.device = device.clone();
+            read
+        });
+        let mut versions = Versions::new();
+        for rule in rules {
+            let is_member = match &rule.members {
+                None => true,
+                Some(filter) => member.as_ref().is_some_and(|member| filter.matches(member, now)),
+            };
+            if is_member {
+                let newest = versions.entry(rule.profile.clone()).or_insert(rule.version);
+                *newest = rule.version.max(*newest);
+            }
+        }
+        let pinned: BTreeMap<String, i64> =
+            device.pinned.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        versions.extend(pinned);
+        Ok(versions)
+    }
+
+    /// A version; `None` if there is none, or another version of the server wrote it and this one cannot read it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn version(
+        &self,
+        context: &Context,
+        name: &str,
+        number: i64,
+    ) -> Result<Option<Arc<Version>>, StoreError> {
+        let key = (name.to_owned(), number);
+        if let Some(known) = lock(&self.versions).get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(stored) = context.store.profile_version(name, number).await? else { return Ok(None) };
+        let document = match Document::read(&stored.document, Form::Json) {
+            Ok(document) => document,
+            Err(fault) => {
+                tracing::warn!(name, number, %fault, "a stored profile cannot be read");
+                return Ok(None);
+            }
+        };
+        let files = context.models.lately(context.store.as_ref()).await?;
+        let mut version = Version::new(number, document);
+        Described { files: &files, public_url: &context.public_url }.typed(&mut version);
+        let version = Arc::new(version);
+        keep(&self.versions, key, version.clone());
+        Ok(Some(version))
+    }
+
+    /// What is wanted of a device to which these versions apply; those that cannot be read are left out.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn wanted(
+        &self,
+        context: &Context,
+        of: &Versions,
+        leaving: &BTreeSet<(String, i64)>,
+    ) -> Result<Arc<Wanted>, StoreError> {
+        let key = (of.clone(), leaving.clone());
+        if let Some(known) = lock(&self.combined).get(&key) {
+            return Ok(known.clone());
+        }
+        let (mut applying, mut left) = (Vec::new(), Vec::new());
+        for (name, number) in of {
+            applying.extend(self.version(context, name, *number).await?);
+        }
+        for (name, number) in leaving {
+            left.extend(self.version(context, name, *number).await?);
+        }
+        let wanted = Arc::new(Wanted::new(applying, left));
+        keep(&self.combined, key, wanted.clone());
+        Ok(wanted)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Remembers something; when there is too much, everything is forgotten and read again as it is needed.
+fn keep<K: Eq + Hash, V>(map: &Mutex<HashMap<K, V>>, key: K, value: V) {
+    let mut map = lock(map);
+    if map.len() >= MAX_KEPT {
+        map.clear();
+    }
+    map.insert(key, value);
+}
+
+/// Keeps the assignments as they are in the store, until `stop` says so.
+pub async fn follow(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(context.config.profiles.refresh.0) => {}
+        }
+        if let Err(error) = context.profiles.refresh(&context).await {
+            tracing::error!(%error, "assignments of profiles could not be read; it will be tried again");
+        }
+    }
+}
