@@ -29,7 +29,9 @@ use crate::notifier::Notifier;
 use crate::package::Packages;
 use crate::password::Passwords;
 use crate::proxy::Proxies;
+use crate::tail::Tail;
 use crate::tls::KeyPair;
+use crate::webhooks;
 
 /// Path of the DM 2.0 endpoint below the public URL.
 pub const DM2_PATH: &str = "/dm/2.0";
@@ -63,6 +65,10 @@ pub struct Context {
     pub passwords: Passwords,
     /// Has those wait who try passwords of people.
     pub logins: Logins,
+    /// The end of the log of events, for those who follow it.
+    pub tail: Tail,
+    /// Tells programs elsewhere of events.
+    pub webhooks: webhooks::Sender,
     /// How devices reach us: scheme and authority, no trailing slash.
     pub public_url: String,
     /// The authority that devices have to trust, as PEM.

@@ -46,12 +46,18 @@ mod requests;
 mod roots;
 mod server;
 mod storage;
+mod tail;
 mod tls;
 mod ui;
+mod webhooks;
 
 pub use config::{Config, ConfigError};
 pub use ddfs::BUILT_IN as STANDARD_DDFS;
 pub use error::ServerError;
+/// What checks a chain of the audit log, for those who have an export of it.
+pub mod audit_chain {
+    pub use omadm_store::{AuditEntry, AuditHead, AuditProblem, ChainCheck};
+}
 pub use requests::RequestInWork;
 pub use storage::open_store;
 pub use server::{Running, Server, TokenText};

@@ -50,7 +50,11 @@ pub fn over(tls: SslConnectorBuilder) -> Result<HttpsConnector<HttpConnector>, S
     Ok(HttpsConnector::with_connector(tcp, tls)?)
 }
 
-fn tls(ca_file: Option<&Path>, what: &'static str) -> Result<SslConnectorBuilder, ServerError> {
+/// TLS towards others, with the trust anchors of the system and of `ca_file`, the setting `what`.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn tls(ca_file: Option<&Path>, what: &'static str) -> Result<SslConnectorBuilder, ServerError> {
     // The builder verifies the peer and takes the system's trust anchors by itself.
     let mut tls = SslConnector::builder(SslMethod::tls_client())?;
     tls.set_min_proto_version(Some(SslVersion::TLS1_2))?;

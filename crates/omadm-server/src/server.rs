@@ -34,8 +34,9 @@ use crate::password::Passwords;
 use crate::proxy::Proxies;
 use crate::requests::Watched;
 use crate::storage::open_store;
+use crate::tail::{self, Tail};
 use crate::tls::Transport;
-use crate::{ServerError, audit, background, clock, ddfs, device, obex, operator, random, tls};
+use crate::{ServerError, audit, background, clock, ddfs, device, obex, operator, random, tls, webhooks};
 
 /// Name of the token that the first start makes.
 const FIRST_TOKEN: &str = "first";
@@ -140,6 +141,8 @@ impl Server {
             proxies: Proxies::new(&config)?,
             guard: guard.clone(),
             audit,
+            webhooks: webhooks::Sender::new(config.webhook.ca_file.as_deref())?,
+            tail: Tail::new(config.operator.max_streams),
             passwords: Passwords::new(config.operator.password_checks)?,
             logins: Logins::new(&config.auth, &store),
             memory: Memory::new(config.device.remembered_sessions),
@@ -244,6 +247,8 @@ fn tasks(
         tokio::spawn(background::run(context.clone(), stopped.clone())),
         tokio::spawn(desired::follow(context.clone(), stopped.clone())),
         tokio::spawn(audit::run(context.clone(), stopped.clone())),
+        tokio::spawn(webhooks::run(context.clone(), stopped.clone())),
+        tokio::spawn(tail::run(context.clone(), stopped.clone())),
         tokio::spawn(package::tidy(context.clone(), stopped.clone())),
         tokio::spawn(campaign::run(context.clone(), stopped.clone())),
     ];

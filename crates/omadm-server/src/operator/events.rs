@@ -1,16 +1,29 @@
-//! The event log.
+//! The log of events: read by cursor, or followed.
 
+mod stream;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use axum::{Extension, Json};
+use omadm_mo::DeviceId;
+use omadm_store::{self as store, StoreError};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+pub use stream::*;
+
+use super::actor::Actor;
 use super::problem::{Problem, Query};
+use super::reach::View;
 use super::views::{Event, Page};
 use super::{device_id, limit, number};
 use crate::context::Context;
+use crate::events::{self, KINDS};
+
+/// Events that are looked at for one page before it is given as it is.
+const MAX_LOOKED_AT: u32 = 5_000;
 
 /// Which events are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -19,22 +32,131 @@ use crate::context::Context;
 pub struct Filter {
     /// Only those of this device.
     device: Option<String>,
+    /// Only those of these kinds, separated by commas.
+    kind: Option<String>,
     /// Most items, 1 to 1000. Default 100.
     limit: Option<u32>,
     /// Cursor of the last event that is known already.
     after: Option<String>,
 }
 
-/// Lists events, oldest first.
+/// Lists events, oldest first. With `kind`, or within groups, a page may have few items or none and still a `next`.
 #[utoipa::path(get, path = "/events", params(Filter), tag = "events",
     responses((status = 200, body = Page<Event>), (status = 400, body = Problem)))]
 pub async fn list(
     State(context): State<Arc<Context>>,
+    Extension(actor): Extension<Actor>,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Page<Event>>, Problem> {
     let limit = limit(filter.limit)?;
-    let after = number(filter.after.as_deref())?.unwrap_or_default();
-    let device = filter.device.as_deref().map(device_id).transpose()?;
-    let events = context.store.events(device.as_ref(), after, limit + 1).await?;
-    Ok(Json(Page::cut(events, limit, |event| event.cursor.to_string(), Event::from)))
+    let mut after = number(filter.after.as_deref())?.unwrap_or_default();
+    let mut sight = Sight::new(&context, &actor, filter.device.as_deref(), filter.kind.as_deref()).await?;
+    let mut items = Vec::new();
+    let mut looked_at = 0;
+    while looked_at < MAX_LOOKED_AT {
+        let read = context.store.events(sight.device.as_ref(), after, limit + 1).await?;
+        let is_end = read.len() <= limit as usize;
+        looked_at += limit;
+        for event in read.into_iter().take(limit as usize) {
+            if items.len() == limit as usize {
+                return Ok(Json(Page { items, next: Some(after.to_string()) }));
+            }
+            after = event.cursor;
+            if sight.shows(&context, &event).await? {
+                items.push(Event::from(event));
+            }
+        }
+        if is_end {
+            return Ok(Json(Page { items, next: None }));
+        }
+        if items.len() == limit as usize {
+            break;
+        }
+    }
+    Ok(Json(Page { items, next: Some(after.to_string()) }))
+}
+
+/// A kind of events.
+#[derive(Serialize, ToSchema)]
+pub struct Kind {
+    /// Its name.
+    kind: &'static str,
+    /// What it tells, and what its body holds.
+    about: &'static str,
+}
+
+/// Lists the kinds of events there are.
+#[utoipa::path(get, path = "/events/kinds", tag = "events", responses((status = 200, body = Page<Kind>)))]
+pub async fn kinds() -> Json<Page<Kind>> {
+    let items = KINDS.iter().map(|kind| Kind { kind: kind.name, about: kind.about }).collect();
+    Json(Page { items, next: None })
+}
+
+/// Reads a list of kinds.
+///
+/// # Errors
+/// 400 names the one that there is not.
+pub fn known_kinds<'k>(kinds: impl Iterator<Item = &'k str>) -> Result<Vec<String>, Problem> {
+    let known = |kind: &'k str| match events::is_kind(kind) {
+        true => Ok(kind.to_owned()),
+        false => {
+            let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+            Err(Problem::bad(format!("{kind:?} is no kind of events; there are {}", names.join(", "))))
+        }
+    };
+    kinds.map(known).collect()
+}
+
+/// Which events somebody wants and may see.
+pub struct Sight {
+    device: Option<DeviceId>,
+    kinds: Vec<String>,
+    view: View,
+    /// Devices that were looked at, so that a page of one device's events takes one look.
+    seen: HashMap<DeviceId, bool>,
+}
+
+impl Sight {
+    /// Of what this actor asks for.
+    ///
+    /// # Errors
+    /// 400 for what is no device or no kind.
+    pub async fn new(
+        context: &Context,
+        actor: &Actor,
+        device: Option<&str>,
+        kinds: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let device = device.map(device_id).transpose()?;
+        let kinds = kinds.map(|list| known_kinds(list.split(',').map(str::trim))).transpose()?;
+        let view = View::of(context, actor).await?;
+        Ok(Self { device, kinds: kinds.unwrap_or_default(), view, seen: HashMap::new() })
+    }
+
+    /// Looks at the groups anew.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn renew(&mut self, context: &Context, actor: &Actor) -> Result<(), StoreError> {
+        self.view = View::of(context, actor).await?;
+        self.seen.clear();
+        Ok(())
+    }
+
+    /// Whether an event is wanted, and is one of theirs: what is of no device is for those who see all.
+    async fn shows(&mut self, context: &Context, event: &store::Event) -> Result<bool, StoreError> {
+        if !self.kinds.is_empty() && !self.kinds.contains(&event.event.kind) {
+            return Ok(false);
+        }
+        if self.view.shows_everything() {
+            return Ok(true);
+        }
+        let Some(device) = &event.event.device else { return Ok(false) };
+        if let Some(shown) = self.seen.get(device) {
+            return Ok(*shown);
+        }
+        let shown = self.view.shows_id(context, device).await?;
+        self.seen.insert(device.clone(), shown);
+        Ok(shown)
+    }
 }

@@ -30,6 +30,7 @@ mod standing;
 pub mod tokens;
 mod users;
 mod views;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +153,8 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(sessions::show))
         .routes(routes!(sessions::abort))
         .routes(routes!(events::list))
+        .routes(routes!(events::kinds))
+        .routes(routes!(events::follow))
         .routes(routes!(ddfs::list))
         .routes(routes!(ddfs::show, ddfs::put))
         .routes(routes!(models::show))
@@ -187,6 +190,11 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(users::show, users::change, users::remove))
         .routes(routes!(users::set_password))
         .routes(routes!(audit::list))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::show, webhooks::remove))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::dead))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(audit::heads))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))

@@ -450,13 +450,28 @@ impl Ddf {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Token {
     name: String,
+    /// The user it belongs to, if there is one.
+    user: Option<String>,
+    role: String,
+    /// What it may do within its role; null for all.
+    scopes: Option<Vec<String>>,
+    /// Names of the groups whose devices it sees; null for all devices.
+    groups: Option<Vec<String>>,
     created: String,
     expires: Option<String>,
 }
 
 impl From<store::Token> for Token {
     fn from(token: store::Token) -> Self {
-        Self { name: token.name, created: rfc3339(token.created), expires: token.expires.map(rfc3339) }
+        Self {
+            name: token.name,
+            user: token.user,
+            role: token.role,
+            scopes: token.scopes,
+            groups: token.groups,
+            created: rfc3339(token.created),
+            expires: token.expires.map(rfc3339),
+        }
     }
 }
 

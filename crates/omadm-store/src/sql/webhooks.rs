@@ -12,8 +12,8 @@ const MOST_AT_ONCE: u32 = 1_000;
 const WEBHOOK: &str = "name, url, secret, kinds, created, position, version, due, attempts, problem";
 
 pub(crate) fn newest_event(conn: &Connection) -> Result<i64, StoreError> {
-    let newest = "SELECT cursor FROM event ORDER BY cursor DESC LIMIT 1";
-    Ok(query_optional(conn, newest, &[], |row| row.get(0))?.unwrap_or_default())
+    let newest = "SELECT cursor FROM event WHERE cursor < ?1 ORDER BY cursor DESC LIMIT 1";
+    Ok(query_optional(conn, newest, params![conn.event_horizon()], |row| row.get(0))?.unwrap_or_default())
 }
 
 pub(crate) fn add(conn: &Connection, new: &NewWebhook, now: Time) -> Result<bool, StoreError> {
