@@ -78,6 +78,8 @@ enum Command {
         #[command(flatten)]
         format: Format,
     },
+    /// Say that the firmware on trial in the slot in use is good (firmware.confirm of the configuration).
+    Confirm,
     /// Print the DevID.
     Id,
 }
@@ -144,6 +146,7 @@ impl Cli {
             Command::Tree { address, format } => cmd::tree::run(&setup, address.as_deref(), format.output),
             Command::Status { format } => cmd::status::run(&setup, format.output),
             Command::Provision { moid, format } => cmd::provision::run(&setup, &moid, format.output),
+            Command::Confirm => cmd::confirm(&setup),
             Command::Id => cmd::status::id(&setup),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ struct Shared {
     extra: Mutex<Extra>,
     /// The longest time for which a server wants to be left alone that has sent this device away of late.
     sent_away: Mutex<Option<Duration>>,
+    /// How many sessions have ended well.
+    good_sessions: AtomicU64,
+    all: Notify,
 }
 
 /// Sessions that servers ask for.
@@ -71,6 +74,22 @@ impl Controls {
     /// Says with which server a session is under way.
     pub fn set_serving(&self, server: Option<ServerId>) {
         self.extra().serving = server;
+    }
+    /// Takes note of a session that ended well.
+    pub fn ended_well(&self) {
+        self.0.good_sessions.fetch_add(1, Ordering::Relaxed);
+    }
+    /// How many sessions have ended well since the start.
+    pub fn good_sessions(&self) -> u64 {
+        self.0.good_sessions.load(Ordering::Relaxed)
+    }
+    /// Asks for a session with every server, as soon as it can be.
+    pub fn ask_for_all(&self) {
+        self.0.all.notify_one();
+    }
+    /// Waits until that is asked for.
+    pub async fn all_asked_for(&self) {
+        self.0.all.notified().await;
     }
     /// Asks for compaction after this session.
     pub fn ask_for_compaction(&self) {

@@ -38,6 +38,8 @@ enum Request {
     Register { server: String, reg_id: String },
     /// Tells it that this is over.
     Unregister { server: String, reg_id: String },
+    /// Looks at once at what has changed on the machine.
+    Look,
     /// Reports something to a server of DM 1.x without a session (`DM 1.3 Sessionless Reporting §5.1`).
     Report {
         server: String,
@@ -132,6 +134,8 @@ pub async fn serve(client: &mut Client, calls: &mut Calls, stream: UnixStream) {
 
 async fn answer(client: &mut Client, calls: &mut Calls, request: Request) -> Answer {
     let done = match request {
+        // Whoever is answered has let the main loop go round.
+        Request::Look => Ok(()),
         Request::Provision(moid) => return provide(client, &moid).await,
         Request::Sms(digits) => match octets(&digits) {
             Some(tpdu) => calls.short_message(client, &tpdu).map_err(|why| why.to_string()),
@@ -185,20 +189,32 @@ async fn provide(client: &mut Client, moid: &str) -> Answer {
     }
 }
 
-/// Asks the agent that runs on this data directory; `None` when none does.
+/// Asks the agent that runs on this data directory for instances; `None` when none does.
 pub async fn provision(data_dir: &Path, moid: &str) -> Result<Option<Instances>, AgentError> {
+    match ask(data_dir, &Request::Provision(moid.to_owned())).await? {
+        None => Ok(None),
+        Some(Answer::Provisioned { instances, fetched }) => Ok(Some((instances, fetched))),
+        Some(Answer::Refused(reason)) => Err(AgentError::Refused(reason)),
+        Some(Answer::Taken) => Err(no_answer(data_dir)),
+    }
+}
+
+/// Has the agent that runs on this data directory look what has changed on the machine; where none does there is nothing to do.
+pub async fn look(data_dir: &Path) -> Result<(), AgentError> {
+    ask(data_dir, &Request::Look).await.map(drop)
+}
+
+async fn ask(data_dir: &Path, request: &Request) -> Result<Option<Answer>, AgentError> {
     let path = data_dir.join(SOCKET);
     let Ok(mut stream) = UnixStream::connect(&path).await else { return Ok(None) };
     let error = |source| AgentError::File { action: "ask the agent at", path: path.clone(), source };
-    let request = serde_json::to_string(&Request::Provision(moid.to_owned())).unwrap_or_default() + "\n";
+    let request = serde_json::to_string(request).unwrap_or_default() + "\n";
     stream.write_all(request.as_bytes()).await.map_err(error)?;
     let mut line = String::new();
     BufReader::new(stream.take(MAX_LINE)).read_line(&mut line).await.map_err(error)?;
-    match serde_json::from_str(&line) {
-        Ok(Answer::Provisioned { instances, fetched }) => Ok(Some((instances, fetched))),
-        Ok(Answer::Refused(reason)) => Err(AgentError::Refused(reason)),
-        Ok(Answer::Taken) | Err(_) => {
-            Err(AgentError::Refused(format!("the agent at {} gave no answer", path.display())))
-        }
-    }
+    serde_json::from_str(&line).map(Some).map_err(|_| no_answer(data_dir))
+}
+
+fn no_answer(data_dir: &Path) -> AgentError {
+    AgentError::Refused(format!("the agent at {} gave no answer", data_dir.join(SOCKET).display()))
 }

@@ -23,6 +23,8 @@ const UNFILLED: [&str; 9] = [
 pub struct Machine {
     root: PathBuf,
     environment: BTreeMap<String, String>,
+    /// File with the version of the firmware, where the configuration names one.
+    firmware: Option<PathBuf>,
 }
 
 impl Machine {
@@ -37,7 +39,12 @@ impl Machine {
 
     /// The machine whose file system is at `root`.
     pub fn at(root: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { root: root.to_owned(), environment: environment.into_iter().collect() }
+        Self { root: root.to_owned(), environment: environment.into_iter().collect(), firmware: None }
+    }
+
+    /// The same machine, whose firmware version is in this file.
+    pub fn with_firmware(self, file: Option<&Path>) -> Self {
+        Self { firmware: file.map(Path::to_owned), ..self }
     }
 
     /// A path of the machine, given without the leading `/`.
@@ -67,7 +74,8 @@ impl Machine {
         let model =
             self.dmi("product_name").or_else(|| board.clone()).unwrap_or_else(|| architecture.clone());
         let software = named("PRETTY_NAME").or_else(|| named("NAME")).or_else(|| kernel.clone());
-        let firmware = self.dmi("bios_version").or(kernel);
+        let firmware = crate::firmware::version(self.firmware.as_deref());
+        let firmware = firmware.or_else(|| self.dmi("bios_version")).or(kernel);
         let hardware = self.dmi("product_version").or_else(|| self.dmi("board_version"));
         let oem = self.dmi("chassis_vendor").or_else(|| self.dmi("board_vendor"));
         [

@@ -14,11 +14,13 @@ use crate::config::{Config, GrantEntry};
 use crate::controls::Controls;
 use crate::device_id;
 use crate::error::AgentError;
+use crate::firmware;
 use crate::gba::GbaFile;
 use crate::logging::Logging;
 use crate::machine::Machine;
 use crate::mo::{self, agent, facts};
 use crate::network_secret;
+use crate::software;
 use crate::user;
 
 /// The Inbox of DM 1.x.
@@ -43,7 +45,8 @@ impl Setup {
         let data_dir = config.device.data_dir.clone().unwrap_or_else(default_data_dir);
         let controls = Controls::default();
         controls.set_poll_interval(config.session.poll_seconds());
-        Ok(Self { config, data_dir, machine: Machine::this(), controls, logging })
+        let machine = Machine::this().with_firmware(config.firmware.version_file.as_deref());
+        Ok(Self { config, data_dir, machine, controls, logging })
     }
 
     /// The identity of the device; makes one up and keeps it if there is none.
@@ -72,19 +75,8 @@ impl Setup {
 
     /// The device with its network.
     pub fn client(&self, device: Device) -> Result<Client, AgentError> {
+        let transport = self.transport()?;
         let (session, tls) = (&self.config.session, &self.config.tls);
-        let transport = HttpsTransport::new(&HttpsConfig {
-            ca_file: tls.ca_file.clone(),
-            certificate: tls.certificate.clone(),
-            key: tls.key.clone(),
-            min_version: tls.min_version.into(),
-            max_version: tls.max_version.map(TlsVersion::from),
-            policy: tls.policy,
-            suites: tls.suites.iter().map(|suite| suite.0).collect(),
-            connect_timeout: session.connect_timeout.0,
-            request_timeout: session.request_timeout.0,
-            ..HttpsConfig::default()
-        })?;
         let config = ClientConfig {
             plain_http: session.plain_http,
             basic_without_tls: session.basic_without_tls,
@@ -123,6 +115,23 @@ impl Setup {
         })
     }
 
+    /// Connections as the configuration has them.
+    fn transport(&self) -> Result<HttpsTransport, AgentError> {
+        let (session, tls) = (&self.config.session, &self.config.tls);
+        Ok(HttpsTransport::new(&HttpsConfig {
+            ca_file: tls.ca_file.clone(),
+            certificate: tls.certificate.clone(),
+            key: tls.key.clone(),
+            min_version: tls.min_version.into(),
+            max_version: tls.max_version.map(TlsVersion::from),
+            policy: tls.policy,
+            suites: tls.suites.iter().map(|suite| suite.0).collect(),
+            connect_timeout: session.connect_timeout.0,
+            request_timeout: session.request_timeout.0,
+            ..HttpsConfig::default()
+        })?)
+    }
+
     fn device(&self, persistence: Box<dyn Persistence>, device_id: String) -> Result<Device, AgentError> {
         let settings = agent::Settings {
             poll_interval: self.config.session.poll_seconds(),
@@ -130,7 +139,9 @@ impl Setup {
             logging: self.logging.clone(),
             maintenance: self.config.maintenance.clone(),
         };
-        let objects = mo::all(&self.config, &self.machine, device_id, &self.controls, settings)?;
+        let connect = || self.transport();
+        let transport: mo::Transport<'_> = (&connect, &self.data_dir);
+        let objects = mo::all(&self.config, &self.machine, device_id, &self.controls, settings, transport)?;
         let limits = &self.config.limits;
         let mut config = DeviceConfig {
             quota: Quota { nodes: limits.tree_nodes, bytes: limits.tree_bytes.0, ..Quota::default() },
@@ -148,13 +159,18 @@ impl Setup {
 
     fn grants(&self) -> Result<Vec<Grant>, AgentError> {
         let access = &self.config.access;
+        // What a server needs to run an object; to lock and wipe has to be granted by name.
+        let all = Rights::READ.union(Rights::WRITE).union(Rights::EXECUTE);
         let usual = [
             (DEVINFO, Grantee::Everyone, Rights::READ),
             (facts::DM1_DEVINFO, Grantee::Everyone, Rights::READ),
             (facts::DEVDETAIL, Grantee::Everyone, Rights::READ),
             (INBOX, Grantee::Bootstrapped, Rights::WRITE),
             (SESSION_INFO, Grantee::Everyone, Rights::READ),
-            (agent::MOID, Grantee::Bootstrapped, Rights::READ.union(Rights::WRITE).union(Rights::EXECUTE)),
+            (firmware::MOID, Grantee::Bootstrapped, all),
+            (software::MOID, Grantee::Bootstrapped, all),
+            (mo::DIAGNOSTICS, Grantee::Bootstrapped, all),
+            (agent::MOID, Grantee::Bootstrapped, all),
         ];
         let usual = usual.into_iter().filter(|_| access.defaults).map(|(moid, to, rights)| {
             let moid = Moid::parse(moid).map_err(|error| AgentError::Refused(error.to_string()))?;

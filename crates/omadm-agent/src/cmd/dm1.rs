@@ -226,7 +226,10 @@ fn finish(
     controls.sent_away(report.retry_after);
     let server = &report.server;
     match &report.outcome {
-        Outcome::Ended { commands, .. } => tracing::info!(%server, commands, "DM 1.x session ended"),
+        Outcome::Ended { commands, .. } => {
+            controls.ended_well();
+            tracing::info!(%server, commands, "DM 1.x session ended");
+        }
         Outcome::Aborted { reason, .. } => tracing::warn!(%server, "DM 1.x session aborted: {reason}"),
     }
     compact_if_asked(client, controls)?;

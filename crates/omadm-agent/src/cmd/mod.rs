@@ -11,6 +11,7 @@ pub mod tree;
 mod upkeep;
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use omadm_client::{Body, Client, ClientError, Outcome, SessionReport, Trigger, Wake};
@@ -18,12 +19,23 @@ use omadm_mo::{ServerId, ServerUri, Value};
 
 use crate::controls::Controls;
 use crate::error::AgentError;
+use crate::setup::Setup;
 
 /// Longest bootstrap in octets.
 pub const MAX_BOOTSTRAP: usize = 1 << 20;
 
 /// Longest look-up of a server's address before a session. The transport looks it up for itself, within its own limits.
 const LOOK_UP: Duration = Duration::from_secs(5);
+
+/// `omadm-agent confirm`
+pub fn confirm(setup: &Setup) -> Result<ExitCode, AgentError> {
+    let directory = setup.config.packages.directory.clone();
+    let directory = directory.unwrap_or_else(|| setup.data_dir.join("packages"));
+    crate::firmware::confirm(&setup.config.firmware, &directory)?;
+    // An agent that does not run looks at its next start.
+    runtime()?.block_on(crate::local::look(&setup.data_dir))?;
+    Ok(ExitCode::SUCCESS)
+}
 
 /// A runtime on this thread: the agent waits much and works little.
 fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
@@ -91,7 +103,10 @@ fn finish(
     controls.sent_away(report.retry_after);
     let server = &report.server;
     match &report.outcome {
-        Outcome::Ended { commands } => tracing::info!(%server, commands, "session ended"),
+        Outcome::Ended { commands } => {
+            controls.ended_well();
+            tracing::info!(%server, commands, "session ended");
+        }
         Outcome::Aborted { reason, .. } => tracing::warn!(%server, "session aborted: {reason}"),
     }
     compact_if_asked(client, controls)?;

@@ -183,6 +183,7 @@ async fn serve(
                 extra = Instant::now() + setup.config.session.extra_interval.0;
                 continue;
             }
+            () = controls.all_asked_for() => tracing::info!("session asked for by the machine itself"),
             _ = hang_up.recv() => tracing::info!("session asked for by SIGHUP"),
             _ = user.recv() => tracing::info!("session asked for by SIGUSR1"),
             () = controls.woken() => continue,

@@ -3,6 +3,7 @@
 pub mod dm1;
 pub mod dm1_bootstrap;
 pub mod later;
+pub mod objects;
 mod push;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,10 @@ use serde::{Deserialize, Serialize};
 pub use self::dm1::{Dm1Section, UserMode};
 pub use self::dm1_bootstrap::{Dm1BootstrapSection, SourceAuth};
 pub use self::later::{MaintenanceSection, NetworkSection, NotificationSection, ReportSection, ShowSection};
+pub use self::objects::{
+    Confirmation, DiagnosticsSection, DiskEntry, ExitCode, FirmwareMethod, FirmwareSection, Inventory,
+    LockSection, PackagesSection, SoftwareSection, WipeItem,
+};
 pub use self::push::PushSection;
 
 /// Prefix of environment variables.
@@ -50,6 +55,16 @@ pub struct Config {
     pub show: ShowSection,
     /// What servers may have done on the machine.
     pub maintenance: MaintenanceSection,
+    /// Packages of firmware and software.
+    pub packages: PackagesSection,
+    /// Firmware update.
+    pub firmware: FirmwareSection,
+    /// Software components.
+    pub software: SoftwareSection,
+    /// Diagnostics and monitoring.
+    pub diagnostics: DiagnosticsSection,
+    /// Lock and wipe.
+    pub lock: LockSection,
     /// DM 1.x.
     pub dm1: Dm1Section,
     /// Upper bounds.

@@ -77,6 +77,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     if config.maintenance.timeout < Span::secs(1) {
         return Err(Fault::new("maintenance.timeout", "has to be one second or more"));
     }
+    super::objects::check(config)?;
     dm1(&config.dm1)
 }
 

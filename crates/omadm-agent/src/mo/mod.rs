@@ -1,22 +1,30 @@
 //! The management objects of this machine.
 
 pub mod agent;
+mod diagnostics;
 pub mod facts;
+mod lock;
 mod maintenance;
 mod vendor;
 
 use std::path::Path;
 
 use omadm_client::dm1::bootstrap::ConfigObject;
-use omadm_client::{DataMo, ManagementObject, PluginError};
+use omadm_client::{DataMo, HttpsTransport, ManagementObject, PluginError};
 use omadm_mo::{Change, ClientUri, Content, Miid, Moid, NodeId, Segment, Value};
 
 use self::agent::Agent;
+use self::diagnostics::Diagnostics;
+pub use self::diagnostics::MOID as DIAGNOSTICS;
+use self::lock::Lock;
 use crate::bearer::Networks;
-use crate::config::Config;
+use crate::config::{Config, FirmwareMethod};
 use crate::controls::Controls;
 use crate::error::AgentError;
+use crate::firmware::Firmware;
 use crate::machine::Machine;
+use crate::packages::Packages;
+use crate::software::Software;
 
 /// Where OMA keeps its DDF files.
 const OMA_BASE: &str = "http://www.openmobilealliance.org/tech/omna/dm_mo/";
@@ -38,12 +46,14 @@ impl Links<'_> {
 
 /// What the device is made of.
 pub fn all(
-    Config { ddf, network, dm1, .. }: &Config,
+    config: &Config,
     machine: &Machine,
     device_id: String,
     controls: &Controls,
     agent: agent::Settings,
+    transport: Transport<'_>,
 ) -> Result<Vec<Box<dyn ManagementObject>>, AgentError> {
+    let Config { ddf, network, dm1, .. } = config;
     let links = Links(ddf.base.as_deref());
     let account = include_str!("../../../../ddf/dm_dmacc-v1_2.ddf");
     let delegation = include_str!("../../../../ddf/dm_delegation-v1_0.ddf");
@@ -67,15 +77,54 @@ pub fn all(
         ),
         Box::new(Agent::new(links.other("omadm_agent-v1_0.ddf"), controls.clone(), agent)),
     ];
+    objects.extend(acting(config, &links, controls, transport)?);
     if let Some(directory) = &ddf.dir {
         objects.extend(vendor::all(directory, &links)?);
     }
     Ok(objects)
 }
 
+/// What gives the connections for downloads, where they are wanted, and the data directory.
+pub type Transport<'a> = (&'a dyn Fn() -> Result<HttpsTransport, AgentError>, &'a Path);
+
+/// The objects that act on the machine, each only where the configuration has it.
+fn acting(
+    config: &Config,
+    links: &Links<'_>,
+    controls: &Controls,
+    (transport, data_dir): Transport<'_>,
+) -> Result<Vec<Box<dyn ManagementObject>>, AgentError> {
+    let mut objects: Vec<Box<dyn ManagementObject>> = Vec::new();
+    let has_firmware = config.firmware.method != FirmwareMethod::None;
+    if has_firmware || config.software.enabled {
+        let packages = Packages::new(&config.packages, data_dir, transport()?)?;
+        if has_firmware {
+            let link = links.other("oma_fumo-v1_0.ddf");
+            objects.push(Box::new(Firmware::new(
+                link,
+                controls.clone(),
+                &config.firmware,
+                packages.clone(),
+            )?));
+        }
+        if config.software.enabled {
+            let link = links.other("oma_scomo-v1_0.ddf");
+            objects.push(Box::new(Software::new(link, controls.clone(), &config.software, packages)?));
+        }
+    }
+    if config.diagnostics.enabled {
+        objects.push(Box::new(Diagnostics::new(links.other("oma_diagmon-v1_0.ddf"), &config.diagnostics)));
+    }
+    if config.lock.enabled {
+        let link = links.other("oma_lawmo-v1_0.ddf");
+        objects.push(Box::new(Lock::new(link, controls.clone(), &config.lock, data_dir)));
+    }
+    Ok(objects)
+}
+
 /// Creates the instance of a management object, or brings its leaves up to date. A path is below the root, names joined by
 /// `/`; leaves that are there already with the same value are left alone.
-fn put<'p>(
+pub fn put<'p>(
     tree: &mut Change<'_>,
     moid: &str,
     miid: &str,
@@ -87,6 +136,23 @@ fn put<'p>(
         None => tree.create_instance(&moid, &miid, Content::Interior(Vec::new()))?,
     };
     leaves.into_iter().try_for_each(|(path, value)| put_leaf(tree, root, path, value))
+}
+
+/// Removes the children of a node that are not to be kept; nothing if it is not there.
+pub fn prune(
+    tree: &mut Change<'_>,
+    moid: &str,
+    miid: &str,
+    path: &str,
+    keep: impl Fn(&str) -> bool,
+) -> Result<(), PluginError> {
+    let (moid, miid) = (Moid::parse(moid)?, Miid::parse(miid)?);
+    let root = tree.tree().instance(&moid, &miid).and_then(|instance| tree.tree().node(instance.root));
+    let node = root.and_then(|root| path.split('/').try_fold(root, |node, name| node.child(name)));
+    let gone: Vec<NodeId> = node.map_or_else(Vec::new, |node| {
+        node.children().filter(|child| !keep(child.name().as_str())).map(|child| child.id()).collect()
+    });
+    Ok(gone.into_iter().try_for_each(|id| tree.remove(id))?)
 }
 
 fn put_leaf(tree: &mut Change<'_>, root: NodeId, path: &str, value: Value) -> Result<(), PluginError> {
@@ -109,14 +175,14 @@ fn put_leaf(tree: &mut Change<'_>, root: NodeId, path: &str, value: Value) -> Re
 }
 
 /// The value of a leaf below the root of an instance; the path as in [`put`].
-fn get(tree: &Change<'_>, moid: &str, miid: &str, path: &str) -> Option<Value> {
+pub fn get(tree: &Change<'_>, moid: &str, miid: &str, path: &str) -> Option<Value> {
     let (moid, miid) = (Moid::parse(moid).ok()?, Miid::parse(miid).ok()?);
     let root = tree.tree().node(tree.tree().instance(&moid, &miid)?.root)?;
     path.split('/').try_fold(root, |node, name| node.child(name))?.value().cloned()
 }
 
 /// The path of a concrete address below the root, as in [`put`].
-fn path(address: &ClientUri) -> Option<String> {
+pub fn path(address: &ClientUri) -> Option<String> {
     let names = address.path.iter().map(|segment| match segment {
         Segment::Name(name) => Some(name.as_str()),
         Segment::XName(_) | Segment::Wildcard => None,
