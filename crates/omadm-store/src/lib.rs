@@ -7,6 +7,7 @@ mod campaign;
 mod check_in;
 mod commits;
 mod delegation;
+mod dump;
 pub mod error;
 pub mod filter;
 mod fleet;
@@ -15,6 +16,7 @@ mod lease;
 mod origin;
 mod package;
 mod people;
+mod place;
 pub mod postgres;
 mod profile;
 mod push;
@@ -52,6 +54,7 @@ pub use profile::{
     Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
     ProfileVersion, ProfileWork,
 };
+pub use place::{About, Moved, Place};
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
 pub use sql::SqlStore;

@@ -19,9 +19,21 @@ pub use self::connector::PostgresConfig;
 use self::lanes::Lanes;
 use self::readers::Readers;
 pub(crate) use self::session::{Session, cell};
-use crate::sql::SqlStore;
+use crate::sql::{Connection, SqlStore};
 use crate::thread::spawn;
 use crate::{Commits, StoreError};
+
+pub(crate) use self::schema::{apply, tables, version};
+
+/// A connection for a thread outside of any runtime.
+pub(crate) fn connection(config: &PostgresConfig) -> Result<Connection, StoreError> {
+    Connector::new(config)?.connect()
+}
+
+/// Brings the schema of a database up to date.
+pub(crate) fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
+    schema::migrate(&Connector::new(config)?)
+}
 
 /// The engine of several nodes.
 pub(crate) struct Engine {
@@ -67,7 +79,7 @@ mod tests {
     use omadm_mo::Time;
 
     use super::*;
-    use crate::sql::{Connection, events};
+    use crate::sql::events;
     use crate::{NewEvent, Store as _};
 
     fn event(kind: &str) -> NewEvent {

@@ -27,7 +27,8 @@ impl Row<'_> {
         })
     }
 
-    fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
+    /// What stands in a column, from 0.
+    pub(crate) fn cell(&self, index: usize) -> Result<Cell<'_>, StoreError> {
         match self {
             Self::Sqlite(row) => sqlite::cell(row, index),
             Self::Postgres(row) => crate::postgres::cell(row, index),
@@ -51,17 +52,24 @@ pub(crate) fn query<T>(
     read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
-    let mut each = |row: &Row<'_>| {
+    each(conn, sql, params, |row| {
         found.push(read(row)?);
         Ok(())
-    };
-    match conn {
-        Connection::Sqlite(conn) => sqlite::each(conn, sql, params, each)?,
-        Connection::Postgres(session) => {
-            session.each(sql, params, |row| each(&Row::Postgres(row)))?;
-        }
-    }
+    })?;
     Ok(found)
+}
+
+/// Shows the rows of a query one by one.
+pub(crate) fn each(
+    conn: &Connection,
+    sql: &str,
+    params: Params<'_>,
+    mut show: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    match conn {
+        Connection::Sqlite(conn) => sqlite::each(conn, sql, params, show),
+        Connection::Postgres(session) => session.each(sql, params, |row| show(&Row::Postgres(row))).map(drop),
+    }
 }
 
 /// The row of a query that has one at most. It is run to its end, so that an `UPDATE … RETURNING` is complete.

@@ -41,10 +41,16 @@ pub(crate) fn newest() -> i64 {
     super::count(MIGRATIONS.len())
 }
 
-/// The oldest schema that a program has to know to work on the newest.
-pub(crate) fn compatible() -> i64 {
-    let spared = MIGRATIONS.iter().rev().take_while(|step| step.spares_older).count();
-    newest() - super::count(spared)
+/// The oldest schema that a program has to know to work on this one.
+pub(crate) fn compatible(version: i64) -> i64 {
+    let steps = between(0, version);
+    super::count(steps.len()) - super::count(steps.iter().rev().take_while(|step| step.spares_older).count())
+}
+
+/// The steps from one schema to another; none if that is not known.
+pub(crate) fn between(from: i64, to: i64) -> &'static [Migration] {
+    let bounds = usize::try_from(from).ok().zip(usize::try_from(to).ok());
+    bounds.and_then(|(from, to)| MIGRATIONS.get(from..to)).unwrap_or_default()
 }
 
 /// What is to be done to a store of schema `version`.
@@ -97,7 +103,7 @@ mod tests {
     #[test]
     fn a_newer_schema_is_for_those_whom_it_spares() {
         assert_eq!(missing(0, 0).unwrap().len(), MIGRATIONS.len());
-        assert!(missing(newest(), compatible()).unwrap().is_empty());
+        assert!(missing(newest(), compatible(newest())).unwrap().is_empty());
         assert!(missing(newest() + 1, newest()).unwrap().is_empty());
         let refusal = missing(newest() + 1, newest() + 1).err().unwrap();
         assert!(
@@ -114,6 +120,13 @@ mod tests {
             for_postgres(sql),
             "CREATE TABLE t (a BIGINT PRIMARY KEY, text TEXT COLLATE \"C\" NOT NULL, b BYTEA);"
         );
+    }
+
+    #[test]
+    fn each_step_is_taken_once() {
+        for (place, step) in MIGRATIONS.iter().enumerate() {
+            assert!(MIGRATIONS.iter().skip(place + 1).all(|other| other.sql != step.sql), "step {}", place + 1);
+        }
     }
 
     #[test]

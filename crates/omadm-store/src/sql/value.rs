@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// The types of columns that all engines have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     Integer,
     Text,

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod cost;
+mod outside;
 #[cfg(test)]
 mod plans;
 mod reader;
@@ -14,6 +15,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use self::outside::{apply, damage, migrate, reader, tables, version, writer};
 use self::reader::Readers;
 pub(crate) use self::row::{cell, each, execute, run};
 pub(crate) use self::schema::touch;

@@ -24,14 +24,20 @@ const READER_CACHE: i64 = 2 << 10;
 
 /// Opens the file for writing, creates it if it is not there, and brings its schema up to date.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let mut conn = open_unmigrated(path)?;
+    migrate(&mut conn, path)?;
+    Ok(conn)
+}
+
+/// Opens the file for writing as it is, and creates an empty one if it is not there.
+pub(super) fn open_unmigrated(path: &Path) -> Result<Connection, StoreError> {
     keep_private(path).map_err(|error| failed(path, &error))?;
-    let mut conn = Connection::open_with_flags(
+    let conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .map_err(|error| failed(path, &error))?;
     prepare_writer(&conn).map_err(|error| failed(path, &error))?;
-    migrate(&mut conn, path)?;
     Ok(conn)
 }
 
@@ -95,28 +101,48 @@ fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let tx = conn
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(|error| failed(path, &error))?;
-    let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let refused = |why: &str| StoreError::Engine(format!("{} cannot be used: {why}", path.display()));
-    let tables: i64 = tx.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
-    if version == 0 && tables > 0 {
-        return Err(refused("it is a database of another program; name another file"));
-    }
-    tx.execute_batch(ABOUT)?;
-    let compatible = "SELECT compatible FROM store WHERE id = 1";
-    let compatible = tx.query_row(compatible, [], |row| row.get(0)).optional()?.unwrap_or(version);
-    let missing = migrations::missing(version, compatible).map_err(|why| refused(&why))?;
-    for step in missing {
-        tx.execute_batch(step.sql)?;
-    }
-    if !missing.is_empty() {
-        tx.pragma_update(None, "user_version", migrations::newest())?;
-        tx.execute(
-            "INSERT INTO store (id, version, compatible) VALUES (1, ?1, ?2)
-             ON CONFLICT (id) DO UPDATE SET version = excluded.version, compatible = excluded.compatible",
-            [migrations::newest(), migrations::compatible()],
-        )?;
-    }
+    let upgraded = version(&tx).and_then(|(version, compatible)| {
+        let missing = migrations::missing(version, compatible).map_err(StoreError::Engine)?;
+        if missing.is_empty() { Ok(()) } else { apply(&tx, version, migrations::newest()) }
+    });
+    upgraded.map_err(|error| match error {
+        StoreError::Engine(why) => StoreError::Engine(format!("{} cannot be used: {why}", path.display())),
+        other => other,
+    })?;
     Ok(tx.commit()?)
+}
+
+/// The schema, 0 for an empty file, and the oldest that a program has to know to work on it.
+pub(super) fn version(conn: &Connection) -> Result<(i64, i64), StoreError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let has = |condition: &str| -> rusqlite::Result<bool> {
+        conn.query_row(&format!("SELECT COUNT(*) > 0 FROM sqlite_master WHERE {condition}"), [], |row| {
+            row.get(0)
+        })
+    };
+    if version == 0 && has("TRUE")? {
+        return Err(StoreError::Engine("it is a database of another program; name another file".to_owned()));
+    }
+    if !has("name = 'store'")? {
+        return Ok((version, version));
+    }
+    let compatible = "SELECT compatible FROM store WHERE id = 1";
+    Ok((version, conn.query_row(compatible, [], |row| row.get(0)).optional()?.unwrap_or(version)))
+}
+
+/// Brings a schema from one version to another, in the transaction that is open.
+pub(super) fn apply(conn: &Connection, from: i64, to: i64) -> Result<(), StoreError> {
+    conn.execute_batch(ABOUT)?;
+    for step in migrations::between(from, to) {
+        conn.execute_batch(step.sql)?;
+    }
+    conn.pragma_update(None, "user_version", to)?;
+    conn.execute(
+        "INSERT INTO store (id, version, compatible) VALUES (1, ?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version, compatible = excluded.compatible",
+        [to, migrations::compatible(to)],
+    )?;
+    Ok(())
 }
 
 /// Writes what is there already: the number of the schema.
