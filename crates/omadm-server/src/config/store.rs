@@ -111,7 +111,7 @@ mod tests {
         let section = |change: fn(&mut StoreSection)| {
             let mut section = StoreSection::default();
             change(&mut section);
-            check(&section).map_err(|fault| fault.to_string())
+            check(&section).map_err(|fault| fault.problem)
         };
         assert!(section(|_| {}).is_ok());
         assert!(section(|it| it.writers = 256).is_ok() && section(|it| it.writers = 257).is_err());

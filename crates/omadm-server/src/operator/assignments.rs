@@ -122,7 +122,7 @@ async fn give(
     context.profiles.refresh(context).await?;
     let body = serde_json::json!({ "what": "assigned", "version": number, "group": group, "by": operator.0 });
     tell(context, name, &body).await?;
-    Ok(AssignmentView { warnings, ..assigned.into() })
+    Ok(AssignmentView::with_warnings(assigned, warnings))
 }
 
 /// Says which groups the profile uses, so that they are not removed.

@@ -93,7 +93,14 @@ pub struct AssignmentView {
     by: String,
     /// Other profiles of the same priority that want something else of the same nodes: the one whose name comes first counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl AssignmentView {
+    /// With what is to be told of it.
+    pub(super) fn with_warnings(assignment: Assignment, warnings: Vec<String>) -> Self {
+        Self { warnings, ..assignment.into() }
+    }
 }
 
 impl From<Assignment> for AssignmentView {
