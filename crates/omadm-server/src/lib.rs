@@ -45,7 +45,7 @@ mod random;
 mod requests;
 mod roots;
 mod server;
-mod storage;
+pub mod storage;
 mod tail;
 mod tls;
 mod ui;

@@ -1,7 +1,8 @@
-//! Opening the store that the configuration names.
+//! The store that the configuration names: to serve from, or to look after without a server.
 
 use omadm_store::postgres::PostgresConfig;
 use omadm_store::sqlite::SqliteConfig;
+pub use omadm_store::{About, Moved, Place, StoreError};
 use omadm_store::{SqlStore, StoredSecret};
 
 use crate::config::{Config, StoreSection};
@@ -21,6 +22,17 @@ pub async fn open_store(config: &Config) -> Result<SqlStore, ServerError> {
     }
 }
 
+/// Where the store of a server is.
+///
+/// # Errors
+/// When the file with the password of PostgreSQL cannot be read.
+pub fn place_of(config: &Config) -> Result<Place, ServerError> {
+    match &config.store.url {
+        Some(url) => Ok(Place::Postgres(Box::new(postgres(&config.store, url)?))),
+        None => Ok(Place::Sqlite(config.store_path())),
+    }
+}
+
 fn sqlite(section: &StoreSection) -> SqliteConfig {
     let default = SqliteConfig::default();
     SqliteConfig {
@@ -29,11 +41,7 @@ fn sqlite(section: &StoreSection) -> SqliteConfig {
     }
 }
 
-/// Settings of PostgreSQL.
-///
-/// # Errors
-/// When the file with the password cannot be read.
-pub fn postgres(section: &StoreSection, url: &str) -> Result<PostgresConfig, ServerError> {
+fn postgres(section: &StoreSection, url: &str) -> Result<PostgresConfig, ServerError> {
     let default = PostgresConfig::default();
     Ok(PostgresConfig {
         url: url.to_owned(),

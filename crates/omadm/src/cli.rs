@@ -58,6 +58,8 @@ impl Global {
 enum Command {
     /// Run the server: both listeners, the embedded store, certificates for a trial.
     Serve(cmd::serve::Serve),
+    /// Check, upgrade, back up and restore the store of a server.
+    Store(cmd::store::Store),
     /// Look at devices, enrol and remove them.
     #[command(subcommand)]
     Device(cmd::device::Device),
@@ -108,6 +110,7 @@ impl Cli {
         let Self { global, command } = self;
         match command {
             Command::Serve(serve) => many_threads(serve.run(&global)),
+            Command::Store(store) => one_thread(store.run(&global)),
             Command::Device(device) => one_thread(device.run(&global)),
             Command::Package(package) => one_thread(package.run(&global)),
             Command::Campaign(campaign) => one_thread(campaign.run(&global)),

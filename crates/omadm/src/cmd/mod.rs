@@ -15,6 +15,7 @@ pub mod package;
 pub mod page;
 pub mod run;
 pub mod serve;
+pub mod store;
 pub mod session;
 pub mod sim;
 pub mod token;

@@ -25,6 +25,13 @@ const DEFAULT_LOG: &str = "info";
 /// requests end; a second one does not wait for them.
 #[derive(Debug, Args)]
 pub struct Serve {
+    #[command(flatten)]
+    configured: Configured,
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+pub struct Configured {
     /// Configuration file; omadm.toml of the working directory if it is there and no other is named. Every key can also be
     /// given as OMADM_SECTION__KEY.
     #[arg(long, value_name = "FILE")]
@@ -38,7 +45,7 @@ impl Serve {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
         let filter = filter()?;
-        let (config, file) = self.config()?;
+        let (config, file) = self.configured.load()?;
         log(filter, config.log.format);
         if let Some(file) = file {
             tracing::info!(file = %file.display(), "configured");
@@ -61,8 +68,11 @@ impl Serve {
         Ok(())
     }
 
+}
+
+impl Configured {
     /// The configuration, and the file it was read from.
-    fn config(&self) -> Result<(Config, Option<&Path>), Failure> {
+    pub fn load(&self) -> Result<(Config, Option<&Path>), Failure> {
         let default = Path::new(DEFAULT_CONFIG);
         let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
         let mut config =
