@@ -59,5 +59,5 @@ pub mod audit_chain {
     pub use omadm_store::{AuditEntry, AuditHead, AuditProblem, ChainCheck};
 }
 pub use requests::RequestInWork;
-pub use storage::open_store;
 pub use server::{Running, Server, TokenText};
+pub use storage::open_store;

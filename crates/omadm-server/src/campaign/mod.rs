@@ -7,6 +7,8 @@ mod change;
 mod engine;
 mod runner;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use change::{Recipe, package_of, prepare, target};

@@ -136,8 +136,14 @@ async fn work(context: &Context, mut campaign: Campaign) -> Result<Time, StoreEr
     let queue_limit = context.config.queue.max_per_device;
     for _ in 0..STEPS {
         let now = clock::now();
-        let mut mover =
-            Mover { shelf: context.store.as_ref(), plan: &plan, recipe: &recipe, queue_limit, now };
+        let mut mover = Mover {
+            shelf: context.store.as_ref(),
+            plan: &plan,
+            recipe: &recipe,
+            queue_limit,
+            batch: BATCH,
+            now,
+        };
         let waits = mover.step(campaign.clone()).await?;
         context.notifier.wake();
         if let Some(until) = waits {
@@ -282,6 +288,8 @@ pub struct Mover<'a, S: Shelf + ?Sized> {
     pub recipe: &'a Recipe,
     /// Most open commands of a device.
     pub queue_limit: u32,
+    /// Most devices that begin, and commands that are counted, in one batch.
+    pub batch: u32,
     /// The time.
     pub now: Time,
 }
@@ -293,7 +301,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     /// When the store fails, or the campaign was changed by someone else.
     pub async fn step(&mut self, campaign: Campaign) -> Result<Option<Time>, StoreError> {
         let now = self.now;
-        let ends = self.shelf.ended(campaign.id, self.plan, BATCH, now).await?;
+        let ends = self.shelf.ended(campaign.id, self.plan, self.batch, now).await?;
         if !ends.is_empty() {
             self.apply(CampaignStep { ends, ..self.blank(campaign) }).await?;
             return Ok(None);
@@ -350,7 +358,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
 
     /// Lets devices begin: first those that wait, then further ones of the stage.
     async fn begin(&self, campaign: Campaign, mut progress: Progress, most: u32) -> Result<(), StoreError> {
-        let most = most.min(BATCH);
+        let most = most.min(self.batch);
         let began = *progress.began.get_or_insert(self.now.0);
         let mut tries = Vec::new();
         for device in self.shelf.waiting(campaign.id, most, self.now).await? {
@@ -434,7 +442,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
         let after = progress.cancelled_to.as_deref().and_then(|id| DeviceId::parse(id).ok());
         let why = progress.why.clone().unwrap_or_else(|| "It was stopped.".to_owned());
         let reason = format!("The campaign {:?} was stopped. {why}", campaign.name);
-        let cancel = CampaignCancel { after, limit: BATCH, reason, event: events::ended };
+        let cancel = CampaignCancel { after, limit: self.batch, reason, event: events::ended };
         let stepped =
             self.apply(CampaignStep { cancel: Some(cancel), ..self.blank(campaign.clone()) }).await?;
         if stepped.cancelled.is_none() && stepped.dropped == 0 {

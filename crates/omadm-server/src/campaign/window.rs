@@ -68,7 +68,10 @@ impl WindowSpec {
 
 fn clock(what: &str, text: &str) -> Result<Clock, String> {
     let parsed = text.split_once(':').and_then(|(hour, minute)| {
-        let number = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();
+        let number = |text: &str| {
+            let is_plain = text.len() == 2 && text.bytes().all(|octet| octet.is_ascii_digit());
+            is_plain.then(|| text.parse::<i8>().ok()).flatten()
+        };
         Clock::new(number(hour)?, number(minute)?, 0, 0).ok()
     });
     parsed.ok_or_else(|| format!("{what} is {text:?}; it has to be a time of day such as 22:00"))

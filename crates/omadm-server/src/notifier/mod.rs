@@ -33,8 +33,8 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::lease::Duty;
 use crate::device::dm1::protocol_version;
+use crate::lease::Duty;
 use crate::metrics::Notification as Notified;
 use crate::{ServerError, clock};
 use address::PushAddress;

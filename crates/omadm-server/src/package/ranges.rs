@@ -130,8 +130,8 @@ mod tests {
         }
         assert_eq!(
             with(&[(RANGE, "bytes=0-0"), (RANGE, "bytes=1-1")]),
-            Part::Some(1..2),
-            "a map has one of a name"
+            Part::Whole,
+            "which of them is meant is not known"
         );
     }
 }

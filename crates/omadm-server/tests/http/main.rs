@@ -10,6 +10,7 @@
 mod harness;
 
 mod bounds;
+mod campaigns;
 mod data;
 mod ddf;
 mod dm1;
@@ -20,6 +21,7 @@ mod dm1_windows;
 mod links;
 mod metrics;
 mod operator;
+mod packages;
 mod proxy;
 mod queue;
 mod revocation;

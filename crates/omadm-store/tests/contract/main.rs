@@ -69,7 +69,11 @@ run_on_each_engine! {
         a_final_state_stays
         numbers_are_not_given_twice;
     campaigns:
-        many_commands_are_queued_or_none;
+        many_commands_are_queued_or_none
+        packages_are_kept_while_they_are_needed
+        a_campaign_is_read_back_and_one_of_two_steps_wins
+        devices_of_a_campaign_begin_once_and_are_counted
+        what_a_campaign_has_not_sent_is_cancelled;
     sessions:
         check_in_reads_all_of_a_device
         check_in_by_user_brings_the_credential

@@ -6,6 +6,7 @@
     reason = "a helper of a test fails by panicking, too"
 )]
 
+mod campaigns;
 mod ddf;
 mod decode;
 mod delegation;
