@@ -60,7 +60,7 @@ macro_rules! label {
         }
 
         impl Labels for $name {
-            const COUNT: usize = Self::VALUES.len();
+            const COUNT: usize = Self::ALL.len();
 
             fn names() -> Vec<&'static str> {
                 vec![$label]

@@ -14,6 +14,7 @@ mod device;
 mod encode;
 mod pages;
 mod server;
+mod storm;
 mod usage;
 
 use std::io::Write;

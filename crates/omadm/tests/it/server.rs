@@ -300,9 +300,32 @@ fn nasty_devices_are_answered_and_the_server_lives_on() {
         assert!(to("SessionID changed").iter().all(|answer| answer.starts_with("status 40")), "{report:#}");
         assert!(server.ids().is_empty());
     }
+    let nasty = ["sim", "--protocol", "dm2.0", "--devices", "1", "--nasty", "--seed", "7"];
+    let report = server.json(&[&nasty[..], &ca_file].concat());
+    assert_eq!((&report["faults"], &report["sessions"]), (&json!([]), &json!(21)), "{report:#}");
+    let answers = report["answers"].as_array().unwrap();
+    let said = |trick: &str, answer: &str| {
+        let mut of = answers.iter().filter(|said| said["trick"] == trick).peekable();
+        assert!(of.peek().is_some(), "{trick}: {report:#}");
+        assert!(of.all(|said| said["answer"] == answer), "{trick} is not answered {answer}: {report:#}");
+    };
+    said("message repeated", "the same answer");
+    for (trick, status) in [
+        ("truncated", 400),
+        ("empty", 400),
+        ("too large", 413),
+        ("wrong Content-Type", 415),
+        ("wrong method", 405),
+        ("wrong Accept", 406),
+        ("OMADM-DevID missing", 400),
+        ("OMADM-DevID of another device", 403),
+        ("deep nesting", 400),
+        ("no JSON object", 400),
+        ("no UTF-8", 400),
+    ] {
+        said(trick, &format!("HTTP {status}"));
+    }
     server.json(&["device", "ls"]);
-    let ran = server.run(&["sim", "--protocol", "dm2.0", "--devices", "1", "--nasty"]);
-    assert_eq!(ran.code, Some(2), "{ran:?}");
 }
 
 #[test]

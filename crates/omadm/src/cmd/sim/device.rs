@@ -1,6 +1,8 @@
 //! A virtual device: the real client engine over a tree in memory.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use omadm_client::dm1::{AccountSettings, AuthType, CredentialSettings, Encoding, Start, Version};
 use omadm_client::{
@@ -30,6 +32,7 @@ pub enum Speech {
 }
 
 /// The server that the devices are bootstrapped for.
+#[derive(Clone)]
 pub struct Account {
     /// ServerID.
     pub server: ServerId,
@@ -42,7 +45,37 @@ pub struct Ended {
     /// Messages that the device sent.
     pub messages: u32,
     /// Why it ended early, if it did.
-    pub error: Option<String>,
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a session ended early.
+pub enum Trouble {
+    /// The server has no time for it, and said when to come again.
+    Refused(Duration),
+    /// Nobody answered the first message.
+    Unreached(String),
+    /// It was under way.
+    Broken(String),
+}
+
+impl Trouble {
+    /// Of a session that was aborted; `heard` says whether anything was answered.
+    fn of(reason: String, heard: bool, retry_after: Option<Duration>, messages: u32) -> Self {
+        match retry_after.filter(|_| messages == 1) {
+            Some(wait) => Self::Refused(wait),
+            None if heard => Self::Broken(reason),
+            None => Self::Unreached(reason),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(wait) => write!(f, "the server has no time, come again after {} s", wait.as_secs()),
+            Self::Unreached(reason) | Self::Broken(reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl Account {
@@ -191,19 +224,27 @@ pub async fn session<T: Transport>(
     Ok(match speech {
         Speech::Dm2 => {
             let report = client.run_session(server, Trigger::Client).await?;
-            let error = match report.outcome {
+            let (messages, wait) = (report.packages, report.retry_after);
+            let trouble = match report.outcome {
                 Outcome::Ended { .. } => None,
-                Outcome::Aborted { reason, .. } => Some(reason),
+                Outcome::Aborted { reason, http_status, .. } => {
+                    let heard = messages > 1 || http_status.is_some();
+                    Some(Trouble::of(reason, heard, wait, messages))
+                }
             };
-            Ended { messages: report.packages, error }
+            Ended { messages, trouble }
         }
         Speech::Dm1 { .. } => {
             let report = client.run_dm1_session(server, Start::Client).await?;
-            let error = match report.outcome {
+            let (messages, wait, silent) = (report.messages, report.retry_after, report.notes.is_empty());
+            let trouble = match report.outcome {
                 dm1::Outcome::Ended { .. } => None,
-                dm1::Outcome::Aborted { reason, .. } => Some(reason),
+                dm1::Outcome::Aborted { cause, reason } => {
+                    let heard = cause != dm1::Cause::NoReply || !silent;
+                    Some(Trouble::of(reason, heard, wait, messages))
+                }
             };
-            Ended { messages: report.messages, error }
+            Ended { messages, trouble }
         }
     })
 }

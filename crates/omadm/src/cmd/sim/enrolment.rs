@@ -16,6 +16,7 @@ use crate::failure::Failure;
 const BATCH: u32 = 1_000;
 
 /// A device with its credentials.
+#[derive(Clone)]
 pub struct Enrolled {
     /// Identifier.
     pub id: String,

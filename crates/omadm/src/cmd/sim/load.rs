@@ -76,7 +76,9 @@ impl Load {
         let ended = session(client, &self.server, self.speech).await;
         let took = started.elapsed();
         match ended {
-            Ok(Ended { messages, error }) => Sample { took, messages, error },
+            Ok(Ended { messages, trouble }) => {
+                Sample { took, messages, error: trouble.map(|trouble| trouble.to_string()) }
+            }
             Err(error) => Sample { took, messages: 0, error: Some(error.to_string()) },
         }
     }

@@ -6,9 +6,11 @@ mod load;
 mod nasty;
 mod objects;
 mod report;
+mod storm;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use omadm_client::dm1::{Encoding, Version};
@@ -23,6 +25,7 @@ use device::{Account, Model, Speech};
 use enrolment::Enrolled;
 use load::Load;
 use nasty::Torture;
+use storm::Storm;
 
 /// What a virtual device is asked for in each session, so that every session has a durable result.
 const DEFAULT_GET: &str = "urn:oma:mo:oma-dm-devinfo:1.2//DevID";
@@ -64,13 +67,20 @@ pub struct Sim {
     /// The server has nothing to ask: sessions begin and end.
     #[arg(long)]
     no_commands: bool,
-    /// Be nasty: the devices of DM 1.x repeat, skip, truncate and break messages, a session for each trick; the report says how the server
-    /// answered.
+    /// Be nasty: the devices repeat, skip, truncate and break messages, a session for each trick; the report says how the server answered.
     #[arg(long, conflicts_with_all = ["no_commands", "warm_up", "concurrency"])]
     nasty: bool,
     /// What is left to chance by `--nasty`.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "nasty")]
     seed: u64,
+    /// All devices come within so many seconds, as after a power cut, with a session each; they come again when the server tells them to. An
+    /// operator reads meanwhile. `--concurrency` connections carry them.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    #[arg(conflicts_with_all = ["nasty", "warm_up", "sessions"])]
+    storm: Option<u32>,
+    /// After how many seconds a device of a storm that was not served is given up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1_800, requires = "storm")]
+    give_up: u32,
     /// Leave the devices enrolled.
     #[arg(long)]
     keep: bool,
@@ -79,6 +89,7 @@ pub struct Sim {
 /// What a run came to.
 enum Outcome {
     Load(report::Figures),
+    Storm(storm::Report),
     Nasty(nasty::Report),
 }
 
@@ -86,6 +97,7 @@ impl Outcome {
     fn print(&self, output: Format) -> Result<(), Failure> {
         match self {
             Self::Load(figures) => figures.print(output),
+            Self::Storm(report) => report.print(output),
             Self::Nasty(report) => report.print(output),
         }
     }
@@ -93,6 +105,7 @@ impl Outcome {
     fn verdict(&self) -> Result<(), Failure> {
         match self {
             Self::Load(figures) => figures.verdict(),
+            Self::Storm(report) => report.verdict(),
             Self::Nasty(report) => report.verdict(),
         }
     }
@@ -117,9 +130,6 @@ impl Sim {
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
         if self.wbxml && self.protocol == Protocol::Dm20 {
             return Err(Failure::Usage("--wbxml makes sense with DM 1.x only".to_owned()));
-        }
-        if self.nasty && self.protocol == Protocol::Dm20 {
-            return Err(Failure::Usage("--nasty makes sense with DM 1.x only".to_owned()));
         }
         let api = Arc::new(global.api()?);
         let account = self.account(&api).await?;
@@ -154,6 +164,10 @@ impl Sim {
             return self.torture(api, account, &model, enrolled).await.map(Outcome::Nasty);
         }
         let workers = usize::from(self.concurrency).min(enrolled.len()).max(1);
+        if let Some(within) = self.storm {
+            let within = Duration::from_secs(within.into());
+            return self.storm(api, account, model, enrolled, workers, within).await.map(Outcome::Storm);
+        }
         let shares = enrolled.chunks(enrolled.len().div_ceil(workers).max(1)).map(|share| {
             // A transport of its own is a connection of its own.
             let transport = self.transport()?;
@@ -170,6 +184,26 @@ impl Sim {
             gets: self.gets().into(),
         };
         load.run(shares, self.warm_up, self.sessions).await.map(Outcome::Load)
+    }
+
+    async fn storm(
+        &self,
+        api: &Arc<Api>,
+        account: &Account,
+        model: Model,
+        enrolled: &[Enrolled],
+        connections: usize,
+        within: Duration,
+    ) -> Result<storm::Report, Failure> {
+        let gets = self.gets();
+        for device in enrolled.iter().filter(|_| !gets.is_empty()) {
+            load::queue(api, &device.id, &gets).await?;
+        }
+        let transports = (0..connections).map(|_| self.transport()).collect::<Result<_, _>>()?;
+        let patience = Duration::from_secs(self.give_up.into());
+        let (account, speech) = (account.clone(), self.speech());
+        let storm = Storm { account, model, speech, transports, within, patience };
+        storm.run(Arc::clone(api), enrolled.to_vec()).await
     }
 
     async fn torture(

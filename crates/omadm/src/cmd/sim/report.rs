@@ -70,8 +70,7 @@ impl Figures {
 
     /// Latency that `percent` of the good sessions did not exceed.
     fn percentile(&self, percent: usize) -> Option<Duration> {
-        let rank = self.latencies.len().saturating_mul(percent).div_ceil(100);
-        self.latencies.get(rank.checked_sub(1)?).copied()
+        percentile(&self.latencies, percent)
     }
 
     fn per_second(&self, count: u64) -> f64 {
@@ -136,7 +135,13 @@ impl Figures {
     }
 }
 
-fn milliseconds(time: Duration) -> f64 {
+/// The time that `percent` of these did not exceed, which are sorted.
+pub fn percentile(times: &[Duration], percent: usize) -> Option<Duration> {
+    let rank = times.len().saturating_mul(percent).div_ceil(100);
+    times.get(rank.checked_sub(1)?).copied()
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 

@@ -1,12 +1,14 @@
 //! `omadm sim --nasty`: devices that send what no server likes, and how it answers.
 
+mod chance;
+mod dm2;
 mod transport;
 mod trick;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use omadm_client::{Client, HttpsTransport, dm1};
+use omadm_client::{Client, HttpRequest, HttpsTransport, dm1};
 use omadm_mo::ServerId;
 use serde_json::{Value, json};
 
@@ -18,10 +20,59 @@ use crate::api::Api;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
 use transport::{Heard, Nasty};
-use trick::Trick;
 
 /// Most faults that are printed.
 const MAX_FAULTS: usize = 20;
+
+/// A trick of either protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trick {
+    Dm1(trick::Trick),
+    Dm2(dm2::Trick),
+}
+
+/// A trick that the network plays, whatever the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfNetwork {
+    Repeated,
+    ReplyLost,
+    Late,
+}
+
+impl Trick {
+    /// All tricks of a device, in the order in which they are played.
+    fn all(speech: Speech) -> Vec<Self> {
+        match speech {
+            Speech::Dm1 { .. } => trick::Trick::ALL.map(Self::Dm1).to_vec(),
+            Speech::Dm2 => dm2::Trick::ALL.map(Self::Dm2).to_vec(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dm1(trick) => trick.name(),
+            Self::Dm2(trick) => trick.name(),
+        }
+    }
+
+    fn of_network(self) -> Option<OfNetwork> {
+        match self {
+            Self::Dm1(trick::Trick::Repeated) | Self::Dm2(dm2::Trick::Repeated) => Some(OfNetwork::Repeated),
+            Self::Dm1(trick::Trick::ReplyLost) | Self::Dm2(dm2::Trick::ReplyLost) => {
+                Some(OfNetwork::ReplyLost)
+            }
+            Self::Dm1(trick::Trick::Late) | Self::Dm2(dm2::Trick::Late) => Some(OfNetwork::Late),
+            Self::Dm1(_) | Self::Dm2(_) => None,
+        }
+    }
+
+    fn play(self, good: &HttpRequest, most: Option<u64>, chance: u64) -> Option<HttpRequest> {
+        match self {
+            Self::Dm1(trick) => trick.play(good, most, chance),
+            Self::Dm2(trick) => trick.play(good, chance),
+        }
+    }
+}
 
 /// Who is nasty to whom.
 pub struct Torture<'t> {
@@ -48,8 +99,9 @@ pub struct Report {
 impl Torture<'_> {
     /// Plays all tricks with each device, one session a trick, and ends with a session without any, which has to go well.
     pub async fn run(&self, enrolled: &[Enrolled], transport: &HttpsTransport) -> Result<Report, Failure> {
-        let tricks = Trick::ALL.len() as u64;
-        let bar = progress("tricks", (enrolled.len() as u64 * u64::from(self.rounds)).saturating_mul(tricks));
+        let tricks = Trick::all(self.speech);
+        let sessions = (enrolled.len() as u64 * u64::from(self.rounds)).saturating_mul(tricks.len() as u64);
+        let bar = progress("tricks", sessions);
         let mut report = Report::default();
         for (seed, device) in (self.seed..).zip(enrolled) {
             let nasty = Nasty::new(transport.clone(), seed);
@@ -57,8 +109,8 @@ impl Torture<'_> {
             let sessions = dm1::SessionConfig { longest_pause: Duration::ZERO, ..Default::default() };
             let mut client = self.model.client(device, self.account, nasty.clone(), sessions)?;
             for _ in 0..self.rounds {
-                for trick in Trick::ALL {
-                    nasty.play(Some(trick));
+                for trick in &tricks {
+                    nasty.play(Some(*trick));
                     let end = self.session(&mut client, device).await?;
                     report.end(end);
                     bar.inc(1);
@@ -83,7 +135,7 @@ impl Torture<'_> {
         queue(self.api, &device.id, self.gets).await?;
         let server: &ServerId = &self.account.server;
         Ok(match session(client, server, self.speech).await {
-            Ok(ended) => ended.error,
+            Ok(ended) => ended.trouble.map(|trouble| trouble.to_string()),
             Err(error) => Some(error.to_string()),
         })
     }

@@ -9,7 +9,7 @@ use omadm_client::{HttpRequest, HttpResponse, HttpsTransport, Transport, Transpo
 use omadm_codec::dm1::{self, AlertCode, Command, Encoding};
 use omadm_codec::{Leniency, Limits};
 
-use super::trick::Trick;
+use super::{OfNetwork, Trick};
 
 /// A transport that can be nasty.
 #[derive(Clone)]
@@ -87,7 +87,7 @@ impl Nasty {
     }
 
     /// The good message again has to get the answer that it had.
-    async fn repeat(&self, request: HttpRequest, first: &HttpResponse) {
+    async fn repeat(&self, trick: Trick, request: HttpRequest, first: &HttpResponse) {
         let again = self.inner.send(request).await;
         let answer = match again {
             Ok(again) if again.status == first.status && *again.body == *first.body => {
@@ -97,9 +97,9 @@ impl Nasty {
             Err(error) => format!("no answer: {error}"),
         };
         if answer != "the same answer" {
-            self.state().faults.push(format!("{}: {answer}", Trick::Repeated.name()));
+            self.state().faults.push(format!("{}: {answer}", trick.name()));
         }
-        self.note(Trick::Repeated, answer);
+        self.note(trick, answer);
     }
 
     fn learn(&self, reply: &HttpResponse) {
@@ -123,15 +123,15 @@ impl Transport for Nasty {
         }
         let reply = self.inner.send(request.clone()).await?;
         self.learn(&reply);
-        match trick {
-            Trick::Repeated => self.repeat(request, &reply).await,
-            Trick::Late => {
+        match trick.of_network() {
+            Some(OfNetwork::Repeated) => self.repeat(trick, request, &reply).await,
+            Some(OfNetwork::Late) => {
                 let before = self.state().before.replace(request);
                 if let Some(before) = before {
                     self.provoke(trick, before).await;
                 }
             }
-            Trick::ReplyLost => {
+            Some(OfNetwork::ReplyLost) => {
                 let is_lost = self.state().lost.replace(request.body.clone()) != Some(request.body.clone());
                 if is_lost {
                     self.note(trick, "sent again".to_owned());
@@ -139,7 +139,7 @@ impl Transport for Nasty {
                     return Err(TransportError::Failed { host, reason: "the answer is lost".to_owned() });
                 }
             }
-            _ => {}
+            None => {}
         }
         Ok(reply)
     }
@@ -152,12 +152,23 @@ fn read(reply: &HttpResponse) -> Option<dm1::Message<'static>> {
     Some(decoded.message.into_owned())
 }
 
+/// A package of DM 2.0 in a few words.
+fn package(reply: &HttpResponse) -> String {
+    let package = serde_json::from_slice::<serde_json::Value>(&reply.body).ok();
+    let commands = package.as_ref().and_then(|package| package.get("CMD")?.as_array());
+    match commands.map(Vec::as_slice) {
+        None => "HTTP 200 and no message".to_owned(),
+        Some([end]) if *end == serde_json::json!(["END"]) => "END".to_owned(),
+        Some(commands) => format!("{} commands", commands.len()),
+    }
+}
+
 /// An answer in a few words: its HTTP status, or the status of the header, those of the commands, and whether it ends the session.
 fn told(reply: &HttpResponse) -> String {
     if reply.status != 200 {
         return format!("HTTP {}", reply.status.as_u16());
     }
-    let Some(message) = read(reply) else { return "HTTP 200 and no message".to_owned() };
+    let Some(message) = read(reply) else { return package(reply) };
     let (mut header, mut codes, mut aborts) = ("no status".to_owned(), Vec::new(), false);
     for command in &message.commands {
         match command {
