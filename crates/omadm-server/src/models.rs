@@ -124,6 +124,18 @@ impl Files {
         })
     }
 
+    /// Whether a node of a device is a leaf, if its definition says so.
+    pub fn is_leaf(&self, uri: &ClientUri, inventory: &Inventory, public_url: &str) -> Option<bool> {
+        let found = self.find(uri.moid.as_str(), inventory, public_url)?;
+        let nodes = found.definition.nodes_at(&uri.path)?;
+        let leaves = nodes.iter().filter(|node| node.format.is_leaf()).count();
+        match (leaves, nodes.len() - leaves) {
+            (_, 1) => Some(false),
+            (1, _) => Some(true),
+            (_, _) => None,
+        }
+    }
+
     /// The one node of the definition that a node of a device is; `leaf` tells un-named ones apart.
     pub fn node(
         &self,

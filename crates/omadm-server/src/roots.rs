@@ -419,9 +419,16 @@ pub fn names_a_secret(document: &[u8]) -> bool {
         let part = document.get(start..start + secret.len());
         part.is_some_and(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
     };
-    let begins = |octet: u8| matches!(octet, b'A' | b'C' | b'S' | b'a' | b'c' | b's');
-    let starts = document.iter().enumerate().filter(|(_, octet)| begins(**octet));
+    let starts = document.windows(2).enumerate().filter(|(_, pair)| may_begin_a_secret(pair));
     starts.map(|(start, _)| start).any(|start| SECRETS.iter().any(|secret| at(start, secret)))
+}
+
+/// Whether one of [`SECRETS`] begins with two octets: few places in a document do.
+fn may_begin_a_secret(pair: &[u8]) -> bool {
+    matches!(
+        pair,
+        [b'A' | b'a', b'A' | b'a' | b'U' | b'u'] | [b'C' | b'c', b'L' | b'l'] | [b'S' | b's', b'E' | b'e']
+    )
 }
 
 /// The MOID that a node is the root of.
@@ -460,6 +467,16 @@ mod tests {
 
     fn roots(version: Version) -> Roots {
         Roots::of(&Inventory::default(), version)
+    }
+
+    #[test]
+    fn every_secret_is_found_in_a_document() {
+        for secret in SECRETS {
+            for name in [secret.to_owned(), secret.to_lowercase(), secret.to_uppercase()] {
+                assert!(names_a_secret(format!("<NodeName>{name}</NodeName>").as_bytes()), "{name}");
+                assert!(!names_a_secret(&name.as_bytes()[..name.len() - 1]), "{name}, cut");
+            }
+        }
     }
 
     fn place(roots: &Roots, uri: &str) -> String {

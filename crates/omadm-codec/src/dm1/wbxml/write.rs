@@ -8,6 +8,9 @@ use crate::dm1::event::Push;
 use crate::wbxml::global::{END, OPAQUE, STR_I, SWITCH_PAGE};
 use crate::wbxml::{HAS_CONTENT, UTF_8};
 
+/// Most messages need no more octets.
+const USUAL: usize = 512;
+
 /// Writes a document in WBXML: UTF-8, no string table, a page switched only where it changes.
 #[derive(Clone)]
 pub struct WbxmlWriter {
@@ -21,7 +24,8 @@ impl WbxmlWriter {
     /// Begins a document.
     #[must_use]
     pub fn new(version: WbxmlVersion, id: PublicId) -> Self {
-        let mut out = vec![version.octet()];
+        let mut out = Vec::with_capacity(USUAL);
+        out.push(version.octet());
         number(id.number(), &mut out);
         number(UTF_8.into(), &mut out);
         number(0, &mut out);

@@ -10,6 +10,9 @@ use crate::dm1::element::{Element, Page};
 use crate::dm1::event::Push;
 use crate::xml::{escape_into, is_xml_char};
 
+/// Most messages need no more octets.
+const USUAL: usize = 2048;
+
 /// Writes a document in XML: no declaration, no white space, a namespace on each element whose parent is of another.
 #[derive(Clone)]
 pub struct XmlWriter {
@@ -24,7 +27,7 @@ impl XmlWriter {
     #[must_use]
     pub fn new(ver_dtd: &str) -> Self {
         let syncml = if ver_dtd == "1.1" { SYNCML_11 } else { SYNCML_12 };
-        Self { out: Vec::new(), open: Vec::new(), syncml }
+        Self { out: Vec::with_capacity(USUAL), open: Vec::new(), syncml }
     }
     /// What was written so far.
     #[must_use]

@@ -13,6 +13,8 @@ use crate::{ServerError, random};
 
 /// First octet of the stored form, which has nothing but values in it: another set of them needs another number.
 const FORM: u8 = 1;
+/// With the longest history of nonces, most need no more octets.
+const USUAL: usize = 1024;
 /// Keep secrets that are made of the seed apart from each other.
 const SERVER_SECRET: &[u8] = b"omadm server secret";
 const NOTIFICATION_SECRET: &[u8] = b"omadm notification secret";
@@ -154,8 +156,10 @@ impl Kept {
             server_nonce: self.left.server_nonce.clone(),
             server_scheme: self.left.server_scheme,
         };
+        let mut written = Vec::with_capacity(USUAL);
+        written.push(FORM);
         // It is all text and numbers, which can be written.
-        postcard::to_extend(&form, vec![FORM]).unwrap_or_default()
+        postcard::to_extend(&form, written).unwrap_or_default()
     }
 
     /// The secret by which the server with this identifier proves itself to the device. What one of several servers has is no way to

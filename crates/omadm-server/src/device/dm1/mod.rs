@@ -60,7 +60,8 @@ pub fn routes(context: &Context) -> Router<Arc<Context>> {
         let handler = async move |State(context): State<Arc<Context>>,
                                   Extension(caller): Extension<Arc<Caller>>,
                                   request: Request| {
-            match serve(&context, &caller, &own, request).await {
+            // On the heap, for it is large, and the router moves about what a handler gives it.
+            match Box::pin(serve(&context, &caller, &own, request)).await {
                 Ok(reply) => reply.into_response(),
                 Err(refusal) => refuse(&context, &refusal),
             }
@@ -350,7 +351,7 @@ async fn work(
     let mut queue = Queue::read(context, check, version, known).await?;
     let (outcome, hopeless) = step(context, message, state, &account, &mut queue, &fresh);
     let mut step = match outcome {
-        engine::Outcome::Taken(step) => *step,
+        engine::Outcome::Taken(step) => step,
         engine::Outcome::TurnedAway(away) => return Ok(Worked::TurnedAway(away)),
     };
     let device = &check.device.id;
@@ -367,7 +368,7 @@ async fn work(
         now,
     };
     let most_alerts = context.config.device.max_alerts;
-    let batch = session_step(check, &mut queue, step, &hopeless, most_alerts, exchange);
+    let batch = session_step(check, &mut queue, *step, &hopeless, most_alerts, exchange);
     let dm1 = kept.and_then(|kept| kept.after(left, scheme)).map(|kept| kept.write().into());
     let facts = batch.facts.as_deref().unwrap_or(&check.device.facts);
     let model = learnt.and_then(|learnt| context.dm1_models.learn(facts, learnt));

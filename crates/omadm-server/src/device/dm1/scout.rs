@@ -296,14 +296,18 @@ pub async fn seen_at(
     let place = operation.depends_on_seen().and_then(|address| roots.place(&roots.resolve(address).ok()?));
     let Some(at) = place else { return Ok(Seen::Nothing) };
     // What is only read needs no value, and the descriptions are at hand.
-    if matches!(operation, Operation::Get { .. }) && is_described_as_leaf(context, &at).await? {
+    let described = match operation {
+        Operation::Get { .. } => Some(is_described_as_leaf(context, &at).await?),
+        _ => None,
+    };
+    if described == Some(true) {
         return Ok(Seen::Described);
     }
     let nodes = context.store.tree(device, &at, None, 1).await.map_err(|error| store_failed(&error))?;
-    Ok(match nodes.first() {
-        Some(node) => seen(node, &at),
-        None if is_described_as_leaf(context, &at).await? => Seen::Described,
-        None => Seen::Nothing,
+    Ok(match (nodes.first(), described) {
+        (Some(node), _) => seen(node, &at),
+        (None, None) if is_described_as_leaf(context, &at).await? => Seen::Described,
+        (None, _) => Seen::Nothing,
     })
 }
 
@@ -353,14 +357,11 @@ async fn places(
 async fn is_described_as_leaf(context: &Context, at: &TreeAddress) -> Result<bool, Refusal> {
     let files = context.models.lately(context.store.as_ref()).await.map_err(|error| store_failed(&error))?;
     let name = at.moid.rsplit_once(':').map_or("", |(name, _)| name);
-    let others = OTHER_VERSIONS.map(|version| format!("{name}:{version}"));
+    let others = OTHER_VERSIONS.iter().map(|version| format!("{name}:{version}"));
     let moids = std::iter::once(at.moid.clone()).chain(others);
     let uris = moids.filter_map(|moid| client_uri(&TreeAddress { moid, ..at.clone() }));
     let inventory = Inventory::default();
-    let mut described = uris.filter_map(|uri| {
-        let is = |leaf| files.node(&uri, leaf, &inventory, &context.public_url).is_some();
-        (is(true) || is(false)).then(|| !is(false))
-    });
+    let mut described = uris.filter_map(|uri| files.is_leaf(&uri, &inventory, &context.public_url));
     Ok(described.next().unwrap_or(false))
 }
 

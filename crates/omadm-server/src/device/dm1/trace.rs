@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use omadm_codec::dm1::{Command, Credentials, Data, Encoding, Form, Item, Message, Version, decode, encode};
 use omadm_codec::{Leniency, Limits};
 use omadm_session::dm1::server::Reply;
@@ -91,9 +92,9 @@ fn as_it_is(body: &[u8], credentials: Option<&Credentials<'_>>, keep: usize) -> 
     let mut notes = Vec::new();
     if let Some(Credentials { meta, data }) = credentials {
         let is_digest = meta.media_type.as_deref().is_some_and(|scheme| scheme.trim() != BASIC);
-        let length = Some(data.len()).filter(|length| is_digest && *length > 0)?;
-        let start = body.windows(length).position(|part| part == data.as_bytes())?;
-        body.get_mut(start..start + length)?.fill(COVER);
+        let data = Some(data.as_bytes()).filter(|data| is_digest && !data.is_empty())?;
+        let start = memmem::find(&body, data)?;
+        body.get_mut(start..start + data.len())?.fill(COVER);
         notes.push(withheld_note(1));
     }
     Some(Shown { body, notes })

@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 /// First octet of the stored form of a [`State`], which has nothing but values in it: another set of them needs another number, and
 /// other protocols begin theirs with others.
 const FORM: u8 = 1;
+/// Most states need no more octets.
+const USUAL: usize = 256;
 
 /// Engine state between two messages. A host stores what it writes of itself; it may hold what a device told of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +67,10 @@ impl State {
     /// The form in which a host stores it.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
+        let mut form = Vec::with_capacity(USUAL);
+        form.push(FORM);
         // It is all text and numbers, which can be written.
-        postcard::to_extend(self, vec![FORM]).unwrap_or_default()
+        postcard::to_extend(self, form).unwrap_or_default()
     }
     /// Reads the stored form; `None` for what another version or protocol wrote, which is as good as no session: the device begins anew.
     #[must_use]
