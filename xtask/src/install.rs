@@ -42,7 +42,7 @@ const LIBWBXML: Need = Need {
 };
 
 /// Tools that judge us in tests.
-const JUDGES: [Need; 12] = [
+const JUDGES: [Need; 13] = [
     CURL,
     Need {
         package: "openssl",
@@ -91,6 +91,12 @@ const JUDGES: [Need; 12] = [
         why: "judges our WBXML",
         // It has no way to say its version, and ends well without an input.
         present: || runs("wbxml2xml", &[]),
+    },
+    Need {
+        package: "postgresql",
+        why: "is the other engine of the store",
+        // Its programs are not on the path.
+        present: || std::path::Path::new("/usr/lib/postgresql").exists(),
     },
     Need {
         package: "chromium",
