@@ -69,6 +69,13 @@ enum Command {
     /// A change over many devices, in stages.
     #[command(subcommand)]
     Campaign(cmd::campaign::Campaign),
+    /// Groups of devices, by filter.
+    #[command(subcommand)]
+    Group(cmd::group::Group),
+    /// Import devices, credentials and labels from a table.
+    Import(cmd::import::Import),
+    /// Export the inventory as a table.
+    Export(cmd::export::Export),
     /// Queue a command for a device, and wait for its result if wished.
     Run(cmd::run::Run),
     /// Notify a device now, so that it begins a session.
@@ -114,6 +121,9 @@ impl Cli {
             Command::Device(device) => one_thread(device.run(&global)),
             Command::Package(package) => one_thread(package.run(&global)),
             Command::Campaign(campaign) => one_thread(campaign.run(&global)),
+            Command::Group(group) => one_thread(group.run(&global)),
+            Command::Import(import) => one_thread(import.run(&global)),
+            Command::Export(export) => one_thread(export.run(&global)),
             Command::Run(run) => one_thread(run.run(&global)),
             Command::Notify(notify) => one_thread(notify.run(&global)),
             Command::Command(command) => one_thread(command.run(&global)),

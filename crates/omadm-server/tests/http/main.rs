@@ -18,6 +18,7 @@ mod dm1_bootstrap;
 mod dm1_commands;
 mod dm1_security;
 mod dm1_windows;
+mod fleet;
 mod links;
 mod metrics;
 mod operator;

@@ -38,9 +38,19 @@ async fn the_document_describes_every_route() {
     let document = open(&server, "/api/v1/openapi.json").await.json();
     let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
+        "/audit",
+        "/audit/heads",
         "/bootstrap",
         "/bootstrap/batch",
         "/bootstrap/{id}",
+        "/campaigns",
+        "/campaigns/{campaign}",
+        "/campaigns/{campaign}/devices",
+        "/campaigns/{campaign}/pause",
+        "/campaigns/{campaign}/report",
+        "/campaigns/{campaign}/resume",
+        "/campaigns/{campaign}/start",
+        "/campaigns/{campaign}/stop",
         "/commands/{command}",
         "/commands/{command}/cancel",
         "/ddfs",
@@ -56,11 +66,14 @@ async fn the_document_describes_every_route() {
         "/delegations/{delegation}/release",
         "/devices",
         "/devices/batch",
+        "/devices/count",
+        "/devices/export",
         "/devices/{id}",
         "/devices/{id}/commands",
         "/devices/{id}/defaults",
         "/devices/{id}/notify",
         "/devices/{id}/payloads/{payload}",
+        "/devices/{id}/profiles",
         "/devices/{id}/push",
         "/devices/{id}/sessionless",
         "/devices/{id}/sessions",
@@ -69,11 +82,41 @@ async fn the_document_describes_every_route() {
         "/devices/{id}/subscriptions",
         "/devices/{id}/tree",
         "/events",
+        "/events/kinds",
+        "/events/stream",
+        "/groups",
+        "/groups/{name}",
+        "/imports",
+        "/imports/{import}",
+        "/imports/{import}/report",
+        "/login",
+        "/logout",
+        "/me",
+        "/me/password",
+        "/packages",
+        "/packages/{package}",
         "/pages",
         "/pages/{name}",
+        "/profiles",
+        "/profiles/{name}",
+        "/profiles/{name}/assignment",
+        "/profiles/{name}/devices",
+        "/profiles/{name}/diff",
+        "/profiles/{name}/dry-run",
+        "/profiles/{name}/rollback",
+        "/profiles/{name}/versions",
+        "/profiles/{name}/versions/{version}",
         "/server",
         "/tokens",
         "/tokens/{name}",
+        "/users",
+        "/users/{name}",
+        "/users/{name}/password",
+        "/webhooks",
+        "/webhooks/{name}",
+        "/webhooks/{name}/dead",
+        "/webhooks/{name}/replay",
+        "/webhooks/{name}/test",
     ];
     assert_eq!(paths, expected);
     // Every reference leads somewhere.
@@ -289,7 +332,7 @@ async fn who_holds_a_body_open_is_answered_and_let_go() {
     let server = TestServer::with(|config| config.operator.body_timeout = Span::secs(1)).await;
     let mut stream = TcpStream::connect(server.running.operator_addr).await.unwrap();
     let head = format!(
-        "POST /api/v1/tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+        "POST /api/v1/tokens HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
          content-length: 9\r\n\r\n{{",
         server.token
     );

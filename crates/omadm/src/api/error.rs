@@ -62,6 +62,8 @@ pub enum ApiError {
         status: u16,
         /// The server's sentence.
         detail: String,
+        /// Character at which a filter goes wrong, counted from 0.
+        at: Option<usize>,
     },
     /// An answer that this program does not understand.
     #[error(
@@ -80,6 +82,7 @@ pub enum ApiError {
 struct Problem {
     title: Option<String>,
     detail: Option<String>,
+    at: Option<usize>,
 }
 
 impl ApiError {
@@ -95,6 +98,7 @@ impl ApiError {
     /// A refusal from its status and body.
     pub fn refused(status: StatusCode, body: &[u8]) -> Self {
         let problem = serde_json::from_slice::<Problem>(body).ok();
+        let at = problem.as_ref().and_then(|problem| problem.at);
         let detail = problem.and_then(|problem| match (problem.title, problem.detail) {
             (Some(title), Some(detail)) if title != detail => Some(format!("{title}: {detail}")),
             (_, Some(detail)) => Some(detail),
@@ -102,7 +106,7 @@ impl ApiError {
         });
         let detail =
             detail.unwrap_or_else(|| "the server refused without saying why; look at its log".to_owned());
-        Self::Refused { status: status.as_u16(), detail }
+        Self::Refused { status: status.as_u16(), detail, at }
     }
 }
 

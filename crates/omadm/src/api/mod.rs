@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_openssl::client::legacy::HttpsConnector;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
@@ -82,16 +83,56 @@ impl Api {
 
     /// POST of a JSON document; the server may hold the answer for `wait`.
     pub async fn post(&self, path: &str, body: &impl Serialize, wait: Duration) -> Result<Value, ApiError> {
-        let body = serde_json::to_vec(body).map_err(|error| ApiError::Answer {
-            path: path.to_owned(),
-            reason: format!("the request cannot be written as JSON: {error}"),
-        })?;
-        self.json(Method::POST, path, Some(("application/json", body.into())), wait).await
+        self.json(Method::POST, path, Some(json_body(path, body)?), wait).await
     }
 
     /// PUT of a document of any type.
     pub async fn put(&self, path: &str, content_type: &'static str, body: Bytes) -> Result<(), ApiError> {
         self.send(Method::PUT, path, Some((content_type, body)), Duration::ZERO).await.map(|_| ())
+    }
+
+    /// PUT of a document of any type, with what the server answers.
+    pub async fn put_bytes(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+    ) -> Result<Value, ApiError> {
+        self.json(Method::PUT, path, Some((content_type, body)), Duration::ZERO).await
+    }
+
+    /// PUT of a JSON document, with what the server answers.
+    pub async fn put_json(&self, path: &str, body: &impl Serialize) -> Result<Value, ApiError> {
+        self.json(Method::PUT, path, Some(json_body(path, body)?), Duration::ZERO).await
+    }
+
+    /// PATCH of a JSON document.
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> Result<Value, ApiError> {
+        self.json(Method::PATCH, path, Some(json_body(path, body)?), Duration::ZERO).await
+    }
+
+    /// POST of a document of any type, which the server may take `wait` to read.
+    pub async fn post_bytes(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+        wait: Duration,
+    ) -> Result<Value, ApiError> {
+        self.json(Method::POST, path, Some((content_type, body)), wait).await
+    }
+
+    /// GET of a document of any length, part by part.
+    pub async fn download(&self, path: &str) -> Result<Download, ApiError> {
+        let request = self.request(Method::GET, path, None)?;
+        let answer = self.http.request(request);
+        let (head, body) = self.in_time(answer, PATIENCE).await?.into_parts();
+        if head.status.is_success() {
+            return Ok(Download { body, path: path.to_owned() });
+        }
+        let body = Limited::new(body, MAX_ANSWER).collect().await;
+        let body = body.map_err(|error| ApiError::Answer { path: path.to_owned(), reason: error.to_string() })?;
+        Err(self.failed(head.status, &body.to_bytes()))
     }
 
     /// DELETE.
@@ -158,10 +199,7 @@ impl Api {
     ) -> Result<Bytes, ApiError> {
         let request = self.request(method, path, body)?;
         let patience = PATIENCE + wait;
-        let response = tokio::time::timeout(patience, self.http.request(request))
-            .await
-            .map_err(|_| ApiError::Slow { server: self.server.clone(), seconds: patience.as_secs() })?
-            .map_err(|error| ApiError::unreachable(&self.server, &error))?;
+        let response = self.in_time(self.http.request(request), patience).await?;
         let (head, body) = response.into_parts();
         let body = tokio::time::timeout(patience, Limited::new(body, MAX_ANSWER).collect())
             .await
@@ -170,10 +208,25 @@ impl Api {
             .to_bytes();
         match head.status {
             status if status.is_success() => Ok(body),
+            status => Err(self.failed(status, &body)),
+        }
+    }
+
+    /// The head of an answer, for which the server has so much time.
+    async fn in_time(&self, answer: ResponseFuture, patience: Duration) -> Result<Response<Incoming>, ApiError> {
+        tokio::time::timeout(patience, answer)
+            .await
+            .map_err(|_| ApiError::Slow { server: self.server.clone(), seconds: patience.as_secs() })?
+            .map_err(|error| ApiError::unreachable(&self.server, &error))
+    }
+
+    /// What an answer says that is no success.
+    fn failed(&self, status: StatusCode, body: &[u8]) -> ApiError {
+        match status {
             StatusCode::UNAUTHORIZED => {
-                Err(ApiError::Unauthorised { server: self.server.clone(), token: self.token.origin() })
+                ApiError::Unauthorised { server: self.server.clone(), token: self.token.origin() }
             }
-            status => Err(ApiError::refused(status, &body)),
+            status => ApiError::refused(status, body),
         }
     }
 
@@ -202,5 +255,38 @@ impl Api {
             server: self.server.clone(),
             reason: format!("with {path} it makes no request: {error}"),
         })
+    }
+}
+
+/// A document as the body of a request.
+fn json_body(path: &str, body: &impl Serialize) -> Result<(&'static str, Bytes), ApiError> {
+    let body = serde_json::to_vec(body).map_err(|error| ApiError::Answer {
+        path: path.to_owned(),
+        reason: format!("the request cannot be written as JSON: {error}"),
+    })?;
+    Ok(("application/json", body.into()))
+}
+
+/// A document on its way.
+pub struct Download {
+    body: Incoming,
+    path: String,
+}
+
+impl Download {
+    /// The next part; `None` at the end.
+    ///
+    /// # Errors
+    /// When it breaks off, or nothing comes for long.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        let broken = |reason: String| ApiError::Answer { path: self.path.clone(), reason };
+        loop {
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await;
+            let frame = frame.map_err(|_| broken(format!("nothing came for {} s", PATIENCE.as_secs())))?;
+            let Some(frame) = frame else { return Ok(None) };
+            if let Ok(part) = frame.map_err(|error| broken(error.to_string()))?.into_data() {
+                return Ok(Some(part));
+            }
+        }
     }
 }

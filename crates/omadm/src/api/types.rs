@@ -32,7 +32,29 @@ pub struct Device {
     pub open_commands: i64,
     pub generation: i64,
     #[serde(default)]
+    pub hardware: Option<String>,
+    #[serde(default)]
+    pub reach: Option<String>,
+    #[serde(default)]
+    pub bearers: Vec<String>,
+    #[serde(default)]
+    pub note: String,
+    #[serde(default)]
+    pub labels: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
     pub inventory: Option<Vec<SupportedMo>>,
+}
+
+/// How far an import is.
+#[derive(Debug, Deserialize)]
+pub struct Import {
+    pub id: String,
+    pub state: String,
+    pub rows: u64,
+    pub bad: u64,
+    pub position: u64,
+    pub failed: u64,
+    pub detail: Option<String>,
 }
 
 /// How a device is notified.

@@ -1,5 +1,6 @@
 //! `omadm device`: who is managed, and what is known about them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -12,6 +13,7 @@ use crate::cmd::notify;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
 
+pub mod inventory;
 mod standing;
 mod tree;
 
@@ -23,6 +25,34 @@ pub enum Device {
         /// At most this many.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,
+        /// Only devices of this filter, such as 'model = "X" and fw < 2.1 and label:site = A and seen < 2d'.
+        #[arg(long)]
+        filter: Option<String>,
+        /// Columns, separated by commas, such as id,firmware,label:site.
+        #[arg(long)]
+        columns: Option<String>,
+    },
+    /// Set labels of a device, or remove them, and print those that it has.
+    Label {
+        /// Identifier of the device.
+        device: String,
+        /// KEY=VALUE sets a label, KEY- removes it.
+        #[arg(value_name = "CHANGE")]
+        changes: Vec<String>,
+    },
+    /// Write a note on a device, or print it.
+    Note {
+        /// Identifier of the device.
+        device: String,
+        /// The note; an empty one removes what is there.
+        text: Option<String>,
+    },
+    /// Give a device another name for people.
+    Name {
+        /// Identifier of the device.
+        device: String,
+        /// The name.
+        name: String,
     },
     /// Show what is known about a device.
     Show {
@@ -80,7 +110,12 @@ impl Device {
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
         let api = global.api()?;
         match self {
-            Self::Ls { limit } => list(&api, global.output, limit).await,
+            Self::Ls { limit, filter, columns } => {
+                inventory::list(&api, global.output, filter.as_deref(), columns.as_deref(), limit).await
+            }
+            Self::Label { device, changes } => inventory::label(&api, global.output, &device, &changes).await,
+            Self::Note { device, text } => inventory::note(&api, global.output, &device, text.as_deref()).await,
+            Self::Name { device, name } => inventory::rename(&api, global.output, &device, &name).await,
             Self::Show { device } => show(&api, global.output, &device).await,
             Self::Tree { device, at } => last_known_tree(&api, global.output, &device, at.as_deref()).await,
             Self::Subscriptions { device } => standing::subscriptions(&api, global.output, &device).await,
@@ -95,31 +130,6 @@ impl Device {
 /// Path of a device.
 pub fn path(device: &str) -> String {
     format!("/devices/{}", segment(device))
-}
-
-async fn list(api: &Api, output: Format, limit: Option<u32>) -> Result<(), Failure> {
-    let items = api.list("/devices", &Query::new(), limit).await?;
-    if output == Format::Json {
-        return screen::json(&items);
-    }
-    let now = jiff::Timestamp::now();
-    let rows = items.into_iter().map(|item| {
-        let device: Record = read("/devices", item)?;
-        Ok(vec![
-            device.id,
-            device.label.unwrap_or_default(),
-            device.protocol.unwrap_or_default(),
-            [device.manufacturer, device.model].into_iter().flatten().collect::<Vec<_>>().join(" "),
-            device.software.unwrap_or_default(),
-            device.last_contact.map_or_else(|| "never".to_owned(), |time| screen::age(&time, now)),
-            device.open_commands.to_string(),
-        ])
-    });
-    screen::table(
-        &["DEVICE", "LABEL", "PROTOCOL", "MODEL", "SOFTWARE", "LAST CONTACT", "OPEN"],
-        rows.collect::<Result<_, Failure>>()?,
-        "No device is enrolled. `omadm bootstrap factory --device ID` enrols one.",
-    )
 }
 
 async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
@@ -139,6 +149,7 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
         ("Model", device.model.unwrap_or_else(unknown)),
         ("Firmware", device.firmware.unwrap_or_else(unknown)),
         ("Software", device.software.unwrap_or_else(unknown)),
+        ("Hardware", device.hardware.unwrap_or_else(unknown)),
         ("Enrolled", format!("{} (enrolment {})", screen::age(&device.enrolled, now), device.generation)),
         (
             "Bootstrap",
@@ -151,6 +162,9 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
             device.last_contact.map_or_else(|| "never".to_owned(), |time| screen::age(&time, now)),
         ),
         ("Open commands", device.open_commands.to_string()),
+        ("Called by", called_by(device.reach.as_deref(), &device.bearers)),
+        ("Labels", labels(&device.labels)),
+        ("Note", device.note),
     ];
     for (name, value) in facts {
         screen::line(&format!("{name:<14} {}", screen::clean(&value)))?;
@@ -174,6 +188,20 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
     )?;
     problems.iter().for_each(|problem| screen::warn(problem));
     Ok(())
+}
+
+/// Over what a device can be called, in words.
+fn called_by(reach: Option<&str>, bearers: &[String]) -> String {
+    match reach {
+        None | Some("none") => "nothing".to_owned(),
+        Some("unanswered") => format!("{}; it has not answered", bearers.join(", ")),
+        Some(_) => bearers.join(", "),
+    }
+}
+
+fn labels(labels: &BTreeMap<String, String>) -> String {
+    let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if labels.is_empty() { "none".to_owned() } else { labels.join(", ") }
 }
 
 /// Why the DDF of a management object is missing.

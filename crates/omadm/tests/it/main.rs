@@ -12,6 +12,7 @@ mod decode;
 mod delegation;
 mod device;
 mod encode;
+mod fleet;
 mod pages;
 mod server;
 mod storm;
