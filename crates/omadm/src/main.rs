@@ -7,6 +7,9 @@ mod api;
 mod cli;
 mod cmd;
 mod failure;
+mod log;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod screen;
 
 use std::process::ExitCode;

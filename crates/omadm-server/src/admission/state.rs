@@ -10,6 +10,7 @@
 //! seen to end. Each is told a time drawn from that line, so that they come back as fast as they can be served, and no faster.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use omadm_mo::Time;
 
@@ -147,7 +148,8 @@ impl Admission {
     /// After how many microseconds one who is turned away shall come again; `chance` is any number.
     pub fn retry_after(&mut self, now: Time, chance: u64) -> i64 {
         let Limits { shortest_retry, longest_retry, .. } = self.limits;
-        let place = (SECOND as f64 / self.rate) as i64;
+        let place = Duration::from_secs_f64(1.0 / self.rate).as_micros();
+        let place = i64::try_from(place).unwrap_or(SECOND);
         self.line = self.line.max(now).plus_micros(place.max(1));
         let spread = self.spread(now);
         let drawn = i64::try_from(chance % spread.unsigned_abs().saturating_add(1)).unwrap_or(spread);

@@ -288,6 +288,10 @@ impl BootstrapSection {
 pub struct LogSection {
     /// `text` (default), a line for people, or `json`, an object a line for programs.
     pub format: LogForm,
+    /// Collector of OpenTelemetry that gets traces of requests (OTLP over HTTP), such as `http://127.0.0.1:4318`; for programs that were
+    /// built with the feature `otlp`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<String>,
 }
 
 impl Default for ServerSection {

@@ -93,6 +93,13 @@ fn bad_values_name_their_origin() {
         ("[auth]\nnonce_lifetime = 0", "auth.nonce_lifetime: has to be one second or more"),
         ("[bootstrap]\nsend_timeout = \"999ms\"", "bootstrap.send_timeout: has to be one second or more"),
         ("[bootstrap]\nmoids = [\"\"]", "bootstrap.moids: "),
+        ("[device]\nopen_session_idle = \"999ms\"", "device.open_session_idle: has to be one second or more"),
+        ("[device]\nlongest_retry = 29", "device.longest_retry: has to be device.retry_after or more"),
+        ("[metrics]\ninterval = 0", "metrics.interval: has to be one second or more"),
+        (
+            "[metrics]\nopen = true\n[operator]\nlisten = \"0.0.0.0:8080\"",
+            "metrics.open: needs operator.listen on a loopback address",
+        ),
     ] {
         let error = load(setting, &[]).unwrap_err();
         assert!(error.contains(problem), "{error}");
@@ -102,6 +109,10 @@ fn bad_values_name_their_origin() {
         ("[auth]\nuser_failures = 0", "1 to 1000000"),
         ("[auth]\nsource_failures = 0", "1 to 1000000"),
         ("[device]\nmax_new_sessions = 1000001", "0 to 1000000"),
+        ("[device]\nmax_open_sessions = 0", "1 to 10000000"),
+        ("[device]\nmax_handshakes = 0", "1 to 100000"),
+        ("[device]\nmax_store_queue = 1000001", "1 to 1000000"),
+        ("[operator]\nmax_connections = 0", "1 to 1000000"),
         ("[device]\nremembered_sessions = 1000001", "0 to 1000000"),
         ("[device]\nmax_alerts = 100001", "0 to 100000"),
         ("[data]\nmax_payload = 0", "1 to 536870912"),
@@ -119,6 +130,7 @@ fn bad_values_name_their_origin() {
     assert!(moids(1_000).is_ok());
     assert!(moids(1_001).unwrap_err().ends_with("bootstrap.moids: a bootstrap has 1 to 1000 MOIDs"));
     assert!(load("[device]\nmax_new_sessions = 0\n[trace]\nkeep_bytes = 0", &[]).is_ok(), "maintenance");
+    assert!(load("[device]\nlongest_retry = 30", &[]).is_ok());
 }
 
 #[test]

@@ -4,20 +4,17 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use omadm_server::config::LogForm;
 use omadm_server::{Config, Running, Server};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::Global;
 use crate::failure::Failure;
+use crate::log::{self, Log};
 use crate::screen::{self, Format};
 
 /// Taken if it is there and no other is named.
 const DEFAULT_CONFIG: &str = "omadm.toml";
-/// What is logged if OMADM_LOG does not say otherwise.
-const DEFAULT_LOG: &str = "info";
 
 /// Run the server: both listeners, the embedded store, certificates for a trial.
 ///
@@ -44,9 +41,9 @@ pub struct Configured {
 impl Serve {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
-        let filter = filter()?;
+        let filter = log::filter()?;
         let (config, file) = self.configured.load()?;
-        log(filter, config.log.format);
+        let log = Log::start(filter, &config.log)?;
         if let Some(file) = file {
             tracing::info!(file = %file.display(), "configured");
         }
@@ -65,9 +62,9 @@ impl Serve {
             () = running.stop() => {}
             () = signals.next() => tracing::warn!("stopped without waiting for running requests"),
         }
+        log.stop().await;
         Ok(())
     }
-
 }
 
 impl Configured {
@@ -81,24 +78,6 @@ impl Configured {
             config.server.data_dir.clone_from(data);
         }
         Ok((config, file))
-    }
-}
-
-/// What is logged.
-fn filter() -> Result<EnvFilter, Failure> {
-    match std::env::var("OMADM_LOG") {
-        Ok(text) => EnvFilter::try_new(&text)
-            .map_err(|error| Failure::Usage(format!("OMADM_LOG is {text:?}, which sets no level: {error}"))),
-        Err(_) => Ok(EnvFilter::new(DEFAULT_LOG)),
-    }
-}
-
-fn log(filter: EnvFilter, form: LogForm) {
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    match form {
-        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogForm::Json => log.json().init(),
     }
 }
 

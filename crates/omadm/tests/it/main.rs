@@ -13,6 +13,8 @@ mod delegation;
 mod device;
 mod encode;
 mod fleet;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod pages;
 mod server;
 mod storm;
