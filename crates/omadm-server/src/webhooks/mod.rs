@@ -20,6 +20,7 @@ pub use send::{Delivery, Sender};
 
 use crate::config::WebhookSection;
 use crate::context::Context;
+use crate::metrics::Delivery as Outcome;
 use crate::{clock, random};
 
 /// Pause between two looks for events.
@@ -121,16 +122,21 @@ async fn step(context: &Context, webhook: Webhook) -> Result<WebhookStep, StoreE
         now: seconds(now),
     };
     let problem = match context.webhooks.send(&delivery, settings).await {
-        Ok(status) if status.is_success() => return Ok(done),
+        Ok(status) if status.is_success() => {
+            context.metrics.webhooks.count(Outcome::Done);
+            return Ok(done);
+        }
         Ok(status) => format!("the answer was {status}"),
         Err(problem) => problem,
     };
     let (now, attempts) = (clock::now(), attempts.saturating_add(1));
     tracing::info!(webhook = done.name, attempts, problem, "a delivery failed");
     if attempts < settings.max_attempts {
+        context.metrics.webhooks.count(Outcome::Failed);
         let due = now.plus_micros(pause(settings, attempts));
         return Ok(WebhookStep { position: webhook.position, due, attempts, problem: Some(problem), ..done });
     }
+    context.metrics.webhooks.count(Outcome::Dead);
     let dead = DeadLetter {
         id: Uuid::now_v7(),
         webhook: done.name.clone(),
