@@ -7,14 +7,18 @@ mod access;
 mod address;
 mod bare;
 mod cache;
+mod campaign;
 mod codec;
 mod figure;
+mod fleet;
 mod in_process;
+mod large;
 mod measure;
 mod memory;
 mod notification;
 mod processes;
 mod store;
+mod storm;
 mod syncml;
 mod tls;
 mod trees;
@@ -79,6 +83,18 @@ enum Scenario {
     Tls,
     /// Memory of server and agent.
     Memory,
+    /// A command for all devices of a large fleet, and questions about all of them.
+    Fleet,
+    /// The store with few and with many devices enrolled.
+    Enrolled,
+    /// The store without a history and with a long one.
+    History,
+    /// A server with a large fleet: its memory, and sessions over TLS with few and with many devices enrolled.
+    Large,
+    /// A campaign over a large group, by a real server.
+    Campaign,
+    /// All devices come at once.
+    Storm,
 }
 
 impl Scenario {
@@ -94,6 +110,12 @@ impl Scenario {
             Self::Store => store::run(effort),
             Self::Tls => tls::run(effort),
             Self::Memory => memory::run(effort),
+            Self::Fleet => fleet::fleet(effort),
+            Self::Enrolled => fleet::enrolled(effort),
+            Self::History => fleet::history(effort),
+            Self::Large => large::run(effort),
+            Self::Campaign => campaign::run(effort),
+            Self::Storm => storm::run(effort),
         }
     }
 
@@ -109,6 +131,12 @@ impl Scenario {
             Self::Store => "store",
             Self::Tls => "tls",
             Self::Memory => "memory",
+            Self::Fleet => "fleet",
+            Self::Enrolled => "enrolled",
+            Self::History => "history",
+            Self::Large => "large",
+            Self::Campaign => "campaign",
+            Self::Storm => "storm",
         }
     }
 }

@@ -133,14 +133,15 @@ fn configure(server: &Server, dir: &Path) -> Result<std::path::PathBuf> {
 }
 
 /// The REST API, as far as it is of use here.
-struct Operator {
+pub struct Operator {
     url: String,
     token: HeaderValue,
     transport: HttpsTransport,
 }
 
 impl Operator {
-    fn new(server: &Server) -> Result<Self> {
+    /// With the first token of a server.
+    pub fn new(server: &Server) -> Result<Self> {
         let token = std::fs::read_to_string(&server.token_file)?;
         let mut token = HeaderValue::from_str(&format!("Bearer {}", token.trim()))?;
         token.set_sensitive(true);
@@ -149,7 +150,7 @@ impl Operator {
     }
 
     /// Enrols [`BATCH`] devices.
-    async fn enrol(&self, first: usize) -> Result<()> {
+    pub async fn enrol(&self, first: usize) -> Result<()> {
         let device = |number: usize| json!({ "id": format!("SIM:idle-{number}") });
         let devices: Vec<Value> = (first..first.saturating_add(BATCH)).map(device).collect();
         let (status, _) = self.send(Method::POST, "/devices/batch", &json!({ "devices": devices })).await?;
@@ -162,7 +163,8 @@ impl Operator {
         Ok(answer.get("last_contact").is_some_and(Value::is_string))
     }
 
-    async fn send(&self, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
+    /// One request; its status and the JSON of its answer.
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, self.token.clone());
         let body = if body.is_null() {

@@ -94,7 +94,7 @@ async fn write(store: &Arc<SqliteStore>, first: i64, count: i64) -> Result<()> {
 }
 
 /// What one message writes: the session row and two trace messages.
-fn step(device: &DeviceId, message: i64) -> SessionStep {
+pub fn step(device: &DeviceId, message: i64) -> SessionStep {
     let trace = |from_device: bool| TraceMessage {
         at: Time::from_secs(message),
         from_device,

@@ -19,14 +19,14 @@ const LEAST: f64 = 0.25;
 const LEAST_DM1: f64 = 0.8;
 
 /// What devices speak, and how `omadm sim` is told.
-const DM2: (&str, &[&str]) = ("DM 2.0", &["--protocol", "dm2.0"]);
+pub const DM2: (&str, &[&str]) = ("DM 2.0", &["--protocol", "dm2.0"]);
 const DM1: [(&str, &[&str]); 2] =
     [("DM 1.2 in WBXML", &["--protocol", "dm1.2", "--wbxml"]), ("DM 1.2 in XML", &["--protocol", "dm1.2"])];
 
 /// What `omadm sim --output json` prints, as far as it is of use here.
 #[derive(Deserialize)]
-struct Load {
-    sessions_per_second: f64,
+pub struct Load {
+    pub sessions_per_second: f64,
     messages_per_second: f64,
     latency_ms: Latency,
     failed: u64,
@@ -95,7 +95,7 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-fn load(effort: &Effort, server: &Server, protocol: &[&str]) -> Result<Load> {
+pub fn load(effort: &Effort, server: &Server, protocol: &[&str]) -> Result<Load> {
     let (devices, sessions) = if effort.full { ("1000", "4") } else { ("500", "2") };
     let connections = bare::CONNECTIONS.to_string();
     let output = Command::new(processes::server()?)
