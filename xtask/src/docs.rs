@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::workspace::root;
 
 /// A configuration's source and the heading under which its keys stand in `docs/src/configuration.md`.
-const CONFIGURATIONS: [(&str, &str); 14] = [
+const CONFIGURATIONS: [(&str, &str); 15] = [
     ("crates/omadm-server/src/config/mod.rs", "## The server"),
     ("crates/omadm-server/src/config/delegation.rs", "## The server"),
     ("crates/omadm-server/src/config/push.rs", "## The server"),
@@ -18,6 +18,7 @@ const CONFIGURATIONS: [(&str, &str); 14] = [
     ("crates/omadm-agent/src/config/dm1_bootstrap.rs", "## The agent"),
     ("crates/omadm-agent/src/config/wsp.rs", "## The agent"),
     ("crates/omadm-agent/src/config/later.rs", "## The agent"),
+    ("crates/omadm-agent/src/config/objects.rs", "## The agent"),
     ("crates/omadm-link/src/section.rs", "## The server"),
     ("crates/omadm-link/src/section.rs", "## The agent"),
 ];
