@@ -91,9 +91,18 @@ enum Command {
     Session(cmd::session::Session),
     /// Print what happened, device by device.
     Events(cmd::events::Events),
+    /// People who use the server.
+    #[command(subcommand)]
+    User(cmd::user::User),
     /// Operator tokens.
     #[command(subcommand)]
     Token(cmd::token::Token),
+    /// Who changed what.
+    #[command(subcommand)]
+    Audit(cmd::audit::Audit),
+    /// Programs elsewhere that are told of events.
+    #[command(subcommand)]
+    Webhook(cmd::webhook::Webhook),
     /// Device description files.
     #[command(subcommand)]
     Ddf(cmd::ddf::Ddf),
@@ -130,7 +139,10 @@ impl Cli {
             Command::Page(page) => one_thread(page.run(&global)),
             Command::Session(session) => one_thread(session.run(&global)),
             Command::Events(events) => one_thread(events.run(&global)),
+            Command::User(user) => one_thread(user.run(&global)),
             Command::Token(token) => one_thread(token.run(&global)),
+            Command::Audit(audit) => one_thread(audit.run(&global)),
+            Command::Webhook(webhook) => one_thread(webhook.run(&global)),
             Command::Ddf(ddf) => one_thread(ddf.run(&global)),
             Command::Bootstrap(bootstrap) => one_thread(bootstrap.run(&global)),
             Command::Delegation(delegation) => one_thread(delegation.run(&global)),

@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+pub mod audit;
 pub mod bootstrap;
 pub mod campaign;
 pub mod command;
@@ -23,3 +24,5 @@ pub mod store;
 pub mod session;
 pub mod sim;
 pub mod token;
+pub mod user;
+pub mod webhook;
