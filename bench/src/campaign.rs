@@ -57,9 +57,7 @@ async fn advance(server: &Server, devices: usize) -> Result<(f64, f64)> {
     loop {
         most = most.max(server.process.resident()? as f64 / 1e6);
         let (_, shown) = operator.send(Method::GET, &path, &Value::Null).await?;
-        let counts = shown.get("counts").and_then(Value::as_object);
-        let reached: u64 =
-            counts.into_iter().flat_map(|counts| counts.values()).filter_map(Value::as_u64).sum();
+        let reached = shown.pointer("/devices/total").and_then(Value::as_u64).unwrap_or_default();
         if reached >= devices as u64 {
             return Ok((began.elapsed().as_secs_f64(), most));
         }
