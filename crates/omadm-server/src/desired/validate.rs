@@ -267,7 +267,9 @@ fn circle(document: &Document) -> Option<Fault> {
         }
         for place in free {
             left.remove(&place);
-            before.iter_mut().for_each(|waits| drop(waits.remove(&place)));
+            for waits in &mut before {
+                waits.remove(&place);
+            }
         }
     }
     let first = left.first().and_then(|place| wanted.wants.get(*place))?;
@@ -314,7 +316,9 @@ impl<'a> Described<'a> {
                         .and_then(|found| node_fault(node, &found))
                         .map(|what| fault(at_node(number, node), what)),
                 ),
-                Err(object) => drop(unknown.insert(object)),
+                Err(object) => {
+                    unknown.insert(object);
+                }
             }
         }
         for (number, observe) in document.observe.iter().enumerate() {
@@ -324,7 +328,9 @@ impl<'a> Described<'a> {
                     .faults
                     .extend(missing_access(&found, "Get", |access| access.get).map(|what| fault(at(), what))),
                 Ok(None) => {}
-                Err(object) => drop(unknown.insert(object)),
+                Err(object) => {
+                    unknown.insert(object);
+                }
             }
         }
         said.faults.extend(self.too_many(document));

@@ -337,7 +337,9 @@ impl Wanted {
                 let moid = ClientUri::parse(address).map(|uri| unversioned(uri.moid.as_str()).to_owned());
                 self.objects.extend(moid.ok());
             }
-            None => drop(self.objects.insert(SOFTWARE.to_owned())),
+            None => {
+                self.objects.insert(SOFTWARE.to_owned());
+            }
         }
     }
 

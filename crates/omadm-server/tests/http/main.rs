@@ -24,6 +24,7 @@ mod metrics;
 mod operator;
 mod people;
 mod packages;
+mod profiles;
 mod proxy;
 mod queue;
 mod revocation;
