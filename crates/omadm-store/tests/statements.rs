@@ -83,11 +83,9 @@ fn literals(source: &str) -> Vec<String> {
             '/' if rest.peek() == Some(&'/') => {
                 rest.by_ref().find(|letter| *letter == '\n');
             }
-            '\'' => {
-                // A quote as a letter; anything else is a lifetime or one letter that opens no string.
-                if rest.peek() == Some(&'"') {
-                    rest.next();
-                }
+            // A quote as a letter opens no string.
+            '\'' if rest.peek() == Some(&'"') => {
+                rest.next();
             }
             '"' => {
                 let mut literal = String::new();

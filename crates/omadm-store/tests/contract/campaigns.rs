@@ -122,7 +122,7 @@ pub async fn a_campaign_is_read_back_and_one_of_two_steps_wins(store: &dyn Store
     let taken = store.step_campaign(campaign_step(campaign(2, "c")), at(10)).await.unwrap_err();
     assert!(matches!(taken, StoreError::Conflict(_)), "{taken}");
     assert_eq!(store.due_campaigns(at(6), 10).await.unwrap(), []);
-    assert_eq!(store.due_campaigns(at(7), 10).await.unwrap(), [expected.clone()]);
+    assert_eq!(store.due_campaigns(at(7), 10).await.unwrap(), std::slice::from_ref(&expected));
     let paused = Campaign { state: CampaignState::Paused, due: None, ..expected.clone() };
     let paused = stepped(store, campaign_step(paused)).await;
     assert_eq!((paused.version, paused.state, paused.due), (2, CampaignState::Paused, None));

@@ -1,5 +1,5 @@
 //! What every engine of the store must do. The cases know the trait only; each engine runs all of them on a store of its own.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -29,7 +29,15 @@ pub fn settings(url: String) -> PostgresConfig {
 
 /// A store in a fresh database of PostgreSQL.
 pub async fn connect() -> SqliteStore {
-    SqliteStore::connect(settings(postgres::shared().database())).await.unwrap()
+    static PATTERN: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    let make = || async {
+        let url = postgres::shared().database();
+        // It is let go before it is copied.
+        drop(SqliteStore::connect(settings(url.clone())).await.unwrap());
+        url
+    };
+    let pattern = PATTERN.get_or_init(make).await;
+    SqliteStore::connect(settings(postgres::shared().copy_of(pattern))).await.unwrap()
 }
 
 pub fn at(secs: i64) -> Time {

@@ -73,11 +73,20 @@ impl Postgres {
         panic!("PostgreSQL does not start: {log}");
     }
 
-    /// Makes a database and gives its URL.
+    /// Makes an empty database and gives its URL.
     pub fn database(&self) -> String {
+        self.create("template1")
+    }
+
+    /// Makes a database like that of a URL, to which nobody may be connected, and gives its URL.
+    pub fn copy_of(&self, url: &str) -> String {
+        self.create(name_of(url))
+    }
+
+    fn create(&self, template: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"));
         format!("postgres://omadm@/{name}?host={}", self.dir.display())
     }
 

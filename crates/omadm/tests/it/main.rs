@@ -16,7 +16,10 @@ mod fleet;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod pages;
+#[path = "../../../omadm-store/tests/support/postgres.rs"]
+mod postgres;
 mod server;
+mod store;
 mod storm;
 mod usage;
 

@@ -503,3 +503,15 @@ fn a_value_from_a_file_has_a_largest_size() {
         assert_eq!(ran.stderr.contains("fetch URL"), code == Some(1), "{ran:?}");
     }
 }
+
+#[test]
+fn a_server_serves_from_a_database() {
+    let url = crate::postgres::shared().database();
+    let server = Server::with(&[("OMADM_STORE__URL", &url), ("OMADM_STORE__EVENT_DELAY", "0s")]);
+    let id = server.virtual_device(&[DEVINFO]);
+    let commands = server.json(&["command", "ls", &id]);
+    assert_eq!(commands[0]["state"].as_str(), Some("done"), "{commands}");
+    let tree = server.good(&["device", "tree", &id]);
+    assert!(tree.contains(&format!("    DevID = {id}")), "{tree}");
+    assert!(server.good(&["session", "ls", &id]).contains("ended"));
+}
