@@ -96,7 +96,7 @@ proptest! {
             fleet(&store, &devices).await;
             let all = store.fleet(None, None, 100, NOW).await.unwrap();
             for text in filters {
-                let filter = Filter::parse(&text, &FilterLimits::default()).unwrap_or_else(|error| panic!("{text}: {error}"));
+                let filter = Filter::parse(&text, &FilterLimits::default()).map_err(|error| format!("{text}: {error}")).unwrap();
                 let found = store.select(Some(&filter), None, 100, NOW).await.unwrap();
                 let said = all.iter().filter(|one| filter.matches(one, NOW)).map(|one| one.device.id.clone());
                 assert_eq!(found, said.collect::<Vec<_>>(), "{text}");

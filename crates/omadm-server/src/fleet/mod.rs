@@ -28,7 +28,9 @@ pub fn checked(annotation: Annotation) -> Result<Annotation, String> {
     if let Some(note) = &annotation.note {
         let unprintable = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
         if note.chars().count() > MAX_NOTE || note.contains(unprintable) {
-            return Err(format!("a note has at most {MAX_NOTE} characters, and no control characters but line ends"));
+            return Err(format!(
+                "a note has at most {MAX_NOTE} characters, and no control characters but line ends"
+            ));
         }
     }
     labels(&annotation.labels)?;
@@ -57,7 +59,8 @@ fn labels(labels: &BTreeMap<String, Option<String>>) -> Result<(), String> {
 pub fn check_group(name: &str, description: &str) -> Result<(), String> {
     line("the name of a group", name, MAX_GROUP)?;
     if name.is_empty() || name.trim() != name {
-        return Err("the name of a group has 1 or more characters, and neither begins nor ends with a space".to_owned());
+        return Err("the name of a group has 1 or more characters, and neither begins nor ends with a space"
+            .to_owned());
     }
     line("a description", description, MAX_DESCRIPTION)
 }

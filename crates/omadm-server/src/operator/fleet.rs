@@ -207,8 +207,21 @@ pub struct Exported {
 
 /// Columns of an export beside labels; `id`, `label` and `note` come back in an import.
 const EXPORT_COLUMNS: [&str; 15] = [
-    "id", "label", "note", "manufacturer", "model", "firmware", "software", "hardware", "protocol", "enrolled", "last_contact",
-    "state", "reach", "bearers", "open_commands",
+    "id",
+    "label",
+    "note",
+    "manufacturer",
+    "model",
+    "firmware",
+    "software",
+    "hardware",
+    "protocol",
+    "enrolled",
+    "last_contact",
+    "state",
+    "reach",
+    "bearers",
+    "open_commands",
 ];
 
 /// Exports devices without their credentials, as a stream.

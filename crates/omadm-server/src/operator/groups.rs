@@ -104,7 +104,8 @@ pub async fn put(
     let before = context.store.group(&name).await?;
     let version = new.version.unwrap_or(before.as_ref().map_or(0, |group| group.version));
     let description = new.description.or(before.map(|group| group.description)).unwrap_or_default();
-    let group = store::Group { name, filter: new.filter, description, version, created: Time(0), updated: Time(0) };
+    let group =
+        store::Group { name, filter: new.filter, description, version, created: Time(0), updated: Time(0) };
     let what = if version == 0 { "made" } else { "changed" };
     let events = vec![event(&group.name, what, &operator)];
     let written = context.store.put_group(group, &filter, events, clock::now()).await?;

@@ -60,7 +60,10 @@ async fn devices_are_labelled_and_listed_by_filter() {
     server.api("PATCH", "/devices/IMEI:1", Some(change)).await;
     let shown = server.get("/devices/IMEI:1").await;
     assert_eq!(shown["labels"], json!({ "site": "A" }));
-    assert_eq!((&shown["note"], &shown["label"], &shown["reach"]), (&json!("on the roof"), &json!("till 7"), &json!("none")));
+    assert_eq!(
+        (&shown["note"], &shown["label"], &shown["reach"]),
+        (&json!("on the roof"), &json!("till 7"), &json!("none"))
+    );
 
     assert_eq!(ids(&server, "label:site = A").await, ["IMEI:1"]);
     assert_eq!(ids(&server, "seen = never").await, ["IMEI:1", "IMEI:2"]);
@@ -141,7 +144,11 @@ async fn a_table_is_imported_and_comes_back() {
     assert_eq!((&checked["state"], &checked["rows"]), (&json!("checked"), &json!(2)));
     assert_eq!(server.items("/devices").await.len(), 0);
     let done = import(&server, "", "text/csv", table).await;
-    assert_eq!((&done["state"], &done["bad"], &done["failed"]), (&json!("done"), &json!(0), &json!(0)), "{done}");
+    assert_eq!(
+        (&done["state"], &done["bad"], &done["failed"]),
+        (&json!("done"), &json!(0), &json!(0)),
+        "{done}"
+    );
     let one = server.get("/devices/IMEI:1").await;
     assert_eq!((&one["label"], &one["labels"]), (&json!("one"), &json!({ "site": "A", "f": "=1+1" })));
     let device = crate::harness::Device {
@@ -149,19 +156,27 @@ async fn a_table_is_imported_and_comes_back() {
         user: "IMEI-2".to_owned(),
         secret: "0123456789abcdef".to_owned(),
     };
-    assert_eq!(server.connect().await.send(device.package1(HELLO)).await.status, 200, "its secret lets it in");
+    assert_eq!(
+        server.connect().await.send(device.package1(HELLO)).await.status,
+        200,
+        "its secret lets it in"
+    );
 
     let again = import(&server, "", "text/csv", table).await;
     assert_eq!(again["state"], "done", "the same credentials again change nothing: {again}");
     let exported = server.api("GET", "/devices/export", None).await;
     let text = exported.text();
     assert!(exported.header("content-type").starts_with("text/csv"), "{text}");
-    assert!(text.contains("'=1+1") && text.contains("\"B, C\"") && !text.contains("0123456789abcdef"), "{text}");
+    assert!(
+        text.contains("'=1+1") && text.contains("\"B, C\"") && !text.contains("0123456789abcdef"),
+        "{text}"
+    );
     let back = import(&server, "", "text/csv", text).await;
     assert_eq!((&back["state"], &back["rows"]), (&json!("done"), &json!(2)), "{back}");
     assert_eq!(server.get("/devices/IMEI:1").await["labels"]["f"], "=1+1");
 
-    let lines = server.api("GET", &format!("/devices/export?format=json&filter={}", percent("label:f")), None).await;
+    let lines =
+        server.api("GET", &format!("/devices/export?format=json&filter={}", percent("label:f")), None).await;
     let line: Value = serde_json::from_str(lines.text()).unwrap();
     assert_eq!((&line["id"], &line["labels"]["site"]), (&json!("IMEI:1"), &json!("A")));
     let removed = "{\"id\":\"IMEI:1\",\"labels\":{\"f\":null}}\n";
@@ -186,7 +201,9 @@ async fn one_bad_row_refuses_a_table_with_a_report() {
     let report = server.api("GET", &format!("/imports/{id}/report"), None).await;
     let lines: Vec<&str> = report.text().lines().collect();
     assert_eq!(lines[..2], ["row,id,outcome,reason", "1,IMEI:1,enrol,"]);
-    for (line, wrong) in lines[2..].iter().zip(["16 to 256", "no secret", "device id", "no key of a label", "1 cells"]) {
+    for (line, wrong) in
+        lines[2..].iter().zip(["16 to 256", "no secret", "device id", "no key of a label", "1 cells"])
+    {
         assert!(line.contains(wrong) && line.contains(",bad,"), "{line} says nothing of {wrong}");
     }
     let faults = server.api("GET", &format!("/imports/{id}/report?faults=true"), None).await;
@@ -236,6 +253,8 @@ async fn an_export_has_all_devices() {
     let exported = server.api("GET", "/devices/export?columns=id", None).await;
     let lines: Vec<&str> = exported.text().lines().collect();
     assert_eq!((lines.len(), lines[0], lines[1200]), (1_201, "id", "IMEI:1599"));
-    let some = server.api("GET", &format!("/devices/export?columns=id&filter={}", percent("id ~ 'IMEI:?5*'")), None).await;
+    let some = server
+        .api("GET", &format!("/devices/export?columns=id&filter={}", percent("id ~ 'IMEI:?5*'")), None)
+        .await;
     assert_eq!(some.text().lines().count(), 201);
 }

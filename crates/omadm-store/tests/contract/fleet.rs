@@ -11,7 +11,7 @@ use crate::support::{at, device, enqueued, enrolled, enrolment, event, step};
 const DAY: i64 = 86_400;
 
 fn filter(text: &str) -> Filter {
-    Filter::parse(text, &FilterLimits::default()).unwrap_or_else(|error| panic!("{text}: {error}"))
+    Filter::parse(text, &FilterLimits::default()).map_err(|error| format!("{text}: {error}")).unwrap()
 }
 
 fn labels(of: &[(&str, &str)]) -> Annotation {

@@ -15,8 +15,8 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_openssl::client::legacy::HttpsConnector;
-use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use serde_json::Value;
@@ -131,7 +131,8 @@ impl Api {
             return Ok(Download { body, path: path.to_owned() });
         }
         let body = Limited::new(body, MAX_ANSWER).collect().await;
-        let body = body.map_err(|error| ApiError::Answer { path: path.to_owned(), reason: error.to_string() })?;
+        let body =
+            body.map_err(|error| ApiError::Answer { path: path.to_owned(), reason: error.to_string() })?;
         Err(self.failed(head.status, &body.to_bytes()))
     }
 
@@ -213,7 +214,11 @@ impl Api {
     }
 
     /// The head of an answer, for which the server has so much time.
-    async fn in_time(&self, answer: ResponseFuture, patience: Duration) -> Result<Response<Incoming>, ApiError> {
+    async fn in_time(
+        &self,
+        answer: ResponseFuture,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, ApiError> {
         tokio::time::timeout(patience, answer)
             .await
             .map_err(|_| ApiError::Slow { server: self.server.clone(), seconds: patience.as_secs() })?

@@ -114,7 +114,9 @@ impl Device {
                 inventory::list(&api, global.output, filter.as_deref(), columns.as_deref(), limit).await
             }
             Self::Label { device, changes } => inventory::label(&api, global.output, &device, &changes).await,
-            Self::Note { device, text } => inventory::note(&api, global.output, &device, text.as_deref()).await,
+            Self::Note { device, text } => {
+                inventory::note(&api, global.output, &device, text.as_deref()).await
+            }
             Self::Name { device, name } => inventory::rename(&api, global.output, &device, &name).await,
             Self::Show { device } => show(&api, global.output, &device).await,
             Self::Tree { device, at } => last_known_tree(&api, global.output, &device, at.as_deref()).await,

@@ -5,7 +5,9 @@ use crate::failure::Failure;
 
 /// A refusal with the filter it is about, and a caret under the character at which the filter goes wrong.
 pub fn pointed(error: ApiError, filter: Option<&str>) -> Failure {
-    let (ApiError::Refused { at: Some(at), .. }, Some(filter)) = (&error, filter) else { return error.into() };
+    let (ApiError::Refused { at: Some(at), .. }, Some(filter)) = (&error, filter) else {
+        return error.into();
+    };
     let line: String = filter.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
     Failure::Failed(format!("{error}\n  {line}\n  {:>1$}", '^', at + 1))
 }

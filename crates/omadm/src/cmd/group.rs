@@ -52,7 +52,9 @@ impl Group {
         match self {
             Self::Ls => list(&api, output).await,
             Self::Show { name } => show(&api, output, &name).await,
-            Self::Set { name, filter, description } => set(&api, output, &name, &filter, description.as_deref()).await,
+            Self::Set { name, filter, description } => {
+                set(&api, output, &name, &filter, description.as_deref()).await
+            }
             Self::Members { name, limit } => {
                 // A group that does not exist is told so, and not as a fault of a filter that nobody wrote.
                 api.get(&path(&name)).await?;
@@ -87,7 +89,8 @@ async fn list(api: &Api, output: Format) -> Result<(), Failure> {
     if output == Format::Json {
         return screen::json(&items);
     }
-    let rows = items.iter().map(|item| vec![text(item, "name"), text(item, "filter"), text(item, "description")]);
+    let rows =
+        items.iter().map(|item| vec![text(item, "name"), text(item, "filter"), text(item, "description")]);
     screen::table(
         &["GROUP", "FILTER", "DESCRIPTION"],
         rows.collect(),

@@ -48,7 +48,8 @@ pub enum Table {
 impl Table {
     /// The form that the name of a file speaks of.
     fn of(file: &Path) -> Self {
-        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let ending =
+            file.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         if matches!(ending.as_str(), "json" | "jsonl" | "ndjson") { Self::Json } else { Self::Csv }
     }
 
@@ -65,11 +66,15 @@ impl Import {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
         let api = global.api()?;
-        let table = std::fs::read(&self.file).map_err(|error| Failure::of_file("read", &self.file, &error))?;
+        let table =
+            std::fs::read(&self.file).map_err(|error| Failure::of_file("read", &self.file, &error))?;
         let format = self.format.unwrap_or_else(|| Table::of(&self.file));
         let query = Query::new().with("dry_run", if self.dry_run { "true" } else { "false" });
         let target = query.with("format", format.as_str()).onto("/imports");
-        let sent: Record = read(&target, api.post_bytes(&target, "application/octet-stream", table.into(), PATIENCE).await?)?;
+        let sent: Record = read(
+            &target,
+            api.post_bytes(&target, "application/octet-stream", table.into(), PATIENCE).await?,
+        )?;
         let (import, document) = finished(&api, &sent.id).await?;
         let report = format!("/imports/{}/report", import.id);
         if let Some(file) = &self.report {

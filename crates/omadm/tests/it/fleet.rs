@@ -59,10 +59,14 @@ fn tables_are_imported_and_exported() {
     std::fs::write(&file, "id,secret,label:site\nIMEI:1,0123456789abcdef,A\nIMEI:2,short,B\n").unwrap();
     let refused = server.run(&["import", place, "--report", report.to_str().unwrap()]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stdout.contains("1 of 2 rows are bad") && refused.stdout.contains("2,IMEI:2,bad"), "{refused:?}");
+    assert!(
+        refused.stdout.contains("1 of 2 rows are bad") && refused.stdout.contains("2,IMEI:2,bad"),
+        "{refused:?}"
+    );
     assert_eq!(std::fs::read_to_string(&report).unwrap().lines().count(), 3);
 
-    std::fs::write(&file, "id,secret,label:site\nIMEI:1,0123456789abcdef,A\nIMEI:2,0123456789abcdef,=B\n").unwrap();
+    std::fs::write(&file, "id,secret,label:site\nIMEI:1,0123456789abcdef,A\nIMEI:2,0123456789abcdef,=B\n")
+        .unwrap();
     assert!(server.good(&["import", place, "--dry-run"]).contains("nothing was written"));
     assert!(server.good(&["device", "ls"]).contains("No device"));
     assert!(server.good(&["import", place]).contains("2 of 2 rows are written"));

@@ -100,7 +100,8 @@ pub async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<View>), Problem> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = said.format.unwrap_or(if content_type.contains("json") { Format::Json } else { Format::Csv });
+    let format =
+        said.format.unwrap_or(if content_type.contains("json") { Format::Json } else { Format::Csv });
     let id = Uuid::now_v7();
     let work = reading::read(context.clone(), id, actor.0.name.clone(), said.dry_run, format, body);
     // A task of its own: when the connection breaks, it notes that the import has failed.
@@ -127,10 +128,7 @@ pub async fn list(
 /// Shows how far an import is.
 #[utoipa::path(get, path = "/imports/{import}", operation_id = "show_import", params(("import" = Uuid, Path)), tag = "imports",
     responses((status = 200, body = View), (status = 404, body = Problem)))]
-pub async fn show(
-    State(context): State<Arc<Context>>,
-    Path(id): Path<Uuid>,
-) -> Result<Json<View>, Problem> {
+pub async fn show(State(context): State<Arc<Context>>, Path(id): Path<Uuid>) -> Result<Json<View>, Problem> {
     Ok(Json(known(&context, id).await?.into()))
 }
 
@@ -190,7 +188,10 @@ impl Report {
         let mut text = std::mem::take(&mut self.head);
         for RowReport { number, device, outcome, reason } in &rows {
             let number = number.to_string();
-            cells::write([&number, device, outcome.as_str(), reason.as_deref().unwrap_or_default()], &mut text);
+            cells::write(
+                [&number, device, outcome.as_str(), reason.as_deref().unwrap_or_default()],
+                &mut text,
+            );
         }
         self.after = rows.last().filter(|_| rows.len() == REPORT_PAGE as usize).map(|last| last.number);
         Ok(Some((Bytes::from(text), self)))

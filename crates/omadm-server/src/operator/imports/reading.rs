@@ -42,7 +42,8 @@ pub async fn read(
     let (feed, pieces) = mpsc::channel(WAITING);
     let reader = Reader { context: context.clone(), handle: Handle::current(), id, dry_run };
     // Verifiers are made of secrets here, and the store is waited for.
-    let reading = tokio::task::spawn_blocking(move || reader.read(format, Pieces { pieces, current: Bytes::new() }));
+    let reading =
+        tokio::task::spawn_blocking(move || reader.read(format, Pieces { pieces, current: Bytes::new() }));
     let sent = send(&context, body, feed).await;
     let read = reading.await.unwrap_or_else(|error| {
         tracing::error!(%error, "the reading of an import ended badly");
@@ -56,7 +57,11 @@ pub async fn read(
 }
 
 /// Sends the body to who reads it.
-async fn send(context: &Context, mut body: Body, feed: mpsc::Sender<Result<Bytes, io::Error>>) -> Result<(), Problem> {
+async fn send(
+    context: &Context,
+    mut body: Body,
+    feed: mpsc::Sender<Result<Bytes, io::Error>>,
+) -> Result<(), Problem> {
     let pause = context.config.operator.body_timeout.0;
     let most = context.config.fleet.import_max_size.0;
     let mut length: usize = 0;
@@ -73,12 +78,14 @@ async fn send(context: &Context, mut body: Body, feed: mpsc::Sender<Result<Bytes
                     }
                     continue;
                 }
-                let detail = format!("an import has at most {most} octets (fleet.import_max_size); send several");
+                let detail =
+                    format!("an import has at most {most} octets (fleet.import_max_size); send several");
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
             }
             Ok(Some(Err(_))) => Problem::bad("the import broke off"),
             Err(_) => {
-                let late = format!("nothing of the body came for {} s (operator.body_timeout)", pause.as_secs());
+                let late =
+                    format!("nothing of the body came for {} s (operator.body_timeout)", pause.as_secs());
                 Problem::new(StatusCode::REQUEST_TIMEOUT, late)
             }
         };
@@ -125,10 +132,13 @@ impl Reader {
         let most = self.context.config.fleet.import_max_rows;
         let mut batch = Vec::with_capacity(BATCH);
         let mut number: usize = 0;
-        while let Some(row) = rows.next().map_err(|problem| Problem::bad(format!("after row {number}: {problem}")))? {
+        while let Some(row) =
+            rows.next().map_err(|problem| Problem::bad(format!("after row {number}: {problem}")))?
+        {
             number += 1;
             if number > most {
-                let detail = format!("an import has at most {most} rows (fleet.import_max_rows); send several");
+                let detail =
+                    format!("an import has at most {most} rows (fleet.import_max_rows); send several");
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
             }
             let number = i64::try_from(number).unwrap_or(i64::MAX);
@@ -157,7 +167,8 @@ impl Reader {
             Ok(annotation) => annotation,
             Err(problem) => return Ok(bad(number, id, problem)),
         };
-        let row = |credential| ImportRow { number, device: id.clone(), annotation, credential, problem: None };
+        let row =
+            |credential| ImportRow { number, device: id.clone(), annotation, credential, problem: None };
         let Some(secret) = secret else {
             let alone = [("user", user.is_some()), ("psk", psk), ("replace", replace)];
             return Ok(match alone.into_iter().find(|(_, given)| *given) {

@@ -183,7 +183,8 @@ fn json_row<R: Read>(reader: &mut BufReader<R>) -> Result<Option<Read1>, String>
     let mut row = Written::default();
     for (name, value) in object {
         let known = is_known(&name);
-        let set = if known { row.set(&name, value) } else { Err(format!("there is no member {name:?}; {KNOWN}")) };
+        let set =
+            if known { row.set(&name, value) } else { Err(format!("there is no member {name:?}; {KNOWN}")) };
         if let Err(problem) = set {
             return Ok(Some(Err((id, problem))));
         }
@@ -209,7 +210,8 @@ impl Written {
             "replace" => self.replace = truth(name, &value)?,
             "labels" => {
                 let labels = serde_json::from_value(value);
-                self.labels = labels.map_err(|_| "labels has to be an object of texts and nulls".to_owned())?;
+                self.labels =
+                    labels.map_err(|_| "labels has to be an object of texts and nulls".to_owned())?;
             }
             _ => {}
         }
@@ -257,7 +259,12 @@ mod tests {
 
     #[test]
     fn a_table_has_names_that_are_known() {
-        for (table, wrong) in [("", "one of them has to be id"), ("label\n", "id"), ("id,colour\n", "colour"), ("id,id\n", "twice")] {
+        for (table, wrong) in [
+            ("", "one of them has to be id"),
+            ("label\n", "id"),
+            ("id,colour\n", "colour"),
+            ("id,id\n", "twice"),
+        ] {
             let problem = Rows::csv(table.as_bytes()).err().unwrap();
             assert!(problem.contains(wrong), "{table}: {problem}");
         }

@@ -37,7 +37,9 @@ pub async fn go_on(context: Arc<Context>, id: Uuid) {
                 let (rows, state) = (import.rows, import.state.as_str());
                 return tracing::info!(import = %id, rows, bad = import.bad, failed = import.failed, state, "import is over");
             }
-            Err(StoreError::Conflict(why)) => return tracing::debug!(import = %id, why, "import is left to another"),
+            Err(StoreError::Conflict(why)) => {
+                return tracing::debug!(import = %id, why, "import is left to another");
+            }
             Err(error) => {
                 return tracing::warn!(%error, import = %id, "an import has stopped; it goes on in a while");
             }
@@ -70,4 +72,3 @@ fn event(device: &str, outcome: RowOutcome, by: &str) -> NewEvent {
     let body = serde_json::json!({ "what": what, "by": by, "import": true });
     NewEvent { device: DeviceId::parse(device).ok(), kind: "device".into(), body: body.to_string() }
 }
-

@@ -83,7 +83,8 @@ pub async fn label(api: &Api, output: Format, device: &str, changes: &[String]) 
     if output == Format::Json {
         return screen::json(&labels);
     }
-    let rows = labels.as_object().into_iter().flatten().map(|(key, value)| vec![key.clone(), cell(Some(value))]);
+    let rows =
+        labels.as_object().into_iter().flatten().map(|(key, value)| vec![key.clone(), cell(Some(value))]);
     screen::table(&["LABEL", "VALUE"], rows.collect(), "The device has no label.")
 }
 
