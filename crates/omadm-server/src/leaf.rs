@@ -6,8 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use omadm_codec::dm2::{MoItem, mo_data};
 use omadm_codec::media_type;
 use omadm_mo::ddf::DdfNode;
-use omadm_mo::{ClientUri, Content, Format, Segment, Value, ValueError};
+use omadm_mo::{ClientUri, Content, DeviceId, Format, Segment, Value, ValueError};
+use omadm_store::Payload;
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 /// Octets and what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,14 @@ pub struct Body {
     pub content_type: String,
     /// The octets.
     pub octets: Vec<u8>,
+}
+
+impl Body {
+    /// As it is kept for a device.
+    pub fn into_payload(self, device: &DeviceId) -> Payload {
+        let Self { content_type, octets } = self;
+        Payload { id: Uuid::now_v7(), device: device.clone(), content_type, body: octets }
+    }
 }
 
 /// The value that a leaf is to have.

@@ -7,7 +7,6 @@ mod tls;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use omadm_client::push::http::HttpPushTls;
 use omadm_client::{
     BootstrapRequest, Client, ClientError, Consent, Origin, PersistError, Received, Refusal,
     StatusCode as DmStatus,
@@ -26,9 +26,7 @@ use omadm_client::{
 use omadm_mo::ServerId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio_openssl::SslStream;
 
-use self::tls::Tls;
 use crate::cmd::MAX_BOOTSTRAP;
 use crate::config::Config;
 use crate::consent::Asking;
@@ -74,7 +72,7 @@ impl Verdict {
 
 /// What all connections share.
 struct Shared {
-    tls: Tls,
+    tls: HttpPushTls,
     deliveries: mpsc::Sender<Delivery>,
     /// When bootstraps came, within the last minute.
     lately: Mutex<VecDeque<Instant>>,
@@ -83,8 +81,10 @@ struct Shared {
 impl BootstrapListener {
     /// Listens if the configuration says so. What is in the way is told: there are other ways to a bootstrap.
     pub async fn start(config: &Config) -> Self {
-        let Some(tls) = Tls::of(config) else { return Self { deliveries: None } };
-        match Self::listen(tls).await {
+        let (Some(address), Some(tls)) = (config.bootstrap.listen, tls::of(config)) else {
+            return Self { deliveries: None };
+        };
+        match Self::listen(address, tls).await {
             Ok((address, listener)) => {
                 tracing::info!(%address, "listening for bootstraps");
                 listener
@@ -96,11 +96,10 @@ impl BootstrapListener {
         }
     }
 
-    async fn listen(tls: Tls) -> Result<(SocketAddr, Self), String> {
+    async fn listen(address: SocketAddr, tls: HttpPushTls) -> Result<(SocketAddr, Self), String> {
         // Files that cannot be used are told now, and not to the first sender.
-        tls.acceptor()?;
-        let listener =
-            TcpListener::bind(tls.listen).await.map_err(|error| format!("{}: {error}", tls.listen))?;
+        tls.acceptor().map_err(|error| error.to_string())?;
+        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         // While one is decided on, another can wait.
         let (deliveries, received) = mpsc::channel(1);
@@ -144,13 +143,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) -> Result<(), String> {
-    // The files are read for each connection, so that new certificates count without a restart.
-    let ssl = shared.tls.acceptor()?;
-    let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
-    let handshake = tokio::time::timeout(TIME, Pin::new(&mut stream).accept()).await;
-    handshake
-        .map_err(|_| format!("the handshake was not over within {} s", TIME.as_secs()))?
-        .map_err(|error| error.to_string())?;
+    let stream = shared.tls.accept(stream, TIME).await?;
     let by = shared.tls.sender(stream.ssl())?;
     let service = service_fn(|request| {
         let (by, shared) = (by.clone(), shared.clone());

@@ -12,6 +12,7 @@ use super::deed::Deed;
 use super::judge::{self, Failure, Refused};
 use super::record::{Detail, terms};
 use super::{begin_revoking, cancel_commands, receive};
+use crate::beside::MAX_CONFLICTS;
 use crate::clock;
 use crate::context::Context;
 
@@ -154,9 +155,6 @@ pub async fn release(context: &Context, id: Uuid, by: &str) -> Result<(), Failur
     Ok(deed.commit().await?)
 }
 
-/// How often an operator's action is begun when the work on the devices comes between.
-const ATTEMPTS: usize = 5;
-
 /// Begins an action anew when what it read has changed meanwhile: nothing of it is written then.
 ///
 /// # Errors
@@ -165,7 +163,7 @@ pub async fn undisturbed<F>(mut action: impl FnMut() -> F) -> Result<(), Failure
 where
     F: Future<Output = Result<(), Failure>>,
 {
-    for _ in 1..ATTEMPTS {
+    for _ in 1..MAX_CONFLICTS {
         match action().await {
             Err(Failure::Store(StoreError::Conflict(_))) => {}
             outcome => return outcome,

@@ -1,7 +1,7 @@
 //! What is said to devices, as commands of their queues.
 
 use omadm_mo::{DeviceId, Time};
-use omadm_store::{NewCommand, Payload};
+use omadm_store::NewCommand;
 use uuid::Uuid;
 
 use crate::leaf::Body;
@@ -25,12 +25,7 @@ impl Said {
     /// The command to queue. Nothing supersedes it.
     pub fn command(self, device: &DeviceId, expires: Time, by: &str) -> NewCommand {
         let Self { operation, body } = self;
-        let payload = body.map(|body| Payload {
-            id: Uuid::now_v7(),
-            device: device.clone(),
-            content_type: body.content_type,
-            body: body.octets,
-        });
+        let payload = body.map(|body| body.into_payload(device));
         NewCommand {
             id: Uuid::now_v7(),
             device: device.clone(),

@@ -3,7 +3,7 @@
 use omadm_codec::dm2::{MoItem, mo_data};
 use omadm_codec::media_type;
 use omadm_mo::{ClientUri, Content, DeviceId, NodeName, Segment, Time};
-use omadm_store::{NewCommand, Origin, PackageKind, Payload, StoreError};
+use omadm_store::{NewCommand, Origin, PackageKind, StoreError};
 use uuid::Uuid;
 
 use super::compare::{Action, Planned};
@@ -140,12 +140,7 @@ pub async fn queued(
         verb: operation.verb().to_owned(),
         address: operation.address().to_owned(),
         args: operation.args(),
-        payload: body.map(|body| Payload {
-            id: Uuid::now_v7(),
-            device: device.clone(),
-            content_type: body.content_type,
-            body: body.octets,
-        }),
+        payload: body.map(|body| body.into_payload(device)),
         supersede_key: match &operation {
             Operation::Get { address } => Some(format!("profile get {address}")),
             operation => operation.supersede_key(),

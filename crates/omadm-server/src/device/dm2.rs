@@ -22,6 +22,7 @@ use super::{
     traces,
 };
 use crate::address::Inventory;
+use crate::beside::MAX_CONFLICTS;
 use crate::clock;
 use crate::context::Context;
 use crate::desired;
@@ -29,9 +30,6 @@ use crate::metrics::{Protocol, Steps};
 use crate::notifier;
 use crate::operation::Operation;
 use crate::outcome::{Beside, Outcome, Queued, Received, cached, conditional, inventory_text};
-
-/// How often a message is taken up again when another of the same device came between.
-const MAX_CONFLICTS: usize = 5;
 
 /// `POST /dm/2.0`, and the answer to every other method.
 pub async fn endpoint(

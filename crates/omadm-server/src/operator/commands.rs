@@ -63,12 +63,7 @@ pub async fn create(
     let command = Uuid::now_v7();
     let inventory = Inventory::read(device.inventory.as_deref());
     let warnings = advice(&context, &inventory, &mut operation, body.as_ref(), force).await?;
-    let payload = body.map(|body| Payload {
-        id: Uuid::now_v7(),
-        device: device.id.clone(),
-        content_type: body.content_type,
-        body: body.octets,
-    });
+    let payload = body.map(|body| body.into_payload(&device.id));
     let said = Said { context: &context, device: &device, inventory: &inventory, command };
     said.check(&operation, payload.as_ref()).map_err(Problem::bad)?;
     let now = clock::now();

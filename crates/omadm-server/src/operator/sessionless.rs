@@ -66,12 +66,7 @@ pub async fn create(
         Operation::from_request(request, context.config.data.max_payload.0).map_err(Problem::bad)?;
     let inventory = Inventory::read(device.inventory.as_deref());
     let warnings = advice(&context, &inventory, &mut operation, body.as_ref(), force).await?;
-    let payload = body.map(|body| Payload {
-        id: Uuid::now_v7(),
-        device: device.id.clone(),
-        content_type: body.content_type,
-        body: body.octets,
-    });
+    let payload = body.map(|body| body.into_payload(&device.id));
     let task = task(&context, &device, &inventory, &operation, payload.as_ref()).await?;
     let refuse = |refused| refusal(&device.id, refused);
     let push = context.store.push(&device.id).await?;

@@ -314,8 +314,8 @@ impl Shared {
         let Some(tls) = tls else {
             return self.serve(stream, Peer { address, secure: false, known: false }).await;
         };
-        let stream = tls::accept(tls, stream, self.config.timeout).await?;
-        let known = tls.sender(stream.ssl())?;
+        let stream = tls.accept(stream, self.config.timeout).await?;
+        let known = tls.is_proven(stream.ssl())?;
         self.serve(stream, Peer { address, secure: true, known }).await
     }
 

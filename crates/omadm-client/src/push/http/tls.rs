@@ -25,8 +25,12 @@ pub struct HttpPushTls {
 }
 
 impl HttpPushTls {
-    /// Our side of a handshake: TLS 1.2 or later. The files are read for each, so that new certificates count without a restart.
-    pub(super) fn acceptor(&self) -> Result<Ssl, HttpPushError> {
+    /// Our side of a handshake: TLS 1.2 or later, which nobody gets through without a certificate of `senders_ca_file`, if there is
+    /// one. The files are read for each, so that new certificates count without a restart.
+    ///
+    /// # Errors
+    /// A file cannot be used, or TLS fails.
+    pub fn acceptor(&self) -> Result<Ssl, HttpPushError> {
         let unusable = |path: &Path, error: &dyn std::error::Error| HttpPushError::File {
             path: path.to_owned(),
             problem: error.to_string(),
@@ -53,38 +57,49 @@ impl HttpPushTls {
         Ok(Ssl::new(tls.build().context())?)
     }
 
+    /// Accepts TLS on a connection, within `time`.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub async fn accept(&self, stream: TcpStream, time: Duration) -> Result<SslStream<TcpStream>, String> {
+        let ssl = self.acceptor().map_err(|error| error.to_string())?;
+        let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
+        let handshake = tokio::time::timeout(time, Pin::new(&mut stream).accept()).await;
+        handshake.map_err(|_| late(time))?.map_err(|error| error.to_string())?;
+        Ok(stream)
+    }
+
     /// Whether the peer of a finished handshake has proved who it is.
     ///
     /// # Errors
     /// When it is none of those who may push.
-    pub(super) fn sender(&self, ssl: &SslRef) -> Result<bool, String> {
-        let Some(certificate) = ssl.peer_certificate() else { return Ok(false) };
-        let names = names(&certificate);
-        let known = |sender: &String| names.iter().any(|name| sender.eq_ignore_ascii_case(name));
-        if !self.senders.is_empty() && !self.senders.iter().any(known) {
-            return Err(format!("the sender's certificate has no name that may push, but {names:?}"));
+    pub(super) fn is_proven(&self, ssl: &SslRef) -> Result<bool, String> {
+        match ssl.peer_certificate() {
+            None => Ok(false),
+            Some(_) if self.senders.is_empty() => Ok(true),
+            Some(_) => self.sender(ssl).map(|_| true),
         }
-        Ok(true)
+    }
+
+    /// Which of `senders` the peer of a finished handshake is.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub fn sender(&self, ssl: &SslRef) -> Result<String, String> {
+        let certificate = ssl.peer_certificate().ok_or("the sender showed no certificate")?;
+        let names = names(&certificate);
+        let is_sender = |sender: &&String| names.iter().any(|name| sender.eq_ignore_ascii_case(name));
+        let sender = self.senders.iter().find(is_sender).cloned();
+        sender.ok_or_else(|| {
+            format!("the sender's certificate has none of the names that may send, but {names:?}")
+        })
     }
 }
 
-/// The DNS names among the alternative names of a certificate.
+/// The DNS names among the alternative names of a certificate. A common name may be that of a device.
 fn names(certificate: &X509Ref) -> Vec<String> {
     let names = certificate.subject_alt_names();
     names.iter().flatten().filter_map(|name| name.dnsname()).map(str::to_owned).collect()
-}
-
-/// Accepts TLS on a connection.
-pub(super) async fn accept(
-    tls: &HttpPushTls,
-    stream: TcpStream,
-    time: Duration,
-) -> Result<SslStream<TcpStream>, String> {
-    let ssl = tls.acceptor().map_err(|error| error.to_string())?;
-    let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
-    let handshake = tokio::time::timeout(time, Pin::new(&mut stream).accept()).await;
-    handshake.map_err(|_| late(time))?.map_err(|error| error.to_string())?;
-    Ok(stream)
 }
 
 /// Connects by TLS to a gateway that has to be `host`.

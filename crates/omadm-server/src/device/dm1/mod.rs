@@ -42,13 +42,12 @@ use super::auth::{Caller, GONE};
 use super::{FULL, commands_read, read_body, refusal, refuse, store_failed, traces};
 
 use crate::admission::Starting;
+use crate::beside::MAX_CONFLICTS;
 use crate::config::Endpoint;
 use crate::context::Context;
 use crate::metrics::{Protocol, Steps};
 use crate::{clock, desired, notifier, random};
 
-/// How often a message is taken up again when another of the same device came between.
-const MAX_CONFLICTS: usize = 5;
 const HMAC: HeaderName = HeaderName::from_static(HMAC_HEADER);
 
 /// The routes of all endpoints.
