@@ -83,6 +83,9 @@ enum Command {
     /// Look at queued and finished commands, and cancel them.
     #[command(subcommand)]
     Command(cmd::command::Command),
+    /// What should be true of devices.
+    #[command(subcommand)]
+    Profile(cmd::profile::Profile),
     /// Pages that devices show to their users.
     #[command(subcommand)]
     Page(cmd::page::Page),
@@ -136,6 +139,7 @@ impl Cli {
             Command::Run(run) => one_thread(run.run(&global)),
             Command::Notify(notify) => one_thread(notify.run(&global)),
             Command::Command(command) => one_thread(command.run(&global)),
+            Command::Profile(profile) => one_thread(profile.run(&global)),
             Command::Page(page) => one_thread(page.run(&global)),
             Command::Session(session) => one_thread(session.run(&global)),
             Command::Events(events) => one_thread(events.run(&global)),

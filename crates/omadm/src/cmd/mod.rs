@@ -18,6 +18,7 @@ mod input;
 pub mod notify;
 pub mod package;
 pub mod page;
+pub mod profile;
 pub mod run;
 pub mod serve;
 pub mod store;
