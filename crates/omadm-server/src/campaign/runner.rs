@@ -61,7 +61,7 @@ pub fn user(campaign: Uuid) -> String {
 /// Moves campaigns on until `stop` says so.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let owner = Uuid::new_v4().to_string();
-    let mut later = HashMap::new();
+    let mut later = Later::new();
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
@@ -84,8 +84,11 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Moves each campaign on whose time has come. `later` says which have to wait; it has a campaign at most for each that goes on.
-async fn round(context: &Context, owner: &str, later: &mut HashMap<Uuid, Time>) -> Result<(), StoreError> {
+/// Until when campaigns of a version wait: one entry at most for each that goes on.
+type Later = HashMap<Uuid, (i64, Time)>;
+
+/// Moves each campaign on whose time has come.
+async fn round(context: &Context, owner: &str, later: &mut Later) -> Result<(), StoreError> {
     let now = clock::now();
     if context.store.acquire_lease(LEASE, owner, now, now.plus_micros(LEASE_TIME)).await?.is_none() {
         later.clear();
@@ -94,28 +97,32 @@ async fn round(context: &Context, owner: &str, later: &mut HashMap<Uuid, Time>) 
     let due = context.store.due_campaigns(now, CAMPAIGNS).await?;
     later.retain(|id, _| due.iter().any(|campaign| campaign.id == *id));
     for campaign in due {
-        if later.get(&campaign.id).is_some_and(|until| now < *until && until.0 - now.0 <= TROUBLE) {
+        let waits = |(version, until): &(i64, Time)| {
+            // A clock that was set back makes nobody wait for longer.
+            *version == campaign.version && now < *until && until.0 - now.0 <= TROUBLE
+        };
+        if later.get(&campaign.id).is_some_and(waits) {
             continue;
         }
-        let id = campaign.id;
+        let (id, version) = (campaign.id, campaign.version);
         match work(context, campaign).await {
-            Ok(until) => drop(later.insert(id, until)),
+            Ok((version, until)) => drop(later.insert(id, (version, until.min(now.plus_micros(TROUBLE))))),
             // Someone else has changed it: the next round sees it as it is then.
             Err(StoreError::Conflict(_)) => {}
             Err(error) => {
                 tracing::error!(%error, campaign = %id, "a campaign could not be moved on; it will be tried again");
-                later.insert(id, now.plus_micros(TROUBLE));
+                later.insert(id, (version, now.plus_micros(TROUBLE)));
             }
         }
     }
     Ok(())
 }
 
-/// Moves one campaign on; gives when to look at it again.
-async fn work(context: &Context, mut campaign: Campaign) -> Result<Time, StoreError> {
+/// Moves one campaign on; gives the version that it has then, and when to look at it again.
+async fn work(context: &Context, mut campaign: Campaign) -> Result<(i64, Time), StoreError> {
     let trouble = |problem: &str| {
         tracing::error!(campaign = %campaign.id, problem, "a campaign cannot go on");
-        clock::now().plus_micros(TROUBLE)
+        (campaign.version, clock::now().plus_micros(TROUBLE))
     };
     let spec: Spec = match serde_json::from_str(&campaign.document) {
         Ok(spec) => spec,
@@ -150,14 +157,14 @@ async fn work(context: &Context, mut campaign: Campaign) -> Result<Time, StoreEr
             if campaign.state.is_final() {
                 context.store.set_group_uses(&user(campaign.id), Vec::new()).await?;
             }
-            return Ok(until);
+            return Ok((campaign.version, until));
         }
         match context.store.campaign(campaign.id).await? {
             Some(now) => campaign = now,
-            None => return Ok(now),
+            None => return Ok((campaign.version, now)),
         }
     }
-    Ok(clock::now())
+    Ok((campaign.version, clock::now()))
 }
 
 /// What the runner needs of the store, so that tests can have it fail.
@@ -399,8 +406,8 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
             let after = progress.after.as_deref().and_then(|id| DeviceId::parse(id).ok());
             let page =
                 self.shelf.devices(filter.as_ref(), after.as_ref(), self.zone_label(), self.now).await?;
-            let Some((last, _)) = page.last() else { return Ok(self.scanned(progress)) };
-            let (last, is_end) = (last.clone(), page.len() < PAGE as usize);
+            let is_end = page.len() < PAGE as usize;
+            let last = page.last().map(|(device, _)| device.as_str().to_owned());
             let is_member = |device: &DeviceId| match members {
                 Some(Members::Share(below)) => engine::share(campaign.id, device) < *below,
                 Some(Members::Filter(_)) | None => true,
@@ -425,16 +432,13 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
                     return Ok(());
                 }
             }
-            progress.after = Some(last.as_str().to_owned());
+            progress.after = last;
             if is_end {
-                return Ok(self.scanned(progress));
+                (progress.scanned, progress.scanned_at, progress.after) = (true, self.now.0, None);
+                break;
             }
         }
         Ok(())
-    }
-
-    fn scanned(&self, progress: &mut Progress) {
-        (progress.scanned, progress.scanned_at, progress.after) = (true, self.now.0, None);
     }
 
     /// Cancels what was not sent, a batch at a time.

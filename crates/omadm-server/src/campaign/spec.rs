@@ -324,12 +324,7 @@ fn check_hold(number: usize, hold: &Hold) -> Result<(), String> {
 
 /// Percent as parts of [`WHOLE`].
 fn share(percent: f64) -> Option<u32> {
-    let parts = (percent * 100.0).round();
-    let is_fine = (percent * 100.0 - parts).abs() < 1e-6;
-    (1..=WHOLE)
-        .contains(&(parts as u32))
-        .then_some(parts as u32)
-        .filter(|_| is_fine && percent > 0.0 && percent <= 100.0)
+    (1..=WHOLE).find(|parts| (f64::from(*parts) - percent * 100.0).abs() < 1e-6)
 }
 
 fn limits(spec: &Spec) -> Result<(), String> {

@@ -17,8 +17,8 @@ use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::Id;
 use openssl::ssl::{
-    AlpnError, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslOptions, SslSessionCacheMode,
-    SslVerifyMode, SslVersion, select_next_proto,
+    AlpnError, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslMode, SslOptions,
+    SslSessionCacheMode, SslVerifyMode, SslVersion, select_next_proto,
 };
 use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder};
 use openssl::x509::verify::X509VerifyFlags;
@@ -137,6 +137,9 @@ fn offer(policy: TlsPolicy, pairs: &[KeyPair]) -> Result<SslContextBuilder, Serv
     builder.set_ciphersuites(TLS13_SUITES)?;
     builder.set_groups_list(GROUPS)?;
     builder.set_tmp_dh(&*Dh::params_from_pem(FFDHE2048)?)?;
+    // A write that has to wait is repeated with more in the buffer, which may have moved meanwhile.
+    builder
+        .set_mode(SslMode::AUTO_RETRY | SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
     // A resumed session would outlive a revoked credential and forget a PSK identity: every connection shakes hands in full.
     builder.set_options(
         SslOptions::CIPHER_SERVER_PREFERENCE
