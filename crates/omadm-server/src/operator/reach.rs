@@ -8,10 +8,9 @@ use super::actor::Actor;
 use crate::clock;
 use crate::context::Context;
 
-/// A filter for the devices that somebody sees, to be added to any other; `None` for all devices.
+/// A filter for the devices that somebody sees, to be added to any other; `None` for all devices. Who has no group sees none.
 pub fn filter(actor: &Actor) -> Option<Filter> {
-    let groups = actor.groups.as_ref()?.iter();
-    groups.map(|name| Filter::group(name)).reduce(Filter::or)
+    actor.groups.as_deref().map(Filter::of_groups)
 }
 
 /// The devices that somebody sees, as their groups are now.
@@ -59,4 +58,23 @@ impl View {
 /// When the store fails.
 pub async fn sees(context: &Context, actor: &Actor, device: &DeviceId) -> Result<bool, StoreError> {
     View::of(context, actor).await?.shows_id(context, device).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::actor::{Proof, Role};
+    use super::*;
+
+    #[test]
+    fn who_has_no_group_sees_no_device() {
+        let of = |groups: Option<&[&str]>| {
+            let groups = groups.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+            let proof = Proof::Token("t".to_owned());
+            let (role, rights) = (Role::Viewer, Role::Viewer.rights());
+            filter(&Actor { name: "t".to_owned(), proof, user: None, role, rights, groups, until: None })
+        };
+        assert_eq!(of(None), None);
+        assert_eq!(of(Some(&[])), Some(Filter::of_groups(&[])), "not all devices");
+        assert_eq!(of(Some(&["a", "b"])).map(|filter| filter.groups().len()), Some(2));
+    }
 }
