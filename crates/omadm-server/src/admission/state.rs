@@ -111,7 +111,8 @@ impl Admission {
     /// Whether a session may begin, while so many writes wait for the store. If so, [`Admission::started`] has to follow.
     pub fn admit(&mut self, key: Key, waiting: usize, now: Time) -> bool {
         self.tick(now);
-        if self.open.len() >= self.limits.open && self.swept.plus_micros(SECOND) <= now {
+        let is_recent = (self.swept..self.swept.plus_micros(SECOND)).contains(&now);
+        if self.open.len() >= self.limits.open && !is_recent {
             self.sweep(now);
         }
         // Who begins anew takes the place of its own session.
@@ -192,7 +193,11 @@ impl Admission {
 
     fn sweep(&mut self, now: Time) {
         let idle = self.limits.idle;
-        self.open.retain(|_, last| last.plus_micros(idle) > now);
+        self.open.retain(|_, last| {
+            // A clock that was set back must not keep them for longer.
+            *last = (*last).min(now);
+            last.plus_micros(idle) > now
+        });
         self.swept = now;
     }
 
@@ -367,6 +372,7 @@ mod tests {
                 admission.started();
                 admission.answered(key, false, now);
             }
+            admission.tidy(now);
             now = now.plus_micros(LIMITS.idle);
             admission.tidy(now);
             prop_assert_eq!(admission.counts(), (0, 0), "nothing is left over");
