@@ -20,6 +20,9 @@ use crate::{StoreError, StoredSecret};
 const BACK_OFF: Duration = Duration::from_millis(100);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
 
+/// How long after its last use a connection is taken to be alive without asking.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Settings of PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct PostgresConfig {
@@ -183,18 +186,23 @@ fn tls(ca_file: Option<&Path>) -> Result<MakeTlsConnector, StoreError> {
 pub(super) struct Link {
     connector: Arc<Connector>,
     conn: Option<Connection>,
+    /// When it was last asked for.
+    used: Instant,
     pause: Duration,
     paused: Option<(Instant, StoreError)>,
 }
 
 impl Link {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, conn: None, pause: BACK_OFF, paused: None }
+        Self { connector, conn: None, used: Instant::now(), pause: BACK_OFF, paused: None }
     }
 
     /// The connection.
     pub(super) fn get(&mut self) -> Result<(&Connection, &Session), StoreError> {
-        let is_open = matches!(&self.conn, Some(Connection::Postgres(session)) if session.is_open());
+        // To ask the server takes a round trip, so only who has not heard of it for a while does.
+        let is_fresh = self.used.elapsed() < FRESH;
+        self.used = Instant::now();
+        let is_open = matches!(&self.conn, Some(Connection::Postgres(session)) if session.is_open(is_fresh));
         if !is_open {
             self.conn = Some(self.connect()?);
         }

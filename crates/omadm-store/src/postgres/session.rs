@@ -103,11 +103,11 @@ impl Session {
         self.trouble.get().is_some()
     }
 
-    /// Whether it can be used.
-    pub(super) fn is_open(&self) -> bool {
+    /// Whether it can be used; unless it is `fresh`, the server is asked.
+    pub(super) fn is_open(&self, fresh: bool) -> bool {
         self.client
             .try_borrow_mut()
-            .is_ok_and(|mut client| !client.is_closed() && client.check_connection().is_ok())
+            .is_ok_and(|mut client| !client.is_closed() && (fresh || client.check_connection().is_ok()))
     }
 
     /// Whether what was done last is a commit, or an attempt at one.
@@ -269,10 +269,11 @@ fn translate(sql: &str) -> String {
 
 /// What an error means for the connection that it came from.
 pub(super) fn trouble(error: &postgres::Error) -> Option<Trouble> {
-    const LOST: [SqlState; 4] = [
+    const LOST: [SqlState; 5] = [
         SqlState::ADMIN_SHUTDOWN,
         SqlState::CRASH_SHUTDOWN,
         SqlState::CANNOT_CONNECT_NOW,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         // It was the primary when it was connected to.
         SqlState::READ_ONLY_SQL_TRANSACTION,
     ];
@@ -313,7 +314,9 @@ pub(super) fn explain(error: &postgres::Error) -> StoreError {
             format!("PostgreSQL: {error}{cause}")
         }
     };
-    if trouble(error).is_some() || error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) {
+    // The last is what a statement gets that waited for too long.
+    let busy = [SqlState::TOO_MANY_CONNECTIONS, SqlState::QUERY_CANCELED];
+    if trouble(error).is_some() || error.code().is_some_and(|code| busy.contains(code)) {
         return StoreError::Unavailable(text);
     }
     let remedy = match error.code() {
