@@ -199,6 +199,7 @@ pub struct Exported {
     filter: Option<String>,
     /// `csv` or `json`. Default: csv.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// Columns, separated by commas; `label:KEY` is one label. Default: `id`, `label`, `note`, facts, and in CSV a column for each
     /// label that one of the first 500 devices has.

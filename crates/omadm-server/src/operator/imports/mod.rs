@@ -84,6 +84,7 @@ pub struct Said {
     #[serde(default)]
     dry_run: bool,
     /// `csv` or `json`. Default: what `Content-Type` says, else csv.
+    #[param(inline)]
     format: Option<Format>,
 }
 
