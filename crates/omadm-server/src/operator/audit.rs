@@ -175,6 +175,7 @@ fn cut(text: &str) -> String {
 
 /// An entry of the audit log.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct Entry {
     /// The node that wrote it.
     chain: String,
@@ -208,6 +209,7 @@ impl From<AuditEntry> for Entry {
 
 /// The last entry of a chain.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AuditHead)]
 pub struct Head {
     chain: String,
     seq: i64,

@@ -78,6 +78,7 @@ pub async fn list(
 
 /// A kind of events.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EventKind)]
 pub struct Kind {
     /// Its name.
     kind: &'static str,

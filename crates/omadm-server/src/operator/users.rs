@@ -108,6 +108,7 @@ pub struct NewUser {
 
 /// What a user is from now on.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = UserPart)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
     role: Role,

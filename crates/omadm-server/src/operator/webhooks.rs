@@ -60,6 +60,7 @@ impl From<store::Webhook> for Webhook {
 
 /// A webhook to add.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewWebhook)]
 #[serde(deny_unknown_fields)]
 pub struct New {
     /// A name, unique; 1 to 64 characters.
@@ -73,6 +74,7 @@ pub struct New {
 
 /// A webhook that was added.
 #[derive(Serialize, ToSchema)]
+#[schema(as = MadeWebhook)]
 pub struct Made {
     webhook: Webhook,
     /// The key of its signatures. Shown this once.
@@ -137,6 +139,7 @@ pub async fn remove(
 
 /// How a delivery went.
 #[derive(Serialize, ToSchema)]
+#[schema(as = TriedDelivery)]
 pub struct Tried {
     /// Whether it was taken.
     delivered: bool,
@@ -172,6 +175,7 @@ async fn deliver(context: &Context, webhook: &store::Webhook, id: Uuid, body: &s
 
 /// A delivery that was given up.
 #[derive(Serialize, ToSchema)]
+#[schema(as = DeadDelivery)]
 pub struct Dead {
     id: Uuid,
     at: String,
@@ -207,6 +211,7 @@ pub async fn dead(
 
 /// What is to be sent again: one of the two.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = WebhookReplay)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     /// A delivery that was given up: it is sent now, and forgotten if it arrives.

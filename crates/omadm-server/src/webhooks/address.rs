@@ -122,8 +122,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     // Only 2000::/3 is given out; in it are tunnels that hold an IPv4 address (2001::/32, 2002::/16) and documentation.
     let given_out = a & 0xe000 == 0x2000;
-    let special =
-        (a == 0x2001 && b < 0x200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || a & 0xfff0 == 0x3ff0;
+    let special = (a == 0x2001 && (b < 0x200 || b == 0x0db8)) || a == 0x2002 || a & 0xfff0 == 0x3ff0;
     given_out && !special
 }
 

@@ -77,7 +77,7 @@ async fn serve(context: Arc<Context>, webhook: Webhook) {
     let name = webhook.given.name.clone();
     let served = async {
         let step = step(&context, webhook).await?;
-        let given_up = step.dead.as_ref().map(|dead| given_up(dead));
+        let given_up = step.dead.as_ref().map(given_up);
         context.store.advance_webhook(step, context.config.webhook.max_dead).await?;
         match given_up {
             Some(event) => context.store.add_events(vec![event], clock::now()).await,

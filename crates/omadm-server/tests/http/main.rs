@@ -21,6 +21,7 @@ mod dm1_windows;
 mod fleet;
 mod links;
 mod metrics;
+mod openapi;
 mod operator;
 mod people;
 mod packages;

@@ -16,6 +16,7 @@ mod fleet;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod pages;
+mod people;
 #[path = "../../../omadm-store/tests/support/postgres.rs"]
 mod postgres;
 mod server;
