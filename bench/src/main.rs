@@ -30,6 +30,11 @@ use clap::{Parser, ValueEnum};
 
 use figure::Figure;
 use measure::Effort;
+use mimalloc::MiMalloc;
+
+/// As in `omadm` itself, so that what is measured here alone costs there the same.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Anything that stops a scenario.
 type Error = Box<dyn std::error::Error + Send + Sync>;
