@@ -83,6 +83,8 @@ pub(crate) fn put(conn: &Connection, group: &Group, filter: &Filter, now: Time) 
     }
     let used: Vec<&str> = filter.groups().into_iter().map(|(name, _)| name).collect();
     set_uses(conn, &format!("group:{name}"), &used)?;
+    // Who has what profiles is decided by groups.
+    super::profiles::tick(conn)?;
     get(conn, name)?.ok_or_else(|| StoreError::GroupUnknown(name.clone()))
 }
 

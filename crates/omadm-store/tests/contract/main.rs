@@ -13,6 +13,7 @@ mod imports;
 mod leases;
 mod others;
 mod people;
+mod profiles;
 mod pushes;
 mod sessions;
 mod standing;
@@ -105,6 +106,13 @@ run_on_each_engine! {
         a_way_to_the_device_serves_what_waits_already
         a_stale_step_of_notifying_conflicts
         ways_go_with_their_enrolment;
+    profiles:
+        versions_are_numbered_and_stay
+        an_assignment_remembers_the_version_before
+        devices_are_counted_by_state
+        work_on_a_device_is_done_at_once_or_not_at_all
+        a_device_can_have_versions_for_itself
+        nodes_are_read_by_their_addresses;
     standing:
         what_stands_keeps_its_payload
         a_report_counts_once
