@@ -2,7 +2,7 @@ use omadm_config::{Size, Span};
 
 use crate::bearer::Bearer;
 
-use super::{Config, ConsentMode, LogLevel, MinVersion, Right};
+use super::{Config, ConsentMode, FirmwareMethod, LogLevel, MinVersion, Right};
 
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     let directory = tempfile::tempdir().unwrap();
@@ -299,4 +299,46 @@ fn the_packaged_example_is_good_as_it_is_and_with_everything_in_it_switched_on()
     let all = lines.collect::<Vec<_>>().join("\n");
     let switched_on = load(&all, &[]).unwrap_or_else(|error| panic!("{error}\n{all}"));
     assert_ne!(switched_on, shipped);
+}
+
+#[test]
+fn what_acts_on_the_machine_is_off_and_has_to_be_complete() {
+    let default = Config::default();
+    assert_eq!(default.firmware.method, FirmwareMethod::None);
+    assert!(!default.software.enabled && !default.diagnostics.enabled && !default.lock.enabled);
+    let slots = "[firmware]\nmethod = \"slots\"\nslots = [\"/a\", \"/b\"]\npointer = \"/c\"\n";
+    let long = "disks = [".to_owned() + &"{ name = \"a\", path = \"/\" },".repeat(64) + "]";
+    for good in [
+        slots,
+        "[firmware]\nmethod = \"hook\"\ninstall = [\"true\"]\nexit_codes = [{ exit = 3, result = 599 }]\n",
+        "[software]\nwaiting = 1000\nmax_packages = 1\nmax_components = 100000\n",
+        "[lock]\nallow_wipe = true\nwipe_items = [{ name = \"x\", command = [\"true\"] }]\n",
+        "[packages]\nattempts = 1\nstall = 1\ntime_limit = 1\n",
+        &format!("[diagnostics]\n{long}\nlog_bytes = \"1 MiB\"\n"),
+    ] {
+        load(good, &[]).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for (bad, key) in [
+        ("[firmware]\nmethod = \"hook\"\n", "firmware.install"),
+        ("[firmware]\nmethod = \"slots\"\nslots = [\"/a\"]\npointer = \"/c\"\n", "firmware.slots"),
+        ("[firmware]\nmethod = \"slots\"\nslots = [\"/a\", \"/a\"]\npointer = \"/c\"\n", "firmware.slots"),
+        ("[firmware]\nmethod = \"slots\"\nslots = [\"/a\", \"b\"]\npointer = \"/c\"\n", "firmware.slots"),
+        ("[firmware]\nmethod = \"slots\"\nslots = [\"/a\", \"/b\"]\n", "firmware.pointer"),
+        (&format!("{slots}starts = 0\n"), "firmware.starts"),
+        (&format!("{slots}timeout = \"999 ms\"\n"), "firmware.timeout"),
+        (&format!("{slots}exit_codes = [{{ exit = 3, result = 600 }}]\n"), "firmware.exit_codes"),
+        ("[software]\nwaiting = 1001\n", "software.waiting"),
+        ("[software]\nmax_packages = 0\n", "software.max_packages"),
+        ("[software]\nmax_components = 100001\n", "software.max_components"),
+        ("[software]\nremove = [\"\"]\n", "software.remove"),
+        ("[lock]\nwipe_items = [{ name = \"x\", command = [\"true\"] }]\n", "lock.allow_wipe"),
+        ("[lock]\nfactory_reset = [\"true\"]\n", "lock.allow_wipe"),
+        ("[packages]\nattempts = 0\n", "packages.attempts"),
+        ("[packages]\nstall = 0\n", "packages.stall"),
+        ("[diagnostics]\nlog_bytes = 0\n", "diagnostics.log_bytes"),
+        ("[diagnostics]\ndisks = [{ name = \"a/b\", path = \"/\" }]\n", "diagnostics.disks"),
+    ] {
+        let error = load(bad, &[]).unwrap_err();
+        assert!(error.contains(key), "{bad}: {error}");
+    }
 }

@@ -248,8 +248,9 @@ async fn step<W: World>(record: &mut Record, world: &mut W) -> Result<(), W::Sto
                 record.stage = Stage::Trial { slot, starts, switched: true };
                 // Before it takes effect: that may end this process, and must not be done again after it.
                 world.keep(record).await?;
-                if let Err(fault) = world.restart().await? {
-                    (record.stage, record.reason) = (Stage::Leaving { slot }, fault.reason);
+                match world.restart().await? {
+                    Ok(()) => return Ok(()),
+                    Err(fault) => (record.stage, record.reason) = (Stage::Leaving { slot }, fault.reason),
                 }
             }
             Err(fault) => (record.stage, record.reason) = (Stage::Leaving { slot }, fault.reason),

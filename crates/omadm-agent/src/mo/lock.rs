@@ -53,7 +53,7 @@ struct Run {
 
 impl Lock {
     pub fn new(link: String, controls: Controls, settings: &LockSection, data_dir: &Path) -> Self {
-        let directory = data_dir.join("lock");
+        let directory = data_dir.join("lawmo");
         let state = std::fs::read_to_string(directory.join("state")).ok();
         let state = state.and_then(|text| text.trim().parse().ok());
         Self {
