@@ -186,3 +186,32 @@ async fn what_cannot_be_meant_is_refused() {
     assert_eq!(server.api("GET", "/campaigns/c?wait=61", None).await.status, 400);
     assert_eq!(server.api("GET", "/campaigns/c/devices?state=happy", None).await.status, 400);
 }
+
+/// Resident memory of this process in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// `cargo test --release -p omadm-server --test http -- --ignored --nocapture hundred_thousand` prints time and memory.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn a_campaign_over_a_hundred_thousand_devices() {
+    const DEVICES: usize = 100_000;
+    let server = TestServer::start().await;
+    server.enrol_many(DEVICES).await;
+    server.campaign(json!({ "name": "read", "change": reading() })).await;
+    let (began, before) = (std::time::Instant::now(), resident());
+    server.act("read", "start").await;
+    server.campaign_when("read", |seen| seen["devices"]["open"].as_i64() > Some(0)).await;
+    let first = began.elapsed();
+    server.campaign_when("read", |seen| seen["devices"]["open"] == DEVICES).await;
+    let (all, after) = (began.elapsed(), resident());
+    println!(
+        "first batch {first:?}, all {DEVICES} devices {all:?}; resident {before} KiB before, {after} KiB after"
+    );
+    server.act("read", "stop").await;
+    server.campaign_when("read", |seen| seen["devices"]["open"] == 0).await;
+    println!("all cancelled {:?} after the start; resident {} KiB", began.elapsed(), resident());
+}
