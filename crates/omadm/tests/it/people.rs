@@ -61,7 +61,8 @@ fn the_audit_log_is_checked_here_and_elsewhere() {
     std::fs::write(&heads, server.good(&["audit", "heads"])).unwrap();
     let verify = ["audit", "verify", export_name, "--anchors", heads_name];
     assert_eq!(server.json(&verify)["entries"], 4);
-    std::fs::write(&export, text.replacen("UUID%3A1", "UUID%3A2", 1)).unwrap();
+    assert!(text.contains("UUID:1"), "{text}");
+    std::fs::write(&export, text.replacen("UUID:1", "UUID:2", 1)).unwrap();
     let broken = server.run(&verify);
     assert!(broken.code == Some(1) && broken.stderr.contains("it was changed"), "{broken:?}");
     let cut = text.lines().take(3).collect::<Vec<_>>().join("\n");
