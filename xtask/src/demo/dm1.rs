@@ -44,11 +44,12 @@ impl Place {
             "[device]\nid = {DEVICE:?}\ndata_dir = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 3600\n\n\
              [dm1]\nuser = \"command\"\nuser_command = {USER}\n\n\
              [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\ndm1_objects = {OBJECTS}\n\n\
-             [dm1.obex]\nlisten = \"127.0.0.1:{}\"\n",
+             [dm1.obex]\nlisten = \"127.0.0.1:{}\"\n{}",
             self.path("dm1-agent"),
             self.path("ca.pem"),
             self.dm1_push_port,
             self.obex_port,
+            self.component("dm1-agent")?,
         );
         std::fs::write(&settings_file, settings)?;
         let agent = || {

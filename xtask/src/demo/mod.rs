@@ -6,6 +6,7 @@ mod dm1;
 mod operator;
 mod process;
 mod summary;
+mod update;
 mod user;
 
 use std::net::{TcpListener, UdpSocket};
@@ -80,7 +81,8 @@ pub(crate) fn run(ending: Ending) -> Result {
     let seen = walk_through(&place, &operator, &device)?;
     let mut other_agent = place.start_dm1_agent(&operator)?;
     let seen_by_dm1 = dm1::walk_through(&place, &operator)?;
-    summary::print(&place, &device, &seen, &seen_by_dm1, ending);
+    let updated = update::walk_through(&place, &operator, &[&device, dm1::DEVICE])?;
+    summary::print(&place, &device, &seen, &seen_by_dm1, &updated, ending);
     if ending == Ending::Keep {
         return process::until_one_ends(&mut [&mut server, &mut agent, &mut other_agent]);
     }
@@ -225,12 +227,13 @@ impl Place {
     fn device_id(&self) -> Result<String> {
         let settings = format!(
             "[device]\ndata_dir = {:?}\n\n[bootstrap]\nfile = {:?}\n\n[tls]\nca_file = {:?}\n\n[session]\npoll_interval = 3600\n\n\
-             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\n\n[show]\ncommand = {}\n",
+             [notification]\nenabled = true\nlisten = \"127.0.0.1:{}\"\n\n[show]\ncommand = {}\n{}",
             self.path("agent"),
             self.path("bootstrap.json"),
             self.path("ca.pem"),
             self.push_port,
-            self.browser()?
+            self.browser()?,
+            self.component("agent")?,
         );
         std::fs::write(self.path("agent.toml"), settings)?;
         // The certificate comes with the bootstrap; the agent reads the file already when it is asked for its identity.

@@ -11,7 +11,14 @@ const SHOWN: [(&str, &str); 5] = [
     ("Lang", "language"),
 ];
 
-pub(super) fn print(place: &Place, device: &str, seen: &Seen, by_dm1: &dm1::Seen, ending: Ending) {
+pub(super) fn print(
+    place: &Place,
+    device: &str,
+    seen: &Seen,
+    by_dm1: &dm1::Seen,
+    updated: &str,
+    ending: Ending,
+) {
     println!("\n════ What happened\n");
     println!(
         "A DM server and two DM clients ran on this machine and held management sessions over TLS, by OMA DM 2.0 and by OMA DM 1.3."
@@ -38,6 +45,7 @@ pub(super) fn print(place: &Place, device: &str, seen: &Seen, by_dm1: &dm1::Seen
     println!("               called by notifications of DM 1.3, one by hand: {}", by_dm1.notified);
     println!("               managed by OBEX, too, over the link {}", by_dm1.link);
     println!("               its user was asked; the operator sees: {}", by_dm1.answer);
+    println!("  updated      {updated}");
     println!("\n════ Where to look next\n");
     let path = |name: &str| place.path(name).display().to_string();
     println!("  export PATH={}:$PATH", place.programs.display());
