@@ -173,9 +173,9 @@ impl Nasty {
             Habit::WrongType => {
                 return Answer::status(200).with("content-type", "text/html").body("<html>Log in</html>");
             }
-            Habit::ChallengesAtRandom if chance % 2 == 0 => challenge(&mut message, chance),
-            Habit::LateFinal => message.is_final = chance % 3 == 0,
-            Habit::OtherSession if chance % 2 == 0 => message.header.session_id = "4711".into(),
+            Habit::ChallengesAtRandom if chance.is_multiple_of(2) => challenge(&mut message, chance),
+            Habit::LateFinal => message.is_final = chance.is_multiple_of(3),
+            Habit::OtherSession if chance.is_multiple_of(2) => message.header.session_id = "4711".into(),
             Habit::OtherNumber => message.header.message_id = (chance % 9).to_string().into(),
             Habit::NoStatus => message.commands.retain(|command| !matches!(command, Command::Status(_))),
             Habit::StrangeAnswers => {
@@ -193,7 +193,7 @@ impl Nasty {
             Habit::SameNumbers => message
                 .commands
                 .iter_mut()
-                .for_each(|command| number(command, if chance % 2 == 0 { "1" } else { "" })),
+                .for_each(|command| number(command, if chance.is_multiple_of(2) { "1" } else { "" })),
             Habit::OtherPlace => message.header.resp_uri = Some("https://localhost:1/elsewhere".into()),
             _ => {}
         }

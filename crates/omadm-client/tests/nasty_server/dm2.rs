@@ -124,6 +124,11 @@ impl Nasty {
         answer
     }
 
+    /// Has the habit no more, and this for the device to store.
+    fn behave(&mut self, data: &str) {
+        (self.habit, self.data) = (None, data.to_owned());
+    }
+
     fn place(&self) -> String {
         format!("{}/data", self.address)
     }
@@ -260,9 +265,7 @@ async fn a_device_survives_every_habit() {
             let applied = hands.lock().unwrap().applied.contains(data);
             assert!(applied, "{habit:?}, seed {seed}: {data} was said to be stored");
         }
-        let mut good = nasty.lock().unwrap();
-        (good.habit, good.data) = (None, "good".to_owned());
-        drop(good);
+        nasty.lock().unwrap().behave("good");
         let report = session(&mut client).await;
         assert!(matches!(report.outcome, Outcome::Ended { .. }), "{habit:?}, seed {seed}: {report:?}");
         assert_eq!(value(client.device()), "good", "{habit:?}, seed {seed}");
