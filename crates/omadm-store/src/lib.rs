@@ -50,11 +50,11 @@ pub use people::{
     AuditEntry, AuditHead, AuditProblem, AuditQuery, ChainCheck, DeadLetter, Login, NO_HASH, NewWebhook,
     PeopleStore, User, UserChange, Webhook, WebhookStep, entry_hash,
 };
+pub use place::{About, Moved, Place};
 pub use profile::{
     Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
     ProfileVersion, ProfileWork,
 };
-pub use place::{About, Moved, Place};
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
 pub use sql::SqlStore;

@@ -125,7 +125,11 @@ mod tests {
     #[test]
     fn each_step_is_taken_once() {
         for (place, step) in MIGRATIONS.iter().enumerate() {
-            assert!(MIGRATIONS.iter().skip(place + 1).all(|other| other.sql != step.sql), "step {}", place + 1);
+            assert!(
+                MIGRATIONS.iter().skip(place + 1).all(|other| other.sql != step.sql),
+                "step {}",
+                place + 1
+            );
         }
     }
 
