@@ -194,7 +194,8 @@ async fn store(
         let Some(queued) = queue.first() else { break };
         let outcome = Outcome::new(&check, &queue, Beside::default(), inventory);
         let batch = outcome.upload_step(queued, items, payload.clone(), trace.to_vec(), clock::now());
-        let batch = desired::at_message(context, &check, batch).await.map_err(|error| store_failed(&error))?;
+        let batch =
+            desired::at_message(context, &check, batch).await.map_err(|error| store_failed(&error))?;
         let Some(batch) = batch else { continue };
         match context.store.apply(batch).await {
             Ok(()) => return Ok(()),

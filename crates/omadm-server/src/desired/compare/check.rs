@@ -12,7 +12,7 @@ impl Look<'_> {
         for by in 0..self.wanted.applying {
             let is_due = self.is_profile_due(by);
             for place in 0..self.wanted.wants.len() {
-                addresses.extend(self.to_read(place, by, is_due).map(|address| (by, address)));
+                addresses.extend(self.address_due(place, by, is_due).map(|address| (by, address)));
             }
         }
         addresses.sort_by_key(|(_, address)| Spot::of(address).map_or(0, |spot| spot.depth()));
@@ -55,7 +55,7 @@ impl Look<'_> {
     }
 
     /// The address of a want of a profile, if it is to be read now.
-    fn to_read(&mut self, place: usize, by: usize, is_profile_due: bool) -> Option<String> {
+    fn address_due(&mut self, place: usize, by: usize, is_profile_due: bool) -> Option<String> {
         let want = self.wanted.wants.get(place).filter(|want| want.by == by && !want.is_leaving)?;
         let known = self.view.known.get(place).filter(|known| known.never.is_none())?;
         let address = known.read.clone()?;

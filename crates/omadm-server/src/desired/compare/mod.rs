@@ -354,7 +354,7 @@ impl Look<'_> {
         };
         let open: BTreeMap<String, Open> = open.into_iter().filter(|(_, open)| kept(open)).collect();
         let still: HashSet<CommandId> = open.values().filter_map(|open| open.command).collect();
-        let superseded = memo.open.iter().filter_map(|(_, old)| {
+        let superseded = memo.open.values().filter_map(|old| {
             let command = old.command.filter(|id| view.under_way.contains(id) && !still.contains(id))?;
             let (name, version) = &old.of;
             Some((command, format!("Version {version} of the profile {name} does not ask for it any more.")))
