@@ -21,7 +21,8 @@ fn hex(octets: &[u8]) -> String {
 
 /// Octets that differ from place to place.
 fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8 ^ (at / 251 % 241) as u8).collect()
+    let octet = |number: usize| u8::try_from(number).unwrap();
+    (0..length).map(|at| octet(at % 251) ^ octet(at / 251 % 241)).collect()
 }
 
 impl TestServer {
