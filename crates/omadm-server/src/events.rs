@@ -35,6 +35,10 @@ pub const KINDS: &[Kind] = &[
     kind("overload.began", "New sessions are turned away: `since`, `refused`."),
     kind("overload.ended", "New sessions are taken again: `since`, `refused`."),
     kind(
+        "profile.change",
+        "A profile was made, changed, assigned or removed: `profile`, `what`, `by`, and what belongs to it.",
+    ),
+    kind(
         "profile.drift",
         "A device has another value than its profile wants: `profile`, `version`, `what`, `wanted`, `seen`, `by_hand`, `repaired`.",
     ),

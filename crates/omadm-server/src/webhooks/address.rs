@@ -50,7 +50,17 @@ impl Target {
         if host.is_empty() {
             return Err("the URL has no host".to_owned());
         }
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if authority.as_str() == authority.host() => {
+                if secure {
+                    443
+                } else {
+                    80
+                }
+            }
+            None => return Err("the URL has no port that there is".to_owned()),
+        };
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Ok(Self { secure, host, port, authority: authority.as_str().to_owned(), path })
     }
