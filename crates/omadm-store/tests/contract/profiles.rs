@@ -94,7 +94,7 @@ pub async fn devices_are_counted_by_state(store: &dyn Store) {
     let failed = store.profile_devices("base", Some(ProfileState::Failed), None, 10).await.unwrap();
     assert_eq!((failed.len(), &failed[0].device, failed[0].reason.as_deref()), (1, &b, Some("No.")));
     let all = store.profile_devices("base", None, Some(a.clone()), 10).await.unwrap();
-    assert_eq!(all.iter().map(|one| one.device.clone()).collect::<Vec<_>>(), [b.clone()]);
+    assert_eq!(all.iter().map(|one| one.device.clone()).collect::<Vec<_>>(), std::slice::from_ref(&b));
     store.remove_device(&b, vec![], at(4)).await.unwrap();
     assert_eq!(store.profile_counts("base").await.unwrap(), [(ProfileState::Converged, 1)]);
     let gone = vec![ProfileChange::Gone { profile: "base".to_owned() }];
