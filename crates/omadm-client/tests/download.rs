@@ -34,7 +34,7 @@ enum Turn {
 struct Server {
     address: SocketAddr,
     /// The `Range` of each request.
-    ranges: Arc<Mutex<Vec<Option<u64>>>>,
+    ranges: Arc<Mutex<Vec<Option<usize>>>>,
 }
 
 fn content() -> Vec<u8> {
@@ -67,7 +67,7 @@ impl Server {
                         break;
                     }
                     if let Some(first) = line.strip_prefix("range: bytes=") {
-                        range = Some(first.trim_end_matches('-').parse::<u64>().unwrap());
+                        range = Some(first.trim_end_matches('-').parse::<usize>().unwrap());
                     }
                     conditional = conditional.or(line.strip_prefix("if-range: ").map(str::to_owned));
                 }
@@ -79,9 +79,9 @@ impl Server {
                 let fresh = conditional.is_none_or(|known| known == tag);
                 let first = match (&turn, range) {
                     (Turn::Whole, _) | (_, None) => None,
-                    (_, Some(first)) => Some(first as usize).filter(|_| fresh),
+                    (_, Some(first)) => Some(first).filter(|_| fresh),
                 };
-                let body = &octets[first.unwrap_or(0)..];
+                let body = octets.get(first.unwrap_or(0)..).unwrap_or_default();
                 let (total, length) = (octets.len(), body.len());
                 let head = match first {
                     Some(first) => {
@@ -115,7 +115,7 @@ impl Server {
         Wanted { url, digest: Some(digest(&content())), size: Some(content().len() as u64) }
     }
 
-    fn ranges(&self) -> Vec<Option<u64>> {
+    fn ranges(&self) -> Vec<Option<usize>> {
         self.ranges.lock().unwrap().clone()
     }
 }
@@ -137,7 +137,7 @@ async fn get(wanted: &Wanted, config: &DownloadConfig, at: &Path) -> Result<Pack
     fetch(&transport, config, wanted, &Place::new(at, "p"), |_| {}).await
 }
 
-async fn serve(turns: Vec<Turn>) -> (Result<Package, DownloadError>, Vec<Option<u64>>) {
+async fn serve(turns: Vec<Turn>) -> (Result<Package, DownloadError>, Vec<Option<usize>>) {
     let (server, directory) = (Server::start(turns), tempfile::tempdir().unwrap());
     let result = get(&server.wanted(), &config(), directory.path()).await;
     if let Ok(package) = &result {
@@ -236,7 +236,7 @@ async fn a_restart_goes_on_with_what_is_good_on_disk() {
     let part = directory.path().join("p.part");
     // (what happens to the part while the process is away, where the next request begins)
     type Accident = fn(&Path);
-    let accidents: [(Accident, Option<u64>); 4] = [
+    let accidents: [(Accident, Option<usize>); 4] = [
         (|_| {}, Some(70_000)),
         // More than the record says: written, but not durable before the power went.
         (

@@ -234,7 +234,8 @@ impl Scene {
 #[tokio::test]
 async fn a_crash_at_any_call_repeats_nothing_and_loses_nothing() {
     const DEVICES: usize = 20;
-    let outcome = |number: usize| if number % 10 == 0 { CommandState::Failed } else { CommandState::Done };
+    let outcome =
+        |number: usize| if number.is_multiple_of(10) { CommandState::Failed } else { CommandState::Done };
     for done in [false, true] {
         // Calls until the crash, further apart as they come later, so that there is one in every phase.
         let mut crash = 0;

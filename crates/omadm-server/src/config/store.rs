@@ -116,10 +116,14 @@ mod tests {
         assert!(section(|_| {}).is_ok());
         assert!(section(|it| it.writers = 256).is_ok() && section(|it| it.writers = 257).is_err());
         assert!(section(|it| it.readers = Some(1)).is_ok() && section(|it| it.readers = Some(0)).is_err());
-        assert!(section(|it| it.group = Some(4_096)).is_ok() && section(|it| it.group = Some(4_097)).is_err());
+        assert!(
+            section(|it| it.group = Some(4_096)).is_ok() && section(|it| it.group = Some(4_097)).is_err()
+        );
         assert!(section(|it| it.connect_timeout = Span::secs(0)).is_err());
         assert!(section(|it| it.statement_timeout = Span::secs(0)).is_err());
-        assert!(section(|it| it.lease = Span::secs(3)).is_ok() && section(|it| it.lease = Span::secs(2)).is_err());
+        assert!(
+            section(|it| it.lease = Span::secs(3)).is_ok() && section(|it| it.lease = Span::secs(2)).is_err()
+        );
         assert!(section(|it| it.url = Some("postgres://a/b".to_owned())).is_ok());
         assert!(section(|it| it.url = Some("mysql://a/b".to_owned())).is_err());
         assert!(

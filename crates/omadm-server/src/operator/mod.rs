@@ -1,8 +1,8 @@
 //! What operators and their programs talk to: the REST API with its OpenAPI document, and health.
 
 mod access;
-mod assignments;
 pub mod actor;
+mod assignments;
 mod audit;
 mod bootstrap;
 mod campaigns;

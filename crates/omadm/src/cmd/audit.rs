@@ -65,7 +65,10 @@ impl Verify {
         let mut anchors = Vec::new();
         if let Some(file) = &self.anchors {
             let head = |value: &Value| AuditHead::read(value).ok_or("it is no head of a chain");
-            lines(file, |value| Ok(anchors.push(head(&value)?)))?;
+            lines(file, |value| {
+                anchors.push(head(&value)?);
+                Ok(())
+            })?;
         }
         let mut check = ChainCheck::new(anchors);
         let mut count: u64 = 0;

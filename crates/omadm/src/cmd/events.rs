@@ -56,11 +56,13 @@ impl Events {
                 None => break,
             }
         }
-        while self.follow {
+        if !self.follow {
+            return Ok(());
+        }
+        loop {
             follow(&api, &query, &mut after, global.output).await?;
             tokio::time::sleep(PAUSE).await;
         }
-        Ok(())
     }
 }
 
