@@ -270,6 +270,8 @@ pub struct Known {
     pub credential: Credential,
     /// What the message needs to know; the store may know better by now.
     pub check: CheckIn,
+    /// Whether this is from memory: another node may have served the device since. Only a write to the store shows that it has not.
+    pub is_remembered: bool,
 }
 
 /// As [`authenticate`], and brings with the credential what a message of the device needs; of who has the wrong secret, nothing.
@@ -280,6 +282,7 @@ pub async fn check_in(context: &Context, caller: &Caller, limit: u32) -> Result<
     let claim = Arc::new(claim(context, caller)?);
     let user = claim.name();
     let remembered = context.memory.take(&user, |kept| claim.is_proved_by(kept, &caller.method));
+    let is_remembered = remembered.is_some();
     let known = match remembered {
         Some(known) => Ok(Some(known)),
         None => match claim.as_ref() {
@@ -297,7 +300,7 @@ pub async fn check_in(context: &Context, caller: &Caller, limit: u32) -> Result<
     let known = known.map_err(|error| store_failed(&error))?;
     accept(context, caller, &claim, known.as_ref().map(|(credential, _)| credential)).await?;
     let (credential, check) = known.ok_or_else(|| refusal(401, WRONG))?;
-    Ok(Known { user, credential, check })
+    Ok(Known { user, credential, check, is_remembered })
 }
 
 /// Reads anew what a message of a device needs, where its credential is still the one that it proved.

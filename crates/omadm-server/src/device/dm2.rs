@@ -202,24 +202,36 @@ async fn take(
     let mut newest = None;
     for _ in 0..MAX_CONFLICTS {
         let check = newest.as_ref().unwrap_or(&known.check);
+        // Another node may have taken messages since. A step that is not of now the store refuses; whatever else would be answered is
+        // looked at with what the store knows.
+        let may_be_old = known.is_remembered && newest.is_none();
         let repeated = check.session.as_ref().filter(|row| {
             row.request_digest == message.digest
                 && is_repeated(context, kind, row, check, answered_before == Some(message.digest))
         });
-        if let Some(row) = repeated {
-            tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
-            return Ok(row.reply.clone());
-        }
-        // A body can take its time, and commands may have come meanwhile.
-        let expected_last_seq = newest.is_none().then_some(check.last_seq);
-        match work(context, check, kind, message, expected_last_seq).await? {
-            Worked::Stored { reply, after } => {
-                if let Some(after) = after {
-                    context.memory.keep(known.user.clone(), credential.clone(), *after);
-                }
-                return Ok(reply);
+        match repeated {
+            Some(_) if may_be_old => {}
+            Some(row) => {
+                tracing::debug!(device = %credential.device, "{} repeated, the same reply again", message.summary());
+                return Ok(row.reply.clone());
             }
-            Worked::Conflict => {}
+            None => {
+                // A body can take its time, and commands may have come meanwhile.
+                let expected_last_seq = newest.is_none().then_some(check.last_seq);
+                match work(context, check, kind, message, expected_last_seq).await {
+                    Ok(Worked::Stored { reply, after }) => {
+                        if let Some(after) = after {
+                            context.memory.keep(known.user.clone(), credential.clone(), *after);
+                        }
+                        return Ok(reply);
+                    }
+                    Ok(Worked::Conflict) => {}
+                    Err(refusal) if may_be_old => {
+                        tracing::debug!(device = %credential.device, reason = refusal.reason, "read again");
+                    }
+                    Err(refusal) => return Err(refusal),
+                }
+            }
         }
         newest = Some(auth::check_in_again(context, &known.user, credential, limit).await?);
     }

@@ -48,6 +48,8 @@ pub struct Found {
     pub login: Option<(String, Credential)>,
     /// Whether its transport has proved that it is the device.
     pub is_proved: bool,
+    /// Whether `check` is from memory: another node may have served the device since. Only a write to the store shows that it has not.
+    pub is_remembered: bool,
 }
 
 impl Found {
@@ -56,6 +58,7 @@ impl Found {
     /// # Errors
     /// 401 when it is not; 503 when the store fails.
     pub async fn read_again(&mut self, context: &Context, limit: u32) -> Result<(), Refusal> {
+        self.is_remembered = false;
         // What the message proves by itself is looked at anew with what is read.
         if let Some((user, credential)) = self.login.as_ref().filter(|_| self.is_proved) {
             self.check = auth::check_in_again(context, user, credential, limit).await?;
@@ -98,8 +101,12 @@ pub async fn find(
             return Err(auth::tell_apart(context, device, &named.device, &caller.connection).await);
         }
         let name = known.user.clone();
-        let found =
-            Found { check: known.check, login: Some((known.user, known.credential)), is_proved: true };
+        let found = Found {
+            check: known.check,
+            login: Some((known.user, known.credential)),
+            is_proved: true,
+            is_remembered: known.is_remembered,
+        };
         return Ok(Sender { name, device: Some(found) });
     }
     let name = named.user.clone().unwrap_or_else(|| named.device.clone());
@@ -116,7 +123,9 @@ pub async fn find(
 }
 
 async fn by_user(context: &Context, user: &str, limit: u32) -> Result<Option<Found>, Refusal> {
-    let known = match context.memory.take(user, |_| true) {
+    let remembered = context.memory.take(user, |_| true);
+    let is_remembered = remembered.is_some();
+    let known = match remembered {
         Some(known) => Some(known),
         None => {
             let any = Box::new(|_: &Credential| true);
@@ -127,13 +136,14 @@ async fn by_user(context: &Context, user: &str, limit: u32) -> Result<Option<Fou
         check,
         login: Some((user.to_owned(), credential)),
         is_proved: false,
+        is_remembered,
     }))
 }
 
 async fn by_identifier(context: &Context, device: &str, limit: u32) -> Result<Option<Found>, Refusal> {
     let Ok(id) = DeviceId::parse(device) else { return Ok(None) };
     let check = context.store.check_in(&id, limit).await.map_err(|error| store_failed(&error))?;
-    Ok(check.map(|check| Found { check, login: None, is_proved: false }))
+    Ok(check.map(|check| Found { check, login: None, is_proved: false, is_remembered: false }))
 }
 
 /// What devices of each model can do, as far as it was looked up lately.

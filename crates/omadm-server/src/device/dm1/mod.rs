@@ -254,6 +254,10 @@ async fn take(
             .filter(|row| concerns(row, &message.incoming))
             .and_then(|row| engine::State::read(&row.state));
         if let Some(reply) = repeated(context, caller, message, &found.check, state.as_ref()) {
+            if found.is_remembered {
+                found.read_again(context, commands_read(context)).await?;
+                continue;
+            }
             tracing::debug!(device = %found.check.device.id, "{} repeated, the same reply again", message.summary());
             return Ok(reply);
         }
@@ -262,19 +266,25 @@ async fn take(
             .is_some_and(|state| !state.has_ended() && state.session_id() == message.incoming.session_id());
         // Held until the answer: so many new sessions at a time and no more.
         let _admission = if goes_on { None } else { Some(admit(context, &found.check.device.id)?) };
-        match work(context, endpoint, message, &found, state.as_ref()).await? {
-            Worked::Stored { reply, after } => {
+        // Another node may have taken messages since. A step that is not of now the store refuses; whatever else would be answered is
+        // looked at with what the store knows.
+        match work(context, endpoint, message, &found, state.as_ref()).await {
+            Ok(Worked::Stored { reply, after }) => {
                 context.guard.succeeded(&name);
                 if let (Some(after), Some((user, credential))) = (after, found.login) {
                     context.memory.keep(user, credential, *after);
                 }
                 return Ok(reply);
             }
-            Worked::TurnedAway(away) => {
+            Ok(Worked::TurnedAway(_)) | Err(_) if found.is_remembered => {
+                found.read_again(context, commands_read(context)).await?;
+            }
+            Ok(Worked::TurnedAway(away)) => {
                 let device = Some(&found.check.device.id);
                 return Ok(turned_away(context, caller, message, &name, device, away).await);
             }
-            Worked::Conflict => found.read_again(context, commands_read(context)).await?,
+            Ok(Worked::Conflict) => found.read_again(context, commands_read(context)).await?,
+            Err(refusal) => return Err(refusal),
         }
     }
     Err(refusal(503, "other messages of this device are in work; try again later"))
