@@ -57,6 +57,8 @@ pub struct Manner {
     pub device_max: u32,
     /// Largest message that the server takes.
     pub server_max: u32,
+    /// Largest message that the server sends.
+    pub max_reply: u32,
 }
 
 impl Default for Manner {
@@ -68,6 +70,7 @@ impl Default for Manner {
             server: None,
             device_max: 64 << 10,
             server_max: 1 << 20,
+            max_reply: 512 << 10,
         }
     }
 }
@@ -85,6 +88,7 @@ pub fn manner() -> impl Strategy<Value = Manner> {
             server,
             device_max,
             server_max,
+            ..Manner::default()
         },
     )
 }
@@ -169,6 +173,8 @@ pub struct Scene {
     manner: Manner,
     sessions: u16,
     draws: u8,
+    /// Messages of the device.
+    pub messages: usize,
     pub outcomes: Vec<Outcome>,
 }
 
@@ -192,8 +198,19 @@ impl Scene {
         let password = omadm_auth::Secret::new(b"other".to_vec());
         account.server_keys = manner.server.map(|_| Keys::of("srv", &password));
         host.config.max_message = manner.server_max;
+        host.config.max_reply = manner.max_reply;
         let disk = Disk::new(alerts);
-        Self { host, disk, alerts: Vec::new(), faults, manner, sessions: 0, draws: 0, outcomes: Vec::new() }
+        Self {
+            host,
+            disk,
+            alerts: Vec::new(),
+            faults,
+            manner,
+            sessions: 0,
+            draws: 0,
+            messages: 0,
+            outcomes: Vec::new(),
+        }
     }
 
     fn fault(&mut self) -> Fault {
@@ -201,6 +218,7 @@ impl Scene {
     }
 
     fn serve(&mut self, post: &Post, body: &[u8]) -> HttpReply {
+        self.messages += 1;
         let head = RequestHead {
             method: "POST",
             content_type: Some(post.content_type),
@@ -222,7 +240,8 @@ impl Scene {
             }
             server::Outcome::TurnedAway(away) => away.reply,
         };
-        assert!(reply.body.len() <= self.manner.device_max as usize, "{} octets", reply.body.len());
+        let most = self.manner.device_max.min(self.manner.max_reply) as usize;
+        assert!(reply.body.len() <= most, "{} octets where {most} are taken", reply.body.len());
         HttpReply {
             status: 200,
             content_type: Some(reply.content_type.into()),

@@ -8,8 +8,10 @@ use omadm_codec::dm1::{Alert, AlertCode, Command, Data, Encoder, Form, Item, Sta
 use super::config::AlertId;
 use super::content::size;
 
-/// Least octets of data in a chunk, also where the limit of the server leaves less.
-const LEAST_CHUNK: usize = 32;
+/// Room for so many octets of data makes a chunk worth its place in a message with more than that in it.
+const WORTHY_CHUNK: usize = 32;
+/// Least octets of data in a chunk, also where the limit of the server leaves less: a group of base64, or a character.
+const LEAST_CHUNK: usize = 4;
 
 /// `CmdID` up to which a message holds no more than any other has to: two statuses.
 const FEW: u32 = 3;
@@ -155,7 +157,7 @@ impl Sending {
                 return None;
             }
         }
-        if fits < LEAST_CHUNK && *next_id > FEW {
+        if fits < WORTHY_CHUNK && *next_id > FEW {
             // The next message has more room.
             return Some(self);
         }

@@ -17,11 +17,10 @@ use crate::dm1::status::code;
 /// Leaves that are read if a device does not tell DevInfo (`DM 1.3 STDOBJ §5.3.2`).
 const DEVICE_INFO: [&str; 5] =
     ["./DevInfo/DevId", "./DevInfo/Man", "./DevInfo/Mod", "./DevInfo/DmV", "./DevInfo/Lang"];
-/// Least octets of an object that make a chunk worth its message.
-const LEAST_CHUNK: u64 = 64;
-
-/// Octets that such a chunk takes beside the command, with `Data`, `Size` and `MoreData`.
-const LEAST_PART: usize = 192;
+/// Room for so many octets of an object makes a chunk worth its message.
+const WORTHY_CHUNK: u64 = 64;
+/// Room for fewer octets of an object in a message with nothing else in it is none.
+const LEAST_CHUNK: u64 = 16;
 
 /// A command that is to be sent.
 pub(super) struct Candidate<'q> {
@@ -158,7 +157,7 @@ pub(super) struct Packer<'p> {
     pub(super) limit: usize,
     pub(super) encoder: &'p mut Encoder,
     pub(super) ids: &'p mut Ids,
-    /// Octets of a message with as little in it as there can be.
+    /// Octets of a message with as little in it as there can be; a later one may have less if it is 0.
     pub(super) least: usize,
 }
 
@@ -337,45 +336,58 @@ impl Packer<'_> {
         let Some(first) = group.first() else { return false };
         let (task, is_new) = (task_of(first), first.is_new);
         let content = task.and_then(single).filter(|_| !too_large && self.takes_chunks());
-        if let Some((task, content)) = task.zip(content)
-            && let Some((id, start, chunk)) = self.chunk(task, &first.progress, content)
-        {
-            packed.flights.push(Flight { start, chunk, ..self.flight(first, (id, 0)) });
-            packed.sends.extend(first.progress.seq.filter(|_| is_new));
-            packed.is_unfinished = chunk.is_some();
-            group.remove(0);
-            return false;
+        let may_grow = self.encoder.length(true) > self.least
+            && (content.is_some() || self.least.saturating_add(self.cost(first)) <= self.limit);
+        if let Some((task, content)) = task.zip(content) {
+            let before = self.ids.clone();
+            if let Some((id, start, chunk)) = self.chunk(task, &first.progress, content, may_grow) {
+                packed.flights.push(Flight { start, chunk, ..self.flight(first, (id, 0)) });
+                packed.sends.extend(first.progress.seq.filter(|_| is_new));
+                packed.is_unfinished = chunk.is_some();
+                group.remove(0);
+                return false;
+            }
+            *self.ids = before;
         }
-        if !too_large && self.would_fit(first, content.is_some()) {
-            // Statuses took the room. What is left goes into the next message.
+        if !too_large && may_grow {
+            // Something else took the room, which is free in the next message.
             packed.is_unfinished = true;
             return false;
         }
         let describe = task.map(|task| (name(task, first.progress.stage), about(task)));
         let (name, about) = describe.unwrap_or(("Get", "./DevInfo".into()));
-        let told = sentence(name, &about, code::TOO_LARGE);
+        let mut told = sentence(name, &about, code::TOO_LARGE);
+        if !too_large {
+            told.push_str(&self.no_room(content.is_some()));
+        }
         packed.failed.extend(first.progress.seq.map(|seq| failed(seq, code::TOO_LARGE, told)));
         group.remove(0);
         true
     }
 
-    /// Whether a command, or a part of it if that can be, has room in a message with nothing else.
-    fn would_fit(&mut self, candidate: &Candidate<'_>, in_parts: bool) -> bool {
-        let (before, place) = (self.ids.clone(), self.encoder.place());
-        let length = self.encoder.length(true);
-        let Ok(mut said) = self.say(candidate) else { return false };
-        let mut least = self.least;
-        if let Command::Operation(Operation { items, .. }) = &mut said
-            && in_parts
-        {
-            items.iter_mut().for_each(|item| item.data = None);
-            least += LEAST_PART;
-        }
-        self.encoder.push(&said);
-        let cost = self.encoder.length(true) - length;
+    /// Octets that a command takes as a whole.
+    fn cost(&mut self, candidate: &Candidate<'_>) -> usize {
+        let (before, place, length) = (self.ids.clone(), self.encoder.place(), self.encoder.length(true));
+        let cost = self.say(candidate).map_or(0, |said| {
+            self.encoder.push(&said);
+            self.encoder.length(true).saturating_sub(length)
+        });
         self.encoder.rewind(place);
         *self.ids = before;
-        least + cost <= self.limit
+        cost
+    }
+
+    /// Why a message holds too little of a command, and what to change: a sentence to be put behind another.
+    fn no_room(&self, in_parts: bool) -> String {
+        let limit = self.limit;
+        let is_theirs = self.peer.message.is_some_and(|most| most <= u64::from(self.config.max_reply));
+        let remedy = if is_theirs {
+            "the device announces that as its MaxMsgSize: let it take larger ones"
+        } else {
+            "that is the server's own bound (max_reply): raise it"
+        };
+        let what = if in_parts { "too little of it" } else { "less than it" };
+        format!(" A message to this device has {limit} octets at most, which hold {what}; {remedy}.")
     }
 
     fn takes_chunks(&self) -> bool {
@@ -383,17 +395,17 @@ impl Packer<'_> {
     }
 
     /// Puts the next part of an object into the message: its `CmdID`, where the part begins, and where it ends unless that is the end of
-    /// the object.
+    /// the object. `may_grow`: the next message has more room. Numbers may be used up in vain.
     fn chunk(
         &mut self,
         task: &Task,
         progress: &Progress,
         content: &Content,
+        may_grow: bool,
     ) -> Option<(u32, u64, Option<u64>)> {
         let (_, data) = carried(content, self.speech);
         let (data, start) = (data?, usize::try_from(progress.sent).ok()?);
         let (size, total) = (carried_length(self.form, &data), length(&data));
-        let before = self.ids.clone();
         let mut said = command(task, progress, self.speech, self.ids).ok()?;
         let Command::Operation(Operation { id, items, .. }) = &mut said else { return None };
         let (id, item) = (id.parse().ok()?, items.first_mut()?);
@@ -406,12 +418,15 @@ impl Packer<'_> {
         self.encoder.rewind(place);
         let rest = part(&data, start, usize::MAX)?;
         let mut most = self.form.fitting(&rest, room);
-        loop {
+        let is_enough = as_u64(most) >= self.enough(progress, total, may_grow);
+        if !is_enough && as_u64(most) < length(&rest) {
+            return None;
+        }
+        while most > 0 {
             let piece = part(&data, start, most)?;
             let end = progress.sent + length(&piece);
             let is_last = end >= total;
-            if length(&piece) < LEAST_CHUNK && !is_last {
-                *self.ids = before;
+            if end == progress.sent {
                 return None;
             }
             let Command::Operation(Operation { items, .. }) = &mut said else { return None };
@@ -421,8 +436,17 @@ impl Packer<'_> {
                 return Some((id, progress.sent, (!is_last).then_some(end)));
             }
             // The last part of a document may be written in another way, which takes more.
-            most = most.saturating_sub(16);
+            most = if most > 16 { most - 16 } else { most / 2 };
         }
+        None
+    }
+
+    /// Room for how many octets of an object is enough to send a part of it. At its beginning: so that the messages which the device may
+    /// answer it with suffice.
+    fn enough(&self, progress: &Progress, total: u64, may_grow: bool) -> u64 {
+        let least = if may_grow { WORTHY_CHUNK } else { LEAST_CHUNK };
+        let share = total.div_ceil(u64::from(self.config.max_messages.max(1)));
+        if progress.sent == 0 { least.max(share) } else { least }
     }
 }
 
@@ -491,10 +515,13 @@ fn carried_length(form: Form, data: &Data<'_>) -> u64 {
 }
 
 fn length(data: &Data<'_>) -> u64 {
-    let octets = match data {
+    as_u64(match data {
         Data::Text(text) => text.len(),
         Data::Opaque(octets) => octets.len(),
-    };
+    })
+}
+
+fn as_u64(octets: usize) -> u64 {
     u64::try_from(octets).unwrap_or(u64::MAX)
 }
 

@@ -28,7 +28,8 @@ pub(super) struct Draft<'a> {
     pub(super) ids: Ids,
     /// Most octets.
     pub(super) limit: usize,
-    /// Octets with nothing but the status of the header and that of an Alert 1222.
+    /// Octets with nothing but the status of the header and that of an Alert 1222. 0 of the first message of a session, which says more
+    /// of itself than those that follow.
     pub(super) least: usize,
     form: Form,
     own: Own<'a>,
@@ -100,7 +101,9 @@ impl<'a> Draft<'a> {
         };
         // The status of the header goes out whatever the limit.
         draft.encoder.push(&Command::Status(status));
-        draft.least = draft.encoder.length(true) + ALERT;
+        if address.number > 1 {
+            draft.least = draft.encoder.length(true) + ALERT;
+        }
         draft
     }
 
