@@ -41,8 +41,22 @@ const LIBWBXML: Need = Need {
     present: || runs("pkg-config", &["--exists", "libwbxml2"]),
 };
 
+/// What `cargo xtask cluster` needs beyond the tests: who makes a standby a primary when that is gone.
+const KEEPERS: [Need; 2] = [
+    Need {
+        package: "patroni",
+        why: "makes a standby the primary",
+        present: || std::path::Path::new("/usr/bin/patroni").exists(),
+    },
+    Need {
+        package: "etcd-server",
+        why: "says who is the primary",
+        present: || std::path::Path::new("/usr/bin/etcd").exists(),
+    },
+];
+
 /// Tools that judge us in tests.
-const JUDGES: [Need; 13] = [
+const JUDGES: [Need; 15] = [
     CURL,
     Need {
         package: "openssl",
@@ -99,6 +113,16 @@ const JUDGES: [Need; 13] = [
         present: || std::path::Path::new("/usr/lib/postgresql").exists(),
     },
     Need {
+        package: "haproxy",
+        why: "stands before the nodes of a cluster",
+        present: || std::path::Path::new("/usr/sbin/haproxy").exists(),
+    },
+    Need {
+        package: "pgbouncer",
+        why: "stands before PostgreSQL",
+        present: || std::path::Path::new("/usr/sbin/pgbouncer").exists(),
+    },
+    Need {
         package: "chromium",
         why: "shows our pages as a user sees them",
         present: || runs("chromium", &["--version"]),
@@ -143,6 +167,15 @@ pub(crate) fn for_bench() -> Result {
 pub(crate) fn for_tests() -> Result {
     for_build()?;
     install(&JUDGES)
+}
+
+/// Installs what the build and clusters need.
+///
+/// # Errors
+/// As [`for_build`].
+pub(crate) fn for_clusters() -> Result {
+    for_tests()?;
+    install(&KEEPERS)
 }
 
 /// Installs the missing packages; calls `apt-get` only when something is missing.

@@ -1,9 +1,10 @@
-//! The workspace's own commands: `cargo xtask demo | test | conformance | install | bench`.
+//! The workspace's own commands: `cargo xtask demo | test | conformance | cluster | install | bench`.
 //!
 //! Here: installing what a bare machine lacks, running the tools and the built programs, and judging what they say.
 //! Never here: product code; nothing depends on this crate and it depends on no other of the workspace.
 
 mod bench;
+mod cluster;
 mod conformance;
 mod demo;
 #[cfg(test)]
@@ -22,6 +23,8 @@ Usage: cargo xtask COMMAND
                                        what happened (--keep leaves them running until Ctrl-C)
   test                                 install what is missing, check the crate edges, run every test
   conformance [--output table|json]    run the conformance tests and say which rows of the matrix they prove
+  cluster [--seconds N] [--failover]   kill nodes over one PostgreSQL under load for N seconds (120), with its primary, too, and see that nothing
+                                       is lost
   install                              install what build and tests need from Debian, as the commands above do by themselves
   bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
 ";
@@ -39,16 +42,17 @@ fn main() -> ExitCode {
         ["conformance", "--output", "json"] | ["conformance", "--output=json"] => {
             conformance::run(conformance::Format::Json)
         }
+        ["cluster", rest @ ..] => match cluster::Run::read(rest) {
+            Some(run) => run.run(),
+            None => return wrong_usage(),
+        },
         ["install"] => install::for_tests(),
         ["bench", rest @ ..] => bench::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        _ => {
-            eprint!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        _ => return wrong_usage(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,4 +61,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn wrong_usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
 }

@@ -34,17 +34,50 @@ pub fn shared() -> &'static Postgres {
 impl Postgres {
     /// Starts a server in a directory of its own; `fsync` is `on` or `off`.
     pub fn start(fsync: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("omadm-pg-{}-{number}", std::process::id()));
-        std::fs::create_dir(&dir).unwrap();
-        if is_root() {
-            done(Command::new("chown").arg("postgres").arg(&dir));
-        }
+        let dir = directory();
         let data = dir.join("data");
         let init = ["-U", "omadm", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"];
         done(tool("initdb").args(init).arg(data));
         Self::run(dir, fsync)
+    }
+
+    /// Starts a synchronous standby: from now on what this server acknowledges is on the disks of both.
+    pub fn standby(&self) -> Self {
+        let dir = directory();
+        let mut copy = tool("pg_basebackup");
+        copy.args(["-U", "omadm", "-R", "-X", "stream", "-c", "fast", "--no-sync", "-h"]);
+        done(copy.arg(&self.dir).arg("-D").arg(dir.join("data")));
+        let standby = Self::run(dir, "on");
+        // Not before it is there, as nothing could be committed until then; and not in the copy, which has no standby of its own.
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let in_step = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        for _ in 0..3_000 {
+            if self.sql("postgres", in_step) == "1" {
+                return standby;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("the standby does not follow its primary");
+    }
+
+    /// Kills every process of the server at once.
+    pub fn kill(&self) {
+        let file = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).unwrap();
+        let main = file.lines().next().unwrap();
+        let others = std::fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap();
+        // One of the others may have ended by itself.
+        let _killed = Command::new("kill").args(["-KILL", main]).args(others.split_whitespace()).status();
+    }
+
+    /// Makes a standby a primary.
+    pub fn promote(&self) {
+        self.control(&["promote", "-w"]);
+    }
+
+    /// Where its socket is.
+    pub fn dir(&self) -> &std::path::Path {
+        &self.dir
     }
 
     fn run(dir: PathBuf, fsync: &str) -> Self {
@@ -130,24 +163,40 @@ pub fn name_of(url: &str) -> &str {
     url.split(['/', '?']).nth(3).unwrap()
 }
 
+/// A directory of the server's user.
+pub fn directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let dir = std::env::temp_dir().join(format!("omadm-pg-{}-{number}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    if is_root() {
+        done(Command::new("chown").arg("postgres").arg(&dir));
+    }
+    dir
+}
+
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// Where the programs of the newest PostgreSQL are.
-fn bin() -> PathBuf {
+pub fn bin() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql");
     let found = versions.into_iter().flatten().flatten().map(|version| version.path().join("bin"));
     found.max().expect("PostgreSQL is needed for these tests: apt-get install postgresql")
 }
 
 /// A program that runs as the user of the server, which must not be root.
-fn as_server(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub fn as_server(program: impl AsRef<std::ffi::OsStr>) -> Command {
     if !is_root() {
         return Command::new(program);
     }
-    let mut command = Command::new("runuser");
-    command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
+    // It becomes the program, so that who kills it kills that.
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"])
+        .arg(program)
+        .current_dir("/");
     command
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use omadm_codec::dm1::Version;
 use omadm_mo::DeviceId;
@@ -21,6 +22,8 @@ const PROTOCOLS: [(Version, &str); 3] =
     [(Version::Dm11, "dm1.1"), (Version::Dm12, "dm1.2"), (Version::Dm13, "dm1.3")];
 /// Most models whose capabilities are remembered.
 const MAX_MODELS: usize = 1_024;
+/// For how long what another node has learnt of a model may be unknown here.
+const LATELY: Duration = Duration::from_secs(30);
 
 /// The name of the protocol of a version.
 pub fn protocol(version: Version) -> &'static str {
@@ -148,7 +151,7 @@ async fn by_identifier(context: &Context, device: &str, limit: u32) -> Result<Op
 
 /// What devices of each model can do, as far as it was looked up lately.
 #[derive(Default)]
-pub struct Models(Mutex<HashMap<String, Capabilities>>);
+pub struct Models(Mutex<HashMap<String, (Instant, Capabilities)>>);
 
 impl Models {
     /// What a device can do, by its model.
@@ -157,7 +160,9 @@ impl Models {
     /// When the store fails.
     pub async fn of(&self, context: &Context, facts: &str) -> Result<Capabilities, StoreError> {
         let Some(name) = model(facts) else { return Ok(Capabilities::default()) };
-        if let Some(known) = self.known().get(&name) {
+        if let Some((at, known)) = self.known().get(&name)
+            && at.elapsed() < LATELY
+        {
             return Ok(*known);
         }
         let stored = context.store.model(&name).await?;
@@ -194,10 +199,10 @@ impl Models {
         if models.len() >= MAX_MODELS {
             models.clear();
         }
-        models.insert(name, known);
+        models.insert(name, (Instant::now(), known));
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Capabilities>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Capabilities)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -232,7 +237,7 @@ mod tests {
         let learnt = Capabilities { tnds: Some(false), ..Capabilities::default() };
         let kept = models.learn(facts, learnt).unwrap();
         assert_eq!(serde_json::from_str::<Capabilities>(&kept.text).unwrap(), learnt);
-        assert_eq!(models.known().get(&kept.name), Some(&learnt));
+        assert_eq!(models.known().get(&kept.name).map(|(_, known)| *known), Some(learnt));
         for number in 0..MAX_MODELS {
             models.note(number.to_string(), learnt);
         }

@@ -1,6 +1,7 @@
 //! `omadm sim`: a load generator with the real client engine in each virtual device.
 
 mod device;
+mod endure;
 mod enrolment;
 mod load;
 mod nasty;
@@ -22,6 +23,7 @@ use crate::cli::Global;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
 use device::{Account, Model, Speech};
+use endure::Endurance;
 use enrolment::Enrolled;
 use load::Load;
 use nasty::Torture;
@@ -81,6 +83,11 @@ pub struct Sim {
     /// After how many seconds a device of a storm that was not served is given up.
     #[arg(long, value_name = "SECONDS", default_value_t = 1_800, requires = "storm")]
     give_up: u32,
+    /// The devices come again and again for so long, whatever happens to the servers; every command and result that was acknowledged
+    /// has to be there at the end.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(conflicts_with_all = ["nasty", "warm_up", "sessions", "storm", "no_commands"])]
+    endure: Option<u32>,
     /// Leave the devices enrolled.
     #[arg(long)]
     keep: bool,
@@ -90,6 +97,7 @@ pub struct Sim {
 enum Outcome {
     Load(report::Figures),
     Storm(storm::Report),
+    Endurance(endure::Report),
     Nasty(nasty::Report),
 }
 
@@ -98,6 +106,7 @@ impl Outcome {
         match self {
             Self::Load(figures) => figures.print(output),
             Self::Storm(report) => report.print(output),
+            Self::Endurance(report) => report.print(output),
             Self::Nasty(report) => report.print(output),
         }
     }
@@ -106,6 +115,7 @@ impl Outcome {
         match self {
             Self::Load(figures) => figures.verdict(),
             Self::Storm(report) => report.verdict(),
+            Self::Endurance(report) => report.verdict(),
             Self::Nasty(report) => report.verdict(),
         }
     }
@@ -177,6 +187,16 @@ impl Sim {
                 .collect()
         });
         let shares = shares.collect::<Result<Vec<_>, Failure>>()?;
+        if let Some(seconds) = self.endure {
+            let endurance = Endurance {
+                api: Arc::clone(api),
+                server: account.server.clone(),
+                speech: self.speech(),
+                gets: self.gets().into(),
+                lasts: Duration::from_secs(seconds.into()),
+            };
+            return endurance.run(shares).await.map(Outcome::Endurance);
+        }
         let load = Load {
             api: Arc::clone(api),
             server: account.server.clone(),
