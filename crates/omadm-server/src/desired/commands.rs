@@ -134,6 +134,7 @@ pub async fn queued(
     let Some(version) = wanted.version(planned.by) else { return Ok(Ok(Vec::new())) };
     let expires = now.plus_micros(context.config.queue.default_expiry.micros());
     let last = said.len().saturating_sub(1);
+    let brings_package = matches!(planned.action, Action::Install { .. } | Action::Update { .. });
     let commands = said.into_iter().enumerate().map(|(place, (operation, body))| NewCommand {
         id: if place == last { planned.id } else { Uuid::now_v7() },
         device: device.clone(),
@@ -142,6 +143,8 @@ pub async fn queued(
         args: operation.args(),
         payload: body.map(|body| body.into_payload(device)),
         supersede_key: match &operation {
+            // Two packages use the same nodes one after the other: none takes away what another one has set.
+            _ if brings_package => None,
             Operation::Get { address } => Some(format!("profile get {address}")),
             operation => operation.supersede_key(),
         },

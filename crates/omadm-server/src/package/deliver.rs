@@ -18,6 +18,10 @@ pub const FUMO: &str = "urn:oma:mo:oma-fumo:1.0";
 /// MOID of the software component object.
 pub const SCOMO: &str = "urn:oma:mo:oma-scomo:1.0";
 
+/// The node of `Download` for every package. A device has taken its values when it has answered the `exec`, so one after the other may use it,
+/// and a device that has the node from the start needs no `Add` of it.
+const DOWNLOAD: &str = "Package";
+
 /// What a device is told so that it gets and installs a package, in order; the last one reports the end.
 ///
 /// # Errors
@@ -56,9 +60,7 @@ fn firmware(package: &Package, url: &str) -> (Settings, String) {
 }
 
 fn software(package: &Package, url: &str) -> (Settings, String) {
-    // The name of the node is the server's choice (`SCOMO 1.0 §5`): the same for each version, so that a newer one takes its place.
-    let node = node_name(&package.name);
-    let at = |path: &str| format!("{SCOMO}//Download/{node}/{path}");
+    let at = |path: &str| format!("{SCOMO}//Download/{DOWNLOAD}/{path}");
     let mut settings = vec![
         (at("PkgID"), json!(package.name)),
         (at("Name"), json!(package.name)),
@@ -132,12 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn a_component_has_a_node_of_its_own() {
+    fn software_is_offered_in_the_node_that_devices_have() {
         let (settings, exec) = software(&package(PackageKind::Software), "https://x/p");
-        assert_eq!(exec, "urn:oma:mo:oma-scomo:1.0//Download/net_tools_1/Operations/DownloadInstall");
-        assert!(
-            settings.iter().all(|(at, _)| at.starts_with("urn:oma:mo:oma-scomo:1.0//Download/net_tools_1/"))
-        );
+        assert_eq!(exec, "urn:oma:mo:oma-scomo:1.0//Download/Package/Operations/DownloadInstall");
+        assert!(settings.iter().all(|(at, _)| at.starts_with("urn:oma:mo:oma-scomo:1.0//Download/Package/")));
         assert_eq!(base64_digest(&package(PackageKind::Software)).len(), 44);
     }
 }

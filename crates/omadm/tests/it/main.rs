@@ -22,6 +22,7 @@ mod postgres;
 mod server;
 mod store;
 mod storm;
+mod updates;
 mod usage;
 
 use std::io::Write;

@@ -17,6 +17,8 @@ pub struct Server {
     child: Child,
     ready: Value,
     dir: TempDir,
+    /// As variables of the environment.
+    settings: Vec<(String, String)>,
 }
 
 impl Server {
@@ -28,7 +30,9 @@ impl Server {
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (child, ready) = serve(dir.path(), settings);
-        Self { child, ready, dir }
+        let settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { child, ready, dir, settings }
     }
 
     fn text(&self, member: &str) -> &str {
@@ -76,6 +80,18 @@ impl Server {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Kills it, and starts it anew on the same port for devices.
+    pub fn kill_and_start(&mut self) {
+        let (settings, device_url) = (self.settings.clone(), self.text("device_url").to_owned());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let authority = device_url.split('/').nth(2).unwrap_or_default();
+        let mut settings: Vec<_> =
+            settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        settings.push(("OMADM_DEVICE__LISTEN", authority));
+        (self.child, self.ready) = serve(self.dir.path(), &settings);
     }
 
     /// Asks it to stop and gives its exit status.
