@@ -241,7 +241,7 @@ async fn pair(authority: &Authority, habit: Habit, seed: u64) -> Pair {
     let server = Server::start(Some(authority.acceptor(&["localhost"], true))).await;
     let dm1 = Dm1::on(&server);
     if habit == Habit::Splits {
-        dm1.set(|desk| desk.config.max_reply = 2_048);
+        dm1.set(|desk| desk.config.max_reply = 1_024);
     }
     let (encoding, form) = match seed % 2 {
         0 => ("xml", Form::Xml),
