@@ -5,13 +5,19 @@ use std::path::{Path, PathBuf};
 use crate::workspace::root;
 
 /// A configuration's source and the heading under which its keys stand in `docs/src/configuration.md`.
-const CONFIGURATIONS: [(&str, &str); 15] = [
+const CONFIGURATIONS: [(&str, &str); 21] = [
     ("crates/omadm-server/src/config/mod.rs", "## The server"),
     ("crates/omadm-server/src/config/delegation.rs", "## The server"),
     ("crates/omadm-server/src/config/push.rs", "## The server"),
     ("crates/omadm-server/src/config/dm1.rs", "## The server"),
     ("crates/omadm-server/src/config/notifier.rs", "## The server"),
     ("crates/omadm-server/src/config/security.rs", "## The server"),
+    ("crates/omadm-server/src/config/fleet.rs", "## The server"),
+    ("crates/omadm-server/src/config/metrics.rs", "## The server"),
+    ("crates/omadm-server/src/config/package.rs", "## The server"),
+    ("crates/omadm-server/src/config/people.rs", "## The server"),
+    ("crates/omadm-server/src/config/profiles.rs", "## The server"),
+    ("crates/omadm-server/src/config/store.rs", "## The server"),
     ("crates/omadm-agent/src/config/mod.rs", "## The agent"),
     ("crates/omadm-agent/src/config/push.rs", "## The agent"),
     ("crates/omadm-agent/src/config/dm1.rs", "## The agent"),
