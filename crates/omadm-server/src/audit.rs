@@ -109,12 +109,9 @@ async fn anchor(context: &Context, anchored: &mut HashMap<String, i64>) -> Resul
 async fn sweep(config: &Config, audit: &Audit, store: &dyn Store) -> Result<(), StoreError> {
     let before = clock::now().plus_micros(-i64::from(config.audit.keep_days).saturating_mul(DAY));
     for _ in 0..BATCHES {
-        let cuts = store.prune_audit(before, BATCH).await?;
-        if cuts.is_empty() {
+        if store.prune_audit(before, BATCH, &audit.chain, clock::now()).await?.is_empty() {
             break;
         }
-        let cuts: Vec<Value> = cuts.iter().map(AuditHead::to_json).collect();
-        audit.note(store, &json!({ "by": "server", "cuts": cuts })).await?;
     }
     while store.prune_logins(clock::now(), BATCH).await? == BATCH {}
     Ok(())

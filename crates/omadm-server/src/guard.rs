@@ -76,6 +76,11 @@ impl Guard {
         }
     }
 
+    /// Whether failures count no more: they are long ago, or so far ahead that the clock was set back since.
+    fn is_over(&self, known: &Failures, now: Time) -> bool {
+        known.last.0.abs_diff(now.0) > self.max_delay.unsigned_abs()
+    }
+
     /// How long a login has to wait, if it has to.
     pub fn wait(&self, user: Option<&str>, source: IpAddr, now: Time) -> Option<Duration> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +89,8 @@ impl Guard {
             return None;
         }
         let keys = user.map(Key::user).into_iter().chain([Key::source(source)]);
-        let until = keys.filter_map(|key| failures.get(&key)).map(|known| known.until).max()?;
+        let failures = keys.filter_map(|key| failures.get(&key)).filter(|known| !self.is_over(known, now));
+        let until = failures.map(|known| known.until).max()?;
         let left = u64::try_from(until.0.saturating_sub(now.0)).ok().filter(|left| *left > 0)?;
         Some(Duration::from_micros(left))
     }
@@ -114,8 +120,8 @@ impl Guard {
                 oldest.map(|oldest| failures.remove(&oldest));
             }
             let known = failures.entry(key).or_insert(Failures { count: 0, last: now, until: now });
-            if known.last.plus_micros(self.max_delay) < now {
-                known.count = 0;
+            if self.is_over(known, now) {
+                (known.count, known.until) = (0, now);
             }
             known.last = now;
             known.count = known.count.saturating_add(1);
@@ -125,7 +131,7 @@ impl Guard {
                 begins |= beyond == 0;
             }
         }
-        if events.0.plus_micros(MINUTE) <= now {
+        if events.0.0.abs_diff(now.0) >= MINUTE.unsigned_abs() {
             *events = (now, 0);
         }
         events.1 += u32::from(begins);
@@ -198,6 +204,19 @@ mod tests {
         assert_eq!(guard.wait(None, ip("2001:db8:0:1::77"), at(100)), None);
         assert!(!guard.failed(None, ip("2001:db8::1"), at(161)), "forgotten after the longest wait");
         assert_eq!(guard.wait(None, ip("2001:db8::1"), at(161)), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_clock_that_was_set_back() {
+        let guard = guard();
+        for n in 0..3 {
+            guard.failed(Some("a"), ip("192.0.2.1"), at(1_000_000 + n));
+        }
+        assert!(guard.wait(Some("a"), ip("192.0.2.1"), at(1_000_002)).is_some());
+        assert_eq!(guard.wait(Some("a"), ip("192.0.2.1"), at(100)), None);
+        let begins = (0..3).map(|_| guard.failed(Some("a"), ip("192.0.2.1"), at(100))).collect::<Vec<_>>();
+        assert_eq!(begins, [false, false, true], "counted anew, and told");
+        assert_eq!(guard.wait(Some("a"), ip("192.0.2.1"), at(100)), Some(Duration::from_secs(1)));
     }
 
     #[test]

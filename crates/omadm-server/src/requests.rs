@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, Uri};
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -98,6 +99,18 @@ impl RequestInWork {
     #[must_use]
     pub fn path(&self) -> &str {
         shown(self.uri.path())
+    }
+}
+
+/// Begins work of the request that this task works on, in a task of its own: it goes on to its end when who asked has gone.
+pub fn begin<F>(work: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let work = work.in_current_span();
+    match RequestInWork::look(RequestInWork::clone) {
+        Some(request) => tokio::spawn(IN_WORK.scope(request, work)),
+        None => tokio::spawn(work),
     }
 }
 
@@ -193,6 +206,9 @@ mod tests {
             uri: Uri::from_static("/ui/secret?x=1"),
         };
         let look = async { RequestInWork::look(|request| (request.id(), request.path().to_owned())) };
-        assert_eq!(IN_WORK.scope(in_work, look).await, Some(("abc".to_owned(), "/ui/…".to_owned())));
+        let expected = Some(("abc".to_owned(), "/ui/…".to_owned()));
+        assert_eq!(IN_WORK.scope(in_work.clone(), look).await, expected);
+        let in_a_task = async { begin(async { RequestInWork::look(RequestInWork::id) }).await.unwrap() };
+        assert_eq!(IN_WORK.scope(in_work, in_a_task).await.as_deref(), Some("abc"));
     }
 }

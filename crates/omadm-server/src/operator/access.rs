@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ALLOW, AUTHORIZATION};
@@ -19,6 +19,9 @@ use super::{PREFIX, audit, commands, devices, login, reach, tokens};
 use crate::clock;
 use crate::context::Context;
 
+/// Longest body of who has not proved anything, in octets: name and password, each octet of which may be written with six.
+const MAX_UNPROVEN: usize = 64 << 10;
+
 /// Lets only those through who may do what they ask for, and adds their [`Actor`] to the request.
 pub async fn check(
     State(context): State<Arc<Context>>,
@@ -31,6 +34,7 @@ pub async fn check(
     let path = matched.as_ref().and_then(|path| path.as_str().strip_prefix(PREFIX));
     let rule = path.and_then(|path| rights::of(request.method().as_str(), path));
     if rule.is_some_and(|rule| rule.need == Need::Nothing) {
+        DefaultBodyLimit::max(MAX_UNPROVEN).apply(&mut request);
         return Ok(next.run(request).await);
     }
     let actor = actor(&context, request.method(), request.headers()).await?;

@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::StatusCode;
 use omadm_mo::Time;
 use omadm_store::{AuditEntry, AuditHead, AuditQuery};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use super::{PREFIX, limit, number};
 use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::listener::Connection;
+use crate::requests;
 
 /// Members of bodies that are kept as they are: none of them is ever a secret, and all others may be.
 const KEPT: &[&str] = &[
@@ -47,7 +49,6 @@ const KEPT: &[&str] = &[
     "package",
     "priority",
     "profile",
-    "psk",
     "rate",
     "replace",
     "role",
@@ -71,7 +72,8 @@ const MAX_BODY: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Octets(pub Bytes);
 
-/// Notes every request that changes something: before it is done, and what came of it. What cannot be noted is not done.
+/// Notes every request that changes something: before it is done, and what came of it. What cannot be noted is not done, and what was begun
+/// is done and noted to its end, also when who asked has gone.
 pub async fn follow(
     State(context): State<Arc<Context>>,
     path: Option<MatchedPath>,
@@ -95,12 +97,18 @@ pub async fn follow(
         }
     }
     context.audit.note(context.store.as_ref(), &Value::Object(entry)).await?;
-    let response = next.run(request).await;
-    let done = json!({ "request": id, "phase": "done", "status": response.status().as_u16() });
-    if let Err(error) = context.audit.note(context.store.as_ref(), &done).await {
-        tracing::error!(%error, "what came of a request could not be noted in the audit log");
-    }
-    Ok(response)
+    let doing = requests::begin(async move {
+        let response = next.run(request).await;
+        let done = json!({ "request": id, "phase": "done", "status": response.status().as_u16() });
+        if let Err(error) = context.audit.note(context.store.as_ref(), &done).await {
+            tracing::error!(%error, "what came of a request could not be noted in the audit log");
+        }
+        response
+    });
+    doing.await.map_err(|error| {
+        tracing::error!(%error, "a request ended badly");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+    })
 }
 
 /// Notes a login, which is known only afterwards. One that failed is an event, and not noted: anybody could fill the log.
@@ -300,10 +308,11 @@ mod tests {
         let body = json!({
             "name": "x", "password": "p1", "secret": "p2", "value": "p3", "url": "https://u:p4@h/", "new field": "p5",
             "devices": [{ "id": "UUID:1", "secret": "p6" }], "groups": { "value": "p7" },
+            "psk": "p8",
         });
         let text = kept(body.to_string().as_bytes()).unwrap().to_string();
         assert!(text.contains("UUID:1") && text.contains("\"name\":\"x\""), "{text}");
-        for secret in 1..=7 {
+        for secret in 1..=8 {
             assert!(!text.contains(&format!("p{secret}")), "{text}");
         }
         assert_eq!(kept(b"p1"), None);

@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::actor::{Actor, Rights, Role, Scope};
+use super::actor::{Actor, Proof, Rights, Role, Scope};
 use super::problem::{Body, Path, Problem, Query};
-use super::users::{check_groups, check_name, use_groups};
+use super::users::{check_groups, check_name, check_rights, not_stored};
 use super::views::{self, Page};
 use crate::context::Context;
 use crate::{ServerError, clock, random};
@@ -58,7 +58,7 @@ pub fn digest(secret: &Secret) -> Vec<u8> {
 pub struct NewToken {
     /// A name for it, unique; 1 to 64 characters.
     name: String,
-    /// Seconds until it expires; never if not given.
+    /// Seconds until it expires; if not given, never, or with the token by which it is made.
     expires_in: Option<u64>,
     /// The user it belongs to: it may do no more than they may, and goes when they go. None if not given.
     user: Option<String>,
@@ -118,29 +118,23 @@ pub async fn create(
     let scopes =
         new.scopes.or_else(|| (!role.rights().are_within(&actor.rights)).then(|| actor.rights.scopes()));
     let rights = scopes.as_deref().map_or(role.rights(), |scopes| role.rights().and(Rights::of(scopes)));
-    if !rights.are_within(&actor.rights) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "you may not do this: a token may do no more than you may",
-        ));
-    }
+    check_rights(&actor, "token", &rights)?;
     let now = clock::now();
-    let expires = new.expires_in.map(|seconds| super::later(now, seconds));
+    let expires = expiry(&actor, new.expires_in.map(|seconds| super::later(now, seconds)))?;
     let (secret, token) = make(&new.name, expires, now)?;
     let token = Token {
         user: new.user,
         role: role.as_str().to_owned(),
         scopes: scopes.map(|scopes| scopes.iter().map(Scope::to_string).collect()),
-        groups: new.groups.clone(),
+        groups: new.groups,
         ..token
     };
-    if !context.store.add_token(token).await? {
+    if !context.store.add_token(token).await.map_err(not_stored)? {
         return Err(Problem::conflict(format!(
             "there is a token named {:?} already; revoke it first",
             new.name
         )));
     }
-    use_groups(&context, &uses(&new.name), new.groups).await?;
     let token = String::from_utf8_lossy(secret.expose()).into_owned();
     Ok((StatusCode::CREATED, Json(MadeToken { name: new.name, token })))
 }
@@ -155,11 +149,19 @@ pub async fn revoke(
     if !context.store.remove_token(&name).await? {
         return Err(Problem::unknown(format!("there is no token named {name:?}")));
     }
-    use_groups(&context, &uses(&name), None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// How a token is called where the uses of groups are listed.
-pub fn uses(name: &str) -> String {
-    format!("token:{name}")
+/// When a token expires that somebody makes: whoever has a token for a time cannot have one for longer by it.
+fn expiry(actor: &Actor, wanted: Option<Time>) -> Result<Option<Time>, Problem> {
+    let Some(end) = actor.until.filter(|_| matches!(actor.proof, Proof::Token(_))) else {
+        return Ok(wanted);
+    };
+    match wanted {
+        Some(wanted) if wanted > end => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "you may not do this: a token lasts no longer than the one by which it is made",
+        )),
+        wanted => Ok(Some(wanted.unwrap_or(end))),
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::StatusCode;
 use omadm_auth::Secret;
 use omadm_store::{self as store, StoreError, UserChange};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Listing;
-use super::actor::Role;
+use super::actor::{Actor, Rights, Role};
 use super::problem::{Body, Path, Problem, Query};
 use super::views::Page;
 use crate::clock::{self, rfc3339};
@@ -57,16 +57,33 @@ pub async fn check_groups(context: &Context, groups: Option<&Vec<String>>) -> Re
     Ok(())
 }
 
-/// Notes what uses which groups, so that none of them goes away unnoticed.
-///
-/// # Errors
-/// 400 if one has gone meanwhile.
-pub async fn use_groups(context: &Context, who: &str, groups: Option<Vec<String>>) -> Result<(), Problem> {
-    let noted = context.store.set_group_uses(who, groups.unwrap_or_default()).await;
-    noted.map_err(|error| match error {
+/// The refusal of what the store would not do; a group may have gone since it was looked for.
+pub fn not_stored(error: StoreError) -> Problem {
+    match error {
         StoreError::GroupUnknown(_) => Problem::bad(error.to_string()),
         error => error.into(),
-    })
+    }
+}
+
+/// Whether somebody may hand out rights, or stand in for who has them.
+///
+/// # Errors
+/// 403 if they have less themselves.
+pub fn check_rights(actor: &Actor, what: &str, rights: &Rights) -> Result<(), Problem> {
+    match rights.are_within(&actor.rights) {
+        true => Ok(()),
+        false => {
+            let detail = format!("you may not do this: a {what} may do no more than you may");
+            Err(Problem::new(StatusCode::FORBIDDEN, detail))
+        }
+    }
+}
+
+/// Whether somebody may change a user, who is then as they want: only who may do as much.
+async fn check_change(context: &Context, actor: &Actor, name: &str) -> Result<(), Problem> {
+    let user = context.store.user(name).await?.ok_or_else(|| unknown(name))?;
+    let role = Role::parse(&user.role).unwrap_or(Role::Admin);
+    check_rights(actor, "user whom you change", &role.rights())
 }
 
 /// A user.
@@ -140,19 +157,20 @@ pub async fn list(
     responses((status = 201, body = User), (status = 400, body = Problem), (status = 409, body = Problem)))]
 pub async fn add(
     State(context): State<Arc<Context>>,
+    Extension(actor): Extension<Actor>,
     Body(NewUser { name, role, password, groups }): Body<NewUser>,
 ) -> Result<(StatusCode, Json<User>), Problem> {
     let password = Secret::new(password.into_bytes());
+    check_rights(&actor, "user", &role.rights())?;
     check_name("user", &name)?;
     check_groups(&context, groups.as_ref()).await?;
     let password = hashed(&context, password).await?;
     let now = clock::now();
     let role = role.as_str().to_owned();
     let user = store::User { name, role, password, groups, created: now, changed: now };
-    if !context.store.add_user(user.clone()).await? {
+    if !context.store.add_user(user.clone()).await.map_err(not_stored)? {
         return Err(Problem::conflict(format!("there is a user named {:?} already", user.name)));
     }
-    use_groups(&context, &uses(&user.name), user.groups.clone()).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
@@ -172,16 +190,18 @@ pub async fn show(
     responses((status = 200, body = User), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub async fn change(
     State(context): State<Arc<Context>>,
+    Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
     Body(Part { role, groups }): Body<Part>,
 ) -> Result<Json<User>, Problem> {
+    check_rights(&actor, "user", &role.rights())?;
+    check_change(&context, &actor, &name).await?;
     check_groups(&context, groups.as_ref()).await?;
     let role = Some(role.as_str().to_owned());
-    let change = UserChange { role, groups: Some(groups.clone()), password: None };
-    if !context.store.change_user(&name, change, None, clock::now()).await? {
+    let change = UserChange { role, groups: Some(groups), password: None };
+    if !context.store.change_user(&name, change, None, clock::now()).await.map_err(not_stored)? {
         return Err(unknown(&name));
     }
-    use_groups(&context, &uses(&name), groups).await?;
     show(State(context), Path(name)).await
 }
 
@@ -190,9 +210,11 @@ pub async fn change(
     responses((status = 204), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub async fn set_password(
     State(context): State<Arc<Context>>,
+    Extension(actor): Extension<Actor>,
     Path(name): Path<String>,
     Body(NewPassword { password }): Body<NewPassword>,
 ) -> Result<StatusCode, Problem> {
+    check_change(&context, &actor, &name).await?;
     let password = Secret::new(password.into_bytes());
     let password = Some(hashed(&context, password).await?);
     let change = UserChange { password, ..UserChange::default() };
@@ -209,25 +231,15 @@ pub async fn remove(
     State(context): State<Arc<Context>>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let tokens = context.store.tokens().await?;
-    if !context.store.remove_user(&name).await? {
-        return Err(unknown(&name));
+    match context.store.remove_user(&name).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(unknown(&name)),
     }
-    use_groups(&context, &uses(&name), None).await?;
-    for token in tokens.into_iter().filter(|token| token.user.as_deref() == Some(&name)) {
-        use_groups(&context, &super::tokens::uses(&token.name), None).await?;
-    }
-    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn hashed(context: &Context, password: Secret) -> Result<store::StoredSecret, Problem> {
     password::check(std::str::from_utf8(password.expose()).unwrap_or_default()).map_err(Problem::bad)?;
     Ok(context.passwords.hash(password).await?)
-}
-
-/// How a user is called where the uses of groups are listed.
-fn uses(name: &str) -> String {
-    format!("user:{name}")
 }
 
 fn unknown(name: &str) -> Problem {

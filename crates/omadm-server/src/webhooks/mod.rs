@@ -60,11 +60,11 @@ async fn due(context: &Context, room: usize) -> Result<Vec<Webhook>, StoreError>
     let now = clock::now();
     // A look costs a read; only what is taken costs a write.
     let webhooks = context.store.webhooks().await?;
-    if room == 0 || !webhooks.iter().any(|webhook| webhook.due <= now) {
+    if room == 0 || !webhooks.iter().any(|webhook| webhook.is_due(now)) {
         return Ok(Vec::new());
     }
     let newest = context.store.newest_event().await?;
-    if !webhooks.iter().any(|webhook| webhook.due <= now && webhook.position < newest) {
+    if !webhooks.iter().any(|webhook| webhook.is_due(now) && webhook.position < newest) {
         return Ok(Vec::new());
     }
     let time = i64::try_from(context.config.webhook.timeout.0.as_micros()).unwrap_or(i64::MAX);
@@ -106,8 +106,10 @@ async fn step(context: &Context, webhook: Webhook) -> Result<WebhookStep, StoreE
     let (position, events) = next(context, &webhook).await?;
     let now = clock::now();
     let Webhook { given, version, attempts, .. } = webhook;
+    // At once, also when the clock is set back meanwhile.
+    let due = Time(0);
     let done =
-        WebhookStep { name: given.name, version, position, due: now, attempts: 0, problem: None, dead: None };
+        WebhookStep { name: given.name, version, position, due, attempts: 0, problem: None, dead: None };
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(done) };
     let (first, last) = (first.cursor, last.cursor);
     let id = id(&done.name, first, last);
@@ -147,7 +149,7 @@ async fn step(context: &Context, webhook: Webhook) -> Result<WebhookStep, StoreE
         problem: problem.clone(),
         body,
     };
-    Ok(WebhookStep { due: now, problem: Some(problem), dead: Some(dead), ..done })
+    Ok(WebhookStep { problem: Some(problem), dead: Some(dead), ..done })
 }
 
 /// The next events that a webhook wants, and how far the log was read for them.

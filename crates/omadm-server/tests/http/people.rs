@@ -6,6 +6,8 @@ use http::Request;
 use http_body_util::Full;
 use omadm_server::audit_chain::{AuditEntry, AuditHead, ChainCheck};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::harness::{Answer, Connection, TestServer};
 
@@ -157,6 +159,86 @@ async fn a_token_does_what_its_scopes_say() {
     ] {
         assert_eq!(server.api("POST", "/tokens", Some(bad.clone())).await.status, 400, "{bad}");
     }
+}
+
+#[tokio::test]
+async fn nobody_makes_a_user_who_may_do_more() {
+    let server = TestServer::start().await;
+    add_user(&server, "root", "admin").await;
+    let maker = token(&server, json!({ "name": "m", "role": "admin", "scopes": ["people:write"] })).await;
+    let rest = ["devices", "commands", "groups", "profiles", "campaigns", "packages", "catalogue"];
+    let rest = rest.into_iter().chain(["delegations", "events", "server", "metrics", "people"]);
+    let scopes: Vec<_> = rest.map(|area| format!("{area}:write")).collect();
+    let operator = token(&server, json!({ "name": "o", "role": "admin", "scopes": scopes })).await;
+    let status = async |token: &str, method: &str, path: &str, body: Value| {
+        server.api_as(token, method, path, Some(body)).await.status.as_u16()
+    };
+    let user = |name: &str, role: &str| json!({ "name": name, "role": role, "password": PASSWORD });
+    for role in ["viewer", "admin"] {
+        assert_eq!(status(&maker, "POST", "/users", user("x", role)).await, 403, "{role}");
+    }
+    assert_eq!(status(&operator, "POST", "/users", user("x", "operator")).await, 201);
+    let role = |role: &str| json!({ "role": role });
+    assert_eq!(status(&operator, "PUT", "/users/x", role("admin")).await, 403);
+    assert_eq!(status(&operator, "PUT", "/users/root", role("operator")).await, 403);
+    assert_eq!(status(&operator, "PUT", "/users/x", role("viewer")).await, 200);
+    let password = json!({ "password": "another long password" });
+    assert_eq!(status(&operator, "PUT", "/users/root/password", password.clone()).await, 403);
+    assert_eq!(status(&operator, "PUT", "/users/x/password", password).await, 204);
+    assert_eq!(login(&server, "root", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_does_not_outlast_the_one_that_made_it() {
+    let server = TestServer::start().await;
+    let short = token(&server, json!({ "name": "short", "expires_in": 1_000 })).await;
+    let make = async |body: Value| server.api_as(&short, "POST", "/tokens", Some(body)).await.status.as_u16();
+    assert_eq!(make(json!({ "name": "long", "expires_in": 2_000 })).await, 403);
+    assert_eq!(make(json!({ "name": "less", "expires_in": 500 })).await, 201);
+    assert_eq!(make(json!({ "name": "same" })).await, 201);
+    let tokens = server.items("/tokens").await;
+    let expires = |name: &str| {
+        let found = tokens.iter().find(|token| token["name"] == name).unwrap();
+        found["expires"].as_str().unwrap().to_owned()
+    };
+    assert!(expires("less") < expires("short"));
+    assert_eq!(expires("same"), expires("short"));
+}
+
+#[tokio::test]
+async fn who_has_not_proved_anything_sends_little() {
+    let server = TestServer::start().await;
+    let large = login(&server, "ann", &"x".repeat(64 << 10)).await;
+    assert_eq!(large.status, 413, "{}", large.text());
+    assert_eq!(login(&server, "ann", &"x".repeat(60 << 10)).await.status, 401);
+}
+
+/// What was begun is in the audit log with what came of it, also when who asked for it did not wait.
+#[tokio::test]
+async fn nobody_hides_what_came_of_a_request_by_going_away() {
+    let server = TestServer::start().await;
+    let body = json!({ "name": "ann", "role": "viewer", "password": PASSWORD }).to_string();
+    let head = format!(
+        "POST /api/v1/users HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        server.token,
+        body.len()
+    );
+    let mut socket = TcpStream::connect(server.running.operator_addr).await.unwrap();
+    socket.write_all((head + &body).as_bytes()).await.unwrap();
+    let phases = async || {
+        let entries = server.items("/audit").await;
+        entries.iter().map(|entry| said(entry)["phase"].to_string()).collect::<BTreeSet<_>>()
+    };
+    while !phases().await.contains("\"begun\"") {}
+    drop(socket);
+    // Hashing a password takes a while; by then the connection is gone.
+    for _ in 0..10_000 {
+        if phases().await.contains("\"done\"") {
+            assert_eq!(server.get("/users/ann").await["role"], "viewer");
+            return;
+        }
+    }
+    panic!("nobody knows what came of it");
 }
 
 #[tokio::test]

@@ -65,13 +65,15 @@ pub struct UserChange {
 /// The part of [`crate::Store`] that is about people, the audit log, and webhooks.
 #[async_trait::async_trait]
 pub trait PeopleStore: Send + Sync + 'static {
-    /// Adds a user; `false` if there is one of that name, who stays as they are.
+    /// Adds a user, who uses the groups they are kept to; `false` if there is one of that name, who stays as they are.
+    /// [`StoreError::GroupUnknown`] if there is no such group.
     async fn add_user(&self, user: User) -> Result<bool, StoreError>;
     /// One user.
     async fn user(&self, name: &str) -> Result<Option<User>, StoreError>;
     /// Users by name after `after`, at most `limit`.
     async fn users(&self, after: &str, limit: u32) -> Result<Vec<User>, StoreError>;
     /// Changes a user, and ends their sessions, except the one of digest `but`; `false` if there is none of that name.
+    /// [`StoreError::GroupUnknown`] as for [`PeopleStore::add_user`].
     async fn change_user(
         &self,
         name: &str,
@@ -100,8 +102,15 @@ pub trait PeopleStore: Send + Sync + 'static {
     /// The last entry of each chain.
     async fn audit_heads(&self) -> Result<Vec<AuditHead>, StoreError>;
     /// Removes entries older than `before` from the beginning of each chain, never its last one, at most `limit` in all, and gives for each
-    /// chain that was cut the last entry that went, which is to be noted.
-    async fn prune_audit(&self, before: Time, limit: u32) -> Result<Vec<AuditHead>, StoreError>;
+    /// chain that was cut the last entry that went. An entry in the chain `noted_in` says so, together with the cut or not at all.
+    /// [`StoreError::Conflict`] as for [`PeopleStore::add_audit`].
+    async fn prune_audit(
+        &self,
+        before: Time,
+        limit: u32,
+        noted_in: &str,
+        now: Time,
+    ) -> Result<Vec<AuditHead>, StoreError>;
 
     /// The cursor of the newest event; 0 if there never was one.
     async fn newest_event(&self) -> Result<i64, StoreError>;
@@ -113,7 +122,7 @@ pub trait PeopleStore: Send + Sync + 'static {
     async fn webhooks(&self) -> Result<Vec<Webhook>, StoreError>;
     /// Removes a webhook with its dead letters; `false` if there is none of that name.
     async fn remove_webhook(&self, name: &str) -> Result<bool, StoreError>;
-    /// Takes webhooks that are due and behind the newest event, at most `limit`; until `until` nobody else gets them.
+    /// Takes webhooks that are due ([`Webhook::is_due`]) and behind the newest event, at most `limit`; until `until` nobody else gets them.
     async fn claim_webhooks(&self, now: Time, until: Time, limit: u32) -> Result<Vec<Webhook>, StoreError>;
     /// Writes how far a webhook has come, and keeps a delivery that was given up, with at most `most` of them, of which the oldest go.
     /// [`StoreError::Conflict`] if its version is not as expected.

@@ -37,6 +37,18 @@ pub struct Webhook {
     pub problem: Option<String>,
 }
 
+impl Webhook {
+    /// Further ahead than any pause and any delivery lasts, in microseconds (9 days): what is due only then was written before the clock was
+    /// set back, and is due now.
+    pub const FARTHEST: i64 = 9 * 86_400_000_000;
+
+    /// Whether the next delivery is due.
+    #[must_use]
+    pub fn is_due(&self, now: Time) -> bool {
+        self.due <= now || self.due > now.plus_micros(Self::FARTHEST)
+    }
+}
+
 /// A delivery that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {

@@ -74,7 +74,13 @@ pub(crate) fn heads(conn: &Connection) -> Result<Vec<AuditHead>, StoreError> {
     Ok(heads.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-pub(crate) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<Vec<AuditHead>, StoreError> {
+pub(crate) fn prune(
+    conn: &Connection,
+    before: Time,
+    limit: u32,
+    noted_in: &str,
+    now: Time,
+) -> Result<Vec<AuditHead>, StoreError> {
     let mut left = limit;
     let mut cuts = Vec::new();
     for AuditHead { chain, seq: last, .. } in heads(conn)? {
@@ -88,6 +94,11 @@ pub(crate) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<Vec<A
         let Some(cut) = old.into_iter().next_back() else { continue };
         execute(conn, "DELETE FROM audit WHERE chain = ?1 AND seq <= ?2", params![chain, cut.seq])?;
         cuts.push(cut);
+    }
+    if !cuts.is_empty() {
+        let listed: Vec<_> = cuts.iter().map(AuditHead::to_json).collect();
+        let entry = serde_json::json!({ "by": "server", "cuts": listed });
+        add(conn, noted_in, &[entry.to_string()], now)?;
     }
     Ok(cuts)
 }

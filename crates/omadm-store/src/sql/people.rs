@@ -2,7 +2,7 @@
 
 use omadm_mo::Time;
 
-use super::{Connection, Params, Row, Texts, execute, params, query, query_optional, texts};
+use super::{Connection, Params, Row, Texts, device_groups, execute, params, query, query_optional, texts};
 use crate::{Login, StoreError, Token, User, UserChange};
 
 /// Columns of a user, in the order of [`user_at`].
@@ -15,14 +15,34 @@ const TOKEN_COLUMNS: usize = 9;
 
 pub(crate) fn add_user(conn: &Connection, user: &User) -> Result<bool, StoreError> {
     let User { name, role, password, groups, created, changed } = user;
-    let groups = groups.as_deref().map(texts);
+    let kept_to = groups.as_deref();
+    let groups = kept_to.map(texts);
     let added = execute(
         conn,
         "INSERT INTO person (name, role, password, group_names, created, changed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (name) DO NOTHING",
         params![name, role, password, groups, created.0, changed.0],
     )?;
+    if added > 0 {
+        use_groups(conn, &user_of(name), kept_to)?;
+    }
     Ok(added > 0)
+}
+
+/// Notes which groups somebody is kept to, in the same transaction: none of them can go, and come again as another one, unnoticed.
+fn use_groups(conn: &Connection, who: &str, groups: Option<&[String]>) -> Result<(), StoreError> {
+    let names: Vec<&str> = groups.unwrap_or_default().iter().map(String::as_str).collect();
+    device_groups::set_uses(conn, who, &names)
+}
+
+/// How a user is called where the uses of groups are listed.
+fn user_of(name: &str) -> String {
+    format!("user:{name}")
+}
+
+/// How a token is called where the uses of groups are listed.
+fn token_of(name: &str) -> String {
+    format!("token:{name}")
 }
 
 pub(crate) fn user(conn: &Connection, name: &str) -> Result<Option<User>, StoreError> {
@@ -51,6 +71,9 @@ pub(crate) fn change_user(
         "UPDATE person SET role = ?2, group_names = ?3, password = ?4, changed = ?5 WHERE name = ?1",
         params![name, user.role, user.groups.as_deref().map(texts), user.password, now.0],
     )?;
+    if change.groups.is_some() {
+        use_groups(conn, &user_of(name), user.groups.as_deref())?;
+    }
     execute(
         conn,
         "DELETE FROM login WHERE person = ?1 AND digest <> ?2",
@@ -60,6 +83,11 @@ pub(crate) fn change_user(
 }
 
 pub(crate) fn remove_user(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+    let of_user = "SELECT name FROM token WHERE person = ?1";
+    for token in query(conn, of_user, params![name], |row| row.get::<String>(0))? {
+        use_groups(conn, &token_of(&token), None)?;
+    }
+    use_groups(conn, &user_of(name), None)?;
     for sql in ["DELETE FROM login WHERE person = ?1", "DELETE FROM token WHERE person = ?1"] {
         execute(conn, sql, params![name])?;
     }
@@ -107,13 +135,17 @@ pub(crate) fn prune_logins(conn: &Connection, now: Time, limit: u32) -> Result<u
 
 pub(crate) fn add_token(conn: &Connection, token: &Token) -> Result<bool, StoreError> {
     let Token { name, verifier, digest, user, role, scopes, groups, created, expires } = token;
-    let (scopes, groups) = (scopes.as_deref().map(texts), groups.as_deref().map(texts));
+    let kept_to = groups.as_deref();
+    let (scopes, groups) = (scopes.as_deref().map(texts), kept_to.map(texts));
     let added = execute(
         conn,
         "INSERT INTO token (name, verifier, digest, person, role, scopes, group_names, created, expires)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO NOTHING",
         params![name, verifier, digest, user, role, scopes, groups, created.0, expires.map(|time| time.0)],
     )?;
+    if added > 0 {
+        use_groups(conn, &token_of(name), kept_to)?;
+    }
     Ok(added > 0)
 }
 
@@ -142,6 +174,7 @@ pub(crate) fn tokens_like(
 }
 
 pub(crate) fn remove_token(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+    use_groups(conn, &token_of(name), None)?;
     Ok(execute(conn, "DELETE FROM token WHERE name = ?1", params![name])? > 0)
 }
 

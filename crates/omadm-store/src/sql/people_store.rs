@@ -78,8 +78,15 @@ impl PeopleStore for SqlStore {
         self.read(audit::heads).await
     }
 
-    async fn prune_audit(&self, before: Time, limit: u32) -> Result<Vec<AuditHead>, StoreError> {
-        self.write(move |conn| audit::prune(conn, before, limit)).await
+    async fn prune_audit(
+        &self,
+        before: Time,
+        limit: u32,
+        noted_in: &str,
+        now: Time,
+    ) -> Result<Vec<AuditHead>, StoreError> {
+        let noted_in = noted_in.to_owned();
+        self.write(move |conn| audit::prune(conn, before, limit, &noted_in, now)).await
     }
 
     async fn newest_event(&self) -> Result<i64, StoreError> {

@@ -48,9 +48,10 @@ pub(crate) fn claim(
     limit: u32,
 ) -> Result<Vec<Webhook>, StoreError> {
     let newest = newest_event(conn)?;
-    let due = "due <= ?1 AND position < ?2 ORDER BY due LIMIT ?3";
+    let due = "(due <= ?1 OR due > ?4) AND position < ?2 ORDER BY due LIMIT ?3";
+    let farthest = now.plus_micros(Webhook::FARTHEST);
     let mut claimed = Vec::new();
-    for mut webhook in select(conn, due, params![now.0, newest, limit])? {
+    for mut webhook in select(conn, due, params![now.0, newest, limit, farthest.0])? {
         let taken = execute(
             conn,
             "UPDATE webhook SET due = ?3, version = version + 1 WHERE name = ?1 AND version = ?2",

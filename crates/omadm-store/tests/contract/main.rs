@@ -128,6 +128,7 @@ run_on_each_engine! {
         messages_to_a_server_go_in_order
         old_delegations_are_forgotten;
     people:
+        groups_are_used_by_who_is_kept_to_them
         users_are_kept_by_name
         sessions_end_with_what_they_rest_on
         tokens_are_found_by_digest_with_their_user

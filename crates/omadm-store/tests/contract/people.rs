@@ -1,8 +1,9 @@
 //! Users, their sessions and tokens, the audit log, and webhooks.
 
+use omadm_store::filter::{Filter, FilterLimits};
 use omadm_store::{
-    AuditEntry, AuditHead, AuditQuery, ChainCheck, DeadLetter, Login, NewWebhook, Store, StoreError, Token,
-    User, UserChange, WebhookStep,
+    AuditEntry, AuditHead, AuditQuery, ChainCheck, DeadLetter, Group, Login, NewWebhook, Store, StoreError,
+    Token, User, UserChange, WebhookStep,
 };
 use uuid::Uuid;
 
@@ -37,7 +38,50 @@ fn token(name: &str, digest: Option<u8>, of: Option<&str>) -> Token {
     }
 }
 
+/// The groups that users are kept to.
+async fn groups(store: &dyn Store) {
+    for name in ["a", "b"] {
+        let group = Group {
+            name: name.to_owned(),
+            filter: "id = \"x\"".to_owned(),
+            description: String::new(),
+            version: 0,
+            created: at(0),
+            updated: at(0),
+        };
+        let filter = Filter::parse(&group.filter, &FilterLimits::default()).unwrap();
+        store.put_group(group, &filter, vec![], at(1)).await.unwrap();
+    }
+}
+
+pub async fn groups_are_used_by_who_is_kept_to_them(store: &dyn Store) {
+    let unknown = store.add_user(user("u")).await.unwrap_err();
+    assert!(matches!(unknown, StoreError::GroupUnknown(_)), "{unknown:?}");
+    assert_eq!(store.user("u").await.unwrap(), None);
+    groups(store).await;
+    let uses = async |group: &str| store.group_uses(group, 10).await.unwrap();
+    store.add_user(user("u")).await.unwrap();
+    let of_user = Token { groups: Some(vec!["a".to_owned()]), ..token("t", Some(1), Some("u")) };
+    store.add_token(of_user.clone()).await.unwrap();
+    store.add_token(Token { name: "s".to_owned(), user: None, ..of_user.clone() }).await.unwrap();
+    assert_eq!(uses("a").await, ["token:s", "token:t", "user:u"]);
+    assert!(!store.add_user(User { groups: None, ..user("u") }).await.unwrap());
+    assert!(!store.add_token(Token { groups: None, ..of_user }).await.unwrap());
+    assert_eq!(uses("a").await.len(), 3, "who was not added changes nothing");
+    let password = UserChange { password: Some(b"new".to_vec().into()), ..UserChange::default() };
+    store.change_user("u", password, None, at(2)).await.unwrap();
+    assert_eq!(uses("b").await, ["user:u"]);
+    let change = UserChange { groups: Some(Some(vec!["a".to_owned()])), ..UserChange::default() };
+    store.change_user("u", change, None, at(3)).await.unwrap();
+    assert!(uses("b").await.is_empty() && store.remove_group("b", vec![], at(4)).await.unwrap());
+    store.remove_user("u").await.unwrap();
+    assert_eq!(uses("a").await, ["token:s"]);
+    store.remove_token("s").await.unwrap();
+    assert!(store.remove_group("a", vec![], at(5)).await.unwrap());
+}
+
 pub async fn users_are_kept_by_name(store: &dyn Store) {
+    groups(store).await;
     assert!(store.add_user(user("b")).await.unwrap() && store.add_user(user("a")).await.unwrap());
     assert!(!store.add_user(User { role: "admin".to_owned(), ..user("a") }).await.unwrap());
     assert_eq!(store.user("a").await.unwrap(), Some(user("a")));
@@ -53,6 +97,7 @@ pub async fn users_are_kept_by_name(store: &dyn Store) {
 }
 
 pub async fn sessions_end_with_what_they_rest_on(store: &dyn Store) {
+    groups(store).await;
     store.add_user(user("a")).await.unwrap();
     assert!(!store.add_login(login(1, "a"), at(0)).await.unwrap(), "the user was changed meanwhile");
     assert!(!store.add_login(login(1, "b"), at(1)).await.unwrap(), "there is no such user");
@@ -73,6 +118,7 @@ pub async fn sessions_end_with_what_they_rest_on(store: &dyn Store) {
 }
 
 pub async fn tokens_are_found_by_digest_with_their_user(store: &dyn Store) {
+    groups(store).await;
     store.add_user(user("a")).await.unwrap();
     let (of_user, of_nobody, old) =
         (token("t", Some(1), Some("a")), token("u", Some(2), None), token("old", None, None));
@@ -128,9 +174,15 @@ pub async fn an_old_part_of_the_audit_log_is_cut_off(store: &dyn Store) {
         seq: entry.seq,
         hash: entry.hash.clone(),
     };
-    assert_eq!(store.prune_audit(at(15), 1).await.unwrap(), [head(&whole[0])]);
-    assert_eq!(store.prune_audit(at(99), 10).await.unwrap(), [head(&whole[1])], "the last one stays");
-    assert_eq!(store.prune_audit(at(99), 10).await.unwrap(), []);
+    let prune = async |before, limit| store.prune_audit(before, limit, "n3", at(200)).await.unwrap();
+    assert_eq!(prune(at(15), 1).await, [head(&whole[0])]);
+    assert_eq!(prune(at(99), 10).await, [head(&whole[1])], "the last one stays");
+    assert_eq!(prune(at(99), 10).await, []);
+    let mut check = ChainCheck::default();
+    for name in ["n1", "n2", "n3"] {
+        chain(store, name).await.iter().for_each(|entry| check.next(entry).unwrap());
+    }
+    check.end().unwrap();
     assert_eq!(chain(store, "n1").await, whole[2..]);
     assert_eq!(chain(store, "n2").await.len(), 1);
     let next = store.add_audit("n1", vec!["{}".to_owned()], at(30)).await.unwrap();
@@ -177,6 +229,13 @@ pub async fn a_webhook_is_taken_by_one_and_goes_on(store: &dyn Store) {
     let taken = store.claim_webhooks(at(9), at(20), 10).await.unwrap();
     assert_eq!(taken.len(), 1);
     assert_eq!(store.claim_webhooks(at(20), at(30), 10).await.unwrap().len(), 1, "who had it is gone");
+    let year = 365 * 86_400;
+    let version = store.webhook("a").await.unwrap().unwrap().version;
+    let (due, dead) = (at(30 + year), None);
+    let step =
+        WebhookStep { name: "a".to_owned(), version, position: 0, due, attempts: 1, problem: None, dead };
+    store.advance_webhook(step, 10).await.unwrap();
+    assert_eq!(store.claim_webhooks(at(30), at(31), 10).await.unwrap().len(), 1, "the clock was set back");
     let newest = store.newest_event().await.unwrap();
     assert!(store.move_webhook("a", newest, at(21)).await.unwrap());
     assert!(store.claim_webhooks(at(99), at(100), 10).await.unwrap().is_empty());
