@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +35,8 @@ use crate::tls::{self, Identified, Live};
 const MAX_HEAD: u32 = 64 << 10;
 /// Pause after a failed accept, such as when file descriptors are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a handshake keeps its turn: one that stalls lets others go on.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +166,7 @@ pub async fn serve(
             };
             let shaken = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                shaken = in_turn(&handshakes, shake_hands(&tls, stream, peer, bounds.handshake)) => shaken,
+                shaken = shake_hands(&tls, stream, peer, bounds.handshake, &handshakes) => shaken,
             };
             counted.shaken(if shaken.is_ok() { Outcome::Done } else { Outcome::Failed });
             match shaken {
@@ -197,10 +199,15 @@ async fn accept(
     Ok((slot, stream, peer))
 }
 
-/// Does something when it has its turn.
+/// Does something when it has its turn, which it keeps for [`TURN`] at most.
 async fn in_turn<T>(turns: &Semaphore, work: impl Future<Output = T>) -> T {
     // Nobody closes it, so there is always a turn.
-    let _turn = turns.acquire().await;
+    let turn = turns.acquire().await;
+    let mut work = pin!(work);
+    if let Ok(done) = tokio::time::timeout(TURN, work.as_mut()).await {
+        return done;
+    }
+    drop(turn);
     work.await
 }
 
@@ -209,11 +216,19 @@ async fn shake_hands(
     stream: TcpStream,
     peer: SocketAddr,
     limit: Duration,
+    turns: &Semaphore,
 ) -> Result<SslStream<TcpStream>, String> {
+    // Who says nothing takes nobody's turn.
+    match tokio::time::timeout(limit, stream.readable()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err(format!("nothing came within {} s", limit.as_secs())),
+    }
     let mut ssl = Ssl::new(&tls.live.get()).map_err(|error| error.to_string())?;
     tls::set_source(&mut ssl, peer.ip());
     let mut stream = SslStream::new(ssl, stream).map_err(|error| error.to_string())?;
-    let problem = match tokio::time::timeout(limit, Pin::new(&mut stream).accept()).await {
+    let accepted = in_turn(turns, tokio::time::timeout(limit, Pin::new(&mut stream).accept())).await;
+    let problem = match accepted {
         Ok(Ok(())) => return Ok(stream),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("not complete within {} s", limit.as_secs()),

@@ -44,9 +44,10 @@ impl Admission {
     pub fn begin(&self, context: &Context, device: &DeviceId, protocol: Protocol) -> Option<Starting<'_>> {
         let waiting = context.store.commits().waiting();
         let admitted = self.state().admit(self.hasher.hash_one(device), waiting, clock::now());
-        let became = if admitted { Session::Accepted } else { Session::Refused };
-        self.metrics.sessions.count((protocol, became));
-        admitted.then_some(Starting(self))
+        if !admitted {
+            self.metrics.sessions.count((protocol, Session::Refused));
+        }
+        admitted.then_some(Starting { admission: self, protocol })
     }
 
     /// A message was answered, whose session goes on or is over.
@@ -97,10 +98,20 @@ impl Admission {
 }
 
 /// A first message in work.
-pub struct Starting<'a>(&'a Admission);
+pub struct Starting<'a> {
+    admission: &'a Admission,
+    protocol: Protocol,
+}
+
+impl Starting<'_> {
+    /// It began a session: it is stored. One that is only asked for credentials has begun none.
+    pub fn accepted(&self) {
+        self.admission.metrics.sessions.count((self.protocol, Session::Accepted));
+    }
+}
 
 impl Drop for Starting<'_> {
     fn drop(&mut self) {
-        self.0.state().started();
+        self.admission.state().started();
     }
 }

@@ -22,6 +22,7 @@ use super::{
     traces,
 };
 use crate::address::Inventory;
+use crate::admission::Starting;
 use crate::beside::MAX_CONFLICTS;
 use crate::clock;
 use crate::context::Context;
@@ -78,14 +79,16 @@ async fn serve(context: &Context, caller: &Caller, request: Request) -> Result<V
         let body = read_body(&head.headers, body, device.max_message.0, device.body_timeout.0).await?;
         message.fill(&known.credential.device, body);
         // Held until the answer: so many new sessions at a time and no more.
-        let _admission = match kind {
+        let admission = match kind {
             Kind::Initiation => {
                 let starting = context.admission.begin(context, &known.credential.device, Protocol::Dm2);
                 Some(starting.ok_or_else(|| refusal(503, FULL))?)
             }
             Kind::Response | Kind::ResponseWithData { .. } => None,
         };
-        take(context, &known, &kind, &message, answered_before).await
+        let taken = take(context, &known, &kind, &message, answered_before).await;
+        admission.iter().filter(|_| taken.is_ok()).for_each(Starting::accepted);
+        taken
     };
     let reply = reply.await;
     match &reply {

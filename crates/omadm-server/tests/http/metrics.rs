@@ -1,7 +1,11 @@
 //! Figures for Prometheus, identifiers of requests, and admission.
 
+use std::time::Duration;
+
 use omadm_server::config::Span;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::harness::{Answer, Connection, Device, END, HELLO, LANG, TestServer};
 
@@ -112,4 +116,24 @@ async fn who_has_a_session_keeps_it_while_others_are_turned_away() {
     assert_eq!(other.send(second.package1(HELLO)).await.text(), END, "there is room again");
     let text = figures(&server).await;
     assert_eq!(value(&text, "omadm_sessions_total{protocol=\"dm2\",outcome=\"refused\"}"), 1.0);
+}
+
+/// With one turn for handshakes, and all the time in the world for each.
+#[tokio::test]
+async fn who_stalls_in_the_handshake_keeps_nobody_else_out() {
+    let server = TestServer::with(|config| {
+        config.device.max_handshakes = 1;
+        config.device.handshake_timeout = Span::secs(3_600);
+    })
+    .await;
+    let device = server.enrol("IMEI:1").await;
+    let mut stalled = Vec::new();
+    for said in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
+        let mut stream = TcpStream::connect(server.running.device_addr).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        stalled.push(stream);
+    }
+    let served = tokio::time::timeout(Duration::from_secs(60), converse(&server, &device)).await;
+    assert!(served.is_ok(), "others are served while some stall");
+    drop(stalled);
 }

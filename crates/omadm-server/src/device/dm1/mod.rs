@@ -248,6 +248,8 @@ async fn take(
             engine::Outcome::Taken(_) => Err(refusal(401, GONE)),
         };
     };
+    // Held until the answer: so many new sessions at a time and no more.
+    let mut admission = None;
     for _ in 0..MAX_CONFLICTS {
         let row = found.check.session.as_ref();
         let state = row
@@ -264,13 +266,15 @@ async fn take(
         let goes_on = state
             .as_ref()
             .is_some_and(|state| !state.has_ended() && state.session_id() == message.incoming.session_id());
-        // Held until the answer: so many new sessions at a time and no more.
-        let _admission = if goes_on { None } else { Some(admit(context, &found.check.device.id)?) };
+        if !goes_on && admission.is_none() {
+            admission = Some(admit(context, &found.check.device.id)?);
+        }
         // Another node may have taken messages since. A step that is not of now the store refuses; whatever else would be answered is
         // looked at with what the store knows.
         match work(context, endpoint, message, &found, state.as_ref()).await {
             Ok(Worked::Stored { reply, after }) => {
                 context.guard.succeeded(&name);
+                admission.iter().for_each(Starting::accepted);
                 if let (Some(after), Some((user, credential))) = (after, found.login) {
                     context.memory.keep(user, credential, *after);
                 }
