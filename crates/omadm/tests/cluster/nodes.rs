@@ -84,7 +84,7 @@ impl Cluster {
             let text = format!(
                 "[server]\ndata_dir = {:?}\npublic_url = \"https://localhost:{devices}\"\n\
                  [device]\nlisten = \"127.0.0.1:0\"\nplain_listen = \"127.0.0.1:{device}\"\ntrusted_proxies = [\"127.0.0.1\"]\nretry_after = 1\n\
-                 [operator]\nlisten = \"127.0.0.1:{operator}\"\n[auth]\nkey_file = {:?}\n[package]\ndirectory = {:?}\n\
+                 [operator]\nlisten = \"127.0.0.1:{operator}\"\n[queue]\nmax_attempts = 20\n[auth]\nkey_file = {:?}\n[package]\ndirectory = {:?}\n\
                  [store]\nurl = {url:?}\nlease = {LEASE_SECONDS}\n{store}\n",
                 shared.join(format!("node-{number}")),
                 shared.join("auth.key"),
