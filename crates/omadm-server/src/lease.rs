@@ -39,8 +39,9 @@ impl Duty {
             return Ok(true);
         }
         let now = clock::now();
-        // It is prolonged well before it is over.
-        let lasts = |lease: &Lease| lease.expires.0.saturating_sub(now.0) > self.term / 2;
+        // It is prolonged well before it is over, and when the clock was set back: for others it is over as before.
+        let lasts =
+            |lease: &Lease| (self.term / 2 + 1..=self.term).contains(&lease.expires.0.saturating_sub(now.0));
         if self.held.as_ref().is_some_and(lasts) {
             return Ok(true);
         }

@@ -20,7 +20,8 @@ pub struct Lease {
 /// The part of [`crate::Store`] that is about leases.
 #[async_trait::async_trait]
 pub trait LeaseStore: Send + Sync + 'static {
-    /// Takes a lease until `until`, or holds on to it; `None` while another has it. It is for whoever asks once it is over at `now`:
+    /// Takes a lease until `until`, or holds on to it; `None` while another has it. One that lasts for more than twice the time from `now`
+    /// to `until` is taken for that of a clock that was wrong, and does not count. It is for whoever asks once it is over at `now`:
     /// clocks of nodes that differ make it change hands early or late, so what is done under it has to bear being done twice.
     async fn acquire_lease(
         &self,

@@ -82,6 +82,6 @@ pub trait PackageStore: Send + Sync + 'static {
     async fn package_named(&self, name: &str, version: &str) -> Result<Option<Package>, StoreError>;
     /// Packages, newest first, below `before`, at most `limit`.
     async fn packages(&self, before: Option<Uuid>, limit: u32) -> Result<Vec<Package>, StoreError>;
-    /// Removes a package that no campaign which is not over and no version of a profile needs.
+    /// Removes a package that no campaign which is not over needs. What profiles bring is not known here: they name packages in their documents.
     async fn remove_package(&self, id: Uuid) -> Result<PackageRemoval, StoreError>;
 }

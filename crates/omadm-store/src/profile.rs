@@ -171,6 +171,8 @@ pub trait ProfileStore: Send + Sync + 'static {
     async fn profile(&self, name: &str) -> Result<Option<Profile>, StoreError>;
     /// Removes a profile with its assignments; `false` if there is none. Its versions can still be read by number.
     async fn remove_profile(&self, name: &str, now: Time) -> Result<bool, StoreError>;
+    /// Names of the profiles that were removed, in any order.
+    async fn removed_profiles(&self) -> Result<Vec<String>, StoreError>;
     /// Versions of a profile, newest first, below `before`, at most `limit`.
     async fn profile_versions(
         &self,

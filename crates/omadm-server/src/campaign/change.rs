@@ -1,7 +1,7 @@
 //! What is done to each device of a campaign.
 
 use omadm_mo::{DeviceId, Time};
-use omadm_store::{CampaignGift, NewCommand, Origin, Package, PackageKind, Payload};
+use omadm_store::{CampaignGift, NewCommand, Origin, Package, PackageKind, Payload, StoreError};
 use uuid::Uuid;
 
 use super::spec::Change;
@@ -9,6 +9,7 @@ use crate::address::Inventory;
 use crate::advice::Advice;
 use crate::context::Context;
 use crate::leaf::Body;
+use crate::models::Files;
 use crate::operation::{Operation, Request};
 use crate::package::deliver;
 
@@ -103,34 +104,40 @@ pub fn target(change: &Change, package: Option<&Package>) -> String {
 /// Makes of a change what each device is given. `package` is the one that it brings.
 ///
 /// # Errors
-/// One sentence on why it cannot be done.
+/// When the store fails; within, one sentence on why it cannot be done.
 pub async fn prepare(
     context: &Context,
     change: &Change,
     package: Option<&Package>,
     now: Time,
-) -> Result<Recipe, String> {
-    match (change, package) {
-        (Change::Command(request), _) => command(context, request).await,
+) -> Result<Result<Recipe, String>, StoreError> {
+    Ok(match (change, package) {
+        (Change::Command(request), _) => {
+            let files = context.models.now(context.store.as_ref()).await?;
+            command(context, &files, request)
+        }
         (Change::Profile(of), _) => {
-            let version = context.store.profile_version(&of.name, of.version).await;
-            let version = version.map_err(|error| error.to_string())?;
-            version
-                .ok_or_else(|| format!("there is no version {} of a profile {:?}", of.version, of.name))?;
-            Ok(Recipe::Profile { name: of.name.clone(), version: of.version })
+            // Versions outlive their profile.
+            let is_there = context.store.profile(&of.name).await?.is_some()
+                && context.store.profile_version(&of.name, of.version).await?.is_some();
+            let recipe = || Recipe::Profile { name: of.name.clone(), version: of.version };
+            is_there
+                .then(recipe)
+                .ok_or_else(|| format!("there is no version {} of a profile {:?}", of.version, of.name))
         }
         (Change::Firmware(_) | Change::Software(_), Some(package)) => {
-            let operations = deliver::operations(context, package, now)?;
-            Ok(Recipe::Operations { operations, content: None, model: package.model.clone() })
+            let operations = deliver::operations(context, package, now);
+            let model = package.model.clone();
+            operations.map(|operations| Recipe::Operations { operations, content: None, model })
         }
         (Change::Firmware(of) | Change::Software(of), None) => Err(format!(
             "there is no package {} of this kind; `omadm package ls` shows those that are",
             of.package
         )),
-    }
+    })
 }
 
-async fn command(context: &Context, request: &Request) -> Result<Recipe, String> {
+fn command(context: &Context, files: &Files, request: &Request) -> Result<Recipe, String> {
     if request.wait.is_some() || request.expires_in.is_some() {
         return Err(
             "the command of a campaign takes no wait and no expires_in; the campaign has its own".to_owned()
@@ -144,9 +151,8 @@ async fn command(context: &Context, request: &Request) -> Result<Recipe, String>
     if content.as_ref().is_some_and(|content| content.octets.len() > MAX_CONTENT) {
         return Err(format!("the content has more than {MAX_CONTENT} octets; bring it as a package"));
     }
-    let files = context.models.now(context.store.as_ref()).await.map_err(|error| error.to_string())?;
     let inventory = Inventory::read(None);
-    let misfit = Advice::new(&files, &inventory, &context.public_url).about(&mut operation, content.as_ref());
+    let misfit = Advice::new(files, &inventory, &context.public_url).about(&mut operation, content.as_ref());
     match misfit {
         Err(misfit) if !request.force => Err(format!("{misfit}; \"force\": true sends it all the same")),
         Ok(()) | Err(_) => Ok(Recipe::Operations { operations: vec![operation], content, model: None }),

@@ -14,16 +14,13 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::engine::{self, Next, Progress, SECOND};
-use super::spec::{Late, Members, Plan, Rivals, Spec};
+use super::spec::{Change, Late, Members, Plan, Rivals, Spec};
 use super::window::{self, Standing};
 use super::{Recipe, event, package_of, prepare};
 use crate::context::Context;
+use crate::lease::Duty;
 use crate::{clock, events};
 
-/// Name of the lease that the node has which moves campaigns on.
-const LEASE: &str = "campaigns";
-/// How long the lease is good; another node goes on that much later at most.
-const LEASE_TIME: i64 = 15 * SECOND;
 /// Pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Most campaigns that are moved on at a time.
@@ -60,7 +57,7 @@ pub fn user(campaign: Uuid) -> String {
 
 /// Moves campaigns on until `stop` says so.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
-    let owner = Uuid::new_v4().to_string();
+    let mut duty = Duty::of(&context, "campaigns");
     let mut later = Later::new();
     loop {
         tokio::select! {
@@ -68,32 +65,23 @@ pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
             () = context.campaigns.changed.notified() => later.clear(),
             () = tokio::time::sleep(PAUSE) => {}
         }
-        if let Err(error) = round(&context, &owner, &mut later).await {
+        if let Err(error) = round(&context, &mut duty, &mut later).await {
             tracing::error!(%error, "campaigns could not be moved on; it will be tried again");
         }
     }
-    let released = async {
-        let now = clock::now();
-        match context.store.acquire_lease(LEASE, &owner, now, now.plus_micros(SECOND)).await? {
-            Some(lease) => context.store.release_lease(&lease).await,
-            None => Ok(false),
-        }
-    };
-    if let Err(error) = released.await {
-        tracing::debug!(%error, "the lease on campaigns was not given back; it ends by itself");
-    }
+    duty.give_back(context.store.as_ref()).await;
 }
 
 /// Until when campaigns of a version wait: one entry at most for each that goes on.
 type Later = HashMap<Uuid, (i64, Time)>;
 
 /// Moves each campaign on whose time has come.
-async fn round(context: &Context, owner: &str, later: &mut Later) -> Result<(), StoreError> {
-    let now = clock::now();
-    if context.store.acquire_lease(LEASE, owner, now, now.plus_micros(LEASE_TIME)).await?.is_none() {
+async fn round(context: &Context, duty: &mut Duty, later: &mut Later) -> Result<(), StoreError> {
+    if !duty.is_mine(context.store.as_ref()).await? {
         later.clear();
         return Ok(());
     }
+    let now = clock::now();
     let due = context.store.due_campaigns(now, CAMPAIGNS).await?;
     later.retain(|id, _| due.iter().any(|campaign| campaign.id == *id));
     for campaign in due {
@@ -103,6 +91,11 @@ async fn round(context: &Context, owner: &str, later: &mut Later) -> Result<(), 
         };
         if later.get(&campaign.id).is_some_and(waits) {
             continue;
+        }
+        // A round can take longer than the duty lasts. Should another node be at it all the same, one of the two finds the version of
+        // the campaign changed, and nothing of its step is kept.
+        if !duty.is_mine(context.store.as_ref()).await? {
+            return Ok(());
         }
         let (id, version) = (campaign.id, campaign.version);
         match work(context, campaign).await {
@@ -132,10 +125,7 @@ async fn work(context: &Context, mut campaign: Campaign) -> Result<(i64, Time), 
         Some((id, _)) => context.store.package(id).await?,
         None => None,
     };
-    let recipe = match prepare(context, &spec.change, package.as_ref(), clock::now()).await {
-        Ok(recipe) => recipe,
-        Err(problem) => return Ok(trouble(&problem)),
-    };
+    let recipe = prepare(context, &spec.change, package.as_ref(), clock::now()).await?;
     let plan = match Plan::read(spec) {
         Ok(plan) => plan,
         Err(problem) => return Ok(trouble(&problem)),
@@ -146,7 +136,7 @@ async fn work(context: &Context, mut campaign: Campaign) -> Result<(i64, Time), 
         let mut mover = Mover {
             shelf: context.store.as_ref(),
             plan: &plan,
-            recipe: &recipe,
+            recipe: recipe.as_ref().map_err(String::as_str),
             queue_limit,
             batch: BATCH,
             now,
@@ -199,7 +189,7 @@ pub trait Shelf: Send + Sync {
     async fn sweep(
         &self,
         id: Uuid,
-        recipe: &Recipe,
+        change: &Change,
         after: Option<DeviceId>,
     ) -> Result<(Vec<CampaignEnd>, Vec<DeviceId>, Option<DeviceId>), StoreError>;
 }
@@ -261,14 +251,14 @@ impl Shelf for dyn Store {
     async fn sweep(
         &self,
         id: Uuid,
-        recipe: &Recipe,
+        change: &Change,
         after: Option<DeviceId>,
     ) -> Result<(Vec<CampaignEnd>, Vec<DeviceId>, Option<DeviceId>), StoreError> {
         let orphans = self.campaign_orphans(id, after.clone(), PAGE).await?;
-        let Recipe::Profile { name, version } = recipe else {
+        let Change::Profile(of) = change else {
             return Ok((Vec::new(), orphans.gone, orphans.last));
         };
-        let looked_at = self.campaign_profile_ends(id, name, *version, after, PAGE).await?;
+        let looked_at = self.campaign_profile_ends(id, &of.name, of.version, after, PAGE).await?;
         let ends = looked_at.ended.into_iter().map(|end| CampaignEnd {
             device: end.device,
             generation: end.generation,
@@ -291,8 +281,8 @@ pub struct Mover<'a, S: Shelf + ?Sized> {
     pub shelf: &'a S,
     /// What was said.
     pub plan: &'a Plan,
-    /// What each device is given.
-    pub recipe: &'a Recipe,
+    /// What each device is given, or why there is no such thing: then no device can begin.
+    pub recipe: Result<&'a Recipe, &'a str>,
     /// Most open commands of a device.
     pub queue_limit: u32,
     /// Most devices that begin, and commands that are counted, in one batch.
@@ -316,7 +306,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
         let mut progress: Progress = serde_json::from_str(&campaign.progress).unwrap_or_default();
         let waits = campaign.counts.retry + campaign.counts.waiting > 0;
         let waiting = waits && !self.shelf.waiting(campaign.id, 1, now).await?.is_empty();
-        let by_profile = matches!(self.recipe, Recipe::Profile { .. });
+        let by_profile = matches!(self.plan.spec.change, Change::Profile(_));
         match engine::next(self.plan, campaign.state, &progress, &campaign.counts, waiting, by_profile, now) {
             Next::Wait(until) => return Ok(Some(until)),
             Next::Rest => {
@@ -324,7 +314,15 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
                 self.apply(self.blank(rests)).await?;
                 return Ok(Some(now));
             }
-            Next::Begin(most) => self.begin(campaign, progress, most).await?,
+            Next::Begin(most) => match self.recipe {
+                Ok(recipe) => self.begin(campaign, recipe, progress, most).await?,
+                Err(problem) => {
+                    progress.why = Some(format!("No device can begin: {problem}"));
+                    let why = progress.why.clone();
+                    let happened = Some(("paused", why.as_deref()));
+                    self.move_on(campaign, CampaignState::Paused, &progress, happened).await?;
+                }
+            },
             Next::Rescan => {
                 (progress.after, progress.scanned, progress.left_out) = (None, false, None);
                 self.move_on(campaign, CampaignState::Running, &progress, None).await?;
@@ -364,7 +362,13 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     }
 
     /// Lets devices begin: first those that wait, then further ones of the stage.
-    async fn begin(&self, campaign: Campaign, mut progress: Progress, most: u32) -> Result<(), StoreError> {
+    async fn begin(
+        &self,
+        campaign: Campaign,
+        recipe: &Recipe,
+        mut progress: Progress,
+        most: u32,
+    ) -> Result<(), StoreError> {
         let most = most.min(self.batch);
         let began = *progress.began.get_or_insert(self.now.0);
         let mut tries = Vec::new();
@@ -375,14 +379,14 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
                 None => None,
             };
             let gives = match self.standing(zone.as_deref()) {
-                Standing::Open(closes) => self.gift(&campaign, &device, closes),
+                Standing::Open(closes) => self.gift(&campaign, recipe, &device, closes),
                 Standing::Closed(opens) => CampaignGift::Later(opens),
             };
             tries.push(CampaignTry { device, gives, again: true });
         }
         let room = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(tries.len());
         if !progress.scanned && room > 0 {
-            self.scan(&campaign, &mut progress, began, room, &mut tries).await?;
+            self.scan(&campaign, recipe, &mut progress, began, room, &mut tries).await?;
         }
         let begun = tries.iter().filter(|attempt| !matches!(attempt.gives, CampaignGift::Later(_))).count();
         engine::use_allowance(&mut progress, u32::try_from(begun).unwrap_or(u32::MAX), self.now);
@@ -394,13 +398,14 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     async fn scan(
         &self,
         campaign: &Campaign,
+        recipe: &Recipe,
         progress: &mut Progress,
         began: i64,
         room: usize,
         tries: &mut Vec<CampaignTry>,
     ) -> Result<(), StoreError> {
         let members = self.plan.stages.get(progress.stage).map(|step| &step.members);
-        let filter = self.filter(members, began)?;
+        let filter = self.filter(members, recipe.model(), began)?;
         let full = tries.len() + room;
         for _ in 0..PAGES {
             let after = progress.after.as_deref().and_then(|id| DeviceId::parse(id).ok());
@@ -419,7 +424,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
                 let zone = zones.remove(&device).flatten();
                 match self.standing(zone.as_deref()) {
                     Standing::Open(closes) => {
-                        let gives = self.gift(campaign, &device, closes);
+                        let gives = self.gift(campaign, recipe, &device, closes);
                         progress.after = Some(device.as_str().to_owned());
                         tries.push(CampaignTry { device, gives, again: false });
                     }
@@ -462,7 +467,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     /// Looks for open devices that came to an end without a command of theirs.
     async fn sweep(&self, campaign: Campaign, mut progress: Progress) -> Result<(), StoreError> {
         let after = progress.swept.0.as_deref().and_then(|id| DeviceId::parse(id).ok());
-        let (ends, gone, last) = self.shelf.sweep(campaign.id, self.recipe, after).await?;
+        let (ends, gone, last) = self.shelf.sweep(campaign.id, &self.plan.spec.change, after).await?;
         progress.swept = (last.map(|device| device.as_str().to_owned()), self.now.0);
         let campaign = Campaign { progress: written(&progress), ..campaign };
         self.apply(CampaignStep { ends, gone, ..self.blank(campaign) }).await.map(drop)
@@ -492,12 +497,17 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     }
 
     /// The devices of a stage.
-    fn filter(&self, members: Option<&Members>, began: i64) -> Result<Option<Filter>, StoreError> {
+    fn filter(
+        &self,
+        members: Option<&Members>,
+        model: Option<&str>,
+        began: i64,
+    ) -> Result<Option<Filter>, StoreError> {
         let mut parts: Vec<Filter> = self.plan.filter.clone().into_iter().collect();
         if let Some(Members::Filter(filter)) = members {
             parts.push(filter.clone());
         }
-        if let Some(model) = self.recipe.model() {
+        if let Some(model) = model {
             let quoted = model.replace('\\', "\\\\").replace('"', "\\\"");
             parts.push(parsed(&format!("model ~ \"{quoted}\""))?);
         }
@@ -525,12 +535,12 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     }
 
     /// What a device is given whose window closes then.
-    fn gift(&self, campaign: &Campaign, device: &DeviceId, closes: Time) -> CampaignGift {
+    fn gift(&self, campaign: &Campaign, recipe: &Recipe, device: &DeviceId, closes: Time) -> CampaignGift {
         let seconds = i64::try_from(self.plan.expires_in()).unwrap_or(i64::MAX);
         let expires = self.now.plus_micros(seconds.saturating_mul(SECOND)).min(closes);
         let expires = self.plan.stop.map_or(expires, |stop| expires.min(stop));
         let by = format!("campaign {:?}", campaign.name);
-        self.recipe.gift(campaign.id, &by, device, expires)
+        recipe.gift(campaign.id, &by, device, expires)
     }
 }
 

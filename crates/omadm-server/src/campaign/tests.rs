@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Recipe;
 use super::engine::{self, Next, Progress, SECOND};
 use super::runner::{Mover, Shelf};
+use super::spec::Change;
 use super::spec::{Plan, WHOLE};
 use crate::operation::Operation;
 
@@ -90,10 +91,10 @@ impl Shelf for Failing<'_> {
     async fn sweep(
         &self,
         id: Uuid,
-        recipe: &Recipe,
+        change: &Change,
         after: Option<DeviceId>,
     ) -> Result<(Vec<CampaignEnd>, Vec<DeviceId>, Option<DeviceId>), StoreError> {
-        self.call(self.store.sweep(id, recipe, after)).await
+        self.call(self.store.sweep(id, change, after)).await
     }
 }
 
@@ -162,12 +163,29 @@ impl Scene {
         self.store.campaign(self.id).await.unwrap().unwrap()
     }
 
+    /// As an operator stops it.
+    async fn stop(&self) {
+        let campaign = Campaign { state: CampaignState::Stopped, ..self.campaign().await };
+        let step = CampaignStep {
+            campaign,
+            tries: Vec::new(),
+            ends: Vec::new(),
+            gone: Vec::new(),
+            cancel: None,
+            rival: omadm_store::Rival::Skip,
+            retry_full: BEGIN,
+            queue_limit: 10,
+            events: Vec::new(),
+        };
+        self.store.step_campaign(step, BEGIN).await.unwrap();
+    }
+
     /// Moves the campaign on until it waits; gives until when.
     async fn settle(&self, shelf: &dyn Shelf, now: Time) -> Result<Time, StoreError> {
         for _ in 0..1_000 {
             let recipe = recipe();
             let mut mover =
-                Mover { shelf, plan: &self.plan, recipe: &recipe, queue_limit: 10, batch: 8, now };
+                Mover { shelf, plan: &self.plan, recipe: Ok(&recipe), queue_limit: 10, batch: 8, now };
             if let Some(until) = mover.step(self.campaign().await).await? {
                 return Ok(until);
             }
@@ -294,25 +312,35 @@ async fn what_was_not_sent_is_cancelled_when_it_stops() {
     scene.devices_answer(10, BEGIN, |_| CommandState::Failed).await;
     scene.go_on(BEGIN).await;
     assert_eq!(scene.campaign().await.counts.retry, 10);
-    let campaign = Campaign { state: CampaignState::Stopped, ..scene.campaign().await };
-    let step = CampaignStep {
-        campaign,
-        tries: Vec::new(),
-        ends: Vec::new(),
-        gone: Vec::new(),
-        cancel: None,
-        rival: omadm_store::Rival::Skip,
-        retry_full: BEGIN,
-        queue_limit: 10,
-        events: Vec::new(),
-    };
-    scene.store.step_campaign(step, BEGIN).await.unwrap();
+    scene.stop().await;
     scene.go_on(BEGIN).await;
     let campaign = scene.campaign().await;
     assert_eq!((campaign.counts.cancelled, campaign.counts.unsettled()), (100, 0));
     assert_eq!(campaign.due, None, "nothing more is to come");
     let command = scene.store.commands(&device(60), None, 1).await.unwrap().remove(0);
     assert_eq!(command.state, CommandState::Cancelled);
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_prepared_any_more_pauses_and_can_be_stopped() {
+    let scene = Scene::new(20, json!({ "rate": 5 })).await;
+    scene.go_on(BEGIN).await;
+    let later = BEGIN.plus_micros(60 * SECOND);
+    let hopeless = async || {
+        let shelf: &dyn Store = &scene.store;
+        loop {
+            let recipe = Err("there is no such node");
+            let mut mover = Mover { shelf, plan: &scene.plan, recipe, queue_limit: 10, batch: 8, now: later };
+            if mover.step(scene.campaign().await).await.unwrap().is_some() {
+                return scene.campaign().await;
+            }
+        }
+    };
+    let paused = hopeless().await;
+    assert_eq!((paused.state, paused.counts.open), (CampaignState::Paused, 5));
+    assert!(paused.progress.contains("there is no such node"), "{}", paused.progress);
+    scene.stop().await;
+    assert_eq!(hopeless().await.counts.cancelled, 5);
 }
 
 #[tokio::test]

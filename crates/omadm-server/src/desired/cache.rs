@@ -33,6 +33,8 @@ type Combination = (Versions, BTreeSet<(String, i64)>);
 struct Assigned {
     clock: i64,
     rules: Vec<Rule>,
+    /// Profiles that were removed, which devices may still have for themselves.
+    removed: BTreeSet<String>,
 }
 
 /// One assignment.
@@ -69,7 +71,8 @@ impl Profiles {
             };
             rules.push(Rule { profile: assignment.profile, version: assignment.version, members });
         }
-        *lock(&self.assigned) = Some(Arc::new(Assigned { clock, rules }));
+        let removed = context.store.removed_profiles().await?.into_iter().collect();
+        *lock(&self.assigned) = Some(Arc::new(Assigned { clock, rules, removed }));
         Ok(())
     }
 
@@ -114,8 +117,31 @@ impl Profiles {
         }
         let pinned: BTreeMap<String, i64> =
             device.pinned.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        versions.extend(pinned);
+        let is_there =
+            |name: &String| assigned.as_ref().is_none_or(|assigned| !assigned.removed.contains(name));
+        versions.extend(pinned.into_iter().filter(|(name, _)| is_there(name)));
         Ok(versions)
+    }
+
+    /// The profile that brings this version of a package where it is assigned, if there is one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn bringing(
+        &self,
+        context: &Context,
+        package: &str,
+        version: &str,
+    ) -> Result<Option<Arc<Version>>, StoreError> {
+        for assignment in context.store.assignments().await? {
+            let found = self.version(context, &assignment.profile, assignment.version).await?;
+            let brings =
+                found.filter(|profile| profile.items.iter().any(|item| item.what.brings(package, version)));
+            if brings.is_some() {
+                return Ok(brings);
+            }
+        }
+        Ok(None)
     }
 
     /// A version; `None` if there is none, or another version of the server wrote it and this one cannot read it.

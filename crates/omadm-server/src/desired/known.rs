@@ -222,7 +222,8 @@ async fn commands(
     memo: &Memo,
 ) -> Result<Commands, StoreError> {
     let (mut under_way, mut ended) = (HashSet::new(), HashMap::new());
-    let ids: HashSet<_> = memo.open.values().filter_map(|open| open.command).collect();
+    let open = memo.open.values().filter_map(|open| open.command);
+    let ids: HashSet<_> = open.chain(memo.told.values().copied()).collect();
     for id in ids {
         let here = check.commands.iter().find(|command| command.id == id);
         let elsewhere = match here {

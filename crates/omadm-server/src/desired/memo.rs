@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_mo::Time;
-use omadm_store::CommandId;
+use omadm_store::{CommandId, ProfileState};
 use serde::{Deserialize, Serialize};
 
 /// Versions of profiles by name.
@@ -31,6 +31,9 @@ pub struct Memo {
     /// What is not as it should be, or not known to be, by key. Everything else was so when it was looked at last.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub open: BTreeMap<String, Open>,
+    /// Commands that read what the device has spoken of, by key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, CommandId>,
 }
 
 /// Something that is not as it should be.
@@ -77,6 +80,24 @@ impl Memo {
         (*self != Self::default()).then(|| serde_json::json!(self).to_string())
     }
 
+    /// Forgets all attempts at what is open of a profile, so that it is begun anew at the next check-in; the version that applies, or
+    /// `None` if nothing is open.
+    pub fn retry(&mut self, profile: &str) -> Option<i64> {
+        let version = *self.of.get(profile)?;
+        let own = self.open.values_mut().filter(|open| open.of.0 == profile && open.command.is_none());
+        let mut found = false;
+        for open in own {
+            *open = Open { of: std::mem::take(&mut open.of), drifted: open.drifted, ..Open::default() };
+            found = true;
+        }
+        if !found {
+            return None;
+        }
+        self.due = Some(0);
+        self.stood.insert(profile.to_owned(), ProfileState::Pending.as_str().to_owned());
+        Some(version)
+    }
+
     /// Whether something has to be looked at by this time.
     pub fn is_due(&self, now: Time) -> bool {
         !self.leaving.is_empty() || self.due.is_some_and(|due| due <= now.0)
@@ -104,6 +125,7 @@ mod tests {
             checked: BTreeMap::from([("base".to_owned(), 5)]),
             stood: BTreeMap::from([("base".to_owned(), "failed".to_owned())]),
             open: BTreeMap::from([("node x".to_owned(), open)]),
+            told: BTreeMap::from([("node y".to_owned(), CommandId::nil())]),
         };
         assert_eq!(Memo::read(memo.write().as_deref()), memo);
         assert_eq!(Memo::read(Some("of another version")), Memo::default());

@@ -130,6 +130,16 @@ impl What {
         }
     }
 
+    /// Whether it needs this version of a package.
+    pub fn brings(&self, name: &str, number: &str) -> bool {
+        match self {
+            Self::Software { package, version } | Self::Firmware { package, version } => {
+                package == name && version == number
+            }
+            _ => false,
+        }
+    }
+
     /// Where the node is that it makes or takes away.
     pub fn spot(&self) -> Option<Spot> {
         match self {

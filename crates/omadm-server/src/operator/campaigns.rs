@@ -199,7 +199,7 @@ pub async fn create(
         Some((id, kind)) => Some(of_kind(packages::known(&context, id).await?, kind)?),
         None => None,
     };
-    campaign::prepare(&context, &spec.change, package.as_ref(), now).await.map_err(Problem::bad)?;
+    campaign::prepare(&context, &spec.change, package.as_ref(), now).await?.map_err(Problem::bad)?;
     let plan = Plan::read(spec).map_err(Problem::bad)?;
     plan.check_times(now).map_err(Problem::bad)?;
     for filter in filters(&plan) {
@@ -320,6 +320,10 @@ pub async fn start(
         let spec = serde_json::from_str(&campaign.document).map_err(|error| unreadable(error.to_string()))?;
         let plan = Plan::read(spec).map_err(unreadable)?;
         plan.check_times(clock::now()).map_err(unreadable)?;
+        // A group may have been removed since: the draft did not hold it.
+        for filter in filters(&plan) {
+            context.store.expand(filter).await?;
+        }
         let groups = filters(&plan).flat_map(Filter::groups).map(|(name, _)| name.to_owned());
         context.store.set_group_uses(&campaign::user(campaign.id), groups.collect()).await?;
     }

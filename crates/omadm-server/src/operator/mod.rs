@@ -23,6 +23,7 @@ mod pages;
 mod problem;
 mod profiles;
 mod reach;
+mod retries;
 mod rights;
 mod sessionless;
 mod sessions;
@@ -168,6 +169,8 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(assignments::dry_run))
         .routes(routes!(assignments::devices))
         .routes(routes!(assignments::of_device))
+        .routes(routes!(retries::of_profile))
+        .routes(routes!(retries::of_device))
         .routes(routes!(standing::subscriptions))
         .routes(routes!(standing::defaults))
         .routes(routes!(campaigns::list, campaigns::create))

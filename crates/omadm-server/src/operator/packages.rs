@@ -161,23 +161,29 @@ pub async fn show(State(context): State<Arc<Context>>, Path(id): Path<Uuid>) -> 
     Ok(Json(known(&context, id).await?.into()))
 }
 
-/// Removes a package that no campaign and no profile needs.
+/// Removes a package that no campaign and no assigned profile needs.
 #[utoipa::path(delete, path = "/packages/{package}", params(("package" = Uuid, Path)), tag = "packages",
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn remove(
     State(context): State<Arc<Context>>,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
+    let package = known(&context, id).await?;
+    if let Some(by) = context.profiles.bringing(&context, &package.name, &package.version).await? {
+        return Err(in_use(&format!("version {} of the profile {:?}", by.number, by.name)));
+    }
     match context.store.remove_package(id).await? {
         PackageRemoval::Removed => {
             context.packages.forget(id).await;
             Ok(StatusCode::NO_CONTENT)
         }
         PackageRemoval::Unknown => Err(unknown(id)),
-        PackageRemoval::InUse(by) => {
-            Err(Problem::conflict(format!("{by} needs the package; end that first")))
-        }
+        PackageRemoval::InUse(by) => Err(in_use(&by)),
     }
+}
+
+fn in_use(by: &str) -> Problem {
+    Problem::conflict(format!("{by} needs the package; end that first"))
 }
 
 /// A package.

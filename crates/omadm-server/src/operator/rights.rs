@@ -109,7 +109,9 @@ pub const RULES: &[Rule] = &[
     rule("POST", "/profiles/{name}/rollback", write(Area::Profiles), Reach::Everything),
     rule("POST", "/profiles/{name}/dry-run", read(Area::Profiles), Reach::Everything),
     rule("GET", "/profiles/{name}/devices", read(Area::Profiles), Reach::Everything),
+    rule("POST", "/profiles/{name}/retry", write(Area::Profiles), Reach::Everything),
     rule("GET", "/devices/{id}/profiles", read(Area::Profiles), Reach::Device),
+    rule("POST", "/devices/{id}/profiles/{name}/retry", write(Area::Profiles), Reach::Device),
 
     rule("GET", "/ddfs", read(Area::Catalogue), Reach::Nothing),
     rule("GET", "/ddfs/{name}", read(Area::Catalogue), Reach::Nothing),

@@ -13,6 +13,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use serde_json::json;
+
 use crate::harness::{Answer, Connection, Device, TestServer};
 
 fn hex(octets: &[u8]) -> String {
@@ -246,4 +248,19 @@ async fn many_devices_fetch_at_once_and_no_more_than_there_is_room_for() {
     while connection.send(device.request(Method::GET, &path, None, "")).await.status != 200 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_package_that_an_assigned_profile_brings_stays() {
+    let server = TestServer::start().await;
+    let answer = server.upload("name=tools&version=2.1&kind=software", b"octets").await;
+    let package = format!("/packages/{}", answer.json()["id"].as_str().unwrap());
+    let wants = json!({ "name": "base", "software": [{ "package": "tools", "version": "2.1" }] });
+    assert_eq!(server.api("PUT", "/profiles/base", Some(wants)).await.status, 200);
+    assert_eq!(server.api("PUT", "/profiles/base/assignment", Some(json!({}))).await.status, 200);
+    let refused = server.api("DELETE", &package, None).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains("version 1 of the profile"), "{}", refused.text());
+    assert_eq!(server.api("DELETE", "/profiles/base/assignment", None).await.status, 204);
+    assert_eq!(server.api("DELETE", &package, None).await.status, 204);
 }

@@ -74,6 +74,34 @@ async fn a_device_gets_the_difference_and_then_nothing() {
 }
 
 #[tokio::test]
+async fn a_node_of_which_a_device_speaks_is_read_once() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    assign(&server, zoom(4)).await;
+    obey(&device, &mut server.connect().await, MOS).await;
+    let alerts = json!({ "Alert": [
+        { "AlertType": "urn:oma:at:dm:2.0:ClientInitiatedMgmt" },
+        { "AlertType": "urn:example:changed", "SourceURI": ZOOM },
+    ] });
+    let mut connection = server.connect().await;
+    let answer = connection.send(device.package1(alerts.to_string())).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.commands()),
+        (200, vec![vec!["GET".to_owned(), ZOOM.to_owned()]])
+    );
+    let answer = connection.send(device.data("text/plain", "9")).await;
+    assert_eq!(answer.commands()[0][0], "HGET", "it is brought back");
+    let answer = connection.send(device.statuses(&vec![200; answer.commands().len()])).await;
+    assert_eq!(answer.text(), END);
+    let reads = server.items("/devices/IMEI:1/commands").await;
+    assert_eq!(
+        reads.iter().filter(|command| command["verb"] == "get").count(),
+        2,
+        "before the first value, and now"
+    );
+}
+
+#[tokio::test]
 async fn what_is_set_by_hand_is_drift_and_is_brought_back() {
     let server = TestServer::start().await;
     let device = server.enrol("IMEI:1").await;
@@ -125,6 +153,44 @@ async fn what_fails_is_shown_with_its_sentence_and_a_roll_back_undoes_it() {
 }
 
 #[tokio::test]
+async fn an_operator_asks_for_another_attempt() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    assign(&server, zoom(4)).await;
+    obey(&device, &mut server.connect().await, MOS).await;
+    let retry = async |of: &str| server.api("POST", &format!("{of}/retry"), None).await;
+    assert_eq!(retry("/devices/IMEI:1/profiles/base").await.status, 409, "all is as it should be");
+    assert_eq!(retry("/devices/IMEI:1/profiles/other").await.status, 404);
+    assert_eq!(retry("/profiles/other").await.status, 404);
+
+    let mut once = zoom(5);
+    once["attempts"] = json!(1);
+    assign(&server, once).await;
+    for of in ["/devices/IMEI:1/profiles/base", "/profiles/base"] {
+        let mut connection = server.connect().await;
+        let answer = connection.send(device.package1(format!("{HELLO}{}", " ".repeat(of.len())))).await;
+        assert_eq!(answer.commands()[0][0], "HGET");
+        connection.send(device.statuses(&vec![403; answer.commands().len()])).await;
+        assert_eq!(state(&server, "IMEI:1").await["state"], "failed");
+        assert_eq!(
+            obey(&device, &mut server.connect().await, HELLO).await.len(),
+            0,
+            "it is not tried by itself"
+        );
+        let answer = retry(of).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(state(&server, "IMEI:1").await["state"], "pending");
+    }
+    assert_eq!(
+        retry("/profiles/base").await.json(),
+        json!({ "devices": 0, "next": null }),
+        "none has failed now"
+    );
+    assert_eq!(obey(&device, &mut server.connect().await, HELLO).await.len(), 1);
+    assert_eq!(state(&server, "IMEI:1").await["state"], "converged");
+}
+
+#[tokio::test]
 async fn the_same_profile_is_for_devices_of_dm_1_3() {
     let server = TestServer::start().await;
     let mut device = Dm1Device::enrol(&server, "IMEI:2").await;
@@ -144,6 +210,22 @@ async fn the_same_profile_is_for_devices_of_dm_1_3() {
     let answer = device.send(&mut connection, &Said::to(&answer).status(&sent[0], 200).end()).await;
     assert_eq!(commands(&answer), []);
     assert_eq!(state(&server, "IMEI:2").await["state"], "converged");
+}
+
+#[tokio::test]
+async fn a_profile_that_is_removed_leaves_devices_that_a_campaign_has_given_it() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let put = server.api("PUT", "/profiles/base", Some(zoom(4))).await;
+    assert_eq!(put.status, 200);
+    let change = json!({ "name": "c", "change": { "profile": { "name": "base", "version": 1 } } });
+    assert_eq!(server.api("POST", "/campaigns", Some(change)).await.status, 201);
+    assert_eq!(server.api("POST", "/campaigns/c/start", None).await.status, 200);
+    while server.items("/campaigns/c/devices").await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.api("DELETE", "/profiles/base", None).await.status, 204);
+    assert_eq!(obey(&device, &mut server.connect().await, MOS).await.len(), 0, "nobody wants it any more");
 }
 
 #[tokio::test]

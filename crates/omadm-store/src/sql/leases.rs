@@ -40,14 +40,17 @@ fn acquire(
     now: Time,
     until: Time,
 ) -> Result<Option<Lease>, StoreError> {
+    // Nobody holds on for longer than is asked for here: a lease that seems to last for more than twice that comes of a clock that was
+    // wrong, and must not keep the work from all others until that time.
+    let latest = until.plus_micros(until.0.saturating_sub(now.0)).0;
     let fence = query_optional(
         conn,
         "INSERT INTO lease (name, owner, fence, expires) VALUES (?1, ?2, 1, ?4)
          ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires = excluded.expires,
            fence = lease.fence + CASE WHEN lease.owner = excluded.owner AND lease.expires > ?3 THEN 0 ELSE 1 END
-         WHERE lease.owner = excluded.owner OR lease.expires <= ?3
+         WHERE lease.owner = excluded.owner OR lease.expires <= ?3 OR lease.expires > ?5
          RETURNING fence",
-        params![name, owner, now.0, until.0],
+        params![name, owner, now.0, until.0, latest],
         |row| row.get(0),
     )?;
     let lease = |fence| Lease { name: name.to_owned(), owner: owner.to_owned(), fence, expires: until };

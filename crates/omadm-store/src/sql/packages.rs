@@ -94,17 +94,6 @@ fn remove(conn: &Connection, id: Uuid) -> Result<PackageRemoval, StoreError> {
     if let Some(name) = campaign {
         return Ok(PackageRemoval::InUse(format!("the campaign {name:?}")));
     }
-    // Versions of profiles are few, and name packages by their identifiers.
-    let profile = query_optional(
-        conn,
-        "SELECT v.name, v.version FROM profile_version v JOIN profile p ON p.name = v.name
-         WHERE p.removed IS NULL AND v.document LIKE ?1 ORDER BY v.name, v.version LIMIT 1",
-        params![format!("%{id}%")],
-        |row| Ok((row.get::<String>(0)?, row.get::<i64>(1)?)),
-    )?;
-    if let Some((name, version)) = profile {
-        return Ok(PackageRemoval::InUse(format!("version {version} of the profile {name:?}")));
-    }
     let removed = execute(conn, "DELETE FROM package WHERE id = ?1", params![Id(id)])?;
     Ok(if removed > 0 { PackageRemoval::Removed } else { PackageRemoval::Unknown })
 }

@@ -43,6 +43,11 @@ impl ProfileStore for SqlStore {
         self.write(move |conn| remove(conn, &name, now)).await
     }
 
+    async fn removed_profiles(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT name FROM profile WHERE removed IS NOT NULL";
+        self.read(move |conn| query(conn, sql, &[], |row| row.get(0))).await
+    }
+
     async fn profile_versions(
         &self,
         name: &str,
@@ -190,6 +195,9 @@ fn put(
             return Ok(same);
         }
     }
+    if let Some((_, Some(_))) = before {
+        tick(conn)?;
+    }
     // Two who store at the same time get two numbers: the row is locked by the first.
     let newest = query_optional(
         conn,
@@ -245,7 +253,7 @@ fn assign(conn: &Connection, new: &Assignment) -> Result<Assignment, StoreError>
     assigned.ok_or(StoreError::Conflict("the assignment was changed meanwhile"))
 }
 
-/// Tells those who keep assignments in memory to read them again.
+/// Tells those who keep assignments, and which profiles were removed, in memory to read them again.
 pub(crate) fn tick(conn: &Connection) -> Result<(), StoreError> {
     execute(conn, "UPDATE profile_clock SET changes = changes + 1 WHERE id = 1", &[])?;
     Ok(())
@@ -284,7 +292,7 @@ fn apply(conn: &Connection, work: &ProfileWork, now: Time) -> Result<(), StoreEr
     for command in &work.commands {
         commands::add(conn, command.clone(), work.queue_limit, now)?;
     }
-    if work.notify && !work.commands.is_empty() {
+    if work.notify {
         pushes::wake(conn, &work.device, now)?;
     }
     Ok(())

@@ -104,12 +104,6 @@ pub async fn packages_are_kept_while_they_are_needed(store: &dyn Store) {
     let removal = store.remove_package(id(1)).await.unwrap();
     assert!(matches!(&removal, PackageRemoval::InUse(by) if by.contains("\"c\"")), "{removal:?}");
     stepped(store, campaign_step(Campaign { state: CampaignState::Done, ..made })).await;
-    let document = format!(r#"{{"firmware":"{}"}}"#, id(3));
-    store.put_profile("p", &document, "tester", at(5)).await.unwrap();
-    assert!(
-        matches!(store.remove_package(id(3)).await.unwrap(), PackageRemoval::InUse(_)),
-        "a profile needs it"
-    );
     assert_eq!(store.remove_package(id(1)).await.unwrap(), PackageRemoval::Removed);
     assert_eq!(store.remove_package(id(1)).await.unwrap(), PackageRemoval::Unknown);
 }

@@ -30,6 +30,18 @@ pub async fn a_lease_that_is_over_goes_to_another(store: &dyn Store) {
     assert!(late.fence > third.fence, "others may have taken it for theirs meanwhile");
 }
 
+pub async fn a_clock_that_was_wrong_does_not_keep_a_lease_for_ever(store: &dyn Store) {
+    let hours = 3_600_000;
+    let ahead = store.acquire_lease("campaigns", "one", at(hours), at(hours + 10)).await.unwrap().unwrap();
+    let other = store.acquire_lease("campaigns", "two", at(50), at(60)).await.unwrap().unwrap();
+    assert!(other.fence > ahead.fence);
+    assert_eq!(
+        store.acquire_lease("campaigns", "one", at(45), at(55)).await.unwrap(),
+        None,
+        "it may be a little ahead"
+    );
+}
+
 pub async fn of_many_who_ask_at_once_one_gets_it(store: &dyn Store) {
     let ask = |owner| store.acquire_lease("campaigns", owner, at(1), at(9));
     let (a, b, c, d) = tokio::join!(ask("a"), ask("b"), ask("c"), ask("d"));

@@ -154,6 +154,7 @@ run_on_each_engine! {
     leases:
         one_of_several_holds_a_lease
         a_lease_that_is_over_goes_to_another
+        a_clock_that_was_wrong_does_not_keep_a_lease_for_ever
         of_many_who_ask_at_once_one_gets_it;
     others:
         payloads_are_kept_for_their_device

@@ -81,6 +81,14 @@ pub enum Profile {
         #[arg(long)]
         group: Option<String>,
     },
+    /// Have devices try again what the profile could not bring about: those on which it has failed, or one device.
+    Retry {
+        /// Name of the profile.
+        name: String,
+        /// A device, also one that only waits for its next attempt.
+        #[arg(long)]
+        device: Option<String>,
+    },
     /// Say what devices would get if they had a version of a profile; nothing is changed.
     DryRun {
         /// Name of the profile.
@@ -148,6 +156,7 @@ impl Profile {
                 let answer = api.post(&format!("{}/rollback", path(&name)), &body, Duration::ZERO).await?;
                 assigned(output, &name, &answer)
             }
+            Self::Retry { name, device } => retry(&api, output, &name, device.as_deref()).await,
             Self::DryRun { name, version, device, group, sample } => {
                 let body = json!({ "version": version, "device": device, "group": group, "sample": sample });
                 let answer = api.post(&format!("{}/dry-run", path(&name)), &body, Duration::ZERO).await?;
@@ -189,6 +198,22 @@ fn assigned(output: Format, name: &str, answer: &Value) -> Result<(), Failure> {
         None => "All devices have".to_owned(),
     };
     said(output, answer, &format!("{to} version {version} of {name} from their next check-in on."))
+}
+
+async fn retry(api: &Api, output: Format, name: &str, device: Option<&str>) -> Result<(), Failure> {
+    let of = match device {
+        Some(device) => format!("/devices/{}{}/retry", segment(device), path(name)),
+        None => format!("{}/retry", path(name)),
+    };
+    let (mut devices, mut query) = (0, Query::new());
+    loop {
+        let answer = api.post(&query.onto(&of), &json!({}), Duration::ZERO).await?;
+        devices += answer.get("devices").and_then(Value::as_i64).unwrap_or_default();
+        let Some(next) = answer.get("next").and_then(Value::as_str) else { break };
+        query = Query::new().with("after", next);
+    }
+    let sentence = format!("{devices} devices try {name} again at their next check-in.");
+    said(output, &json!({ "profile": name, "devices": devices }), &sentence)
 }
 
 async fn set(api: &Api, output: Format, file: &Path, assign: bool, force: bool) -> Result<(), Failure> {

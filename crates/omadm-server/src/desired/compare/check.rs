@@ -1,6 +1,8 @@
 //! Reading again what is as it should be, to see whether it still is.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+use omadm_store::CommandId;
 
 use super::{Action, Look, Planned, Stand};
 use crate::desired::wanted::{Spot, What};
@@ -8,29 +10,37 @@ use crate::desired::wanted::{Spot, What};
 impl Look<'_> {
     /// Plans what is to be read at this time, and says when that is to be done next.
     pub(super) fn check(&mut self) {
-        let mut addresses: Vec<(usize, String)> = Vec::new();
+        let mut due: Vec<(usize, usize, String)> = Vec::new();
         for by in 0..self.wanted.applying {
             let is_due = self.is_profile_due(by);
             for place in 0..self.wanted.wants.len() {
-                addresses.extend(self.address_due(place, by, is_due).map(|address| (by, address)));
+                due.extend(self.address_due(place, by, is_due).map(|address| (by, place, address)));
             }
         }
-        addresses.sort_by_key(|(_, address)| Spot::of(address).map_or(0, |spot| spot.depth()));
-        let mut read: BTreeSet<Spot> = BTreeSet::new();
-        for (by, address) in addresses {
+        due.sort_by_key(|(_, _, address)| Spot::of(address).map_or(0, |spot| spot.depth()));
+        let mut read: BTreeMap<Spot, CommandId> = BTreeMap::new();
+        for (by, place, address) in due {
             let Some(spot) = Spot::of(&address) else { continue };
             // What is above brings it along.
-            if spot.upwards().any(|above| read.contains(&above)) {
-                continue;
-            }
-            if self.commands.len() >= self.view.most {
+            let along = spot.upwards().find_map(|above| read.get(&above).copied());
+            if along.is_none() && self.commands.len() >= self.view.most {
                 self.due = Some(0);
                 return;
             }
-            read.insert(spot);
-            let id = (self.next_id)();
-            self.commands.push(Planned { id, by, action: Action::Read { address } });
+            let id = along.unwrap_or_else(|| {
+                let id = (self.next_id)();
+                self.commands.push(Planned { id, by, action: Action::Read { address } });
+                read.insert(spot, id);
+                id
+            });
+            self.note_told(place, id);
         }
+    }
+
+    /// Notes that a command reads what the device has spoken of: the same message is looked at again with the command.
+    fn note_told(&mut self, place: usize, id: CommandId) {
+        let key = self.wanted.wants.get(place).map(|want| want.item.key.clone());
+        self.told.extend(key.filter(|key| self.view.told.contains(key)).map(|key| (key, id)));
     }
 
     /// Whether the nodes of a profile are to be read by now.
@@ -74,7 +84,7 @@ impl Look<'_> {
             let until = known.seen.at().zip(check).map(|(at, check)| at.plus_micros(check.micros() / 2));
             until.is_some_and(|until| until > self.view.now)
         };
-        let was_told = self.view.told.contains(&key);
+        let was_told = self.view.told.contains(&key) && !self.told.contains_key(&key);
         (was_told || (is_profile_due && !is_fresh())).then_some(address)
     }
 }

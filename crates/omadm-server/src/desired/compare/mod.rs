@@ -157,6 +157,8 @@ struct Look<'l> {
     commands: Vec<Planned>,
     drifts: Vec<Drifted>,
     checked: BTreeMap<String, i64>,
+    /// Commands that read what the device has spoken of, by key.
+    told: BTreeMap<String, CommandId>,
     /// When the next look is due.
     due: Option<i64>,
 }
@@ -181,6 +183,7 @@ pub fn compare(
         commands: Vec::new(),
         drifts: Vec::new(),
         checked: BTreeMap::new(),
+        told: memo.told.clone().into_iter().filter(|(_, id)| view.under_way.contains(id)).collect(),
         due: None,
     };
     for (want, known) in wanted.wants.iter().zip(view.known) {
@@ -333,7 +336,7 @@ impl Look<'_> {
     }
 
     fn finish(self) -> Plan {
-        let Self { wanted, memo, view, open, stands, commands, drifts, checked, due, .. } = self;
+        let Self { wanted, memo, view, open, stands, commands, drifts, checked, told, due, .. } = self;
         let applies = wanted.versions.iter().take(wanted.applying);
         let leaving = wanted.versions.iter().skip(wanted.applying).zip(wanted.applying..);
         let is_over = |by: usize| {
@@ -372,6 +375,7 @@ impl Look<'_> {
             checked,
             stood: stood.collect(),
             open,
+            told,
         };
         Plan { memo, commands, superseded, drifts, standings, stands }
     }

@@ -464,7 +464,7 @@ proptest! {
         prop_assert_eq!(plan.standings[0].state, ProfileState::Converged);
         // Everything that something waits for was done before it.
         let place = |address: &str| device.log.iter().rposition(|action| {
-            let is_write = !matches!(action, Action::Read { .. });
+            let is_write = !matches!(action, Action::Read { .. } | Action::Observe { .. });
             let below = match action { Action::Make { below, .. } => below.as_slice(), _ => &[] };
             is_write && (address_of(action) == address || below.iter().any(|(at, _)| at == address))
         });
