@@ -63,12 +63,6 @@ enum Command {
     /// Look at devices, enrol and remove them.
     #[command(subcommand)]
     Device(cmd::device::Device),
-    /// Firmware and software for devices.
-    #[command(subcommand)]
-    Package(cmd::package::Package),
-    /// A change over many devices, in stages.
-    #[command(subcommand)]
-    Campaign(cmd::campaign::Campaign),
     /// Groups of devices, by filter.
     #[command(subcommand)]
     Group(cmd::group::Group),
@@ -76,6 +70,12 @@ enum Command {
     Import(cmd::import::Import),
     /// Export the inventory as a table.
     Export(cmd::export::Export),
+    /// Firmware and software for devices.
+    #[command(subcommand)]
+    Package(cmd::package::Package),
+    /// A change over many devices, in stages.
+    #[command(subcommand)]
+    Campaign(cmd::campaign::Campaign),
     /// Queue a command for a device, and wait for its result if wished.
     Run(cmd::run::Run),
     /// Notify a device now, so that it begins a session.
@@ -131,11 +131,11 @@ impl Cli {
             Command::Serve(serve) => many_threads(serve.run(&global)),
             Command::Store(store) => one_thread(store.run(&global)),
             Command::Device(device) => one_thread(device.run(&global)),
-            Command::Package(package) => one_thread(package.run(&global)),
-            Command::Campaign(campaign) => one_thread(campaign.run(&global)),
             Command::Group(group) => one_thread(group.run(&global)),
             Command::Import(import) => one_thread(import.run(&global)),
             Command::Export(export) => one_thread(export.run(&global)),
+            Command::Package(package) => one_thread(package.run(&global)),
+            Command::Campaign(campaign) => one_thread(campaign.run(&global)),
             Command::Run(run) => one_thread(run.run(&global)),
             Command::Notify(notify) => one_thread(notify.run(&global)),
             Command::Command(command) => one_thread(command.run(&global)),
