@@ -15,6 +15,8 @@ use super::Packages;
 
 /// Length of a piece: the least that S3 takes (5 MiB), and all of a package that is in memory.
 const PIECE: usize = 5 << 20;
+/// Octets of a refused package that are read all the same: who sends it without a pause would see a broken connection, and not why.
+const HEARD_OUT: usize = 16 << 20;
 
 /// A package that is to be stored.
 #[derive(Debug)]
@@ -88,12 +90,10 @@ impl Packages {
         now: Time,
     ) -> Result<Package, Refused> {
         let _turn = self.uploads.try_acquire().map_err(|_| Refused::Busy)?;
-        if new.length.is_some_and(|length| length > self.max_size) {
-            return Err(Refused::TooLarge(self.max_size));
-        }
-        self.check_signature_given(&new)?;
-        if store.package_named(&new.name, &new.version).await?.is_some() {
-            return Err(Refused::Exists(new.name, new.version));
+        if let Err(refused) = self.check_said(store, &new).await {
+            // Whether all of it came in time changes nothing.
+            let _heard = tokio::time::timeout(pause, hear_out(body)).await;
+            return Err(refused);
         }
         let id = Uuid::now_v7();
         let mut upload = self.objects.put_multipart(&Self::place(id)).await?;
@@ -119,6 +119,18 @@ impl Packages {
             }
             // It may be stored all the same; if not, its octets go when they are a day old.
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What can be refused before anything has come.
+    async fn check_said(&self, store: &dyn Store, new: &New) -> Result<(), Refused> {
+        if new.length.is_some_and(|length| length > self.max_size) {
+            return Err(Refused::TooLarge(self.max_size));
+        }
+        self.check_signature_given(new)?;
+        match store.package_named(&new.name, &new.version).await? {
+            Some(_) => Err(Refused::Exists(new.name.clone(), new.version.clone())),
+            None => Ok(()),
         }
     }
 
@@ -211,5 +223,15 @@ impl Packages {
             created: now,
             created_by: new.by,
         })
+    }
+}
+
+/// Reads what comes of a body, up to [`HEARD_OUT`].
+async fn hear_out(mut body: Body) {
+    let mut octets = 0;
+    while octets < HEARD_OUT
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        octets += frame.data_ref().map_or(0, Bytes::len);
     }
 }
