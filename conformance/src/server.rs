@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Method;
+use omadm_auth::dm1::{NonceHistory, Scheme};
 use omadm_server::{Config, Running, Server};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -81,6 +82,32 @@ impl TestServer {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.place.config.store_path()
+    }
+
+    /// The nonce for the server's next credentials towards a device of DM 1.x, read in its database.
+    ///
+    /// # Panics
+    /// When nothing is kept of the device.
+    #[must_use]
+    pub fn nonce_towards(&self, device: &str) -> Vec<u8> {
+        /// User, keys, seed, scheme, whether there is a secret for notifications, the last report, and both nonces.
+        type Kept = (
+            String,
+            Vec<u8>,
+            Vec<u8>,
+            Option<Scheme>,
+            bool,
+            u64,
+            Vec<u8>,
+            NonceHistory,
+            Vec<u8>,
+            Option<Scheme>,
+        );
+        let store = rusqlite::Connection::open(self.database()).unwrap();
+        let kept: Vec<u8> =
+            store.query_row("SELECT dm1 FROM device WHERE device = ?1", [device], |row| row.get(0)).unwrap();
+        // Its first octet says in which form it is.
+        postcard::from_bytes::<Kept>(&kept[1..]).unwrap().8
     }
 
     /// Where devices reach it.

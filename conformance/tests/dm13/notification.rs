@@ -149,12 +149,7 @@ impl Device {
     }
 
     fn nonce(&self, server: &TestServer) -> Vec<u8> {
-        let store = rusqlite::Connection::open(server.database()).unwrap();
-        let kept: Vec<u8> = store
-            .query_row("SELECT dm1 FROM device WHERE device = ?1", [self.id()], |row| row.get(0))
-            .unwrap();
-        let kept: Value = serde_json::from_slice(&kept).unwrap();
-        STANDARD.decode(kept["server_nonce"].as_str().unwrap_or_default()).unwrap()
+        server.nonce_towards(self.id())
     }
 
     /// Waits until a session has answered the notification of this number.
