@@ -134,8 +134,10 @@ async fn only_the_named_servers_can_send() {
     let devices = Authority::new();
     let with_trust = || TestServer::with(|config| config.bootstrap.ca_file = Some(devices.ca_file()));
     let (server, stranger) = (with_trust().await, with_trust().await);
-    let cases =
-        [(&stranger, "localhost", "certificate"), (&server, "dm.example.org", "none of the names in")];
+    let cases = [
+        (&stranger, "localhost", "certificate"),
+        (&server, "dm.example.org", "none of the names that may send"),
+    ];
     for (sender, name, said) in cases {
         let own = settings(&devices, &server.ca_file(), name, "");
         let agent = AgentProcess::new(&server.ca_file(), DEVICE_ID, &own).await;
