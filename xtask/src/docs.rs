@@ -4,30 +4,18 @@ use std::path::{Path, PathBuf};
 
 use crate::workspace::root;
 
-/// A configuration's source and the heading under which its keys stand in `docs/src/configuration.md`.
-const CONFIGURATIONS: [(&str, &str); 21] = [
-    ("crates/omadm-server/src/config/mod.rs", "## The server"),
-    ("crates/omadm-server/src/config/delegation.rs", "## The server"),
-    ("crates/omadm-server/src/config/push.rs", "## The server"),
-    ("crates/omadm-server/src/config/dm1.rs", "## The server"),
-    ("crates/omadm-server/src/config/notifier.rs", "## The server"),
-    ("crates/omadm-server/src/config/security.rs", "## The server"),
-    ("crates/omadm-server/src/config/fleet.rs", "## The server"),
-    ("crates/omadm-server/src/config/metrics.rs", "## The server"),
-    ("crates/omadm-server/src/config/package.rs", "## The server"),
-    ("crates/omadm-server/src/config/people.rs", "## The server"),
-    ("crates/omadm-server/src/config/profiles.rs", "## The server"),
-    ("crates/omadm-server/src/config/store.rs", "## The server"),
-    ("crates/omadm-agent/src/config/mod.rs", "## The agent"),
-    ("crates/omadm-agent/src/config/push.rs", "## The agent"),
-    ("crates/omadm-agent/src/config/dm1.rs", "## The agent"),
-    ("crates/omadm-agent/src/config/dm1_bootstrap.rs", "## The agent"),
-    ("crates/omadm-agent/src/config/wsp.rs", "## The agent"),
-    ("crates/omadm-agent/src/config/later.rs", "## The agent"),
-    ("crates/omadm-agent/src/config/objects.rs", "## The agent"),
+/// Where a configuration's sources are, and the heading under which its keys stand in `docs/src/configuration.md`.
+const CONFIGURATIONS: [(&str, &str); 4] = [
+    ("crates/omadm-server/src/config", "## The server"),
+    ("crates/omadm-agent/src/config", "## The agent"),
     ("crates/omadm-link/src/section.rs", "## The server"),
     ("crates/omadm-link/src/section.rs", "## The agent"),
 ];
+
+/// The Rust source at a path, or all that lie in this directory.
+fn sources(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() { vec![path.to_owned()] } else { files(path, "rs") }
+}
 
 /// Names of the public fields of every struct that is documented as a section such as `[queue]`, with the section; those that are sections
 /// of their own left out.
@@ -56,28 +44,33 @@ fn read(path: &Path) -> String {
 #[test]
 fn the_configuration_page_has_every_key() {
     let page = read(&root().join("docs/src/configuration.md"));
-    for (source, heading) in CONFIGURATIONS {
+    for (place, heading) in CONFIGURATIONS {
         let part = page.split_once(heading).map(|(_, part)| part.split("\n## ").next().unwrap_or_default());
         let part = part.unwrap_or_else(|| panic!("no heading {heading:?}"));
-        let keys = keys(&read(&root().join(source)));
-        assert!(keys.len() >= 8, "{source} was not understood");
+        let keys: Vec<_> = sources(&root().join(place)).iter().flat_map(|path| keys(&read(path))).collect();
+        assert!(keys.len() >= 8, "{place} was not understood");
         for (section, key) in keys {
             let table = part.split_once(&format!("### `[{section}]`")).map(|(_, table)| table);
             let table = table.and_then(|table| table.split("\n### ").next()).unwrap_or_default();
             assert!(
                 table.contains(&format!("| `{key}` |")),
-                "docs/src/configuration.md lacks {section}.{key} of {source}"
+                "docs/src/configuration.md lacks {section}.{key} of {place}"
             );
         }
     }
 }
 
-/// The pages of a directory.
-fn pages(directory: &Path) -> Vec<PathBuf> {
+/// The files of a directory with this ending.
+fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let entries =
         std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let paths = entries.map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect()
+    paths.filter(|path| path.extension().is_some_and(|of| of == ending)).collect()
+}
+
+/// The pages of a directory.
+fn pages(directory: &Path) -> Vec<PathBuf> {
+    files(directory, "md")
 }
 
 /// How a heading is linked to.

