@@ -13,7 +13,7 @@ use omadm_client::{
 use omadm_mo::{Change, ClientUri, Miid, Value};
 use tokio::time::Instant;
 
-use self::machine::{End, Kind, Stage, State, Unready, drive};
+use self::machine::{End, Kind, Record, Stage, State, Unready, drive};
 use self::worker::Worker;
 use crate::config::{Confirmation, FirmwareMethod, FirmwareSection};
 use crate::controls::Controls;
@@ -56,8 +56,6 @@ pub struct Firmware {
     offered: Offered,
     /// Somebody waits for the end of the operation.
     awaited: bool,
-    /// The start of the agent is counted.
-    started: bool,
     /// Sessions that had ended well when firmware on trial was first seen in this run.
     sessions: Option<u64>,
 }
@@ -93,7 +91,6 @@ impl Firmware {
             directory,
             offered: Offered::default(),
             awaited: false,
-            started: false,
             sessions: None,
         })
     }
@@ -161,22 +158,29 @@ impl Firmware {
         });
     }
 
-    /// Counts the start of the agent, and looks whether firmware on trial was called good.
+    /// Counts the start of the agent, before anything else can end it: firmware that always dies early has its starts, too.
+    fn count_start(&mut self) {
+        let mut record = self.worker.shared().record.clone();
+        if record.start(self.settings.starts, self.settings.reboots) {
+            self.keep(record);
+        }
+    }
+
+    /// Looks whether firmware on trial was called good.
     fn look(&mut self) {
         if self.worker.shared().busy {
             return;
         }
         let mut record = self.worker.shared().record.clone();
-        let mut changed = false;
-        if !std::mem::replace(&mut self.started, true) {
-            changed = record.start(self.settings.starts, self.settings.reboots);
+        if matches!(record.stage, Stage::Trial { switched: true, .. })
+            && self.is_called_good()
+            && record.confirm(self.settings.reboots)
+        {
+            self.keep(record);
         }
-        if matches!(record.stage, Stage::Trial { switched: true, .. }) {
-            changed |= self.is_called_good() && record.confirm(self.settings.reboots);
-        }
-        if !changed {
-            return;
-        }
+    }
+
+    fn keep(&self, record: Record) {
         match self.worker.write(&record) {
             Ok(()) => self.worker.shared().record = record,
             Err(error) => tracing::error!("the state of the firmware update cannot be kept: {error}"),
@@ -236,6 +240,7 @@ impl ManagementObject for Firmware {
     }
 
     fn start(&mut self, tree: &mut Change<'_>) -> Result<(), PluginError> {
+        self.count_start();
         for name in SETTABLE {
             if mo::get(tree, MOID, MIID, name).is_none() {
                 let empty = if name == "Ext/Size" { Value::Int(0) } else { Value::Text(String::new()) };
