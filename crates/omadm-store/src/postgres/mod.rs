@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use self::connector::Connector;
 pub use self::connector::PostgresConfig;
 use self::lanes::Lanes;
-use self::readers::Readers;
 pub(crate) use self::session::{Session, cell};
+use crate::sql::queue::Crew;
 use crate::sql::{Connection, SqlStore};
 use crate::thread::spawn;
 use crate::{Commits, StoreError};
@@ -37,7 +37,7 @@ pub(crate) fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
 
 /// The engine of several nodes.
 pub(crate) struct Engine {
-    pub(crate) readers: Readers,
+    pub(crate) readers: Crew,
     pub(crate) lanes: Lanes,
 }
 
@@ -61,7 +61,7 @@ impl SqlStore {
         crate::thread::join(Some(thread));
         opened??;
         let commits = Arc::new(Commits::default());
-        let readers = Readers::start(&connector, config.readers)?;
+        let readers = readers::start(&connector, config.readers)?;
         let lanes = Lanes::start(&connector, config.writers, config.group, &commits)?;
         Ok(Self::on_postgres(Engine { readers, lanes }, commits))
     }

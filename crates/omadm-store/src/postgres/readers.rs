@@ -1,48 +1,20 @@
 //! Threads that read, each with a connection, fed from one queue.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use super::connector::{Connector, Link};
 use super::session::Trouble;
 use crate::StoreError;
-use crate::sql::Connection;
-use crate::sql::queue::Queue;
-use crate::thread::{join, spawn};
+use crate::sql::queue::{Crew, Queue};
 
-/// Handle of the threads; dropping it ends them once the queue is empty.
-pub(crate) struct Readers {
-    queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Readers {
-    pub(super) fn start(connector: &Arc<Connector>, count: usize) -> Result<Self, StoreError> {
-        let mut readers = Self { queue: Arc::default(), threads: Vec::new() };
-        for _ in 0..count.max(1) {
-            let (queue, link) = (Arc::clone(&readers.queue), Link::new(Arc::clone(connector)));
-            readers.threads.push(spawn("omadm-store-read", move || serve(link, &queue))?);
-        }
-        Ok(readers)
+/// Starts `count` threads, at least one.
+pub(super) fn start(connector: &Arc<Connector>, count: usize) -> Result<Crew, StoreError> {
+    let mut crew = Crew::default();
+    for _ in 0..count.max(1) {
+        let link = Link::new(Arc::clone(connector));
+        crew.hire(move |queue| serve(link, queue))?;
     }
-
-    /// Runs `work` on one of the threads.
-    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        self.queue.run(work).await
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        self.queue.close();
-        for thread in self.threads.drain(..) {
-            join(Some(thread));
-        }
-    }
+    Ok(crew)
 }
 
 fn serve(mut link: Link, queue: &Queue) {

@@ -1,12 +1,48 @@
-//! Work for threads that read.
+//! Threads that read, and their work.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
 use super::Connection;
 use crate::StoreError;
+use crate::thread::{join, spawn};
+
+/// Threads fed from one queue; dropping it ends them once the queue is empty.
+#[derive(Default)]
+pub(crate) struct Crew {
+    queue: Arc<Queue>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    /// Starts one more thread, which is to serve the queue until there is no next job.
+    pub(crate) fn hire(&mut self, serve: impl FnOnce(&Queue) + Send + 'static) -> Result<(), StoreError> {
+        let queue = Arc::clone(&self.queue);
+        self.threads.push(spawn("omadm-store-read", move || serve(&queue))?);
+        Ok(())
+    }
+
+    /// Runs `work` on one of the threads.
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.queue.run(work).await
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.queue.close();
+        for thread in self.threads.drain(..) {
+            join(Some(thread));
+        }
+    }
+}
 
 /// Work on a connection, or its answer when there is none.
 pub(crate) type ReadJob = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
@@ -25,8 +61,7 @@ struct State {
 }
 
 impl Queue {
-    /// Has a thread do `work`, and gives its result.
-    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -42,7 +77,7 @@ impl Queue {
     }
 
     /// Ends the threads when all is done.
-    pub(crate) fn close(&self) {
+    fn close(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.changed.notify_all();
     }

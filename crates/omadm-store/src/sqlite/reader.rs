@@ -3,25 +3,22 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::schema;
 use crate::StoreError;
 use crate::sql::Connection;
-use crate::sql::queue::Queue;
-use crate::thread::{join, spawn};
+use crate::sql::queue::{Crew, Queue};
 
 /// A small read that takes longer has waited for the disk, and not only for its turn on a busy processor.
 const QUICK: Duration = Duration::from_millis(10);
 /// How long small reads go to the threads after one of them has waited for the disk.
 const AVOID: Duration = Duration::from_millis(200);
 
-/// Handle of the connections; dropping it ends the threads once the queue is empty.
+/// Handle of the connections.
 pub(crate) struct Readers {
-    queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
+    crew: Crew,
     here: Here,
 }
 
@@ -64,13 +61,12 @@ impl Readers {
             .map(|_| schema::open_reader(path).map(Connection::Sqlite))
             .collect::<Result<_, _>>()?;
         let here = Here { conns: Mutex::new(conns), began: Instant::now(), avoided_until: AtomicU64::new(0) };
-        let mut readers = Self { queue: Arc::default(), threads: Vec::new(), here };
+        let mut crew = Crew::default();
         for _ in 0..count {
             let conn = Connection::Sqlite(schema::open_reader(path)?);
-            let queue = Arc::clone(&readers.queue);
-            readers.threads.push(spawn("omadm-store-read", move || serve(&conn, &queue))?);
+            crew.hire(move |queue| serve(&conn, queue))?;
         }
-        Ok(readers)
+        Ok(Self { crew, here })
     }
 
     /// Runs `work`, which reads a few rows by their keys.
@@ -92,16 +88,7 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.queue.run(work).await
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        self.queue.close();
-        for thread in self.threads.drain(..) {
-            join(Some(thread));
-        }
+        self.crew.run(work).await
     }
 }
 
