@@ -106,7 +106,8 @@ fn wasm() -> Result<Verdict> {
 /// The client of DM 1.3's Client Profile builds by itself, and nothing in it knows JSON.
 fn client_profile() -> Result<Verdict> {
     let alone = ["--package", "omadm-client", "--no-default-features", "--features", "profile-1.0"];
-    workspace::run(cargo().arg("check").args(alone).args(["--lib", "--example", "profile"]))?;
+    let strict = ["--lib", "--example", "profile", "--", "-D", "warnings"];
+    workspace::run(cargo().arg("clippy").args(alone).args(strict))?;
     let tree = cargo().arg("tree").args(alone).args(["--edges", "normal", "--prefix", "none"]).output()?;
     if !tree.status.success() {
         return Err(String::from_utf8_lossy(&tree.stderr).into());

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use hyper_openssl::client::legacy::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -142,12 +141,13 @@ impl HttpsTransport {
     }
 
     /// Sends a GET with the device's own identity and gives the answer as soon as its head is there.
+    #[cfg(feature = "download")]
     pub(crate) async fn open(
         &self,
         host: &str,
         uri: Uri,
-        headers: HeaderMap,
-    ) -> Result<Response<Incoming>, TransportError> {
+        headers: http::HeaderMap,
+    ) -> Result<http::Response<hyper::body::Incoming>, TransportError> {
         let mut request = Request::new(Full::default());
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
