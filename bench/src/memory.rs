@@ -113,16 +113,8 @@ async fn agent(server: &Server, operator: &Operator) -> Result<f64> {
 /// Bootstraps a device and writes the configuration of its agent.
 fn configure(server: &Server, dir: &Path) -> Result<std::path::PathBuf> {
     let bootstrap = dir.join("bootstrap.json");
-    let output = Command::new(processes::server()?)
-        .args(["bootstrap", "factory", "--device", "SIM:agent", "--server", &server.operator_url])
-        .arg("--token-file")
-        .arg(&server.token_file)
-        .arg("--output-file")
-        .arg(&bootstrap)
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("omadm bootstrap: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
+    let file = bootstrap.to_str().ok_or("the path of a temporary directory is no UTF-8")?;
+    server.told(&["bootstrap", "factory", "--device", "SIM:agent", "--output-file", file])?;
     let mut config = String::new();
     writeln!(config, "[device]\nid = \"SIM:agent\"\ndata_dir = {:?}", dir.join("data"))?;
     writeln!(config, "[bootstrap]\nfile = {bootstrap:?}")?;

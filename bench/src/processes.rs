@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use crate::Result;
@@ -95,6 +96,25 @@ impl Server {
             ca_file: ready.ca_file,
             _dir: dir,
         })
+    }
+
+    /// What `omadm` prints that talks to this server as its operator.
+    pub fn told(&self, arguments: &[&str]) -> Result<Vec<u8>> {
+        let mut command = Command::new(self::server()?);
+        command.args(arguments).args(["--server", &self.operator_url]);
+        let output = command.arg("--token-file").arg(&self.token_file).output()?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let command = arguments.first().unwrap_or(&"");
+        Err(format!("omadm {command}: {}", String::from_utf8_lossy(&output.stderr)).into())
+    }
+
+    /// The report of virtual devices of this server.
+    pub fn simulate<T: DeserializeOwned>(&self, arguments: &[&str]) -> Result<T> {
+        let ca = self.ca_file.to_str().ok_or("the path of the certificates is no UTF-8")?;
+        let report = self.told(&[&["sim", "--output", "json", "--ca-file", ca], arguments].concat())?;
+        Ok(serde_json::from_slice(&report)?)
     }
 }
 

@@ -1,13 +1,11 @@
 //! A reboot storm: all devices come within half a minute, each as often as the server sends it away, while an operator reads.
 
-use std::process::Command;
-
 use serde::Deserialize;
 
 use crate::Result;
 use crate::figure::Figure;
 use crate::measure::Effort;
-use crate::processes::{self, Server};
+use crate::processes::Server;
 
 const SCENARIO: &str = "storm";
 
@@ -36,19 +34,8 @@ struct Latency {
 pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
     let (devices, within) = if effort.full { ("100000", "30") } else { ("1000", "1") };
     let server = Server::start()?;
-    let output = Command::new(processes::server()?)
-        .args(["sim", "--output", "json", "--protocol", "dm2.0", "--no-commands"])
-        .args(["--devices", devices, "--storm", within, "--concurrency", "512", "--keep"])
-        .args(["--server", &server.operator_url])
-        .arg("--token-file")
-        .arg(&server.token_file)
-        .arg("--ca-file")
-        .arg(&server.ca_file)
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("omadm sim: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    let report: Report = serde_json::from_slice(&output.stdout)?;
+    let storm = ["--devices", devices, "--storm", within, "--concurrency", "512", "--keep", "--no-commands"];
+    let report: Report = server.simulate(&[&["--protocol", "dm2.0"], &storm[..]].concat())?;
     let what = format!("{} devices within {within} s", report.devices);
     let figure = |name: &str, value: f64, unit| Figure::new(SCENARIO, format!("{what}: {name}"), value, unit);
     let middle = |latency: &Latency| latency.p50.unwrap_or_default();

@@ -1,8 +1,6 @@
 //! Sessions over TLS with durable commits: the real server and the real client engines, in two processes, beside a bare HTTPS
 //! server and the store alone; those of DM 1.2 beside those of DM 2.0.
 
-use std::process::Command;
-
 use serde::Deserialize;
 
 use crate::bare::Bare;
@@ -10,7 +8,7 @@ use crate::figure::{Figure, Target};
 use crate::measure::{Effort, median};
 use crate::processes::Server;
 use crate::store::Alone;
-use crate::{Error, Result, bare, processes};
+use crate::{Error, Result, bare};
 
 const SCENARIO: &str = "tls";
 /// Least rate of requests, as a part of the bare server's.
@@ -98,19 +96,8 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
 pub fn load(effort: &Effort, server: &Server, protocol: &[&str]) -> Result<Load> {
     let (devices, sessions) = if effort.full { ("1000", "4") } else { ("500", "2") };
     let connections = bare::CONNECTIONS.to_string();
-    let output = Command::new(processes::server()?)
-        .args(["sim", "--output", "json"])
-        .args(protocol)
-        .args(["--devices", devices, "--sessions", sessions, "--warm-up", "1", "--concurrency", &connections])
-        .args(["--server", &server.operator_url])
-        .arg("--token-file")
-        .arg(&server.token_file)
-        .arg("--ca-file")
-        .arg(&server.ca_file)
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("omadm sim: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    let load: Load = serde_json::from_slice(&output.stdout)?;
+    let load =
+        ["--devices", devices, "--sessions", sessions, "--warm-up", "1", "--concurrency", &connections];
+    let load: Load = server.simulate(&[protocol, &load].concat())?;
     if load.failed > 0 { Err(Error::from("some sessions failed")) } else { Ok(load) }
 }
