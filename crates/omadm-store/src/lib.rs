@@ -183,6 +183,8 @@ pub trait Store:
     /// Removes finished commands with their payloads, sessions with their traces, uploads and events older than `before`, at
     /// most `limit` of them in all; gives how many. Less than `limit` means that nothing older is left.
     async fn prune(&self, before: Time, limit: u32) -> Result<u32, StoreError>;
+    /// The time of the oldest row that [`Store::prune`] would remove if it were old enough.
+    async fn oldest(&self) -> Result<Option<Time>, StoreError>;
 
     /// Events after a cursor, oldest first, of one device since its present enrolment, or all. All is the server's own log, which
     /// outlives enrolments.

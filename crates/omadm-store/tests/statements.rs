@@ -58,6 +58,9 @@ const COLD: &[&str] = &[
     "finished < ?1",
     "stored < ?1",
     "started < ?1",
+    "order by finished limit 1",
+    "order by started limit 1",
+    "order by stored limit 1",
     // The condition of a range of a tree is a macro, which begins with the device.
     "from tree where",
 ];

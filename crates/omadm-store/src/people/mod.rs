@@ -111,6 +111,8 @@ pub trait PeopleStore: Send + Sync + 'static {
         noted_in: &str,
         now: Time,
     ) -> Result<Vec<AuditHead>, StoreError>;
+    /// The time of the oldest entry that [`PeopleStore::prune_audit`] would remove if it were old enough.
+    async fn oldest_audit(&self) -> Result<Option<Time>, StoreError>;
 
     /// The cursor of the newest event; 0 if there never was one.
     async fn newest_event(&self) -> Result<i64, StoreError>;

@@ -74,6 +74,16 @@ pub(crate) fn heads(conn: &Connection) -> Result<Vec<AuditHead>, StoreError> {
     Ok(heads.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
+/// The time of the oldest entry that [`prune`] would remove if it were old enough: the last one of a chain stays.
+pub(crate) fn oldest(conn: &Connection) -> Result<Option<Time>, StoreError> {
+    let first = "SELECT at FROM audit WHERE chain = ?1 AND seq < ?2 ORDER BY seq LIMIT 1";
+    let firsts = heads(conn)?.into_iter().map(|AuditHead { chain, seq, .. }| {
+        query_optional(conn, first, params![chain, seq], |row| row.get(0))
+    });
+    let firsts = firsts.collect::<Result<Vec<Option<i64>>, _>>()?;
+    Ok(firsts.into_iter().flatten().min().map(Time))
+}
+
 pub(crate) fn prune(
     conn: &Connection,
     before: Time,

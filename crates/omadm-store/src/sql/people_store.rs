@@ -89,6 +89,10 @@ impl PeopleStore for SqlStore {
         self.write(move |conn| audit::prune(conn, before, limit, &noted_in, now)).await
     }
 
+    async fn oldest_audit(&self) -> Result<Option<Time>, StoreError> {
+        self.read_small(audit::oldest).await
+    }
+
     async fn newest_event(&self) -> Result<i64, StoreError> {
         self.read_small(webhooks::newest_event).await
     }

@@ -2,7 +2,7 @@
 
 use omadm_mo::Time;
 
-use super::{Connection, execute, params, query};
+use super::{Connection, execute, params, query, query_optional};
 use crate::StoreError;
 
 /// Removes finished commands with their payloads, sessions with their traces, uploads and events, in this order, until
@@ -20,6 +20,19 @@ pub(crate) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<u32, 
         room.used(execute(conn, sql, params![before.0, room.left])?);
     }
     Ok(limit - room.left)
+}
+
+/// The time of the oldest row that [`prune`] would remove if it were old enough.
+pub(crate) fn oldest(conn: &Connection) -> Result<Option<Time>, StoreError> {
+    let firsts = [
+        "SELECT finished FROM command WHERE finished IS NOT NULL ORDER BY finished LIMIT 1",
+        "SELECT started FROM session_log ORDER BY started LIMIT 1",
+        "SELECT stored FROM payload WHERE command_seq IS NULL ORDER BY stored LIMIT 1",
+        "SELECT at FROM event ORDER BY at LIMIT 1",
+    ];
+    let firsts = firsts.into_iter().map(|sql| query_optional(conn, sql, params![], |row| row.get(0)));
+    let firsts = firsts.collect::<Result<Vec<Option<i64>>, _>>()?;
+    Ok(firsts.into_iter().flatten().min().map(Time))
 }
 
 /// How many rows may still be removed.

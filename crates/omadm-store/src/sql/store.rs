@@ -184,6 +184,10 @@ impl Store for SqlStore {
         self.write(move |conn| retention::prune(conn, before, limit)).await
     }
 
+    async fn oldest(&self) -> Result<Option<Time>, StoreError> {
+        self.read_small(retention::oldest).await
+    }
+
     async fn events(
         &self,
         device: Option<&DeviceId>,

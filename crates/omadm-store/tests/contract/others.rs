@@ -144,11 +144,14 @@ async fn history(store: &dyn Store) -> omadm_mo::DeviceId {
 }
 
 pub async fn pruning_spares_what_is_open_or_young(store: &dyn Store) {
+    assert_eq!(store.oldest().await.unwrap(), None);
     let a = history(store).await;
+    assert_eq!(store.oldest().await.unwrap(), Some(at(20)), "what is open has no age");
     assert_eq!(store.prune(at(20), 100).await.unwrap(), 0);
     // One command, two messages and their session, one upload, one event.
     assert_eq!(store.prune(at(25), 100).await.unwrap(), 6);
     assert_eq!(store.prune(at(25), 100).await.unwrap(), 0);
+    assert_eq!(store.oldest().await.unwrap(), Some(at(30)));
     for (number, kept) in [(1, false), (2, true), (3, true)] {
         assert_eq!(store.command(id(number)).await.unwrap().is_some(), kept, "command {number}");
         assert_eq!(store.payload(id(10 + number)).await.unwrap().is_some(), kept, "payload {number}");

@@ -175,7 +175,10 @@ pub async fn an_old_part_of_the_audit_log_is_cut_off(store: &dyn Store) {
         hash: entry.hash.clone(),
     };
     let prune = async |before, limit| store.prune_audit(before, limit, "n3", at(200)).await.unwrap();
+    let oldest = async || store.oldest_audit().await.unwrap();
+    assert_eq!(oldest().await, Some(at(10)), "the last one of a chain stays, so its age is none");
     assert_eq!(prune(at(15), 1).await, [head(&whole[0])]);
+    assert_eq!(oldest().await, Some(at(11)));
     assert_eq!(prune(at(99), 10).await, [head(&whole[1])], "the last one stays");
     assert_eq!(prune(at(99), 10).await, []);
     let mut check = ChainCheck::default();
