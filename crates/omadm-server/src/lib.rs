@@ -14,6 +14,7 @@ mod bootstrap;
 mod campaign;
 mod clock;
 pub mod config;
+mod console;
 mod context;
 mod ddfs;
 mod delegation;

@@ -16,8 +16,8 @@ use super::problem::Problem;
 use super::rights::{self, Need, Reach, Rule};
 use super::tokens::Operator;
 use super::{PREFIX, audit, commands, devices, login, reach, tokens};
-use crate::clock;
 use crate::context::Context;
+use crate::{clock, random};
 
 /// Longest body of who has not proved anything, in octets: name and password, each octet of which may be written with six.
 const MAX_UNPROVEN: usize = 64 << 10;
@@ -78,7 +78,7 @@ async fn actor(context: &Context, method: &Method, headers: &HeaderMap) -> Resul
     let actor = match (bearer(headers), login::cookie(headers)) {
         (Some(token), _) => of_token(context, &token).await?,
         (None, Some(session)) => {
-            let actor = of_session(context, &session).await?;
+            let actor = of_cookie(context, &session).await?;
             if actor.is_some() && !method.is_safe() && !headers.contains_key(login::INTENT) {
                 return Err(forbidden("a request of a session has to carry the header X-Omadm-Request"));
             }
@@ -119,7 +119,22 @@ fn bearer(headers: &HeaderMap) -> Option<Secret> {
     scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim().as_bytes().to_vec()))
 }
 
-async fn of_token(context: &Context, given: &Secret) -> Result<Option<Actor>, StoreError> {
+/// Who the cookie of a session is of: it carries the secret of a session that a password began, or the token itself.
+///
+/// # Errors
+/// When the store fails.
+pub async fn of_cookie(context: &Context, given: &Secret) -> Result<Option<Actor>, StoreError> {
+    match given.expose().starts_with(random::TOKEN_PREFIX.as_bytes()) {
+        true => of_token(context, given).await,
+        false => of_session(context, given).await,
+    }
+}
+
+/// Who a token is of, if it is good now.
+///
+/// # Errors
+/// When the store fails.
+pub async fn of_token(context: &Context, given: &Secret) -> Result<Option<Actor>, StoreError> {
     let now = clock::now();
     let tokens = context.store.tokens_like(&tokens::digest(given)).await?;
     let valid = tokens.into_iter().find(|(token, _)| {
@@ -185,6 +200,22 @@ pub async fn require(context: &Context, headers: &HeaderMap, scope: Scope) -> Re
     }
 }
 
+/// Whether somebody may use a route at all, on whatever its path names.
+///
+/// # Errors
+/// 403 says what it takes.
+pub fn might(actor: &Actor, rule: &Rule) -> Result<(), Problem> {
+    match rule.need {
+        Need::Right(scope) if !actor.rights.allow(scope) => {
+            Err(forbidden(&format!("it takes the scope {scope}")))
+        }
+        _ if rule.reach == Reach::Everything && !actor.sees_everything() => {
+            Err(forbidden("it takes a right on all devices, and yours is on some groups"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether somebody may use a route on what its path names.
 async fn may(
     context: &Context,
@@ -192,18 +223,13 @@ async fn may(
     rule: &Rule,
     parameters: &RawPathParams,
 ) -> Result<(), Problem> {
-    if let Need::Right(scope) = rule.need
-        && !actor.rights.allow(scope)
-    {
-        return Err(forbidden(&format!("it takes the scope {scope}")));
-    }
+    might(actor, rule)?;
     if actor.sees_everything() {
         return Ok(());
     }
     let named = |name| parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
     match rule.reach {
-        Reach::Nothing | Reach::Narrowed => Ok(()),
-        Reach::Everything => Err(forbidden("it takes a right on all devices, and yours is on some groups")),
+        Reach::Nothing | Reach::Narrowed | Reach::Everything => Ok(()),
         Reach::Device => {
             let id = super::device_id(named("id"))?;
             match reach::sees(context, actor, &id).await? {

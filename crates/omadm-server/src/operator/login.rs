@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::actor::{Actor, Proof, Role, Scope};
 use super::problem::{Body, Problem};
-use super::tokens;
+use super::{access, tokens};
 use crate::clock::{self, rfc3339};
 use crate::context::Context;
 use crate::listener::Connection;
@@ -31,18 +31,35 @@ const MAX_GIVEN: usize = 4_096;
 
 /// The secret of the session in a request.
 pub fn cookie(headers: &HeaderMap) -> Option<Secret> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|list| list.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == NAME)?;
-    Some(Secret::new(value.as_bytes().to_vec()))
+    cookie_named(headers, NAME).map(|value| Secret::new(value.as_bytes().to_vec()))
 }
 
-/// Name and password.
+/// The cookie of a name in a request.
+pub fn cookie_named<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|list| list.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+/// The cookie of a session, as it stands in a request.
+pub fn of_session(secret: &Secret) -> Option<HeaderValue> {
+    let mut pair = format!("{NAME}=").into_bytes();
+    pair.extend_from_slice(secret.expose());
+    let mut value = HeaderValue::from_bytes(&pair).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Name and password, or a token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    user: String,
-    password: String,
+    /// With `password`.
+    user: Option<String>,
+    /// With `user`.
+    password: Option<String>,
+    /// A token, for a browser: the session lasts as long as the browser runs, and no longer than the token.
+    token: Option<String>,
 }
 
 /// Who somebody is here.
@@ -83,14 +100,60 @@ pub async fn begin(
     State(context): State<Arc<Context>>,
     Extension(connection): Extension<Arc<Connection>>,
     headers: HeaderMap,
-    Body(Credentials { user, password }): Body<Credentials>,
+    Body(credentials): Body<Credentials>,
+) -> Result<Response, Problem> {
+    match credentials {
+        Credentials { user: Some(user), password: Some(password), token: None } => {
+            let source = context.proxies.sender(&connection, &headers).source;
+            by_password(&context, source, user, password).await
+        }
+        Credentials { user: None, password: None, token: Some(token) } => by_token(&context, token).await,
+        _ => Err(Problem::bad("a login has user and password, or a token")),
+    }
+}
+
+/// A session that carries a token: its end, and that of the token, are one.
+async fn by_token(context: &Context, token: String) -> Result<Response, Problem> {
+    let token = Secret::new(token.into_bytes());
+    let actor =
+        if token.expose().len() > MAX_GIVEN { None } else { access::of_token(context, &token).await? };
+    let actor = actor.ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "the token is unknown or expired; make one with `omadm token add`",
+        )
+    })?;
+    begun(context, &token, None, actor)
+}
+
+/// The answer that begins a session.
+fn begun(
+    context: &Context,
+    secret: &Secret,
+    max_age: Option<u64>,
+    actor: Actor,
+) -> Result<Response, Problem> {
+    let text = String::from_utf8_lossy(secret.expose()).into_owned();
+    let cookie = set_cookie(&text, max_age, context.config.operator.is_secure())?;
+    let mut response = Json(Me::from(&actor)).into_response();
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    // For the audit log.
+    response.extensions_mut().insert(actor);
+    Ok(response)
+}
+
+/// A session of a user.
+async fn by_password(
+    context: &Context,
+    source: IpAddr,
+    user: String,
+    password: String,
 ) -> Result<Response, Problem> {
     let password = Secret::new(password.into_bytes());
     if user.len() > MAX_GIVEN || password.expose().len() > MAX_GIVEN {
         return Err(wrong());
     }
-    let source = context.proxies.sender(&connection, &headers).source;
-    if let Some(refusal) = throttled(&context, &user, source) {
+    if let Some(refusal) = throttled(context, &user, source) {
         return Ok(refusal);
     }
     let known = context.store.user(&user).await?;
@@ -120,13 +183,7 @@ pub async fn begin(
         groups: known.groups,
         until: Some(expires),
     };
-    let text = String::from_utf8_lossy(secret.expose()).into_owned();
-    let cookie = set_cookie(&text, lifetime.as_secs(), context.config.operator.is_secure())?;
-    let mut response = Json(Me::from(&actor)).into_response();
-    response.headers_mut().insert(SET_COOKIE, cookie);
-    // For the audit log.
-    response.extensions_mut().insert(actor);
-    Ok(response)
+    begun(context, &secret, Some(lifetime.as_secs()), actor)
 }
 
 /// The refusal of a login: it does not say what was wrong.
@@ -144,9 +201,11 @@ fn throttled(context: &Context, user: &str, source: IpAddr) -> Option<Response> 
     Some(response)
 }
 
-fn set_cookie(value: &str, max_age: u64, secure: bool) -> Result<HeaderValue, Problem> {
+/// The cookie of a session; without an age it goes with the browser.
+fn set_cookie(value: &str, max_age: Option<u64>, secure: bool) -> Result<HeaderValue, Problem> {
     let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{NAME}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    let age = max_age.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
+    let text = format!("{NAME}={value}; Path=/{age}; HttpOnly; SameSite=Strict{secure}");
     let unusable = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the cookie cannot be written");
     let mut cookie = HeaderValue::from_str(&text).map_err(unusable)?;
     cookie.set_sensitive(true);
@@ -162,10 +221,17 @@ pub async fn end(
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Proof::Session(digest) = &actor.proof {
         context.store.remove_login(digest).await?;
-        let cookie = set_cookie("", 0, context.config.operator.is_secure())?;
-        response.headers_mut().insert(SET_COOKIE, cookie);
     }
+    response.headers_mut().insert(SET_COOKIE, ended(&context)?);
     Ok(response)
+}
+
+/// Has a browser forget its session.
+///
+/// # Errors
+/// 500 if the cookie cannot be written.
+pub fn ended(context: &Context) -> Result<HeaderValue, Problem> {
+    set_cookie("", Some(0), context.config.operator.is_secure())
 }
 
 /// Says who makes the request, and what they may do.
@@ -247,8 +313,12 @@ mod tests {
 
     #[test]
     fn a_cookie_is_for_this_server_alone() {
-        let set = |secure| set_cookie("v", 60, secure).unwrap();
+        let set = |secure| set_cookie("v", Some(60), secure).unwrap();
         assert_eq!(set(false), "omadm_session=v; Path=/; Max-Age=60; HttpOnly; SameSite=Strict");
         assert!(set(true).to_str().unwrap().ends_with("; Secure") && set(true).is_sensitive());
+        assert_eq!(
+            set_cookie("v", None, false).unwrap(),
+            "omadm_session=v; Path=/; HttpOnly; SameSite=Strict"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! What operators and their programs talk to: the REST API with its OpenAPI document, and health.
 
-mod access;
+pub mod access;
 pub mod actor;
 mod assignments;
 mod audit;
@@ -15,16 +15,16 @@ mod fleet;
 mod groups;
 mod hosts;
 pub mod imports;
-mod login;
+pub mod login;
 mod models;
 mod notify;
 mod packages;
 mod pages;
-mod problem;
+pub mod problem;
 mod profiles;
 mod reach;
 mod retries;
-mod rights;
+pub mod rights;
 mod sessionless;
 mod sessions;
 mod standing;
@@ -40,7 +40,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use omadm_mo::{DeviceId, Time};
@@ -60,7 +60,7 @@ use actor::{Area, Level, Scope};
 use problem::Problem;
 
 /// Prefix of the API.
-const PREFIX: &str = "/api/v1";
+pub const PREFIX: &str = "/api/v1";
 /// How long the store may take to show that it works.
 const READY_TIME: Duration = Duration::from_secs(3);
 /// Items on a page unless asked otherwise.
@@ -88,24 +88,20 @@ pub fn router(context: Arc<Context>) -> Router {
         || async { Problem::unknown(format!("there is nothing at this path; see {PREFIX}/openapi.json")) };
     let wrong =
         || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; see Allow") };
+    let api =
+        api.fallback(missing).method_not_allowed_fallback(wrong).layer(audited).layer(in_time).layer(checked);
+    let api: Router = Router::new().nest(PREFIX, api).with_state(context.clone());
     Router::new()
-        .nest(
-            PREFIX,
-            api.fallback(missing)
-                .method_not_allowed_fallback(wrong)
-                .layer(audited)
-                .layer(in_time)
-                .layer(checked),
-        )
         .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route(metrics::PATH, get(figures))
-        .route("/", get(|| async { Html(include_str!("index.html")) }))
+        .with_state(context.clone())
+        .merge(crate::console::router(context, api.clone()))
+        .merge(api)
         .layer(named)
         .layer(DefaultBodyLimit::max(largest))
         .layer(axum::middleware::from_fn_with_state(watched, crate::requests::log))
-        .with_state(context)
 }
 
 /// Reads the body, for which the sender has so much time and no more; not that of a package, which is taken piece by piece.
@@ -117,6 +113,16 @@ async fn body_in_time(
     if request.method() == Method::POST && [packages::PATH, imports::PATH].contains(&request.uri().path()) {
         return Ok(next.run(request).await);
     }
+    let (mut request, octets) = with_body(&context, request).await?;
+    request.extensions_mut().insert(audit::Octets(octets));
+    Ok(next.run(request).await)
+}
+
+/// A request whose body is there, and the body.
+///
+/// # Errors
+/// 408 and 413 if it is too slow or too large.
+pub async fn with_body(context: &Context, request: Request) -> Result<(Request, Bytes), Problem> {
     let time = context.config.operator.body_timeout.0;
     let (head, body) = request.into_parts();
     let reading = Bytes::from_request(Request::from_parts(head.clone(), body), &());
@@ -124,9 +130,7 @@ async fn body_in_time(
         let late = format!("the body was not complete within {} s (operator.body_timeout)", time.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, late)
     })??;
-    let mut request = Request::from_parts(head, Body::from(octets.clone()));
-    request.extensions_mut().insert(audit::Octets(octets));
-    Ok(next.run(request).await)
+    Ok((Request::from_parts(head, Body::from(octets.clone())), octets))
 }
 
 /// The API with its document: a route that is not described cannot be registered.

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use omadm_store::StoreError;
 use omadm_store::filter::FilterError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ServerError;
 
@@ -16,7 +16,7 @@ use crate::ServerError;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request was not done.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
     /// The kind, such as `Not Found`.
     title: String,
@@ -39,6 +39,21 @@ impl Problem {
     /// What, where, and what to do.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// The kind, such as `Not Found`.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// HTTP status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Character at which a filter goes wrong, counted from 0.
+    pub fn at(&self) -> Option<usize> {
+        self.at
     }
 
     /// Whether it is none of who asked.
@@ -64,7 +79,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

@@ -1,0 +1,55 @@
+//! The operator console: pages for people, drawn by the server.
+//!
+//! Here: pages, the forms in them, and their assets. What a page shows and does it asks of the REST API, in this process and in the name of
+//! who looks at it ([`visit::Visit`]): so there is one table of rights, one audit log, and one place where anything is done. Never here:
+//! the store, or a decision about a device.
+
+mod appearance;
+mod assets;
+mod data;
+mod failure;
+mod form;
+mod frame;
+mod gate;
+mod login;
+mod notice;
+mod once;
+mod overview;
+mod parts;
+mod text;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::context::Context;
+
+/// What all pages have in common.
+#[derive(Clone)]
+struct Console {
+    context: Arc<Context>,
+    /// The REST API.
+    api: Router,
+    /// Forms that were sent already.
+    sent: Arc<once::Sent>,
+}
+
+/// Routes of the console, beside the REST API that they ask.
+pub fn router(context: Arc<Context>, api: Router) -> Router {
+    let console = Console { context, api, sent: Arc::default() };
+    let framed = axum::middleware::from_fn_with_state(console.clone(), gate::enter);
+    let pages = Router::new()
+        .route("/", get(overview::show))
+        .route("/logout", post(login::end))
+        .route("/appearance", post(appearance::choose))
+        .fallback(gate::missing)
+        .layer(framed);
+    Router::new()
+        .route("/login", get(login::show).post(login::begin))
+        .route("/assets/{name}", get(assets::show))
+        .merge(pages)
+        .layer(axum::middleware::map_response(gate::protect))
+        .with_state(console)
+}

@@ -1,0 +1,101 @@
+//! A form takes effect once, however often it is sent: who clicks twice gets the answer to the first click.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use tokio::sync::Mutex as Waiting;
+
+/// Forms of which it is known that they were sent; the oldest are forgotten.
+const MAX_KEPT: usize = 10_000;
+
+/// What the first sending of a form was answered, if it was done; who sends it again meanwhile waits.
+type Answer = Arc<Waiting<Option<(StatusCode, HeaderMap)>>>;
+
+/// The forms that were sent to this process.
+#[derive(Default)]
+pub struct Sent(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    answers: HashMap<String, Answer>,
+    order: VecDeque<String>,
+}
+
+impl Sent {
+    /// Does what a form asks for, unless it was done. A form that was refused can be sent again.
+    pub async fn once(&self, form: String, doing: impl Future<Output = Response>) -> Response {
+        let answer = self.answer(form);
+        let mut answer = answer.lock().await;
+        if let Some((status, headers)) = answer.as_ref() {
+            let mut response = Response::default();
+            *response.status_mut() = *status;
+            *response.headers_mut() = headers.clone();
+            return response;
+        }
+        let response = doing.await;
+        if response.status().is_redirection() {
+            *answer = Some((response.status(), response.headers().clone()));
+        }
+        response
+    }
+
+    fn answer(&self, form: String) -> Answer {
+        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(answer) = kept.answers.get(&form) {
+            return answer.clone();
+        }
+        if kept.order.len() >= MAX_KEPT
+            && let Some(oldest) = kept.order.pop_front()
+        {
+            kept.answers.remove(&oldest);
+        }
+        let answer = Answer::default();
+        kept.order.push_back(form.clone());
+        kept.answers.insert(form, answer.clone());
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use axum::response::{IntoResponse as _, Redirect};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_sent_twice_is_done_once() {
+        let (sent, done) = (Sent::default(), AtomicU32::new(0));
+        let act = || async {
+            done.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Redirect::to("/x").into_response()
+        };
+        let (one, two) = tokio::join!(sent.once("a".into(), act()), sent.once("a".into(), act()));
+        assert_eq!((done.load(Ordering::Relaxed), one.status()), (1, two.status()));
+        assert_eq!(one.headers(), two.headers());
+        sent.once("b".into(), act()).await;
+        assert_eq!(done.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_can_be_sent_again() {
+        let sent = Sent::default();
+        let refused = sent.once("a".into(), async { StatusCode::BAD_REQUEST.into_response() }).await;
+        let done = sent.once("a".into(), async { Redirect::to("/x").into_response() }).await;
+        assert_eq!((refused.status(), done.status()), (StatusCode::BAD_REQUEST, StatusCode::SEE_OTHER));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_are_forgotten() {
+        let sent = Sent::default();
+        for form in 0..MAX_KEPT + 10 {
+            sent.once(form.to_string(), async { Redirect::to("/x").into_response() }).await;
+        }
+        assert_eq!(sent.0.lock().unwrap().answers.len(), MAX_KEPT);
+    }
+}
