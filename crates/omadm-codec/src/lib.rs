@@ -22,6 +22,7 @@ pub mod pap;
 pub mod provisioning;
 mod reader;
 pub mod sip;
+pub mod smartcard;
 pub mod sms;
 pub mod status;
 pub mod tolerance;

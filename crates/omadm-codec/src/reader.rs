@@ -24,6 +24,11 @@ impl<'a> Reader<'a> {
         Ok(Self { rest: input, at: 0 })
     }
 
+    /// Begins at the start of a part that lies at an offset of the whole input.
+    pub(crate) fn part(input: &'a [u8], at: usize) -> Self {
+        Self { rest: input, at }
+    }
+
     /// Offset of the next octet.
     #[inline]
     pub(crate) fn at(&self) -> usize {

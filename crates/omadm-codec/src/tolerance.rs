@@ -110,6 +110,10 @@ pub enum Tolerance {
     BareObexType,
     /// Success as answer to a packet of an OBEX Put that is not the last.
     EarlyObexSuccess,
+    /// Octets after the filler at the end of a file of a card.
+    CardResidue,
+    /// A path in PKCS#15 whose length lacks its tag, or stands without an index.
+    LooseCardPath,
 }
 
 impl Tolerance {
@@ -165,6 +169,8 @@ impl Tolerance {
         Self::MissingObexType,
         Self::BareObexType,
         Self::EarlyObexSuccess,
+        Self::CardResidue,
+        Self::LooseCardPath,
     ];
 
     /// The name in configuration and traces, such as `bare-status`.
@@ -221,6 +227,8 @@ impl Tolerance {
             Self::MissingObexType => "missing-obex-type",
             Self::BareObexType => "bare-obex-type",
             Self::EarlyObexSuccess => "early-obex-success",
+            Self::CardResidue => "card-residue",
+            Self::LooseCardPath => "loose-card-path",
         }
     }
 }
