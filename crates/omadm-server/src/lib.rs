@@ -25,6 +25,7 @@ mod error;
 mod events;
 mod fleet;
 mod guard;
+pub mod indent;
 mod leaf;
 mod lease;
 mod ledger;

@@ -100,3 +100,52 @@ pub struct KnownMo {
     /// Why the file behind its link is not there.
     pub ddf_problem: Option<String>,
 }
+
+/// A group of devices.
+#[derive(Debug, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Which devices are in it.
+    pub filter: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// Where in a listing a page begins.
+#[derive(Debug, Default, Deserialize)]
+pub struct After {
+    /// The cursor.
+    #[serde(default)]
+    pub after: String,
+}
+
+/// A session in a listing.
+#[derive(Debug, Deserialize)]
+pub struct Session {
+    /// Its number.
+    pub session: i64,
+    /// When it began.
+    pub started: String,
+    /// When its last message was.
+    pub updated: String,
+    /// How it ended.
+    pub outcome: String,
+    /// How many messages it had.
+    pub messages: i64,
+}
+
+/// An event.
+#[derive(Debug, Deserialize)]
+pub struct Event {
+    /// When it was.
+    pub at: String,
+    /// The device that it is about.
+    pub device: Option<String>,
+    /// Its kind.
+    pub kind: String,
+    /// What it tells.
+    #[serde(default)]
+    pub body: serde_json::Value,
+}

@@ -58,6 +58,15 @@ impl IntoResponse for Page {
     }
 }
 
+/// A part of a page, for a page that is there already.
+pub struct Part(pub Markup);
+
+impl IntoResponse for Part {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "text/html; charset=utf-8")], self.0.into_string()).into_response()
+    }
+}
+
 /// An entry of the menu, with the route of the API that it takes.
 struct Entry {
     name: &'static str,

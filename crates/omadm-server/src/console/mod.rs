@@ -7,6 +7,8 @@
 mod appearance;
 mod assets;
 mod data;
+mod device;
+mod devices;
 mod failure;
 mod form;
 mod frame;
@@ -17,6 +19,7 @@ mod once;
 mod overview;
 mod parts;
 mod text;
+mod trace;
 mod visit;
 
 use std::sync::Arc;
@@ -42,6 +45,13 @@ pub fn router(context: Arc<Context>, api: Router) -> Router {
     let framed = axum::middleware::from_fn_with_state(console.clone(), gate::enter);
     let pages = Router::new()
         .route("/", get(overview::show))
+        .route("/devices", get(devices::show))
+        .route("/devices/filter", get(devices::judge))
+        .route("/devices/group", post(devices::save))
+        .route("/devices/bulk", get(devices::bulk::preview).post(devices::bulk::act))
+        .merge(device::router())
+        .route("/devices/{id}/sessions/{session}", get(trace::show))
+        .route("/devices/{id}/abort", post(trace::abort))
         .route("/logout", post(login::end))
         .route("/appearance", post(appearance::choose))
         .fallback(gate::missing)

@@ -4,15 +4,33 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use tokio::sync::Mutex as Waiting;
 
+use super::frame::Page;
+
 /// Forms of which it is known that they were sent; the oldest are forgotten.
-const MAX_KEPT: usize = 10_000;
+const MAX_KEPT: usize = 2_000;
 
 /// What the first sending of a form was answered, if it was done; who sends it again meanwhile waits.
-type Answer = Arc<Waiting<Option<(StatusCode, HeaderMap)>>>;
+type Answer = Arc<Waiting<Option<Done>>>;
+
+/// The answer to a form that was done.
+struct Done {
+    status: StatusCode,
+    headers: HeaderMap,
+    page: Option<Page>,
+}
+
+impl Done {
+    fn answer(&self) -> Response {
+        let mut response = self.page.clone().map_or_else(Response::default, IntoResponse::into_response);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response
+    }
+}
 
 /// The forms that were sent to this process.
 #[derive(Default)]
@@ -29,15 +47,13 @@ impl Sent {
     pub async fn once(&self, form: String, doing: impl Future<Output = Response>) -> Response {
         let answer = self.answer(form);
         let mut answer = answer.lock().await;
-        if let Some((status, headers)) = answer.as_ref() {
-            let mut response = Response::default();
-            *response.status_mut() = *status;
-            *response.headers_mut() = headers.clone();
-            return response;
+        if let Some(done) = answer.as_ref() {
+            return done.answer();
         }
         let response = doing.await;
-        if response.status().is_redirection() {
-            *answer = Some((response.status(), response.headers().clone()));
+        if response.status().is_redirection() || response.status().is_success() {
+            let page = response.extensions().get().cloned();
+            *answer = Some(Done { status: response.status(), headers: response.headers().clone(), page });
         }
         response
     }
@@ -63,7 +79,7 @@ impl Sent {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use axum::response::{IntoResponse as _, Redirect};
+    use axum::response::Redirect;
 
     use super::*;
 

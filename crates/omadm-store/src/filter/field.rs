@@ -116,8 +116,13 @@ impl Field {
 
     /// The names of all fields, for those who wrote another.
     pub(super) fn names() -> String {
-        let names: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = Self::all_names().collect();
         format!("{}, label:KEY and group:\"NAME\"", names.join(", "))
+    }
+
+    /// The names of the fields that stand alone.
+    pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
+        FIELDS.into_iter().map(|(name, _)| name)
     }
 
     /// How its values compare.

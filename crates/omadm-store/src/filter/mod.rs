@@ -5,6 +5,7 @@
 //! over its indexes. Both give the same answer: a field that is not known of a device is the empty text, and `not` turns every
 //! answer around.
 
+mod complete;
 mod field;
 mod groups;
 mod lex;
@@ -13,6 +14,7 @@ mod parse;
 pub(crate) mod sql;
 mod version;
 
+pub use complete::complete;
 pub use field::{Compare, Field};
 pub use groups::GroupFilters;
 pub use version::version_key;

@@ -8,11 +8,14 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use omadm_mo::Time;
 
-pub use filter::field as filter_field;
-pub use state::{state, word};
+pub use filter::{field as filter_field, help as filter_help};
+pub use state::{reach, state, word};
 
 use super::text;
 use super::visit::Visit;
+
+/// Most rows of a table that is not cut into pages.
+pub const ROWS: usize = 200;
 
 /// How long ago something was, with the exact time for who points at it or hears it.
 pub fn age(now: Time, at: &str) -> Markup {
@@ -69,6 +72,23 @@ pub fn table(caption: &str, head: &[Markup], rows: &[Vec<Markup>]) -> Markup {
                     @for row in rows {
                         tr { @for cell in row { td { (cell) } } }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// What an event tells: its members, shortly.
+pub fn told(body: &serde_json::Value) -> Markup {
+    use serde_json::Value;
+    let Some(members) = body.as_object() else { return text::shown(&body.to_string()) };
+    html! {
+        @for (name, value) in members.iter().filter(|(_, value)| !value.is_null()).take(12) {
+            span.member {
+                span.quiet { (text::plain(name, 40)) " " }
+                @match value {
+                    Value::String(value) => (text::shown(value)),
+                    value => (text::shown(&value.to_string())),
                 }
             }
         }

@@ -48,3 +48,14 @@ pub fn state(state: &str) -> Markup {
 pub fn word(word: &str) -> Markup {
     html! { span.badge.idle { (text::plain(word, 60)) } }
 }
+
+/// Whether a device can be called, in words.
+pub fn reach(reach: &str) -> Markup {
+    let said = match reach {
+        "known" => "can be called",
+        "none" => "no way known",
+        "unanswered" => "called, no answer",
+        other => other,
+    };
+    html! { span class=(Mood::of(reach).class()) { (text::plain(said, 40)) } }
+}

@@ -1,11 +1,10 @@
 //! `omadm session`: management sessions and what went over the wire.
 
-mod indent;
-
 use std::borrow::Cow;
 use std::time::Duration;
 
 use clap::Subcommand;
+use omadm_server::indent;
 use serde_json::json;
 
 use crate::api::types::{Aborted, Message, Session as Record, Trace};

@@ -1,0 +1,212 @@
+//! One node: what it is, what it held when it was last seen, and what can be done with it.
+
+use axum::extract::{Path, Query};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::tree::Node;
+use super::{access, find, page};
+use crate::console::data::{Device, Listed};
+use crate::console::failure::Failure;
+use crate::console::frame::Page;
+use crate::console::visit::{Visit, path};
+use crate::console::{parts, text};
+use crate::operator::problem::Problem;
+
+/// The node that is wanted.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    address: String,
+}
+
+/// Shows a node.
+pub async fn show(
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Page, Failure> {
+    let address = wanted.address.trim();
+    if address.is_empty() {
+        return Err(Problem::bad("say which node").into());
+    }
+    let device = find(&visit, &id).await?;
+    let found: Listed<Node> =
+        visit.read(&path(&["devices", &id, "tree"], &[("at", address), ("limit", "1")])).await?;
+    let is_there = found.next.is_some();
+    let node = found.items.into_iter().next().filter(|node| is_same(&node.address, address));
+    let body = html! {
+        (parts::live(&visit, "node", &html! { section.card { h2.mono { (text::shown(address)) } (about(&visit, node.as_ref())) } }))
+        @if node.as_ref().is_none_or(|node| node.interior) || is_there {
+            p { a href=(path(&["devices", &id, "tree"], &[("at", address)])) { "What is below it" } }
+        }
+        @if visit.may("POST", "/devices/{id}/commands") { (actions(&visit, &device, address, node.as_ref())) }
+    };
+    Ok(page(&visit, &device, "tree", &body))
+}
+
+/// Whether two addresses are written alike, but for the slash at the end.
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+fn about(visit: &Visit, node: Option<&Node>) -> Markup {
+    let Some(node) = node else {
+        return html! { p { "It has not been seen yet. Read it to learn what it holds." } };
+    };
+    let mut facts = vec![("Last seen", parts::age(visit.now, &node.seen))];
+    if let Some(format) = &node.format {
+        facts.push(("Format", html! { (in_words(format)) }));
+        facts.push(("May be", html! { (text::plain(&allowed(&node.access), text::SHORT)) }));
+    }
+    html! {
+        @if let Some(title) = &node.title { p { b { (text::shown(title)) } } }
+        @if let Some(description) = &node.description { p { (text::shown_long(description)) } }
+        (parts::facts(facts))
+        @match &node.value {
+            Some(Value::String(value)) => { h3 { "Value" } (text::block(value)) },
+            Some(value) => { h3 { "Value" } (text::block(&value.to_string())) },
+            None => p.quiet { "An interior node: it has no value." },
+        }
+    }
+}
+
+/// A format of the standard in words.
+fn in_words(format: &str) -> &str {
+    match format {
+        "chr" => "text",
+        "int" => "whole number",
+        "bool" => "true or false",
+        "float" => "number",
+        "b64" | "bin" => "octets",
+        "date" => "date",
+        "time" => "time",
+        "xml" => "XML",
+        "null" => "nothing",
+        "node" => "interior node",
+        other => other,
+    }
+}
+
+/// Commands of the DDF in words.
+fn allowed(access: &[String]) -> String {
+    let words: Vec<&str> = access
+        .iter()
+        .map(|command| match command.as_str() {
+            "Get" => "read",
+            "Replace" => "written",
+            "Add" => "added",
+            "Delete" => "removed",
+            "Exec" => "executed",
+            "Copy" => "copied",
+            other => other,
+        })
+        .collect();
+    if words.is_empty() { "left alone".to_owned() } else { words.join(", ") }
+}
+
+/// What can be asked of a node: what its DDF allows, or anything where there is none.
+fn actions(visit: &Visit, device: &Device, address: &str, node: Option<&Node>) -> Markup {
+    let described = node.filter(|node| node.format.is_some());
+    let may = |command: &str| described.is_none_or(|node| node.access.iter().any(|known| known == command));
+    let is_leaf = node.is_none_or(|node| !node.interior);
+    let one = |verb: &str, word: &str, class: &str| {
+        html! {
+            form method="post" action=(path(&["devices", &device.id, "commands"], &[])) {
+                (visit.marks())
+                input type="hidden" name="verb" value=(verb);
+                input type="hidden" name="address" value=(address);
+                button class=(class) type="submit" { (word) }
+            }
+        }
+    };
+    html! {
+        section.card {
+            h2 { "Do something with it" }
+            div.actions {
+                @if may("Get") { (one("get", "Read now", "main")) (one("subscribe", "Report its changes", "")) }
+                @if may("Exec") { (one("exec", "Execute", "")) }
+                @if may("Delete") { (one("delete", "Remove", "danger")) }
+                @if let Some(property) = access::property(device, address) {
+                    form method="post" action=(path(&["devices", &device.id, "commands"], &[])) {
+                        (visit.marks())
+                        input type="hidden" name="verb" value="get";
+                        input type="hidden" name="address" value=(property);
+                        button type="submit" { "Ask who may do what" }
+                    }
+                }
+            }
+            @if is_leaf && (may("Replace") || may("Add")) { (write(visit, device, address, node)) }
+        }
+    }
+}
+
+/// A form for a value of the node's format.
+fn write(visit: &Visit, device: &Device, address: &str, node: Option<&Node>) -> Markup {
+    let format = node.and_then(|node| node.format.as_deref()).unwrap_or_default();
+    let now = match node.and_then(|node| node.value.as_ref()) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    html! {
+        form.stack method="post" action=(path(&["devices", &device.id, "commands"], &[])) {
+            (visit.marks())
+            input type="hidden" name="verb" value="set";
+            input type="hidden" name="address" value=(address);
+            input type="hidden" name="format" value=(format);
+            h3 { "Write a value" }
+            @if format != "null" {
+                label for="value" { "Value" @if !format.is_empty() { ", " (in_words(format)) } }
+                (field(format, &now))
+            }
+            @if format.is_empty() {
+                p.quiet { "No DDF file describes this node, so the value goes as text." }
+            } @else {
+                label.tick { input type="checkbox" name="force" value="yes"; "Send it even if the DDF says that it cannot be" }
+            }
+            button type="submit" { "Write" }
+        }
+    }
+}
+
+fn field(format: &str, now: &str) -> Markup {
+    let is_long = now.len() > 80 || now.contains('\n') || now.chars().any(char::is_control);
+    html! {
+        @match format {
+            "bool" => select #value name="value" {
+                option value="true" selected[now == "true"] { "true" }
+                option value="false" selected[now == "false"] { "false" }
+            },
+            "int" => input #value name="value" value=(now) inputmode="numeric" required pattern="\\s*-?[0-9]+\\s*" title="a whole number";,
+            "float" => input #value name="value" value=(now) inputmode="decimal" required;,
+            "date" => input #value name="value" value=(now) placeholder="2026-11-21";,
+            "time" => input #value name="value" value=(now) placeholder="12:30:00";,
+            "b64" | "bin" => { textarea #value name="value" rows="4" aria-describedby="octets-hint" { (now) } p.quiet #octets-hint { "Octets in base64." } },
+            "xml" => textarea #value name="value" rows="8" { (now) },
+            _ if is_long => textarea #value name="value" rows="6" { (now) },
+            _ => input #value name="value" value=(now);,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_of_its_format() {
+        let shown = |format, now| field(format, now).into_string();
+        assert!(shown("bool", "false").contains(r#"<option value="false" selected>"#));
+        assert!(shown("int", "7").contains(r#"inputmode="numeric""#));
+        assert!(shown("chr", "a\nb").starts_with("<textarea"));
+        assert!(shown("chr", "\"><script>").contains("&quot;&gt;&lt;script&gt;"));
+    }
+
+    #[test]
+    fn what_may_be_done_is_said_in_words() {
+        assert_eq!(allowed(&["Get".into(), "Replace".into()]), "read, written");
+        assert_eq!(allowed(&[]), "left alone");
+        assert!(is_same("urn:a//", "urn:a") && !is_same("urn:a//B", "urn:a"));
+    }
+}

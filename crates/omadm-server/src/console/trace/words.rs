@@ -1,0 +1,132 @@
+//! What the statuses in messages mean, in words.
+
+use omadm_codec::dm1::{self, Encoding};
+use omadm_codec::{Leniency, Limits};
+use omadm_session::{dm1 as engine1, dm2 as engine2};
+use serde_json::Value;
+
+use super::Message;
+
+/// A status in words.
+pub struct Said {
+    /// As a state: `done` or `failed`.
+    pub mood: &'static str,
+    /// The sentence.
+    pub sentence: String,
+}
+
+impl Said {
+    fn new(status: u16, sentence: String) -> Self {
+        // 3xx and the 213 and 214 of DM 1.x are answers too.
+        let mood = if matches!(status % 1_000, 200..=399) { "done" } else { "failed" };
+        Self { mood, sentence }
+    }
+}
+
+/// What the statuses of each message mean.
+pub fn of(messages: &[Message]) -> Vec<Vec<Said>> {
+    let mut asked = Vec::new();
+    messages
+        .iter()
+        .map(|message| {
+            let text = message.text.as_deref().unwrap_or_default();
+            if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+                return in_dm1(text);
+            }
+            let Some(document) = document(text) else { return Vec::new() };
+            if !message.from_device {
+                asked = commands(&document);
+                return Vec::new();
+            }
+            statuses(&document, &asked)
+        })
+        .collect()
+}
+
+/// Statuses of a message of DM 1.x.
+fn in_dm1(text: &str) -> Vec<Said> {
+    let limits = Limits { bytes: text.len(), ..Limits::default() };
+    let Ok(decoded) = dm1::decode(text.as_bytes(), Encoding::Xml, &limits, &mut Leniency::lenient()) else {
+        return Vec::new();
+    };
+    let commands = decoded.message.commands.iter();
+    commands
+        .filter_map(|command| match command {
+            dm1::Command::Status(status) => {
+                let code: u16 = status.code.parse().ok()?;
+                let about = status.target_refs.first().or(status.source_refs.first());
+                let address = about.map_or("", |about| about.as_ref());
+                Some(Said::new(code, engine1::explain::sentence(&status.cmd, address, code)))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The JSON document of a message of DM 2.0; the first part of a multipart body.
+fn document(text: &str) -> Option<Value> {
+    let text = text.get(text.find('{')?..)?;
+    serde_json::Deserializer::from_str(text).into_iter::<Value>().next()?.ok()
+}
+
+/// The commands of a Package#2: name and address.
+fn commands(document: &Value) -> Vec<(String, String)> {
+    let commands = document.get("CMD").and_then(Value::as_array).into_iter().flatten();
+    let word = |command: &Value, place: usize| {
+        command.get(place).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    commands.map(|command| (word(command, 0), word(command, 1))).collect()
+}
+
+/// The statuses of a Package#3, each with its command.
+fn statuses(document: &Value, asked: &[(String, String)]) -> Vec<Said> {
+    let statuses = document.get("Status").and_then(Value::as_array).into_iter().flatten();
+    statuses
+        .enumerate()
+        .filter_map(|(place, status)| {
+            let code = u16::try_from(status.get("sc")?.as_u64()?).ok()?;
+            let (command, address) =
+                asked.get(place).map_or(("", ""), |(command, address)| (command, address));
+            Some(Said::new(code, engine2::explain::sentence(command, address, code)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(from_device: bool, text: &str) -> Message {
+        let text = Some(text.to_owned());
+        let (at, summary, content_type) = (String::new(), String::new(), String::new());
+        Message {
+            at,
+            from_device,
+            summary,
+            content_type,
+            http_status: None,
+            length: 0,
+            notes: Vec::new(),
+            text,
+            base64: None,
+        }
+    }
+
+    #[test]
+    fn statuses_of_dm2_are_told_with_their_commands() {
+        let said = of(&[
+            message(false, r#"{"CMD":[["GET","urn:a//B"],["EXEC","urn:a//C"]]}"#),
+            message(true, "--b\r\nContent-Type: x\r\n\r\n{\"Status\":[{\"sc\":200},{\"sc\":405}]}\r\n--b--"),
+        ]);
+        assert!(said[0].is_empty());
+        assert_eq!((said[1][0].mood, said[1][1].mood), ("done", "failed"));
+        assert!(said[1][1].sentence.starts_with("EXEC urn:a//C failed with 405"), "{}", said[1][1].sentence);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_nothing() {
+        for text in ["", "{", "<SyncML>", "<x/>", "[1]", "{\"Status\":7}", "{\"Status\":[{\"sc\":70000}]}"] {
+            assert!(of(&[message(true, text)])[0].is_empty(), "{text}");
+        }
+    }
+}
