@@ -17,10 +17,12 @@ use crate::leaf::{Body, Forms, LeafValue};
 mod ask;
 mod dm1;
 mod items;
+mod part;
 mod request;
 pub use ask::Question;
 pub use dm1::{Known, Seen, Unsaid};
 pub use items::{decode_items, told_by_items};
+pub use part::Part;
 pub use request::Request;
 use request::{Args, check_members};
 

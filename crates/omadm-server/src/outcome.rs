@@ -94,6 +94,14 @@ impl<'c> Outcome<'c> {
         self
     }
 
+    /// Ends commands that must not be sent any more: by their sequence numbers, with why.
+    pub fn give_up(mut self, never: &[(i64, String)]) -> Self {
+        for (seq, why) in never {
+            self.ledger.push(*seq, CommandState::Failed, None, Some(why.clone()), None);
+        }
+        self
+    }
+
     /// The batch for an engine step.
     pub fn session_step(
         mut self,
@@ -188,6 +196,9 @@ impl<'c> Outcome<'c> {
             }
             Verdict::Accepted => self.ledger.push(result.seq, CommandState::Sent, Some(202), sentence, None),
             Verdict::Failed(status) => {
+                if let (404, Ok(Command::Get(uri) | Command::Delete(uri))) = (*status, &queued.command) {
+                    self.gone(uri);
+                }
                 let brought =
                     reported(result.data.as_ref()).map(|alert| json!({ "alert": alert }).to_string());
                 self.ledger.push(result.seq, CommandState::Failed, Some(*status), sentence, brought);

@@ -3,7 +3,7 @@
 use omadm_mo::{DeviceId, Time};
 use uuid::Uuid;
 
-use crate::{Command, EventOf, NewCommand, NewEvent, StoreError};
+use crate::{Command, EventOf, NewCommand, NewEvent, Pin, ProfileState, StoreError};
 
 /// States of a campaign.
 ///
@@ -237,6 +237,8 @@ pub enum CampaignGift {
         name: String,
         /// Its version.
         version: i64,
+        /// The device has to begin with it before this time.
+        until: Time,
     },
     /// Nothing before then.
     Later(Time),
@@ -303,6 +305,8 @@ pub struct CampaignStep {
     pub ends: Vec<CampaignEnd>,
     /// Devices that are open, and whose commands are not there any more.
     pub gone: Vec<DeviceId>,
+    /// Devices from which the version of a profile is taken that this campaign has given them, with the name of the profile.
+    pub taken_back: Vec<(DeviceId, String)>,
     /// Whether what was not sent ends.
     pub cancel: Option<CampaignCancel>,
     /// What happens where another campaign is at the same thing.
@@ -326,28 +330,23 @@ pub struct CampaignStepped {
     pub dropped: u32,
 }
 
-/// An open device of a campaign that brings a profile, on which that came to an end.
+/// How far an open device of a campaign is that brings a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CampaignProfileEnd {
+pub struct CampaignProfileDevice {
     /// The device.
     pub device: DeviceId,
     /// Its enrolment generation.
     pub generation: i64,
-    /// How often it was tried.
+    /// How often it was tried, this time included.
     pub attempts: u32,
-    /// Whether it is as the profile says; otherwise it cannot be.
-    pub converged: bool,
+    /// When it was given the version.
+    pub since: Time,
+    /// How far it is with the version; `None` while it has not begun with it.
+    pub state: Option<ProfileState>,
     /// Why.
     pub reason: Option<String>,
-}
-
-/// Open devices of a campaign that brings a profile, which were looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CampaignProfileEnds {
-    /// Those on which it came to an end.
-    pub ended: Vec<CampaignProfileEnd>,
-    /// The last device that was looked at; `None` when there was none.
-    pub last: Option<DeviceId>,
+    /// What this campaign has given it, if it still has that.
+    pub pin: Option<Pin>,
 }
 
 /// Open devices that were looked at.
@@ -397,14 +396,14 @@ pub trait CampaignStore: Send + Sync + 'static {
     async fn campaign_unreached(&self, id: Uuid, devices: Vec<DeviceId>)
     -> Result<Vec<DeviceId>, StoreError>;
     /// Looks at how far open devices are with a version of a profile, by id after `after`, at most `limit`.
-    async fn campaign_profile_ends(
+    async fn campaign_profile_devices(
         &self,
         id: Uuid,
         profile: &str,
         version: i64,
         after: Option<DeviceId>,
         limit: u32,
-    ) -> Result<CampaignProfileEnds, StoreError>;
+    ) -> Result<Vec<CampaignProfileDevice>, StoreError>;
     /// Looks at open devices by id after `after`, at most `limit`.
     async fn campaign_orphans(
         &self,

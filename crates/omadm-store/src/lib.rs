@@ -30,8 +30,8 @@ pub mod validators;
 
 pub use campaign::{
     Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd, CampaignGift,
-    CampaignOrphans, CampaignProfileEnd, CampaignProfileEnds, CampaignState, CampaignStep, CampaignStepped,
-    CampaignStore, CampaignTry, CampaignVerdict, Rival,
+    CampaignOrphans, CampaignProfileDevice, CampaignState, CampaignStep, CampaignStepped, CampaignStore,
+    CampaignTry, CampaignVerdict, Rival,
 };
 pub use commits::{CommitWatch, Commits};
 pub use delegation::{
@@ -52,7 +52,7 @@ pub use people::{
 };
 pub use place::{About, Moved, Place};
 pub use profile::{
-    Assignment, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
+    Assignment, DeviceProfile, Pin, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
     ProfileVersion, ProfileWork,
 };
 pub use push::{Push, PushProgress, PushStep};

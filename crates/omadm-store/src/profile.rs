@@ -1,6 +1,10 @@
 //! Profiles: what should be true of devices, in numbered versions, where they are assigned, and how far each device is.
 
+use std::collections::BTreeMap;
+
 use omadm_mo::{DeviceId, Time};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{CommandId, NewCommand, NewEvent, StoreError, TreeAddress, TreeNode};
 
@@ -47,6 +51,31 @@ pub struct Assignment {
     pub since: Time,
     /// Who assigned it.
     pub by: String,
+    /// What [`ProfileStore::profile_clock`] showed then: of an assignment and a [`Pin`] the later one counts. Given by the store.
+    pub clock: i64,
+}
+
+/// That a campaign has given a device a version of a profile for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The version.
+    pub version: i64,
+    /// The campaign.
+    pub campaign: Uuid,
+    /// Which attempt of the campaign this is, from 1.
+    pub attempt: u32,
+    /// The device has to begin with it before this time (microseconds since 1970), or it does not count.
+    pub until: i64,
+    /// As [`Assignment::clock`]. Given by the store.
+    pub clock: i64,
+}
+
+impl Pin {
+    /// The versions that a device has for itself, by name of the profile, from the stored form; one that cannot be read is none.
+    #[must_use]
+    pub fn read(stored: Option<&str>) -> BTreeMap<String, Self> {
+        stored.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
 }
 
 /// How far a device is with a profile.
@@ -171,8 +200,9 @@ pub trait ProfileStore: Send + Sync + 'static {
     async fn profile(&self, name: &str) -> Result<Option<Profile>, StoreError>;
     /// Removes a profile with its assignments; `false` if there is none. Its versions can still be read by number.
     async fn remove_profile(&self, name: &str, now: Time) -> Result<bool, StoreError>;
-    /// Names of the profiles that were removed, in any order.
-    async fn removed_profiles(&self) -> Result<Vec<String>, StoreError>;
+    /// Profiles that were removed at some time, which may be there again, each with the first version that counts since: what devices
+    /// have of versions before counts no more.
+    async fn voided_profiles(&self) -> Result<Vec<(String, i64)>, StoreError>;
     /// Versions of a profile, newest first, below `before`, at most `limit`.
     async fn profile_versions(
         &self,
@@ -183,7 +213,7 @@ pub trait ProfileStore: Send + Sync + 'static {
     /// One version, also of a profile that was removed.
     async fn profile_version(&self, name: &str, version: i64) -> Result<Option<ProfileVersion>, StoreError>;
 
-    /// Gives a group a version of a profile, in place of the one that it had. (`previous` is given by the store.)
+    /// Gives a group a version of a profile, in place of the one that it had. (`previous` and `clock` are given by the store.)
     async fn assign_profile(&self, assignment: Assignment) -> Result<Assignment, StoreError>;
     /// Takes a profile from a group; `false` if it did not have it.
     async fn unassign_profile(&self, name: &str, group: Option<&str>) -> Result<bool, StoreError>;
@@ -191,16 +221,6 @@ pub trait ProfileStore: Send + Sync + 'static {
     async fn assignments(&self) -> Result<Vec<Assignment>, StoreError>;
     /// A number that goes on with each change to assignments.
     async fn profile_clock(&self) -> Result<i64, StoreError>;
-    /// Gives one device a version of a profile whatever its groups have, or takes that back; the device is notified. `false` if it is not
-    /// enrolled.
-    async fn pin_profile(
-        &self,
-        device: &DeviceId,
-        name: &str,
-        version: Option<i64>,
-        now: Time,
-    ) -> Result<bool, StoreError>;
-
     /// Applies the work on a device in one durable batch, or nothing: [`StoreError::Conflict`] when the generation, or what is remembered,
     /// is not as expected; otherwise as [`crate::Store::enqueue`].
     async fn work_on_profiles(&self, work: ProfileWork, now: Time) -> Result<(), StoreError>;

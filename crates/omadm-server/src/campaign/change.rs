@@ -27,6 +27,8 @@ pub enum Recipe {
         content: Option<Body>,
         /// The models that they are for, as a glob.
         model: Option<String>,
+        /// Whether they bring a package.
+        is_delivery: bool,
     },
     /// A version of a profile.
     Profile {
@@ -40,10 +42,10 @@ pub enum Recipe {
 impl Recipe {
     /// What a device is given by a campaign, good until `expires`.
     pub fn gift(&self, campaign: Uuid, by: &str, device: &DeviceId, expires: Time) -> CampaignGift {
-        let (operations, content) = match self {
-            Self::Operations { operations, content, .. } => (operations, content),
+        let (operations, content, is_delivery) = match self {
+            Self::Operations { operations, content, is_delivery, .. } => (operations, content, is_delivery),
             Self::Profile { name, version } => {
-                return CampaignGift::Profile { name: name.clone(), version: *version };
+                return CampaignGift::Profile { name: name.clone(), version: *version, until: expires };
             }
         };
         let mut content = content.as_ref();
@@ -64,7 +66,11 @@ impl Recipe {
             created_by: by.to_owned(),
             origin: Some(Origin::Campaign { id: campaign }),
         });
-        CampaignGift::Commands(commands.collect())
+        let mut commands: Vec<_> = commands.collect();
+        if *is_delivery {
+            deliver::tie(&mut commands);
+        }
+        CampaignGift::Commands(commands)
     }
 
     /// The models that it is for, as a glob.
@@ -128,7 +134,12 @@ pub async fn prepare(
         (Change::Firmware(_) | Change::Software(_), Some(package)) => {
             let operations = deliver::operations(context, package, now);
             let model = package.model.clone();
-            operations.map(|operations| Recipe::Operations { operations, content: None, model })
+            operations.map(|operations| Recipe::Operations {
+                operations,
+                content: None,
+                model,
+                is_delivery: true,
+            })
         }
         (Change::Firmware(of) | Change::Software(of), None) => Err(format!(
             "there is no package {} of this kind; `omadm package ls` shows those that are",
@@ -155,6 +166,8 @@ fn command(context: &Context, files: &Files, request: &Request) -> Result<Recipe
     let misfit = Advice::new(files, &inventory, &context.public_url).about(&mut operation, content.as_ref());
     match misfit {
         Err(misfit) if !request.force => Err(format!("{misfit}; \"force\": true sends it all the same")),
-        Ok(()) | Err(_) => Ok(Recipe::Operations { operations: vec![operation], content, model: None }),
+        Ok(()) | Err(_) => {
+            Ok(Recipe::Operations { operations: vec![operation], content, model: None, is_delivery: false })
+        }
     }
 }

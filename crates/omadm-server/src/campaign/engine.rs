@@ -2,8 +2,8 @@
 
 use omadm_mo::{DeviceId, Time};
 use omadm_store::{
-    CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignState, CampaignVerdict, Command,
-    CommandState,
+    CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignProfileDevice, CampaignState,
+    CampaignVerdict, Command, CommandState, ProfileState,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -51,6 +51,9 @@ pub struct Progress {
     pub cancelled: bool,
     /// The device that was cancelled last.
     pub cancelled_to: Option<String>,
+    /// Up to which device the version of a profile was taken back that the campaign has given; empty before the first one, and absent if
+    /// nobody has asked for that.
+    pub taking_back: Option<String>,
     /// The open device whose commands were looked for last, and when all were looked at.
     pub swept: (Option<String>, i64),
 }
@@ -82,6 +85,8 @@ pub enum Next {
     Stop(CampaignState, String),
     /// Cancel what was not sent.
     Cancel,
+    /// Take back what devices were given.
+    TakeBack,
     /// Look for open devices whose commands are gone.
     Sweep,
     /// All is done.
@@ -100,8 +105,13 @@ pub fn next(
 ) -> Next {
     let rest = |at| rest_or_sweep(progress, counts, by_profile, at);
     match state {
-        CampaignState::Draft | CampaignState::Done => Next::Rest,
         CampaignState::Stopped | CampaignState::Failed if !progress.cancelled => Next::Cancel,
+        CampaignState::Stopped | CampaignState::Failed | CampaignState::Done
+            if progress.taking_back.is_some() =>
+        {
+            Next::TakeBack
+        }
+        CampaignState::Draft | CampaignState::Done => Next::Rest,
         CampaignState::Stopped | CampaignState::Failed if counts.unsettled() == 0 => Next::Rest,
         CampaignState::Stopped | CampaignState::Failed | CampaignState::Paused => rest(now),
         CampaignState::Running | CampaignState::Holding => {
@@ -271,17 +281,64 @@ pub fn verdict(
             status: None,
             reason: Some("The window closed before the device came.".to_owned()),
         }),
-        CommandState::Failed | CommandState::Expired | CommandState::Quarantined
-            if device.attempts < plan.spec.retry.attempts =>
-        {
-            let due = now.plus_micros(back_off(plan.spec.retry.wait, device.attempts));
-            Some(CampaignVerdict { due: Some(due), ..ended(CampaignDeviceState::Retry) })
+        CommandState::Failed | CommandState::Expired | CommandState::Quarantined => {
+            Some(failed(plan, device.attempts, status, reason, now))
         }
-        CommandState::Failed
-        | CommandState::Expired
-        | CommandState::Quarantined
-        | CommandState::Superseded
-        | CommandState::Cancelled => Some(ended(CampaignDeviceState::Failed)),
+        CommandState::Superseded | CommandState::Cancelled => Some(ended(CampaignDeviceState::Failed)),
+    }
+}
+
+/// What becomes of a device that has failed for the so-manieth time.
+fn failed(
+    plan: &Plan,
+    attempts: u32,
+    status: Option<u16>,
+    reason: Option<String>,
+    now: Time,
+) -> CampaignVerdict {
+    let (state, due) = if attempts < plan.spec.retry.attempts {
+        (CampaignDeviceState::Retry, Some(now.plus_micros(back_off(plan.spec.retry.wait, attempts))))
+    } else {
+        (CampaignDeviceState::Failed, None)
+    };
+    CampaignVerdict { state, due, uncounted: false, status, reason }
+}
+
+/// What becomes of a device that was given a version of a profile, if its time has come; and whether that is taken back, as the device has
+/// not begun with it.
+pub fn profile_verdict(
+    plan: &Plan,
+    device: &CampaignProfileDevice,
+    now: Time,
+) -> Option<(CampaignVerdict, bool)> {
+    let ended = |state, reason: Option<String>| CampaignVerdict {
+        state,
+        due: None,
+        uncounted: false,
+        status: None,
+        reason,
+    };
+    let failed = |reason: String| failed(plan, device.attempts, None, Some(reason), now);
+    let time = i64::try_from(plan.expires_in()).unwrap_or(i64::MAX).saturating_mul(SECOND);
+    match (device.state, &device.pin) {
+        (Some(ProfileState::Converged), _) => Some((ended(CampaignDeviceState::Done, None), false)),
+        (Some(ProfileState::Failed), _) => Some((failed(device.reason.clone().unwrap_or_default()), false)),
+        (Some(ProfileState::Pending | ProfileState::Drifted), _) if device.since.plus_micros(time) <= now => {
+            let why = device.reason.clone().unwrap_or_default();
+            Some((failed(format!("It was not as the profile says in time (expires_in): {why}")), false))
+        }
+        (Some(ProfileState::Pending | ProfileState::Drifted), _) => None,
+        (None, None) => {
+            let why = "The version was taken from it before it came.".to_owned();
+            Some((ended(CampaignDeviceState::Failed, Some(why)), false))
+        }
+        (None, Some(pin)) if now.0 < pin.until => None,
+        (None, Some(_)) if plan.window.is_some() => {
+            let why = "The window closed before the device came.".to_owned();
+            let waits = ended(CampaignDeviceState::Waiting, Some(why));
+            Some((CampaignVerdict { due: Some(now), uncounted: true, ..waits }, true))
+        }
+        (None, Some(_)) => Some((failed("The device did not come in time (expires_in).".to_owned()), true)),
     }
 }
 

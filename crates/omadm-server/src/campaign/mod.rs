@@ -4,6 +4,7 @@
 //! Commands, rows, figures and the cursor change in one batch, so that a crash repeats nothing and loses nothing.
 
 mod change;
+mod ending;
 mod engine;
 mod runner;
 mod spec;

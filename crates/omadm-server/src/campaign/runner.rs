@@ -7,19 +7,20 @@ use std::time::Duration;
 use omadm_mo::{DeviceId, Time};
 use omadm_store::filter::{Filter, FilterLimits};
 use omadm_store::{
-    Campaign, CampaignCancel, CampaignDeviceState, CampaignEnd, CampaignGift, CampaignState, CampaignStep,
-    CampaignStepped, CampaignTry, CampaignVerdict, Rival, Store, StoreError,
+    Campaign, CampaignDevice, CampaignEnd, CampaignGift, CampaignOrphans, CampaignProfileDevice,
+    CampaignState, CampaignStep, CampaignStepped, CampaignTry, Rival, Store, StoreError,
 };
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::engine::{self, Next, Progress, SECOND};
-use super::spec::{Change, Late, Members, Plan, Rivals, Spec};
+use super::spec::{Change, Late, Members, Plan, ProfileOf, Rivals, Spec};
 use super::window::{self, Standing};
 use super::{Recipe, event, package_of, prepare};
+use crate::clock;
 use crate::context::Context;
 use crate::lease::Duty;
-use crate::{clock, events};
+use crate::package::deliver;
 
 /// Pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ const STEPS: usize = 50;
 /// Most devices that begin, and commands that are counted, in one batch: it shares the store with devices, so it has to be short.
 const BATCH: u32 = 250;
 /// Devices that are looked at with one read, and most reads for one batch.
-const PAGE: u32 = 500;
+pub(super) const PAGE: u32 = 500;
 const PAGES: usize = 20;
 /// How long a device waits for another campaign, and for room in its queue.
 const RIVAL_WAIT: i64 = 300 * SECOND;
@@ -184,14 +185,17 @@ pub trait Shelf: Send + Sync {
     async fn label(&self, device: &DeviceId, label: &str) -> Result<Option<String>, StoreError>;
     /// Which of these devices were not reached.
     async fn unreached(&self, id: Uuid, devices: Vec<DeviceId>) -> Result<Vec<DeviceId>, StoreError>;
-    /// Looks for open devices that came to an end without a command of theirs: gives what became of them, those that are gone, and the
-    /// last one that was looked at.
-    async fn sweep(
+    /// Looks for open devices that came to an end without a command of theirs.
+    async fn orphans(&self, id: Uuid, after: Option<DeviceId>) -> Result<CampaignOrphans, StoreError>;
+    /// How far open devices are that were given a version of a profile.
+    async fn given(
         &self,
         id: Uuid,
-        change: &Change,
+        of: &ProfileOf,
         after: Option<DeviceId>,
-    ) -> Result<(Vec<CampaignEnd>, Vec<DeviceId>, Option<DeviceId>), StoreError>;
+    ) -> Result<Vec<CampaignProfileDevice>, StoreError>;
+    /// Devices that were reached.
+    async fn reached(&self, id: Uuid, after: Option<DeviceId>) -> Result<Vec<CampaignDevice>, StoreError>;
 }
 
 #[async_trait::async_trait]
@@ -209,7 +213,7 @@ impl Shelf for dyn Store {
     ) -> Result<Vec<CampaignEnd>, StoreError> {
         // A device without the nodes that the standard does not have can do without them.
         let brings_package = package_of(&plan.spec.change).is_some();
-        let is_extra = |address: &str| brings_package && address.contains("/Ext/");
+        let is_extra = |address: &str| brings_package && deliver::is_extra(address);
         let ended = self.campaign_ended(id, limit).await?;
         let ends = ended.into_iter().map(|(command, device)| CampaignEnd {
             verdict: engine::verdict(plan, &command, device.as_ref(), is_extra, now),
@@ -248,30 +252,21 @@ impl Shelf for dyn Store {
         self.campaign_unreached(id, devices).await
     }
 
-    async fn sweep(
+    async fn orphans(&self, id: Uuid, after: Option<DeviceId>) -> Result<CampaignOrphans, StoreError> {
+        self.campaign_orphans(id, after, PAGE).await
+    }
+
+    async fn given(
         &self,
         id: Uuid,
-        change: &Change,
+        of: &ProfileOf,
         after: Option<DeviceId>,
-    ) -> Result<(Vec<CampaignEnd>, Vec<DeviceId>, Option<DeviceId>), StoreError> {
-        let orphans = self.campaign_orphans(id, after.clone(), PAGE).await?;
-        let Change::Profile(of) = change else {
-            return Ok((Vec::new(), orphans.gone, orphans.last));
-        };
-        let looked_at = self.campaign_profile_ends(id, &of.name, of.version, after, PAGE).await?;
-        let ends = looked_at.ended.into_iter().map(|end| CampaignEnd {
-            device: end.device,
-            generation: end.generation,
-            seq: 0,
-            verdict: Some(CampaignVerdict {
-                state: if end.converged { CampaignDeviceState::Done } else { CampaignDeviceState::Failed },
-                due: None,
-                uncounted: false,
-                status: None,
-                reason: end.reason,
-            }),
-        });
-        Ok((ends.collect(), orphans.gone, looked_at.last))
+    ) -> Result<Vec<CampaignProfileDevice>, StoreError> {
+        self.campaign_profile_devices(id, &of.name, of.version, after, PAGE).await
+    }
+
+    async fn reached(&self, id: Uuid, after: Option<DeviceId>) -> Result<Vec<CampaignDevice>, StoreError> {
+        self.campaign_devices(id, None, after, PAGE).await
     }
 }
 
@@ -343,13 +338,14 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
                 self.move_on(campaign, CampaignState::Done, &progress, Some(("done", None))).await?;
             }
             Next::Cancel => self.cancel(campaign, progress).await?,
+            Next::TakeBack => self.take_back(campaign, progress).await?,
             Next::Sweep => self.sweep(campaign, progress).await?,
         }
         Ok(None)
     }
 
     /// Writes that a campaign is in a state from now on.
-    async fn move_on(
+    pub(super) async fn move_on(
         &self,
         campaign: Campaign,
         state: CampaignState,
@@ -446,45 +442,19 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
         Ok(())
     }
 
-    /// Cancels what was not sent, a batch at a time.
-    async fn cancel(&self, campaign: Campaign, mut progress: Progress) -> Result<(), StoreError> {
-        let after = progress.cancelled_to.as_deref().and_then(|id| DeviceId::parse(id).ok());
-        let why = progress.why.clone().unwrap_or_else(|| "It was stopped.".to_owned());
-        let reason = format!("The campaign {:?} was stopped. {why}", campaign.name);
-        let cancel = CampaignCancel { after, limit: self.batch, reason, event: events::ended };
-        let stepped =
-            self.apply(CampaignStep { cancel: Some(cancel), ..self.blank(campaign.clone()) }).await?;
-        if stepped.cancelled.is_none() && stepped.dropped == 0 {
-            progress.cancelled = true;
-        }
-        progress.cancelled_to =
-            stepped.cancelled.map(|device| device.as_str().to_owned()).or(progress.cancelled_to);
-        let state = campaign.state;
-        let stepped = Campaign { version: campaign.version + 1, ..campaign };
-        self.move_on(stepped, state, &progress, None).await
-    }
-
-    /// Looks for open devices that came to an end without a command of theirs.
-    async fn sweep(&self, campaign: Campaign, mut progress: Progress) -> Result<(), StoreError> {
-        let after = progress.swept.0.as_deref().and_then(|id| DeviceId::parse(id).ok());
-        let (ends, gone, last) = self.shelf.sweep(campaign.id, &self.plan.spec.change, after).await?;
-        progress.swept = (last.map(|device| device.as_str().to_owned()), self.now.0);
-        let campaign = Campaign { progress: written(&progress), ..campaign };
-        self.apply(CampaignStep { ends, gone, ..self.blank(campaign) }).await.map(drop)
-    }
-
-    async fn apply(&self, step: CampaignStep) -> Result<CampaignStepped, StoreError> {
+    pub(super) async fn apply(&self, step: CampaignStep) -> Result<CampaignStepped, StoreError> {
         self.shelf.step(step, self.now).await
     }
 
     /// A step that leaves all as it is.
-    fn blank(&self, campaign: Campaign) -> CampaignStep {
+    pub(super) fn blank(&self, campaign: Campaign) -> CampaignStep {
         let later = self.now.plus_micros(RIVAL_WAIT);
         CampaignStep {
             campaign,
             tries: Vec::new(),
             ends: Vec::new(),
             gone: Vec::new(),
+            taken_back: Vec::new(),
             cancel: None,
             rival: match self.plan.spec.rivals {
                 Rivals::Wait => Rival::Wait(later),
@@ -549,6 +519,7 @@ fn parsed(text: &str) -> Result<Filter, StoreError> {
         .map_err(|error| StoreError::Engine(format!("{text}: {error}")))
 }
 
-fn written(progress: &Progress) -> String {
+/// The stored form of how far a campaign is.
+pub(super) fn written(progress: &Progress) -> String {
     serde_json::json!(progress).to_string()
 }

@@ -6,8 +6,9 @@ use omadm_mo::{DeviceId, Time};
 use omadm_store::filter::Filter;
 use omadm_store::sqlite::{SqliteConfig, SqliteStore};
 use omadm_store::{
-    Campaign, CampaignCounts, CampaignDeviceState, CampaignEnd, CampaignState, CampaignStep, CampaignStepped,
-    CampaignStore as _, CommandState, Enrolment, SessionStep, Store, StoreError, Transition,
+    Campaign, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd, CampaignOrphans,
+    CampaignProfileDevice, CampaignState, CampaignStep, CampaignStepped, CampaignStore as _, CommandState,
+    Enrolment, SessionStep, Store, StoreError, Transition,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -15,8 +16,7 @@ use uuid::Uuid;
 use super::Recipe;
 use super::engine::{self, Next, Progress, SECOND};
 use super::runner::{Mover, Shelf};
-use super::spec::Change;
-use super::spec::{Plan, WHOLE};
+use super::spec::{Plan, ProfileOf, WHOLE};
 use crate::operation::Operation;
 
 const BEGIN: Time = Time::from_secs(1_800_000_000);
@@ -31,7 +31,7 @@ fn plan(change: &Value) -> Plan {
 
 fn recipe() -> Recipe {
     let operations = vec![Operation::Exec { address: "./A".to_owned(), later: false }];
-    Recipe::Operations { operations, content: None, model: None }
+    Recipe::Operations { operations, content: None, model: None, is_delivery: false }
 }
 
 /// The store, of which one call fails: before it has done anything, or when it is done and nobody hears of it.
@@ -88,13 +88,19 @@ impl Shelf for Failing<'_> {
     async fn unreached(&self, id: Uuid, devices: Vec<DeviceId>) -> Result<Vec<DeviceId>, StoreError> {
         self.call(self.store.unreached(id, devices)).await
     }
-    async fn sweep(
+    async fn orphans(&self, id: Uuid, after: Option<DeviceId>) -> Result<CampaignOrphans, StoreError> {
+        self.call(self.store.orphans(id, after)).await
+    }
+    async fn given(
         &self,
         id: Uuid,
-        change: &Change,
+        of: &ProfileOf,
         after: Option<DeviceId>,
-    ) -> Result<(Vec<CampaignEnd>, Vec<DeviceId>, Option<DeviceId>), StoreError> {
-        self.call(self.store.sweep(id, change, after)).await
+    ) -> Result<Vec<CampaignProfileDevice>, StoreError> {
+        self.call(self.store.given(id, of, after)).await
+    }
+    async fn reached(&self, id: Uuid, after: Option<DeviceId>) -> Result<Vec<CampaignDevice>, StoreError> {
+        self.call(self.store.reached(id, after)).await
     }
 }
 
@@ -150,6 +156,7 @@ impl Scene {
             tries: Vec::new(),
             ends: Vec::new(),
             gone: Vec::new(),
+            taken_back: Vec::new(),
             cancel: None,
             rival: omadm_store::Rival::Skip,
             retry_full: BEGIN,
@@ -171,6 +178,7 @@ impl Scene {
             tries: Vec::new(),
             ends: Vec::new(),
             gone: Vec::new(),
+            taken_back: Vec::new(),
             cancel: None,
             rival: omadm_store::Rival::Skip,
             retry_full: BEGIN,

@@ -1,16 +1,16 @@
 //! What is assigned, kept in memory: a check-in reads nothing for it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use omadm_mo::Time;
 use omadm_store::filter::Filter;
-use omadm_store::{Device, Facts, StoreError};
+use omadm_store::{Assignment, Device, Facts, Pin, StoreError};
 use tokio::sync::watch;
 
 use super::document::{Document, Form};
-use super::memo::Versions;
+use super::memo::{Memo, Versions};
 use super::validate::Described;
 use super::wanted::{Version, Wanted};
 use crate::context::Context;
@@ -33,14 +33,16 @@ type Combination = (Versions, BTreeSet<(String, i64)>);
 struct Assigned {
     clock: i64,
     rules: Vec<Rule>,
-    /// Profiles that were removed, which devices may still have for themselves.
-    removed: BTreeSet<String>,
+    /// Profiles that were removed at some time, with the first version that counts since.
+    voided: HashMap<String, i64>,
 }
 
 /// One assignment.
 struct Rule {
     profile: String,
     version: i64,
+    /// When it was assigned, by the clock of profiles.
+    clock: i64,
     /// Devices that have it; `None` for all.
     members: Option<Filter>,
 }
@@ -69,10 +71,11 @@ impl Profiles {
                     Err(error) => return Err(error),
                 },
             };
-            rules.push(Rule { profile: assignment.profile, version: assignment.version, members });
+            let Assignment { profile, version, clock, .. } = assignment;
+            rules.push(Rule { profile, version, clock, members });
         }
-        let removed = context.store.removed_profiles().await?.into_iter().collect();
-        *lock(&self.assigned) = Some(Arc::new(Assigned { clock, rules, removed }));
+        let voided = context.store.voided_profiles().await?.into_iter().collect();
+        *lock(&self.assigned) = Some(Arc::new(Assigned { clock, rules, voided }));
         Ok(())
     }
 
@@ -85,7 +88,7 @@ impl Profiles {
         self.assigned().is_none_or(|assigned| assigned.rules.is_empty())
     }
 
-    /// The versions that apply to a device: those that it has for itself, then the newest of those of its groups.
+    /// The versions that apply to a device: the newest of those of its groups, or what it was given for itself since.
     ///
     /// # Errors
     /// When the store fails.
@@ -104,7 +107,7 @@ impl Profiles {
             read.device = device.clone();
             read
         });
-        let mut versions = Versions::new();
+        let (mut versions, mut clocks) = (Versions::new(), HashMap::new());
         for rule in rules {
             let is_member = match &rule.members {
                 None => true,
@@ -113,13 +116,25 @@ impl Profiles {
             if is_member {
                 let newest = versions.entry(rule.profile.clone()).or_insert(rule.version);
                 *newest = rule.version.max(*newest);
+                let last = clocks.entry(rule.profile.as_str()).or_insert(rule.clock);
+                *last = rule.clock.max(*last);
             }
         }
-        let pinned: BTreeMap<String, i64> =
-            device.pinned.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let is_there =
-            |name: &String| assigned.as_ref().is_none_or(|assigned| !assigned.removed.contains(name));
-        versions.extend(pinned.into_iter().filter(|(name, _)| is_there(name)));
+        let pins = Pin::read(device.pinned.as_deref());
+        if pins.is_empty() {
+            return Ok(versions);
+        }
+        let begun = Memo::read(device.desired.as_deref()).of;
+        for (name, pin) in pins {
+            let voided = assigned.as_ref().and_then(|assigned| assigned.voided.get(&name).copied());
+            let is_void = voided.is_some_and(|first| pin.version < first);
+            // The last word counts: what was assigned after the device was given a version for itself takes its place.
+            let is_overruled = clocks.get(name.as_str()).is_some_and(|assigned| *assigned > pin.clock);
+            let is_late = pin.until <= now.0 && begun.get(&name) != Some(&pin.version);
+            if !is_void && !is_overruled && !is_late {
+                versions.insert(name, pin.version);
+            }
+        }
         Ok(versions)
     }
 

@@ -143,7 +143,7 @@ pub async fn queued(
         args: operation.args(),
         payload: body.map(|body| body.into_payload(device)),
         supersede_key: match &operation {
-            // Two packages use the same nodes one after the other: none takes away what another one has set.
+            // Packages use the same nodes one after the other: none takes away what another one has set.
             _ if brings_package => None,
             Operation::Get { address } => Some(format!("profile get {address}")),
             operation => operation.supersede_key(),
@@ -152,5 +152,9 @@ pub async fn queued(
         created_by: format!("profile {}", version.name),
         origin: Some(Origin::Profile { name: version.name.clone(), version: version.number }),
     });
-    Ok(Ok(commands.collect()))
+    let mut commands: Vec<_> = commands.collect();
+    if brings_package {
+        deliver::tie(&mut commands);
+    }
+    Ok(Ok(commands))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use omadm_mo::Time;
 use omadm_store::{
-    CheckIn, Device, NewCommand, NewEvent, ProfileChange, ProfileState, ProfileStep, ProfileWork,
+    CheckIn, Device, NewCommand, NewEvent, Pin, ProfileChange, ProfileState, ProfileStep, ProfileWork,
     SessionStep, StoreError,
 };
 use serde_json::json;
@@ -111,7 +111,10 @@ impl Sight {
         step: &SessionStep,
         began: bool,
     ) -> Result<Option<Self>, StoreError> {
-        let memo = Memo::read(check.device.desired.as_deref());
+        let mut memo = Memo::read(check.device.desired.as_deref());
+        if began && check.device.pinned.is_some() {
+            memo.try_again(&Pin::read(check.device.pinned.as_deref()));
+        }
         let of = match began {
             true => context.profiles.applying(context, &device_after(check, step), step.now).await?,
             false => memo.of.clone(),

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_mo::Time;
-use omadm_store::{CommandId, ProfileState};
+use omadm_store::{CommandId, Pin, ProfileState};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Versions of profiles by name.
 pub type Versions = BTreeMap<String, i64>;
@@ -34,6 +35,9 @@ pub struct Memo {
     /// Commands that read what the device has spoken of, by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub told: BTreeMap<String, CommandId>,
+    /// Further attempts that campaigns have asked for and that were begun, by name of the profile.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tries: BTreeMap<String, (Uuid, u32)>,
 }
 
 /// Something that is not as it should be.
@@ -51,6 +55,9 @@ pub struct Open {
     /// Whether it was read for this, so that what is not known will not come to be known.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
+    /// Whether the device has said that it is done, and what there is now was not seen yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// Attempts that failed.
     #[serde(skip_serializing_if = "is_zero")]
     pub failures: u32,
@@ -98,6 +105,18 @@ impl Memo {
         Some(version)
     }
 
+    /// Begins anew with what a campaign has given the device once more.
+    pub fn try_again(&mut self, pins: &BTreeMap<String, Pin>) {
+        for (name, pin) in pins {
+            let attempt = (pin.campaign, pin.attempt);
+            let is_new = pin.attempt > 1 && self.tries.get(name) != Some(&attempt);
+            if is_new && self.of.get(name) == Some(&pin.version) {
+                self.retry(name);
+                self.tries.insert(name.clone(), attempt);
+            }
+        }
+    }
+
     /// Whether something has to be looked at by this time.
     pub fn is_due(&self, now: Time) -> bool {
         !self.leaving.is_empty() || self.due.is_some_and(|due| due <= now.0)
@@ -117,7 +136,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let open = Open { of: ("base".into(), 3), failures: 2, why: Some("No.".into()), ..Open::default() };
+        let open = Open {
+            of: ("base".into(), 3),
+            unseen: true,
+            failures: 2,
+            why: Some("No.".into()),
+            ..Open::default()
+        };
         let memo = Memo {
             of: Versions::from([("base".to_owned(), 3)]),
             leaving: BTreeSet::from([("old".to_owned(), 1)]),
@@ -126,6 +151,7 @@ mod tests {
             stood: BTreeMap::from([("base".to_owned(), "failed".to_owned())]),
             open: BTreeMap::from([("node x".to_owned(), open)]),
             told: BTreeMap::from([("node y".to_owned(), CommandId::nil())]),
+            tries: BTreeMap::from([("base".to_owned(), (Uuid::nil(), 2))]),
         };
         assert_eq!(Memo::read(memo.write().as_deref()), memo);
         assert_eq!(Memo::read(Some("of another version")), Memo::default());

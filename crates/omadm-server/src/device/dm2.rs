@@ -12,11 +12,12 @@ use http::{HeaderMap, HeaderValue};
 use omadm_codec::dm2::Command;
 use omadm_codec::media_type::REQUEST_JSON;
 use omadm_mo::{DeviceId, Time};
-use omadm_session::dm2::server::{self as engine, Kind, Refusal, RequestHead, Step, Verdict};
+use omadm_session::dm2::server::{self as engine, CommandResult, Kind, Refusal, RequestHead, Step, Verdict};
 use omadm_store::{CheckIn, CommandState, Credential, SessionRow, SessionStep, StoreError, Validator};
 use sha2::{Digest as _, Sha256};
 
 use super::auth::{Caller, Known};
+use super::deliveries::{Deliveries, Fate, Turn};
 use super::{
     FULL, OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, commands_read, read_body, refusal, refuse, store_failed,
     traces,
@@ -283,9 +284,10 @@ async fn work(
     let queue: Vec<Queued<'_>> =
         check.commands.iter().map(|stored| queued(context, &known, &check.validators, stored)).collect();
     let (over, live): (Vec<_>, Vec<_>) = queue.iter().partition(|queued| is_over(queued, kind, now));
-    let pending: Vec<engine::Pending> = live.into_iter().map(pending).collect();
+    let deliveries = Deliveries::read(context, &check.commands).await;
+    let deliveries = deliveries.map_err(|error| store_failed(&error))?;
     let state = check.session.as_ref().and_then(read_state);
-    let mut step = engine::step(&context.engine, state.as_ref(), incoming, &pending)?;
+    let (mut step, never) = step_in_turn(context, state.as_ref(), incoming, &live, &deliveries)?;
     bound_alerts(&mut step, context.config.device.max_alerts);
 
     let inventory = step.inventory.as_ref().map_or(known, |mos| Inventory::read(Some(&inventory_text(mos))));
@@ -298,7 +300,7 @@ async fn work(
     let answer = traces::reply(context, "Package#2", REQUEST_JSON, 200, &step.reply, now);
     let reply = step.reply.clone();
     let received = Received { digest: message.digest, trace, now };
-    let outcome = Outcome::new(check, &queue, beside, inventory).expire(&over);
+    let outcome = Outcome::new(check, &queue, beside, inventory).expire(&over).give_up(&never);
     let batch = SessionStep { expected_last_seq, ..outcome.session_step(step, received, answer) };
     let batch = desired::at_message(context, check, batch).await.map_err(|error| store_failed(&error))?;
     let Some(batch) = batch else { return Ok(Worked::Conflict) };
@@ -382,6 +384,62 @@ fn pending(queued: &Queued<'_>) -> engine::Pending {
         sent: queued.stored.state == CommandState::Sent,
         accepted: is_accepted(queued),
     }
+}
+
+/// The step of the engine with the commands whose turn it is. Which these are depends on how those before come out: the step is pure, and
+/// so it is made again with those that may follow at once. Gives with it those that must not be sent any more, and why.
+fn step_in_turn(
+    context: &Context,
+    state: Option<&engine::State>,
+    incoming: engine::Incoming,
+    live: &[&Queued<'_>],
+    deliveries: &Deliveries,
+) -> Result<(Step, Never), Refusal> {
+    let (first, never) = in_turn(live, deliveries, &|_| None);
+    if deliveries.is_empty() {
+        return Ok((engine::step(&context.engine, state, incoming, &first)?, never));
+    }
+    let step = engine::step(&context.engine, state, incoming.clone(), &first)?;
+    let (next, never) = in_turn(live, deliveries, &|seq| fate(&step.results, seq));
+    if next == first {
+        return Ok((step, never));
+    }
+    Ok((engine::step(&context.engine, state, incoming, &next)?, never))
+}
+
+/// Sequence numbers of commands that must not be sent any more, each with why.
+type Never = Vec<(i64, String)>;
+
+/// The commands for the engine, up to the first that has to wait, and those that must not be sent any more.
+fn in_turn(
+    live: &[&Queued<'_>],
+    deliveries: &Deliveries,
+    fate: &dyn Fn(i64) -> Option<Fate>,
+) -> (Vec<engine::Pending>, Never) {
+    let mut turns = deliveries.turns(fate);
+    let (mut due, mut never) = (Vec::with_capacity(live.len()), Never::new());
+    for queued in live {
+        match turns.of(queued.stored) {
+            Turn::Now => due.push(pending(queued)),
+            Turn::Wait => break,
+            Turn::Never(why) => never.push((queued.stored.seq, why)),
+        }
+    }
+    (due, never)
+}
+
+/// How a command came out.
+fn fate(results: &[CommandResult], seq: i64) -> Option<Fate> {
+    let result = results.iter().find(|result| result.seq == seq)?;
+    Some(match &result.verdict {
+        Verdict::Done(_) => Fate::Done,
+        Verdict::Accepted => Fate::Accepted,
+        Verdict::Again(_) => Fate::Again,
+        Verdict::Failed(status) => {
+            Fate::Failed(result.sentence.clone().unwrap_or_else(|| format!("Status {status}.")))
+        }
+        Verdict::Quarantined(why) => Fate::Failed(why.clone()),
+    })
 }
 
 /// The engine's state; one that cannot be read is as good as none, so that the device can begin anew.

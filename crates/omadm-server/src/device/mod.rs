@@ -4,6 +4,7 @@ mod auth;
 mod bootstrap;
 mod data;
 mod ddf;
+mod deliveries;
 pub mod dm1;
 mod dm2;
 mod memory;

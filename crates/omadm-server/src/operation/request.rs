@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Method, Question, Setting};
+use super::{Method, Part, Question, Setting};
 use crate::leaf::{LeafValue, Model};
 
 /// What the operator's request says; which members belong to which verb is checked by [`Operation::from_request`].
@@ -87,6 +87,9 @@ pub(super) struct Args {
     /// What makes the address of the page unguessable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) secret: Option<Uuid>,
+    /// With which commands it belongs together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) part: Option<Part>,
 }
 
 /// A member that is there, also where it is null: the value of a leaf of format null.

@@ -116,6 +116,7 @@ async fn give(
         previous: None,
         since: clock::now(),
         by: operator.0.clone(),
+        clock: 0,
     };
     let assigned = context.store.assign_profile(assignment).await?;
     note_uses(context, name).await?;

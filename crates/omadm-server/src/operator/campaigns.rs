@@ -504,6 +504,7 @@ async fn write(
         tries: Vec::new(),
         ends: Vec::new(),
         gone: Vec::new(),
+        taken_back: Vec::new(),
         cancel: None,
         rival: Rival::Skip,
         retry_full: now,

@@ -89,7 +89,8 @@ impl Outcome<'_> {
         SessionStep { trace, ..self.step(now) }
     }
 
-    fn gone(&mut self, uri: &ClientUri) {
+    /// Takes note that there is nothing at an address.
+    pub(super) fn gone(&mut self, uri: &ClientUri) {
         self.doubt(uri);
         if let Some(at) = self.inventory.target(uri) {
             self.update(at.miid.is_empty(), TreeUpdate::Remove { at });

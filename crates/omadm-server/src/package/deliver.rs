@@ -7,19 +7,19 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use omadm_mo::Time;
-use omadm_store::{Package, PackageKind};
+use omadm_store::{NewCommand, Package, PackageKind};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::operation::{Operation, Request};
+use crate::operation::{Operation, Part, Request};
 
 /// MOID of the firmware update object.
 pub const FUMO: &str = "urn:oma:mo:oma-fumo:1.0";
 /// MOID of the software component object.
 pub const SCOMO: &str = "urn:oma:mo:oma-scomo:1.0";
 
-/// The node of `Download` for every package. A device has taken its values when it has answered the `exec`, so one after the other may use it,
-/// and a device that has the node from the start needs no `Add` of it.
+/// The node of `Download` for every package: a device that has it from the start needs no `Add` of it. One delivery after the other uses it,
+/// and none begins before the device has answered the `exec` of the one before, by when it has taken the values.
 const DOWNLOAD: &str = "Package";
 
 /// What a device is told so that it gets and installs a package, in order; the last one reports the end.
@@ -44,6 +44,23 @@ pub fn operations(context: &Context, package: &Package, now: Time) -> Result<Vec
     let mut operations = settings.into_iter().map(set).collect::<Result<Vec<_>, _>>()?;
     operations.push(Operation::Exec { address: exec, later: true });
     Ok(operations)
+}
+
+/// Ties the commands of a delivery together, of which the last one is sent once those before it are done. What the standard has no place for
+/// a device can do without.
+pub fn tie(commands: &mut [NewCommand]) {
+    let Some((last, settings)) = commands.split_last_mut() else { return };
+    let needed = settings.iter().filter(|setting| !is_extra(&setting.address));
+    let needs = needed.map(|setting| setting.id).collect();
+    for setting in settings {
+        Part { of: last.id, needs: Vec::new() }.add_to(&mut setting.args);
+    }
+    Part { of: last.id, needs }.add_to(&mut last.args);
+}
+
+/// Whether an address of a delivery is of what the standard has no place for.
+pub fn is_extra(address: &str) -> bool {
+    address.contains("/Ext/")
 }
 
 type Settings = Vec<(String, serde_json::Value)>;

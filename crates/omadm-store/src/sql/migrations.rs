@@ -31,6 +31,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     additive(include_str!("../../migrations/0008_campaign.sql")),
     additive(include_str!("../../migrations/0009_people.sql")),
     additive(include_str!("../../migrations/0010_metrics.sql")),
+    additive(include_str!("../../migrations/0011_pins.sql")),
 ];
 
 /// The row about the store itself: its schema, and the oldest schema that a program has to know to work on it.

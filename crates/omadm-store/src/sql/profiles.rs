@@ -1,12 +1,15 @@
 //! Profiles, their assignments, and how far devices are with them.
 
+use std::collections::BTreeMap;
+
 use omadm_mo::{DeviceId, Time};
+use uuid::Uuid;
 
 use super::{Connection, Dev, Id, Row, SqlStore, execute, params, query, query_optional};
 use super::{commands, devices, events, pushes, tree};
 use crate::{
-    Assignment, CommandId, DeviceProfile, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
-    ProfileVersion, ProfileWork, StoreError, TreeAddress, TreeNode,
+    Assignment, CommandId, DeviceProfile, Pin, Profile, ProfileChange, ProfileState, ProfileStep,
+    ProfileStore, ProfileVersion, ProfileWork, StoreError, TreeAddress, TreeNode,
 };
 
 /// Rows over which a figure is spread.
@@ -43,9 +46,9 @@ impl ProfileStore for SqlStore {
         self.write(move |conn| remove(conn, &name, now)).await
     }
 
-    async fn removed_profiles(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT name FROM profile WHERE removed IS NOT NULL";
-        self.read(move |conn| query(conn, sql, &[], |row| row.get(0))).await
+    async fn voided_profiles(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let sql = "SELECT name, first FROM profile WHERE first > 1";
+        self.read(move |conn| query(conn, sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))).await
     }
 
     async fn profile_versions(
@@ -82,26 +85,14 @@ impl ProfileStore for SqlStore {
     }
 
     async fn assignments(&self) -> Result<Vec<Assignment>, StoreError> {
-        let sql = "SELECT profile, target, version, previous, since, assigned_by FROM profile_assignment
+        let sql =
+            "SELECT profile, target, version, previous, since, assigned_by, clock FROM profile_assignment
                    ORDER BY profile, target";
         self.read(move |conn| query(conn, sql, &[], assignment)).await
     }
 
     async fn profile_clock(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT changes FROM profile_clock WHERE id = 1";
-        let read = move |conn: &Connection| query_optional(conn, sql, &[], |row| row.get(0));
-        Ok(self.read_small(read).await?.unwrap_or_default())
-    }
-
-    async fn pin_profile(
-        &self,
-        device: &DeviceId,
-        name: &str,
-        version: Option<i64>,
-        now: Time,
-    ) -> Result<bool, StoreError> {
-        let (id, name) = (device.clone(), name.to_owned());
-        self.write_for(device, move |conn| pin(conn, &id, &name, version, now)).await
+        self.read_small(clock).await
     }
 
     async fn work_on_profiles(&self, work: ProfileWork, now: Time) -> Result<(), StoreError> {
@@ -169,6 +160,7 @@ fn assignment(row: &Row<'_>) -> Result<Assignment, StoreError> {
         previous: row.get(3)?,
         since: Time(row.get(4)?),
         by: row.get(5)?,
+        clock: row.get(6)?,
     })
 }
 
@@ -225,7 +217,7 @@ fn put(
 fn remove(conn: &Connection, name: &str, now: Time) -> Result<bool, StoreError> {
     let removed = execute(
         conn,
-        "UPDATE profile SET removed = ?2 WHERE name = ?1 AND removed IS NULL",
+        "UPDATE profile SET removed = ?2, first = newest + 1 WHERE name = ?1 AND removed IS NULL",
         params![name, now.0],
     )?;
     if removed == 0 {
@@ -237,19 +229,28 @@ fn remove(conn: &Connection, name: &str, now: Time) -> Result<bool, StoreError> 
 }
 
 fn assign(conn: &Connection, new: &Assignment) -> Result<Assignment, StoreError> {
+    tick(conn)?;
+    let clock = clock(conn)?;
     let assigned = query_optional(
         conn,
-        "INSERT INTO profile_assignment (profile, target, version, previous, since, assigned_by)
-         VALUES (?1, ?2, ?3, NULL, ?4, ?5)
+        "INSERT INTO profile_assignment (profile, target, version, previous, since, assigned_by, clock)
+         VALUES (?1, ?2, ?3, NULL, ?4, ?5, ?6)
          ON CONFLICT (profile, target) DO UPDATE SET
            previous = CASE WHEN profile_assignment.version = excluded.version THEN profile_assignment.previous
              ELSE profile_assignment.version END,
-           version = excluded.version, since = excluded.since, assigned_by = excluded.assigned_by
-         RETURNING profile, target, version, previous, since, assigned_by",
-        params![new.profile, new.group.as_deref().unwrap_or_default(), new.version, new.since.0, new.by],
+           version = excluded.version, since = excluded.since, assigned_by = excluded.assigned_by,
+           clock = excluded.clock
+         RETURNING profile, target, version, previous, since, assigned_by, clock",
+        params![
+            new.profile,
+            new.group.as_deref().unwrap_or_default(),
+            new.version,
+            new.since.0,
+            new.by,
+            clock
+        ],
         assignment,
     )?;
-    tick(conn)?;
     assigned.ok_or(StoreError::Conflict("the assignment was changed meanwhile"))
 }
 
@@ -259,29 +260,81 @@ pub(crate) fn tick(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+fn clock(conn: &Connection) -> Result<i64, StoreError> {
+    let changes =
+        query_optional(conn, "SELECT changes FROM profile_clock WHERE id = 1", &[], |row| row.get(0))?;
+    Ok(changes.unwrap_or_default())
+}
+
 /// The versions that a device has for itself are one JSON object. The version of its session goes on, so that what was read before is
 /// read again.
 pub(super) fn pin(
     conn: &Connection,
     id: &DeviceId,
     name: &str,
-    version: Option<i64>,
+    pin: Pin,
     now: Time,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
+    let clock = clock(conn)?;
+    change_pins(conn, id, now, |pins| {
+        pins.insert(name.to_owned(), Pin { clock, ..pin });
+        true
+    })
+}
+
+/// Takes from a device what a campaign has given it; nothing that it has from elsewhere.
+pub(super) fn take_back(
+    conn: &Connection,
+    id: &DeviceId,
+    name: &str,
+    campaign: Uuid,
+    now: Time,
+) -> Result<(), StoreError> {
+    let is_its = |pins: &mut BTreeMap<String, Pin>| {
+        let found = pins.get(name).is_some_and(|pin| pin.campaign == campaign);
+        if found {
+            pins.remove(name);
+        }
+        found
+    };
+    change_pins(conn, id, now, is_its)
+}
+
+/// Changes what a device has for itself, if `change` says that it has. Nothing happens where there is no such device.
+fn change_pins(
+    conn: &Connection,
+    id: &DeviceId,
+    now: Time,
+    change: impl FnOnce(&mut BTreeMap<String, Pin>) -> bool,
+) -> Result<(), StoreError> {
     // The row is locked before it is read, so that two who write at the same time do not undo each other's.
     let locked = "UPDATE device SET version = version + 1 WHERE device = ?1 RETURNING pinned";
     let read = |row: &Row<'_>| row.get::<Option<String>>(0);
-    let Some(before) = query_optional(conn, locked, params![id.as_str()], read)? else { return Ok(false) };
-    let mut pinned: serde_json::Map<String, serde_json::Value> =
-        before.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    match version {
-        Some(version) => drop(pinned.insert(name.to_owned(), version.into())),
-        None => drop(pinned.remove(name)),
+    let Some(before) = query_optional(conn, locked, params![id.as_str()], read)? else { return Ok(()) };
+    let mut pins = Pin::read(before.as_deref());
+    if !change(&mut pins) {
+        return Ok(());
     }
-    let pinned = (!pinned.is_empty()).then(|| serde_json::Value::Object(pinned).to_string());
+    let pinned = (!pins.is_empty()).then(|| serde_json::json!(pins).to_string());
     execute(conn, "UPDATE device SET pinned = ?2 WHERE device = ?1", params![id.as_str(), pinned])?;
-    pushes::wake(conn, id, now)?;
-    Ok(true)
+    pushes::wake(conn, id, now)
+}
+
+/// Has a device that has failed with a version begin anew with it.
+pub(super) fn begin_again(
+    conn: &Connection,
+    device: &DeviceId,
+    generation: i64,
+    of: (&str, i64),
+    now: Time,
+) -> Result<(), StoreError> {
+    match state_of(conn, device, generation, of.0)? {
+        Some(ProfileState::Failed) => {
+            let reason = Some("Its campaign has asked for another attempt.");
+            stands(conn, device, generation, of, (ProfileState::Pending, reason), now)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn apply(conn: &Connection, work: &ProfileWork, now: Time) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use omadm_mo::DeviceId;
 use omadm_store::{
     Campaign, CampaignCancel, CampaignCounts, CampaignDeviceState, CampaignEnd, CampaignGift, CampaignState,
     CampaignStep, CampaignTry, CampaignVerdict, CommandState, NewCommand, Origin, Package, PackageKind,
-    PackageRemoval, Rival, Store, StoreError,
+    PackageRemoval, Pin, ProfileChange, ProfileState, ProfileStep, Rival, SessionStep, Store, StoreError,
 };
 
 use crate::support::*;
@@ -67,6 +67,7 @@ fn campaign_step(campaign: Campaign) -> CampaignStep {
         tries: Vec::new(),
         ends: Vec::new(),
         gone: Vec::new(),
+        taken_back: Vec::new(),
         cancel: None,
         rival: Rival::Wait(at(100)),
         retry_full: at(200),
@@ -202,4 +203,80 @@ pub async fn what_a_campaign_has_not_sent_is_cancelled(store: &dyn Store) {
     assert_eq!(store.command(id(11)).await.unwrap().unwrap().state, CommandState::Sent, "it was sent");
     let step = CampaignStep { cancel: Some(cancel(Some(b))), ..campaign_step(after) };
     assert_eq!(store.step_campaign(step, at(31)).await.unwrap().cancelled, None);
+}
+
+fn given(device: &DeviceId, version: i64, again: bool) -> CampaignTry {
+    let gives = CampaignGift::Profile { name: "base".to_owned(), version, until: at(500) };
+    CampaignTry { device: device.clone(), gives, again }
+}
+
+/// What devices have for themselves of the profile `base`: version, campaign, attempt.
+async fn pin(store: &dyn Store, device: &DeviceId) -> Option<(i64, u128, u32)> {
+    let stored = store.device(device).await.unwrap().unwrap().pinned;
+    let pin = Pin::read(stored.as_deref()).remove("base")?;
+    assert_eq!(pin.until, at(500).0);
+    Some((pin.version, pin.campaign.as_u128(), pin.attempt))
+}
+
+pub async fn a_campaign_gives_devices_a_profile_and_takes_it_back(store: &dyn Store) {
+    let (a, b) = (enrolled(store, "a").await, enrolled(store, "b").await);
+    let profile = |number, name| Campaign { target: "profile base".to_owned(), ..campaign(number, name) };
+    let first = stepped(store, campaign_step(profile(1, "first"))).await;
+    let tries = vec![given(&a, 2, false), given(&b, 2, false)];
+    let begun = stepped(store, CampaignStep { tries, ..campaign_step(first) }).await;
+    assert_eq!(begun.counts.open, 2);
+    assert_eq!(pin(store, &a).await, Some((2, 1, 1)));
+
+    // The device looks at it, and fails with it; then it is tried again.
+    let stands = ProfileChange::Stands {
+        profile: "base".to_owned(),
+        version: 2,
+        state: ProfileState::Failed,
+        reason: Some("No.".to_owned()),
+    };
+    let look = ProfileStep { memo: Some("m".to_owned()), changes: vec![stands], ..ProfileStep::default() };
+    store.apply(SessionStep { profiles: Some(look), ..step(&a, at(20)) }).await.unwrap();
+    let open = store.campaign_profile_devices(id(1), "base", 2, None, 10).await.unwrap();
+    let open: Vec<_> =
+        open.into_iter().map(|one| (one.device, one.state, one.reason, one.attempts)).collect();
+    let failed = (a.clone(), Some(ProfileState::Failed), Some("No.".to_owned()), 1);
+    assert_eq!(open, [failed, (b.clone(), None, None, 1)]);
+    let verdict = CampaignVerdict {
+        state: CampaignDeviceState::Retry,
+        due: Some(at(30)),
+        uncounted: false,
+        status: None,
+        reason: None,
+    };
+    let ends = vec![CampaignEnd { device: a.clone(), generation: 1, seq: 0, verdict: Some(verdict) }];
+    let waits = stepped(store, CampaignStep { ends, ..campaign_step(begun) }).await;
+    let tries = vec![given(&a, 2, true)];
+    let again = stepped(store, CampaignStep { tries, ..campaign_step(waits) }).await;
+    assert_eq!(pin(store, &a).await, Some((2, 1, 2)));
+    let open = store.campaign_profile_devices(id(1), "base", 2, None, 1).await.unwrap();
+    assert_eq!(
+        (open[0].state, open[0].attempts),
+        (Some(ProfileState::Pending), 2),
+        "the old failure is over"
+    );
+
+    // Another campaign gives another version: what is taken back of the first one is not that.
+    let ends = vec![CampaignEnd {
+        device: b.clone(),
+        generation: 1,
+        seq: 0,
+        verdict: Some(CampaignVerdict {
+            state: CampaignDeviceState::Done,
+            due: None,
+            uncounted: false,
+            status: None,
+            reason: None,
+        }),
+    }];
+    let done = stepped(store, CampaignStep { ends, ..campaign_step(again) }).await;
+    let second = stepped(store, campaign_step(profile(2, "second"))).await;
+    stepped(store, CampaignStep { tries: vec![given(&b, 3, false)], ..campaign_step(second) }).await;
+    let taken_back = [&a, &b, &device("none")].map(|device| (device.clone(), "base".to_owned())).to_vec();
+    stepped(store, CampaignStep { taken_back, ..campaign_step(done) }).await;
+    assert_eq!((pin(store, &a).await, pin(store, &b).await), (None, Some((3, 2, 1))));
 }

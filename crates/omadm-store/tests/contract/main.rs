@@ -74,7 +74,8 @@ run_on_each_engine! {
         packages_are_kept_while_they_are_needed
         a_campaign_is_read_back_and_one_of_two_steps_wins
         devices_of_a_campaign_begin_once_and_are_counted
-        what_a_campaign_has_not_sent_is_cancelled;
+        what_a_campaign_has_not_sent_is_cancelled
+        a_campaign_gives_devices_a_profile_and_takes_it_back;
     sessions:
         check_in_reads_all_of_a_device
         check_in_by_user_brings_the_credential
@@ -111,7 +112,6 @@ run_on_each_engine! {
         an_assignment_remembers_the_version_before
         devices_are_counted_by_state
         work_on_a_device_is_done_at_once_or_not_at_all
-        a_device_can_have_versions_for_itself
         nodes_are_read_by_their_addresses;
     standing:
         what_stands_keeps_its_payload

@@ -15,6 +15,7 @@ fn assignment(group: Option<&str>, version: i64) -> Assignment {
         previous: None,
         since: at(2),
         by: "ann".to_owned(),
+        clock: 0,
     }
 }
 
@@ -48,11 +49,14 @@ pub async fn versions_are_numbered_and_stay(store: &dyn Store) {
         "two",
         "devices may have it"
     );
+    assert_eq!(store.voided_profiles().await.unwrap(), [("base".to_owned(), 4)]);
     assert_eq!(
         store.put_profile("base", "one", "ann", at(3)).await.unwrap().version,
         4,
         "no number comes again"
     );
+    let voided = [("base".to_owned(), 4)];
+    assert_eq!(store.voided_profiles().await.unwrap(), voided, "what is of before stays void");
 }
 
 pub async fn an_assignment_remembers_the_version_before(store: &dyn Store) {
@@ -68,7 +72,9 @@ pub async fn an_assignment_remembers_the_version_before(store: &dyn Store) {
     let groups: Vec<_> =
         store.assignments().await.unwrap().into_iter().map(|one| (one.group, one.version)).collect();
     assert_eq!(groups, [(None, 2), (Some("a".to_owned()), 1)]);
-    assert!(store.profile_clock().await.unwrap() > clock);
+    let later = store.profile_clock().await.unwrap();
+    assert!(later > clock);
+    assert_eq!(store.assignments().await.unwrap().iter().map(|one| one.clock).max(), Some(later));
     assert!(store.unassign_profile("base", None).await.unwrap());
     assert!(!store.unassign_profile("base", None).await.unwrap());
     store.put_profile("base", "x", "ann", at(1)).await.unwrap();
@@ -123,21 +129,6 @@ pub async fn work_on_a_device_is_done_at_once_or_not_at_all(store: &dyn Store) {
     assert_eq!((old.state, old.reason.as_deref()), (CommandState::Superseded, Some("A newer version.")));
     assert_eq!(store.device(&a).await.unwrap().unwrap().open_commands, 1);
     assert_eq!(store.command(id(3)).await.unwrap().unwrap().state, CommandState::Queued);
-}
-
-pub async fn a_device_can_have_versions_for_itself(store: &dyn Store) {
-    let a = enrolled(store, "a").await;
-    assert!(store.pin_profile(&a, "base", Some(3), at(2)).await.unwrap());
-    assert!(store.pin_profile(&a, "other", Some(1), at(2)).await.unwrap());
-    let pinned = store.device(&a).await.unwrap().unwrap().pinned.unwrap();
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&pinned).unwrap(),
-        serde_json::json!({ "base": 3, "other": 1 })
-    );
-    store.pin_profile(&a, "base", None, at(3)).await.unwrap();
-    store.pin_profile(&a, "other", None, at(3)).await.unwrap();
-    assert_eq!(store.device(&a).await.unwrap().unwrap().pinned, None);
-    assert!(!store.pin_profile(&device("none"), "base", Some(1), at(2)).await.unwrap());
 }
 
 pub async fn nodes_are_read_by_their_addresses(store: &dyn Store) {

@@ -2,6 +2,8 @@
 
 mod act;
 mod check;
+#[cfg(test)]
+mod deliveries;
 mod hold;
 mod order;
 mod stand;
@@ -25,6 +27,8 @@ use crate::leaf::LeafValue;
 
 /// Longest pause between two attempts, in microseconds: a day.
 const LONGEST_PAUSE: i64 = 86_400_000_000;
+/// Why something failed that the device says is done.
+const NOT_SO: &str = "The device says that it is done, but it is not so as far as is known.";
 
 /// How a command has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,7 +227,10 @@ impl Look<'_> {
             hold = Hold::Yes;
         }
         let mut open = self.remembered(want).cloned().unwrap_or_default();
-        let outcome = self.take_end(want, &mut open, hold);
+        let outcome = self.take_end(want, known, &mut open, hold);
+        if open.unseen && hold == Hold::No {
+            hold = Hold::Unknown;
+        }
         let stand = match (outcome, known.never.as_ref()) {
             (Some(stand), _) => stand,
             (None, Some(why)) => Stand::Failed(why.clone()),
@@ -255,7 +262,7 @@ impl Look<'_> {
     }
 
     /// What has become of the command for it. Nothing more is to be said where one is under way, or was done.
-    fn take_end(&mut self, want: &Want, open: &mut Open, hold: Hold) -> Option<Stand> {
+    fn take_end(&mut self, want: &Want, known: &Known, open: &mut Open, hold: Hold) -> Option<Stand> {
         let command = open.command?;
         if self.view.under_way.contains(&command) {
             self.due = Some(0);
@@ -267,20 +274,50 @@ impl Look<'_> {
         let end = self.view.ended.get(&command)?;
         if is_reading {
             open.asked = true;
+            return if open.unseen { self.take_sight(want, open, hold, end) } else { None };
+        }
+        let what = &want.item.what;
+        let takes_away =
+            matches!(what, What::Absent { .. } | What::Unobserved { .. } | What::NoSoftware { .. });
+        if !end.done && !(takes_away && end.missing) {
+            self.fail(want, open, end.why.clone());
             return None;
         }
-        let takes_away =
-            matches!(want.item.what, What::Absent { .. } | What::Unobserved { .. } | What::NoSoftware { .. });
-        let is_done = end.done || (takes_away && end.missing);
-        match (is_done, hold) {
-            (true, Hold::Yes | Hold::Unknown) => return Some(Stand::Converged),
-            (true, Hold::No) => {
-                let seen = "The device says that it is done, but it is not so as far as is known.".to_owned();
-                self.fail(want, open, seen);
+        let by_package =
+            matches!(what, What::Software { .. } | What::NoSoftware { .. } | What::Firmware { .. });
+        match hold {
+            Hold::Yes => return Some(Stand::Converged),
+            // What is known is of the time before: the command has told nothing of what there is now.
+            Hold::No | Hold::Unknown if known.read.is_some() && (by_package || hold == Hold::No) => {
+                (open.unseen, open.asked) = (true, false);
             }
-            (false, _) => self.fail(want, open, end.why.clone()),
+            Hold::Unknown => return Some(Stand::Converged),
+            Hold::No => self.fail(want, open, NOT_SO.to_owned()),
         }
         None
+    }
+
+    /// What was seen after the device had said that it is done.
+    fn take_sight(&self, want: &Want, open: &mut Open, hold: Hold, end: &End) -> Option<Stand> {
+        match hold {
+            Hold::No if end.done || end.missing => {
+                open.unseen = false;
+                self.fail(want, open, NOT_SO.to_owned());
+                None
+            }
+            // It is read again, and not done again: what is known is still of the time before.
+            Hold::No => {
+                open.asked = false;
+                self.fail(
+                    want,
+                    open,
+                    format!("It is done, but what there is now could not be read: {}", end.why),
+                );
+                None
+            }
+            // Where nothing is to be seen, the word of the device counts.
+            Hold::Yes | Hold::Unknown => Some(Stand::Converged),
+        }
     }
 
     fn fail(&self, want: &Want, open: &mut Open, why: String) {
@@ -368,7 +405,11 @@ impl Look<'_> {
         let stood = stood.filter_map(|standing| {
             Some((wanted.version(standing.by)?.name.clone(), standing.state.as_str().to_owned()))
         });
+        let tries = memo.tries.clone();
+        let applies_still =
+            |name: &String| wanted.versions.iter().take(wanted.applying).any(|one| one.name == *name);
         let memo = Memo {
+            tries: tries.into_iter().filter(|(name, _)| applies_still(name)).collect(),
             of: applies.map(|version| (version.name.clone(), version.number)).collect(),
             leaving,
             due,

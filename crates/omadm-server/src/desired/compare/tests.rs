@@ -171,11 +171,11 @@ impl Model {
     }
 }
 
-fn version(number: i64, text: &str) -> Arc<Version> {
+pub(super) fn version(number: i64, text: &str) -> Arc<Version> {
     Arc::new(Version::new(number, Document::read(text, Form::Toml).unwrap()))
 }
 
-fn wanted(applying: &[&Arc<Version>], leaving: &[&Arc<Version>]) -> Wanted {
+pub(super) fn wanted(applying: &[&Arc<Version>], leaving: &[&Arc<Version>]) -> Wanted {
     let all = |versions: &[&Arc<Version>]| versions.iter().map(|version| Arc::clone(version)).collect();
     Wanted::new(all(applying), all(leaving))
 }

@@ -410,7 +410,7 @@ async fn work(
 
 /// The step of the engine. What the device was asked where its management objects are is answered by the same message in which the
 /// commands that waited for that go out: the step is pure, and so it is made again with what it has found out. The same for objects that a
-/// command before has made.
+/// command before has made, and for commands that had to wait until others were done.
 fn step(
     context: &Context,
     message: &Message<'_>,
@@ -421,7 +421,7 @@ fn step(
 ) -> (engine::Outcome, Vec<Hopeless>) {
     let sent = state.and_then(|state| Scout::sent(state.sent()));
     let first = Scout::first(message.incoming.version(), &account.capabilities);
-    let (pending, hopeless) = queue.pending(sent.unwrap_or(first), sent, fresh.now);
+    let (pending, hopeless) = queue.pending(sent.unwrap_or(first), sent, fresh.now, &|_| None);
     let make = |pending: &[engine::Pending]| {
         engine::step(&context.dm1, state, Some(account), &message.incoming, pending, fresh)
     };
@@ -432,10 +432,10 @@ fn step(
             queue.learn(result);
             next
         }
-        None if queue.learn_made(&taken.results) => sent.unwrap_or(first),
+        None if queue.learn_made(&taken.results) || queue.has_deliveries() => sent.unwrap_or(first),
         None => return (outcome, hopeless),
     };
-    let (pending, hopeless) = queue.pending(next, sent, fresh.now);
+    let (pending, hopeless) = queue.pending(next, sent, fresh.now, &|seq| outcome::fate(&taken.results, seq));
     (make(&pending), hopeless)
 }
 

@@ -15,6 +15,7 @@ use super::scout::{Hopeless, Queue, Queued};
 use super::trace::TOKENS;
 use super::upload;
 use crate::address;
+use crate::device::deliveries::Fate;
 use crate::leaf::json_value;
 use crate::ledger::{Ledger, Said};
 use crate::operation::Operation;
@@ -66,6 +67,20 @@ pub fn session_step(
     let ledger = Ledger::new(check, stored);
     let outcome = Outcome { ledger, queue, asked: &asked, payloads: Vec::new(), notes: Vec::new() };
     SessionStep { inventory, ..outcome.step(step, hopeless, most_alerts, exchange) }
+}
+
+/// How a command came out.
+pub fn fate(results: &[CommandResult], seq: i64) -> Option<Fate> {
+    let result = results.iter().find(|result| result.seq == seq)?;
+    Some(match &result.verdict {
+        Verdict::Done(_) => Fate::Done,
+        Verdict::Accepted => Fate::Accepted,
+        Verdict::Again(_) => Fate::Again,
+        Verdict::Failed(status) => {
+            Fate::Failed(result.sentence.clone().unwrap_or_else(|| format!("Status {status}.")))
+        }
+        Verdict::Quarantined(why) => Fate::Failed(why.clone()),
+    })
 }
 
 /// What the device was asked by the commands that are done, by their sequence numbers.
@@ -177,6 +192,9 @@ impl Outcome<'_, '_> {
                 self.ledger.push(seq, CommandState::Sent, Some(202), told(result.sentence.as_deref()), None);
             }
             Verdict::Failed(status) => {
+                if *status == 404 {
+                    self.gone(queued);
+                }
                 let brought = self.reported(result);
                 let sentence = told(result.sentence.as_deref());
                 self.ledger.push(seq, CommandState::Failed, Some(*status), sentence, brought);
@@ -185,6 +203,22 @@ impl Outcome<'_, '_> {
                 self.ledger.push(seq, CommandState::Queued, None, told(Some(reason)), None);
             }
             Verdict::Quarantined(reason) => self.ledger.quarantine(queued.stored, reason),
+        }
+    }
+
+    /// Takes note that there is nothing where a device was to read or delete something.
+    fn gone(&mut self, queued: &Queued<'_>) {
+        let place = match self.queue.task(queued) {
+            Ok(Task::Get { uris }) => match uris.as_slice() {
+                // Beside a property that is not there its node may be.
+                [uri] if !uri.contains('?') => Some(uri.clone()),
+                _ => None,
+            },
+            Ok(Task::List { uri, .. } | Task::Delete { uri }) => Some(uri),
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(at) = place.and_then(|uri| self.queue.roots.place(&uri)) {
+            self.ledger.tree(TreeUpdate::Remove { at });
         }
     }
 

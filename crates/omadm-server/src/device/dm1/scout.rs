@@ -12,6 +12,7 @@ use omadm_store::{CheckIn, Command, CommandState, Payload, TreeAddress, TreeNode
 use crate::address::{Inventory, client_uri};
 use crate::context::Context;
 use crate::descriptions::Descriptions;
+use crate::device::deliveries::{Deliveries, Fate, Turn};
 use crate::device::store_failed;
 use crate::operation::{Known, Operation, Seen, Unsaid, decode_items, told_by_items};
 use crate::roots::Roots;
@@ -42,6 +43,7 @@ pub struct Queue<'c> {
     described: Descriptions,
     /// Those whose places are no roots any more.
     pub gone: Vec<TreeAddress>,
+    deliveries: Deliveries,
     version: Version,
     capabilities: Capabilities,
 }
@@ -124,6 +126,8 @@ impl<'c> Queue<'c> {
         let inventory = Inventory::read(check.device.inventory.as_deref());
         let roots = Roots::of(&inventory, version);
         let most = context.config.queue.max_commands_per_package;
+        let deliveries = Deliveries::read(context, &check.commands).await;
+        let deliveries = deliveries.map_err(|error| store_failed(&error))?;
         let mut commands = Vec::with_capacity(check.commands.len());
         let mut described = Descriptions::default();
         let mut stored: Vec<&Command> = check.commands.iter().collect();
@@ -140,16 +144,40 @@ impl<'c> Queue<'c> {
             }
             commands.push(Queued { stored: command, operation, payload, seen });
         }
-        Ok(Self { commands, inventory, roots, described, gone: Vec::new(), version, capabilities })
+        Ok(Self {
+            commands,
+            inventory,
+            roots,
+            described,
+            gone: Vec::new(),
+            deliveries,
+            version,
+            capabilities,
+        })
     }
 
     /// The queue for the engine: commands that are not over at `now`, up to the first that has to wait. `scout` is how the device is asked
-    /// next, and `sent` how it was.
-    pub fn pending(&self, scout: Scout, sent: Option<Scout>, now: Time) -> (Vec<Pending>, Vec<Hopeless>) {
+    /// next, and `sent` how it was; `fate` tells how commands come out with the message.
+    pub fn pending(
+        &self,
+        scout: Scout,
+        sent: Option<Scout>,
+        now: Time,
+        fate: &dyn Fn(i64) -> Option<Fate>,
+    ) -> (Vec<Pending>, Vec<Hopeless>) {
         let mut pending: Vec<Pending> = sent.and_then(|sent| sent.pending(true)).into_iter().collect();
         let (mut hopeless, mut makes) = (Vec::new(), false);
+        let mut turns = self.deliveries.turns(fate);
         for queued in self.commands.iter().filter(|queued| !queued.is_over(now)) {
             let seq = queued.stored.seq;
+            match turns.of(queued.stored) {
+                Turn::Now => {}
+                Turn::Wait => break,
+                Turn::Never(sentence) => {
+                    hopeless.push(Hopeless { seq, sentence, is_missing: false });
+                    continue;
+                }
+            }
             // Only who has been asked for everything that there is gets a first one.
             let task = self.task_of(queued, scout == Scout::Over || queued.is_sent());
             let (sentence, is_missing) = match task {
@@ -172,6 +200,11 @@ impl<'c> Queue<'c> {
             hopeless.push(Hopeless { seq, sentence, is_missing });
         }
         (pending, hopeless)
+    }
+
+    /// Whether commands have to wait for others.
+    pub fn has_deliveries(&self) -> bool {
+        !self.deliveries.is_empty()
     }
 
     /// Learns where management objects are from what the device told of all of its tree.

@@ -9,9 +9,8 @@ use super::{
     Connection, Dev, Id, Params, Row, SqlStore, commands, count, execute, params, query, query_optional,
 };
 use crate::{
-    Campaign, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignOrphans, CampaignProfileEnd,
-    CampaignProfileEnds, CampaignStep, CampaignStepped, CampaignStore, Command, Origin, ProfileState,
-    StoreError,
+    Campaign, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignOrphans, CampaignProfileDevice,
+    CampaignStep, CampaignStepped, CampaignStore, Command, Origin, Pin, StoreError,
 };
 
 /// Columns of a campaign, in the order of [`campaign`].
@@ -90,16 +89,16 @@ impl CampaignStore for SqlStore {
         self.read(move |conn| unreached(conn, id, devices)).await
     }
 
-    async fn campaign_profile_ends(
+    async fn campaign_profile_devices(
         &self,
         id: Uuid,
         profile: &str,
         version: i64,
         after: Option<DeviceId>,
         limit: u32,
-    ) -> Result<CampaignProfileEnds, StoreError> {
+    ) -> Result<Vec<CampaignProfileDevice>, StoreError> {
         let profile = profile.to_owned();
-        self.read(move |conn| profile_ends(conn, id, &profile, version, after.as_ref(), limit)).await
+        self.read(move |conn| profile_devices(conn, id, &profile, version, after.as_ref(), limit)).await
     }
 
     async fn campaign_orphans(
@@ -232,39 +231,35 @@ fn orphans(
     Ok(CampaignOrphans { gone, last })
 }
 
-fn profile_ends(
+fn profile_devices(
     conn: &Connection,
     id: Uuid,
     profile: &str,
     version: i64,
     after: Option<&DeviceId>,
     limit: u32,
-) -> Result<CampaignProfileEnds, StoreError> {
-    let looked_at = query(
+) -> Result<Vec<CampaignProfileDevice>, StoreError> {
+    query(
         conn,
-        "SELECT cd.device, cd.generation, cd.attempts, dp.state, dp.reason FROM campaign_device cd
+        "SELECT cd.device, cd.generation, cd.attempts, cd.updated, dp.state, dp.reason, d.pinned FROM campaign_device cd
+           JOIN device d ON d.device = cd.device AND d.generation = cd.generation
            LEFT JOIN device_profile dp ON dp.device = cd.device AND dp.generation = cd.generation
              AND dp.profile = ?4 AND dp.version = ?5
          WHERE cd.campaign = ?1 AND cd.state = 'open' AND cd.device > ?2 ORDER BY cd.device LIMIT ?3",
         params![Id(id), after.map_or("", DeviceId::as_str), limit, profile, version],
         |row| {
-            let end = CampaignProfileEnd {
+            let pin = Pin::read(row.get::<Option<String>>(6)?.as_deref()).remove(profile);
+            Ok(CampaignProfileDevice {
                 device: row.get::<Dev>(0)?.0,
                 generation: row.get(1)?,
                 attempts: row.get(2)?,
-                converged: false,
-                reason: row.get(4)?,
-            };
-            Ok((end, row.get::<Option<ProfileState>>(3)?))
+                since: Time(row.get(3)?),
+                state: row.get(4)?,
+                reason: row.get(5)?,
+                pin: pin.filter(|pin| pin.campaign == id),
+            })
         },
-    )?;
-    let last = looked_at.last().map(|(end, _)| end.device.clone());
-    let ended = looked_at.into_iter().filter_map(|(end, state)| match state {
-        Some(ProfileState::Converged) => Some(CampaignProfileEnd { converged: true, ..end }),
-        Some(ProfileState::Failed) => Some(end),
-        Some(ProfileState::Pending | ProfileState::Drifted) | None => None,
-    });
-    Ok(CampaignProfileEnds { ended: ended.collect(), last })
+    )
 }
 
 fn remove(conn: &Connection, id: Uuid, limit: u32) -> Result<Option<bool>, StoreError> {

@@ -6,7 +6,7 @@ use super::super::commands as queue;
 use super::super::{Connection, Dev, Id, count, devices, events, execute, params, profiles, query};
 use crate::{
     Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd, CampaignGift,
-    CampaignStep, CampaignStepped, CampaignTry, CampaignVerdict, Origin, Rival, StoreError,
+    CampaignStep, CampaignStepped, CampaignTry, CampaignVerdict, Origin, Pin, Rival, StoreError,
 };
 
 pub(super) fn apply(
@@ -23,6 +23,9 @@ pub(super) fn apply(
     }
     for device in &step.gone {
         work.gone(device)?;
+    }
+    for (device, profile) in &step.taken_back {
+        profiles::take_back(conn, device, profile, step.campaign.id, now)?;
     }
     for attempt in &step.tries {
         if work.begin(attempt)? {
@@ -166,8 +169,22 @@ impl Work<'_> {
         }
         let commands = match &attempt.gives {
             CampaignGift::Commands(commands) => commands,
-            CampaignGift::Profile { name, version } => {
-                profiles::pin(self.conn, &attempt.device, name, Some(*version), self.now)?;
+            CampaignGift::Profile { name, version, until } => {
+                let pin = Pin {
+                    version: *version,
+                    campaign: self.id().0,
+                    attempt: next.attempts + 1,
+                    until: until.0,
+                    clock: 0,
+                };
+                profiles::pin(self.conn, &attempt.device, name, pin, self.now)?;
+                profiles::begin_again(
+                    self.conn,
+                    &attempt.device,
+                    enrolled.generation,
+                    (name, *version),
+                    self.now,
+                )?;
                 return self.opened(next, before, enrolled.generation, (0, 0));
             }
             CampaignGift::Later(until) => {
