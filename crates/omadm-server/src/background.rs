@@ -1,7 +1,7 @@
 //! What happens without a request: commands expire, old traces go.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use omadm_store::StoreError;
 use tokio::sync::watch;
@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::lease::Duty;
 use crate::metrics::Steps;
 use crate::operator::imports;
+use crate::retention::Pace;
 use crate::{clock, events};
 
 /// Pause between two sweeps.
@@ -18,36 +19,42 @@ const PAUSE: Duration = Duration::from_secs(5);
 const BATCH: u32 = 500;
 /// Most batches of one sweep; what is left waits for the next.
 const BATCHES: u32 = 20;
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// Sweeps until `stop` says so.
 pub async fn run(context: Arc<Context>, mut stop: watch::Receiver<bool>) {
     let mut duty = Duty::of(&context, "retention");
+    let mut pace = None;
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             () = tokio::time::sleep(PAUSE) => {}
         }
-        if let Err(error) = sweep_if_mine(&context, &mut duty).await {
+        if let Err(error) = sweep_if_mine(&context, &mut duty, &mut pace).await {
             tracing::error!(%error, "a sweep over expired commands and old traces failed; it will be repeated");
         }
     }
     duty.give_back(context.store.as_ref()).await;
 }
 
-async fn sweep_if_mine(context: &Arc<Context>, duty: &mut Duty) -> Result<(), StoreError> {
-    if duty.is_mine(context.store.as_ref()).await? {
-        sweep(context).await?;
+async fn sweep_if_mine(
+    context: &Arc<Context>,
+    duty: &mut Duty,
+    pace: &mut Option<Pace>,
+) -> Result<(), StoreError> {
+    if !duty.is_mine(context.store.as_ref()).await? {
+        // Another node goes on from where this one was.
+        *pace = None;
+        return Ok(());
     }
-    Ok(())
+    let fresh = || Pace::new("trace.keep_days", context.config.trace.keep_days);
+    sweep(context, pace.get_or_insert_with(fresh)).await
 }
 
 /// One sweep.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn sweep(context: &Arc<Context>) -> Result<(), StoreError> {
+async fn sweep(context: &Arc<Context>, pace: &mut Pace) -> Result<(), StoreError> {
     imports::work::sweep(context).await?;
     for _ in 0..BATCHES {
         if !context.store.complete_inventory(BATCH).await? {
@@ -63,13 +70,14 @@ pub async fn sweep(context: &Arc<Context>) -> Result<(), StoreError> {
             break;
         }
     }
-    let kept = i64::from(context.config.trace.keep_days).saturating_mul(DAY);
     let mut pruned = 0;
-    for _ in 0..BATCHES {
-        let count = context.store.prune(clock::now().plus_micros(-kept), BATCH).await?;
-        pruned += count;
-        if count < BATCH {
-            break;
+    if let Some(before) = pace.before(context.store.oldest().await?, clock::now(), Instant::now()) {
+        for _ in 0..BATCHES {
+            let count = context.store.prune(before, BATCH).await?;
+            pruned += count;
+            if count < BATCH {
+                break;
+            }
         }
     }
     if expired + pruned > 0 {

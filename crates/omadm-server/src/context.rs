@@ -26,6 +26,7 @@ use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::notifier::Notifier;
+use crate::operator::ready::Readiness;
 use crate::package::Packages;
 use crate::password::Passwords;
 use crate::proxy::Proxies;
@@ -79,6 +80,8 @@ pub struct Context {
     pub admission: Admission,
     /// What is counted and measured.
     pub metrics: Arc<Metrics>,
+    /// Whether the store has worked when it was looked at last.
+    pub readiness: Readiness,
     /// Says when the server stops: who waits then goes.
     pub stopped: watch::Receiver<bool>,
     /// Wakes those who wait for a device's commands.

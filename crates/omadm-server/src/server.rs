@@ -29,6 +29,7 @@ use crate::logins::Logins;
 use crate::metrics::{self, Listener as Who, Metrics};
 use crate::models::Models;
 use crate::notifier::{self, Notifier};
+use crate::operator::ready::Readiness;
 use crate::package::{self, Packages};
 use crate::password::Passwords;
 use crate::proxy::Proxies;
@@ -121,7 +122,7 @@ impl Server {
         let key = auth_key(&config)?;
         let schemes = Schemes::new(&config.auth, key.clone());
         let packages = Packages::open(&config, &key)?;
-        let audit = Audit::new(audit_chain(&config)?, &key);
+        let audit = Audit::open(audit_chain(&config)?, &key, store.as_ref()).await?;
         ddfs::seed(store.as_ref()).await?;
         let first_token = first_token(&config, store.as_ref()).await?;
         let (links, wanted) = Links::new(&config.ddf);
@@ -142,6 +143,7 @@ impl Server {
             guard: guard.clone(),
             audit,
             webhooks: webhooks::Sender::new(config.webhook.ca_file.as_deref())?,
+            readiness: Readiness::default(),
             tail: Tail::new(config.operator.max_streams),
             passwords: Passwords::new(config.operator.password_checks)?,
             logins: Logins::new(&config.auth, &store),

@@ -57,7 +57,7 @@ pub use profile::{
 };
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
-pub use sql::SqlStore;
+pub use sql::{EVENTS_SIZE, SqlStore};
 pub use standing::*;
 pub use types::*;
 pub use validators::*;
@@ -187,11 +187,19 @@ pub trait Store:
     async fn oldest(&self) -> Result<Option<Time>, StoreError>;
 
     /// Events after a cursor, oldest first, of one device since its present enrolment, or all. All is the server's own log, which
-    /// outlives enrolments.
+    /// outlives enrolments. At most `limit`, and no more than have bodies of [`EVENTS_SIZE`] characters together, but for one that is larger
+    /// by itself: none means that there are no more, and fewer than `limit` means nothing.
     async fn events(
         &self,
         device: Option<&DeviceId>,
         after: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError>;
+    /// Events before a cursor, newest first; otherwise as [`Store::events`].
+    async fn events_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: i64,
         limit: u32,
     ) -> Result<Vec<Event>, StoreError>;
     /// Adds events outside a session.

@@ -539,6 +539,8 @@ pub struct Counts {
     pub open_commands: i64,
     /// When the oldest of them was queued.
     pub oldest_open: Option<Time>,
+    /// Deliveries to webhooks that were given up and are kept.
+    pub dead_letters: i64,
 }
 
 #[cfg(test)]

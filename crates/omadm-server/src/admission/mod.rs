@@ -80,11 +80,19 @@ impl Admission {
     pub async fn tidy(&self, context: &Context, now: Time) {
         let news = self.state().tidy(now);
         let (kind, overload) = match news {
-            Some(News::Began(overload)) => ("overload.began", overload),
-            Some(News::Ended(overload)) => ("overload.ended", overload),
+            Some(News::Began(overload)) => {
+                tracing::warn!(refused = overload.refused, "new sessions are turned away under overload");
+                ("overload.began", overload)
+            }
+            Some(News::Ended(overload)) => {
+                tracing::info!(
+                    refused = overload.refused,
+                    "the overload is over: new sessions are taken again"
+                );
+                ("overload.ended", overload)
+            }
             None => return,
         };
-        tracing::warn!(refused = overload.refused, kind, "new sessions are turned away under overload");
         let body = json!({ "since": clock::rfc3339(overload.began), "refused": overload.refused });
         let event = NewEvent { device: None, kind: kind.into(), body: body.to_string() };
         if let Err(error) = context.store.add_events(vec![event], now).await {

@@ -27,7 +27,8 @@ pub struct Dm1Section {
     pub schemes: Vec<Scheme>,
     /// Take digests over the text of a nonce instead of its octets, a common mistake of devices.
     pub lenient_nonce: bool,
-    /// Largest message that a device may send (`MaxMsgSize`).
+    /// Largest message that a device may send (`MaxMsgSize`), 4 KiB to 64 MiB: the first one, before which a device knows no bound, has to
+    /// fit.
     pub max_message: Size,
     /// Largest object that a device may send (`MaxObjSize`).
     pub max_object: Size,

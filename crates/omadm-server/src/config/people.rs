@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use http::Uri;
 use http::uri::Authority;
-use omadm_config::{Fault, Span};
+use omadm_config::{Fault, Size, Span};
 use serde::{Deserialize, Serialize};
 
 use super::Network;
@@ -24,8 +24,10 @@ pub struct OperatorSection {
     /// Names of hosts under which requests may come, beside `localhost`, addresses, and the host of `public_url`. A page of another
     /// name that leads here is refused (DNS rebinding). Default: none.
     pub allowed_hosts: Vec<String>,
-    /// How long a request's body may take.
+    /// How long a request's body may take; of packages and imports, how long nothing of them may come.
     pub body_timeout: Span,
+    /// Fewest octets a second of packages and imports, beside one `body_timeout`: who sends less keeps a place from others. 0 to 1 GiB.
+    pub min_upload_rate: Size,
     /// Most connections at a time; more wait to be accepted. 1 to 1,000,000.
     pub max_connections: usize,
     /// How long a session lasts that begins with a password, one minute to 30 days.
@@ -34,6 +36,9 @@ pub struct OperatorSection {
     pub password_checks: usize,
     /// Most streams of events (SSE) at a time. 0 to 10,000.
     pub max_streams: usize,
+    /// How long a stream of events lasts before who follows has to come again, one second to 30 days: so who does not read any more loses
+    /// the place.
+    pub stream_lifetime: Span,
 }
 
 /// `[audit]`
@@ -82,10 +87,12 @@ impl Default for OperatorSection {
             public_url: None,
             allowed_hosts: Vec::new(),
             body_timeout: Span::secs(60),
+            min_upload_rate: Size(1 << 10),
             max_connections: 1_000,
             session_lifetime: Span::secs(12 * 3_600),
             password_checks: 2,
             max_streams: 64,
+            stream_lifetime: Span::secs(3_600),
         }
     }
 }
@@ -164,8 +171,9 @@ pub(super) fn check(
             return Err(Fault::new(key, format!("{wrong:?} is no name of a host; write it without port")));
         }
     }
-    let spans: [(&'static str, Span, u64, u64); 5] = [
+    let spans: [(&'static str, Span, u64, u64); 6] = [
         ("operator.session_lifetime", operator.session_lifetime, 60, 30 * 86_400),
+        ("operator.stream_lifetime", operator.stream_lifetime, 1, 30 * 86_400),
         ("audit.anchor_interval", audit.anchor_interval, 1, 86_400),
         ("webhook.timeout", webhook.timeout, 1, 300),
         ("webhook.retry_after", webhook.retry_after, 1, 86_400),
@@ -176,8 +184,9 @@ pub(super) fn check(
             return Err(Fault::new(key, format!("has to be {from} s to {to} s")));
         }
     }
-    let counts: [(&'static str, usize, usize, usize); 7] = [
+    let counts: [(&'static str, usize, usize, usize); 8] = [
         ("operator.password_checks", operator.password_checks, 1, 64),
+        ("operator.min_upload_rate", operator.min_upload_rate.0, 0, 1 << 30),
         ("operator.max_streams", operator.max_streams, 0, 10_000),
         ("audit.keep_days", audit.keep_days as usize, 1, 36_500),
         ("webhook.max_attempts", webhook.max_attempts as usize, 1, 100),
@@ -236,6 +245,12 @@ mod tests {
             Some("operator.allowed_hosts")
         );
         assert_eq!(fault(|it, _, _| it.session_lifetime = Span::secs(59)), Some("operator.session_lifetime"));
+        assert_eq!(fault(|it, _, _| it.stream_lifetime = Span::secs(0)), Some("operator.stream_lifetime"));
+        assert_eq!(fault(|it, _, _| it.min_upload_rate = Size(1 << 30)), None);
+        assert_eq!(
+            fault(|it, _, _| it.min_upload_rate = Size((1 << 30) + 1)),
+            Some("operator.min_upload_rate")
+        );
         assert_eq!(fault(|it, _, _| it.password_checks = 0), Some("operator.password_checks"));
         assert_eq!(fault(|_, it, _| it.keep_days = 0), Some("audit.keep_days"));
         assert_eq!(fault(|_, _, it| it.timeout = Span::secs(301)), Some("webhook.timeout"));

@@ -185,7 +185,7 @@ fn endpoints_of_dm1_are_paths_of_their_own() {
 #[test]
 fn settings_of_dm1_have_bounds() {
     for (good, bad) in [
-        ("max_message = 1024", "max_message = 1023"),
+        ("max_message = 4096", "max_message = 4095"),
         ("max_message = \"64 MiB\"", "max_message = 67108865"),
         ("max_object = \"512 MiB\"", "max_object = 536870913"),
         ("max_reply = 1024", "max_reply = 1023"),

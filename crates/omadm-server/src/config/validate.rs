@@ -77,7 +77,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         ("device.max_new_sessions", config.device.max_new_sessions, 0..=1_000_000),
         ("device.remembered_sessions", config.device.remembered_sessions, 0..=1_000_000),
         ("device.max_alerts", config.device.max_alerts, 0..=100_000),
-        ("dm1.max_message", config.dm1.max_message.0, 1_024..=64 << 20),
+        ("dm1.max_message", config.dm1.max_message.0, 4_096..=64 << 20),
         ("dm1.max_object", config.dm1.max_object.0, 1_024..=MAX_BODY),
         ("dm1.max_reply", config.dm1.max_reply.0, 1_024..=64 << 20),
         ("dm1.max_session", config.dm1.max_session.0, 1_024..=64 << 30),

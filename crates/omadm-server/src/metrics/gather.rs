@@ -37,6 +37,7 @@ async fn read(context: &Context) -> Result<(), StoreError> {
     let now = clock::now();
     metrics.devices.set((), counts.devices);
     metrics.commands_open.set((), counts.open_commands);
+    metrics.dead_letters.set((), counts.dead_letters);
     let age = counts.oldest_open.map_or(0, |created| now.as_secs().saturating_sub(created.as_secs()).max(0));
     metrics.oldest_command.set((), age);
     let profiles = context.store.profiles(None, MOST).await?;

@@ -74,6 +74,8 @@ metrics! {
         "Profiles in the whole store, 1000 at most.";
     webhooks: Counter<Delivery> = "omadm_webhook_deliveries_total",
         "Deliveries of events to webhooks: taken, failed and to be repeated, given up as dead letters.";
+    dead_letters: Gauge<()> = "omadm_webhook_dead_letters",
+        "Deliveries to webhooks that were given up and are kept, in the whole store.";
     resident: Gauge<()> = "omadm_resident_memory_bytes",
         "Memory of the process, in bytes.";
     started: Gauge<()> = "omadm_start_time_seconds",

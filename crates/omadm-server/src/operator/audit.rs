@@ -1,13 +1,14 @@
 //! What goes into the audit log, and reading it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use omadm_mo::Time;
 use omadm_store::{AuditEntry, AuditHead, AuditQuery};
@@ -20,6 +21,7 @@ use super::actor::Actor;
 use super::problem::{Problem, Query};
 use super::views::Page;
 use super::{PREFIX, limit, number};
+use crate::audit::{BEGUN, Digester};
 use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::listener::Connection;
@@ -72,6 +74,43 @@ const MAX_BODY: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Octets(pub Bytes);
 
+/// A body that is taken piece by piece: its digest is known when all of it has come.
+struct Streamed {
+    digester: Digester,
+    is_whole: bool,
+}
+
+impl Streamed {
+    /// Has the body of a request followed on its way.
+    fn follow(request: Request, digester: Digester) -> (Request, Arc<Mutex<Self>>) {
+        let streamed = Arc::new(Mutex::new(Self { digester, is_whole: false }));
+        let followed = streamed.clone();
+        let (head, body) = request.into_parts();
+        let pieces = stream::unfold((body.into_data_stream(), followed), |(mut body, followed)| async move {
+            let piece = body.next().await;
+            followed.lock().unwrap_or_else(PoisonError::into_inner).take(piece.as_ref());
+            piece.map(|piece| (piece, (body, followed)))
+        });
+        (Request::from_parts(head, Body::from_stream(pieces)), streamed)
+    }
+
+    fn take(&mut self, piece: Option<&Result<Bytes, axum::Error>>) {
+        match piece {
+            Some(Ok(piece)) => self.digester.update(piece),
+            Some(Err(_)) => {}
+            None => self.is_whole = true,
+        }
+    }
+
+    /// What is said of it afterwards.
+    fn said(&self) -> Value {
+        match self.is_whole {
+            true => json!({ "octets": self.digester.octets, "digest": self.digester.clone().end() }),
+            false => json!({ "octets": self.digester.octets }),
+        }
+    }
+}
+
 /// Notes every request that changes something: before it is done, and what came of it. What cannot be noted is not done, and what was begun
 /// is done and noted to its end, also when who asked has gone.
 pub async fn follow(
@@ -86,23 +125,33 @@ pub async fn follow(
     let mut entry = described(&request, path.as_ref());
     let id = entry.get("request").cloned();
     let Some(actor) = request.extensions().get::<Actor>() else {
-        return Ok(logged_in(&context, entry, next.run(request).await).await);
+        return logged_in(&context, entry, next.run(request).await).await;
     };
     entry.insert("by".to_owned(), actor.described().into());
-    entry.insert("phase".to_owned(), "begun".into());
-    if let Some(Octets(body)) = request.extensions().get::<Octets>().filter(|Octets(body)| !body.is_empty()) {
-        entry.insert("digest".to_owned(), context.audit.digest(body).into());
-        if let Some(kept) = kept(body) {
-            entry.insert("body".to_owned(), kept);
+    entry.insert("phase".to_owned(), BEGUN.into());
+    let mut digester = context.audit.digester();
+    let (request, streamed) = match request.extensions().get::<Octets>() {
+        Some(Octets(body)) => {
+            if !body.is_empty() {
+                digester.update(body);
+                entry.insert("digest".to_owned(), digester.end().into());
+            }
+            entry.extend(kept(body).map(|kept| ("body".to_owned(), kept)));
+            (request, None)
         }
-    }
+        None => {
+            let (request, streamed) = Streamed::follow(request, digester);
+            (request, Some(streamed))
+        }
+    };
     context.audit.note(context.store.as_ref(), &Value::Object(entry)).await?;
     let doing = requests::begin(async move {
         let response = next.run(request).await;
-        let done = json!({ "request": id, "phase": "done", "status": response.status().as_u16() });
-        if let Err(error) = context.audit.note(context.store.as_ref(), &done).await {
-            tracing::error!(%error, "what came of a request could not be noted in the audit log");
+        let mut done = json!({ "request": id, "phase": "done", "status": response.status().as_u16() });
+        if let Some(streamed) = streamed {
+            done["body"] = streamed.lock().unwrap_or_else(PoisonError::into_inner).said();
         }
+        context.audit.note_outcome(context.store.as_ref(), done).await;
         response
     });
     doing.await.map_err(|error| {
@@ -111,17 +160,20 @@ pub async fn follow(
     })
 }
 
-/// Notes a login, which is known only afterwards. One that failed is an event, and not noted: anybody could fill the log.
-async fn logged_in(context: &Context, mut entry: Map<String, Value>, response: Response) -> Response {
+/// Notes a login, which is known only afterwards: nobody gets the secret of a session that could not be noted. A login that failed is an
+/// event, and not noted: anybody could fill the log.
+async fn logged_in(
+    context: &Context,
+    mut entry: Map<String, Value>,
+    response: Response,
+) -> Result<Response, Problem> {
     if let Some(actor) = response.extensions().get::<Actor>() {
         entry.insert("by".to_owned(), actor.described().into());
         entry.insert("phase".to_owned(), "done".into());
         entry.insert("status".to_owned(), response.status().as_u16().into());
-        if let Err(error) = context.audit.note(context.store.as_ref(), &Value::Object(entry)).await {
-            tracing::error!(%error, "a login could not be noted in the audit log");
-        }
+        context.audit.note(context.store.as_ref(), &Value::Object(entry)).await?;
     }
-    response
+    Ok(response)
 }
 
 /// Notes that somebody wanted to change what they may not change.

@@ -233,6 +233,7 @@ pub async fn enrol(
 
 /// Devices to enrol.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = EnrolmentBatch)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// At most 1000.

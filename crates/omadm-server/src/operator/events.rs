@@ -23,7 +23,9 @@ use crate::context::Context;
 use crate::events::{self, KINDS};
 
 /// Events that are looked at for one page before it is given as it is.
-const MAX_LOOKED_AT: u32 = 5_000;
+const MAX_LOOKED_AT: usize = 5_000;
+/// Octets of bodies in one page, after which it is given as it is. What is read at once may come on top ([`store::EVENTS_SIZE`]).
+const MAX_PAGE_SIZE: usize = 4 << 20;
 
 /// Which events are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,9 +40,55 @@ pub struct Filter {
     limit: Option<u32>,
     /// Cursor of the last event that is known already.
     after: Option<String>,
+    /// Newest first: cursor before which the events are wanted, or `end`. Not with `after`.
+    before: Option<String>,
 }
 
-/// Lists events, oldest first. With `kind`, or within groups, a page may have few items or none and still a `next`.
+/// Where in the log it is read, and which way.
+#[derive(Clone, Copy)]
+enum Place {
+    /// After a cursor, oldest first.
+    After(i64),
+    /// Before a cursor, newest first.
+    Before(i64),
+}
+
+impl Place {
+    fn of(filter: &Filter) -> Result<Self, Problem> {
+        match (filter.after.as_deref(), filter.before.as_deref()) {
+            (Some(_), Some(_)) => Err(Problem::bad("after and before exclude each other")),
+            (after, None) => Ok(Self::After(number(after)?.unwrap_or_default())),
+            (None, Some("end")) => Ok(Self::Before(i64::MAX)),
+            (None, before) => Ok(Self::Before(number(before)?.unwrap_or(i64::MAX))),
+        }
+    }
+
+    async fn read(
+        self,
+        context: &Context,
+        device: Option<&DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<store::Event>, StoreError> {
+        match self {
+            Self::After(cursor) => context.store.events(device, cursor, limit).await,
+            Self::Before(cursor) => context.store.events_before(device, cursor, limit).await,
+        }
+    }
+
+    fn at(self, cursor: i64) -> Self {
+        match self {
+            Self::After(_) => Self::After(cursor),
+            Self::Before(_) => Self::Before(cursor),
+        }
+    }
+
+    fn cursor(self) -> String {
+        let (Self::After(cursor) | Self::Before(cursor)) = self;
+        cursor.to_string()
+    }
+}
+
+/// Lists events, oldest first, or newest first with `before`. With `kind`, or within groups, a page may have few items or none and still a `next`.
 #[utoipa::path(get, path = "/events", params(Filter), tag = "events",
     responses((status = 200, body = Page<Event>), (status = 400, body = Problem)))]
 pub async fn list(
@@ -49,31 +97,28 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Page<Event>>, Problem> {
     let limit = limit(filter.limit)?;
-    let mut after = number(filter.after.as_deref())?.unwrap_or_default();
+    let mut place = Place::of(&filter)?;
     let mut sight = Sight::new(&context, &actor, filter.device.as_deref(), filter.kind.as_deref()).await?;
     let mut items = Vec::new();
-    let mut looked_at = 0;
-    while looked_at < MAX_LOOKED_AT {
-        let read = context.store.events(sight.device.as_ref(), after, limit + 1).await?;
-        let is_end = read.len() <= limit as usize;
-        looked_at += limit;
-        for event in read.into_iter().take(limit as usize) {
+    let (mut looked_at, mut size) = (0, 0);
+    while looked_at < MAX_LOOKED_AT && size < MAX_PAGE_SIZE {
+        let read = place.read(&context, sight.device.as_ref(), limit + 1).await?;
+        if read.is_empty() {
+            return Ok(Json(Page { items, next: None }));
+        }
+        looked_at += read.len();
+        for event in read {
             if items.len() == limit as usize {
-                return Ok(Json(Page { items, next: Some(after.to_string()) }));
+                return Ok(Json(Page { items, next: Some(place.cursor()) }));
             }
-            after = event.cursor;
+            place = place.at(event.cursor);
             if sight.shows(&context, &event).await? {
+                size += event.event.body.len();
                 items.push(Event::from(event));
             }
         }
-        if is_end {
-            return Ok(Json(Page { items, next: None }));
-        }
-        if items.len() == limit as usize {
-            break;
-        }
     }
-    Ok(Json(Page { items, next: Some(after.to_string()) }))
+    Ok(Json(Page { items, next: Some(place.cursor()) }))
 }
 
 /// A kind of events.

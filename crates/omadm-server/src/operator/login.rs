@@ -168,7 +168,9 @@ async fn by_password(
     let lifetime = context.config.operator.session_lifetime.0;
     let expires = super::later(now, lifetime.as_secs());
     let digest = tokens::digest(&secret);
-    let login = Login { digest: digest.clone(), user: known.name.clone(), created: now, expires };
+    // A session from before its user is that of another one who had the name; clocks of nodes may differ.
+    let created = now.max(known.created);
+    let login = Login { digest: digest.clone(), user: known.name.clone(), created, expires };
     // Who was changed or removed meanwhile has to prove it anew.
     if !context.store.add_login(login, known.changed).await? {
         return Err(wrong());

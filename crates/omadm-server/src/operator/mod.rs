@@ -23,6 +23,7 @@ mod pages;
 pub mod problem;
 mod profiles;
 mod reach;
+pub mod ready;
 mod retries;
 pub mod rights;
 mod sessionless;
@@ -34,13 +35,12 @@ mod views;
 mod webhooks;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use omadm_mo::{DeviceId, Time};
@@ -61,8 +61,6 @@ use problem::Problem;
 
 /// Prefix of the API.
 pub const PREFIX: &str = "/api/v1";
-/// How long the store may take to show that it works.
-const READY_TIME: Duration = Duration::from_secs(3);
 /// Items on a page unless asked otherwise.
 const PAGE: u32 = 100;
 /// Most items on a page.
@@ -94,7 +92,7 @@ pub fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route(&format!("{PREFIX}/openapi.json"), get(serve_document))
         .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(ready::ready))
         .route(metrics::PATH, get(figures))
         .with_state(context.clone())
         .merge(crate::console::router(context, api.clone()))
@@ -347,21 +345,4 @@ async fn figures(State(context): State<Arc<Context>>, headers: HeaderMap) -> Res
         access::require(&context, &headers, scope).await?;
     }
     Ok(metrics::show(&context))
-}
-
-/// Whether the store reads and writes, without which no device can be served.
-async fn ready(State(context): State<Arc<Context>>) -> Response {
-    let works = async {
-        context.store.tokens().await?;
-        context.store.ping().await
-    };
-    let problem = match tokio::time::timeout(READY_TIME, works).await {
-        Ok(Ok(())) => return "ready".into_response(),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("the store has not answered for {} s", READY_TIME.as_secs()),
-    };
-    tracing::error!(problem, "not ready");
-    let plain = [(header::CONTENT_TYPE, "text/plain")];
-    let answer = "the store does not read and write; the server's log says why";
-    (StatusCode::SERVICE_UNAVAILABLE, plain, answer).into_response()
 }

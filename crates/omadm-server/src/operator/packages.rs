@@ -23,6 +23,7 @@ use super::views::Page;
 use crate::clock::{self, rfc3339};
 use crate::context::Context;
 use crate::package::{New, Refused};
+use crate::patience::Patience;
 
 /// Path of uploads below the prefix, whose bodies are not read ahead.
 pub const PATH: &str = "/packages";
@@ -142,16 +143,10 @@ pub async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<View>), Problem> {
     let new = new(said, &headers, actor.0.name.clone())?;
-    let pause = context.config.operator.body_timeout.0;
-    // A task of its own, which goes on to its end when the connection breaks, and takes back what has come.
-    let storing = tokio::spawn(async move {
-        context.packages.store(context.store.as_ref(), new, body, pause, clock::now()).await
-    });
-    let stored = storing.await.map_err(|error| {
-        tracing::error!(%error, "the storing of a package ended badly");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
-    })?;
-    Ok((StatusCode::CREATED, Json(stored?.into())))
+    let patience = Patience::new(&context.config.operator);
+    // It goes on to its end when the connection breaks, as all that is in the audit log, and takes back what has come.
+    let stored = context.packages.store(context.store.as_ref(), new, body, patience, clock::now()).await?;
+    Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
 /// Shows a package.

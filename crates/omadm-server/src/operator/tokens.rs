@@ -106,12 +106,13 @@ pub async fn create(
         return Err(Problem::bad(format!("expires_in has to be 1 to {MAX_EXPIRY} seconds")));
     }
     check_groups(&context, new.groups.as_ref()).await?;
-    if let Some(user) = &new.user
-        && context.store.user(user).await?.is_none()
-    {
-        return Err(Problem::bad(format!(
-            "there is no user named {user:?}; `omadm user ls` shows those that are"
-        )));
+    let mut now = clock::now();
+    if let Some(name) = &new.user {
+        let unknown =
+            || Problem::bad(format!("there is no user named {name:?}; `omadm user ls` shows those that are"));
+        let user = context.store.user(name).await?.ok_or_else(unknown)?;
+        // A token from before its user is that of another one who had the name; clocks of nodes may differ.
+        now = now.max(user.created);
     }
     let role = new.role.unwrap_or(actor.role);
     // Who may do less than their role, such as by a token with scopes, passes on that and not the role.
@@ -119,7 +120,6 @@ pub async fn create(
         new.scopes.or_else(|| (!role.rights().are_within(&actor.rights)).then(|| actor.rights.scopes()));
     let rights = scopes.as_deref().map_or(role.rights(), |scopes| role.rights().and(Rights::of(scopes)));
     check_rights(&actor, "token", &rights)?;
-    let now = clock::now();
     let expires = expiry(&actor, new.expires_in.map(|seconds| super::later(now, seconds)))?;
     let (secret, token) = make(&new.name, expires, now)?;
     let token = Token {

@@ -245,13 +245,10 @@ pub async fn replay(
 /// Sends a delivery that was given up.
 async fn revive(context: &Context, webhook: &store::Webhook, id: Uuid) -> Result<Tried, Problem> {
     let name = &webhook.given.name;
-    // The one after the greatest that is smaller.
-    let before = id.as_u128().checked_sub(1).map(Uuid::from_u128);
-    let found = context.store.dead_letters(name, before, 1).await?.pop().filter(|dead| dead.id == id);
-    let Some(dead) = found else {
+    let Some(body) = context.store.dead_letter_body(name, id).await? else {
         return Err(Problem::unknown(format!("no delivery {id} of {name:?} was given up")));
     };
-    let tried = deliver(context, webhook, id, &dead.body).await;
+    let tried = deliver(context, webhook, id, &body).await;
     if tried.delivered {
         context.store.remove_dead_letter(name, id).await?;
     }

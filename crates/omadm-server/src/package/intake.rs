@@ -1,10 +1,7 @@
 //! Packages on their way in: written piece by piece, and known only when they are complete.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
 use object_store::{MultipartUpload, ObjectStoreExt as _};
 use omadm_mo::Time;
 use omadm_store::{Package, PackageKind, Store, StoreError};
@@ -12,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::Packages;
+use crate::patience::{Lost, Patience};
 
 /// Length of a piece: the least that S3 takes (5 MiB), and all of a package that is in memory.
 const PIECE: usize = 5 << 20;
@@ -56,8 +54,8 @@ pub enum Refused {
     )]
     Exists(String, String),
     /// Its octets have not come in time.
-    #[error("no octets came for {} s (operator.body_timeout)", .0.as_secs())]
-    Late(Duration),
+    #[error("the package was not complete: {0}")]
+    Late(Lost),
     /// There are too many uploads.
     #[error("there are too many uploads at the moment (package.max_uploads); try again later")]
     Busy,
@@ -69,6 +67,15 @@ pub enum Refused {
     Store(#[from] StoreError),
 }
 
+impl From<Lost> for Refused {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Broken(_) => Self::Wrong(format!("the package was not complete: {lost}")),
+            Lost::Silent(_) | Lost::Slow(_) => Self::Late(lost),
+        }
+    }
+}
+
 /// What came.
 struct Received {
     size: u64,
@@ -76,7 +83,7 @@ struct Received {
 }
 
 impl Packages {
-    /// Stores a package, whose pieces may come with such pauses. What is not complete, or not as it has to be, leaves nothing, as long as
+    /// Stores a package, whose pieces are waited for with such patience. What is not complete, or not as it has to be, leaves nothing, as long as
     /// this runs to its end.
     ///
     /// # Errors
@@ -86,18 +93,17 @@ impl Packages {
         store: &dyn Store,
         new: New,
         body: Body,
-        pause: Duration,
+        mut patience: Patience,
         now: Time,
     ) -> Result<Package, Refused> {
         let _turn = self.uploads.try_acquire().map_err(|_| Refused::Busy)?;
         if let Err(refused) = self.check_said(store, &new).await {
-            // Whether all of it came in time changes nothing.
-            let _heard = tokio::time::timeout(pause, hear_out(body)).await;
+            hear_out(body, patience).await;
             return Err(refused);
         }
         let id = Uuid::now_v7();
         let mut upload = self.objects.put_multipart(&Self::place(id)).await?;
-        let package = match self.receive(upload.as_mut(), body, pause).await {
+        let package = match self.receive(upload.as_mut(), body, &mut patience).await {
             Ok(received) => self.complete(id, new, &received, now),
             Err(refused) => Err(refused),
         };
@@ -152,16 +158,12 @@ impl Packages {
         &self,
         upload: &mut dyn MultipartUpload,
         mut body: Body,
-        pause: Duration,
+        patience: &mut Patience,
     ) -> Result<Received, Refused> {
         let mut digest = Sha256::new();
         let mut size: u64 = 0;
         let mut piece = BytesMut::with_capacity(PIECE);
-        loop {
-            let frame = tokio::time::timeout(pause, body.frame()).await.map_err(|_| Refused::Late(pause))?;
-            let Some(frame) = frame else { break };
-            let frame = frame.map_err(|error| Refused::Wrong(format!("the package broke off: {error}")))?;
-            let Ok(mut octets) = frame.into_data() else { continue };
+        while let Some(mut octets) = patience.next(&mut body).await? {
             size = size.saturating_add(octets.len() as u64);
             if size > self.max_size {
                 return Err(Refused::TooLarge(self.max_size));
@@ -227,11 +229,11 @@ impl Packages {
 }
 
 /// Reads what comes of a body, up to [`HEARD_OUT`].
-async fn hear_out(mut body: Body) {
+async fn hear_out(mut body: Body, mut patience: Patience) {
     let mut octets = 0;
     while octets < HEARD_OUT
-        && let Some(Ok(frame)) = body.frame().await
+        && let Ok(Some(piece)) = patience.next(&mut body).await
     {
-        octets += frame.data_ref().map_or(0, Bytes::len);
+        octets += piece.len();
     }
 }

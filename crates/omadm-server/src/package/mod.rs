@@ -157,22 +157,20 @@ async fn remove_leftovers(context: &Context, now: Time) -> Result<(), String> {
     let before = now.plus_micros(-LEFTOVER);
     let prefix = Path::from(PREFIX);
     let mut listed = packages.objects.list(Some(&prefix));
-    let mut old = Vec::new();
+    let mut leftover = Vec::new();
     while let Some(object) = listed.try_next().await.map_err(|error| error.to_string())? {
-        if object.last_modified.timestamp_micros() < before.0 && old.len() < BATCH {
-            old.push(object.location);
+        let is_old = object.last_modified.timestamp_micros() < before.0;
+        if is_old && !is_known(context, &object.location).await.map_err(|error| error.to_string())? {
+            leftover.push(object.location);
+        }
+        if leftover.len() == BATCH {
+            break;
         }
     }
     drop(listed);
-    for location in old {
-        let id = location.filename().and_then(|name| Uuid::try_parse(name).ok());
-        let known = match id {
-            Some(id) => is_known(context, id).await.map_err(|error| error.to_string())?,
-            None => false,
-        };
-        if !known {
-            packages.objects.delete(&location).await.map_err(|error| error.to_string())?;
-        }
+    for location in leftover {
+        tracing::info!(%location, "an object is removed that no package has");
+        packages.objects.delete(&location).await.map_err(|error| error.to_string())?;
     }
     if let Some(directory) = packages.directory.clone() {
         let parts = move || remove_parts(&directory.join(PREFIX), before);
@@ -181,8 +179,12 @@ async fn remove_leftovers(context: &Context, now: Time) -> Result<(), String> {
     Ok(())
 }
 
-async fn is_known(context: &Context, id: Uuid) -> Result<bool, StoreError> {
-    Ok(context.store.package(id).await?.is_some())
+/// Whether an object is that of a package.
+async fn is_known(context: &Context, location: &Path) -> Result<bool, StoreError> {
+    match location.filename().and_then(|name| Uuid::try_parse(name).ok()) {
+        Some(id) => Ok(context.store.package(id).await?.is_some()),
+        None => Ok(false),
+    }
 }
 
 /// Removes old parts of uploads, which the object store does not list: their names have a `#`.

@@ -77,7 +77,7 @@ async fn serve(context: Arc<Context>, webhook: Webhook) {
     let name = webhook.given.name.clone();
     let served = async {
         let step = step(&context, webhook).await?;
-        let given_up = step.dead.as_ref().map(given_up);
+        let given_up = step.dead.as_ref().map(|(dead, _)| given_up(dead));
         context.store.advance_webhook(step, context.config.webhook.max_dead).await?;
         match given_up {
             Some(event) => context.store.add_events(vec![event], clock::now()).await,
@@ -147,18 +147,18 @@ async fn step(context: &Context, webhook: Webhook) -> Result<WebhookStep, StoreE
         last,
         attempts,
         problem: problem.clone(),
-        body,
     };
-    Ok(WebhookStep { problem: Some(problem), dead: Some(dead), ..done })
+    Ok(WebhookStep { problem: Some(problem), dead: Some((dead, body)), ..done })
 }
 
-/// The next events that a webhook wants, and how far the log was read for them.
+/// The next events that a webhook wants, and how far the log was read for them: never more than one page of the log has, which is bounded
+/// in size.
 async fn next(context: &Context, webhook: &Webhook) -> Result<(i64, Vec<Event>), StoreError> {
     let batch = context.config.webhook.batch as usize;
     let (mut position, mut found) = (webhook.position, Vec::new());
     for _ in 0..PAGES {
         let page = context.store.events(None, position, PAGE).await?;
-        let is_end = page.len() < PAGE as usize;
+        let is_end = page.is_empty();
         for event in page {
             if found.len() == batch {
                 return Ok((position, found));

@@ -214,6 +214,20 @@ fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
+/// Two types of one name would be one schema, and clients that are made from the document would be wrong.
+#[tokio::test]
+async fn a_batch_is_one_of_enrolments_or_of_bootstraps() {
+    let document = TestServer::start().await.get("/openapi.json").await;
+    let members = |path: &str| {
+        let body = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+        let name = body["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        let properties = document["components"]["schemas"][&name]["properties"].as_object().unwrap();
+        properties.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(members("/devices/batch"), ["devices"]);
+    assert!(members("/bootstrap/batch").contains(&"profile".to_owned()));
+}
+
 #[tokio::test]
 async fn no_request_of_the_document_makes_the_server_fail() {
     let server = TestServer::start().await;

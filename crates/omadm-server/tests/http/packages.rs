@@ -1,17 +1,23 @@
 //! Packages: stored as they come, served in ranges.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request};
 use http_body_util::Full;
+use omadm_mo::Time;
+use omadm_store::sqlite::SqliteConfig;
+use omadm_store::{Package, PackageKind, PackageStore as _, SqlStore};
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 use serde_json::json;
 
@@ -158,6 +164,50 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
         tokio::task::yield_now().await;
     }
     assert!(server.items("/packages").await.is_empty());
+}
+
+/// What is left by a crash between the octets and what is known of them goes, however many packages there are.
+#[tokio::test]
+async fn objects_that_no_package_has_go_after_a_while() {
+    const KNOWN: u128 = 2_500;
+    let server = TestServer::start().await;
+    let (dir, token) = (server.dir.clone(), server.token.clone());
+    server.running.stop().await;
+    let store = SqlStore::open(&dir.path().join("omadm.db"), SqliteConfig::default()).unwrap();
+    let package = |number: u128| Package {
+        id: Uuid::from_u128(number),
+        name: number.to_string(),
+        version: "1".to_owned(),
+        kind: PackageKind::Firmware,
+        model: None,
+        content_type: String::new(),
+        size: 1,
+        digest: String::new(),
+        signature: None,
+        signed_by: None,
+        created: Time(0),
+        created_by: String::new(),
+    };
+    let adding = (1..=KNOWN).map(|number| store.add_package(package(number)));
+    assert!(futures_util::future::join_all(adding).await.into_iter().all(Result::unwrap));
+    drop(store);
+    let place = dir.path().join("packages/packages");
+    std::fs::create_dir_all(&place).unwrap();
+    let old = SystemTime::now() - Duration::from_secs(2 * 86_400);
+    for number in 1..=KNOWN + 2 {
+        let file = File::create(place.join(Uuid::from_u128(number).to_string())).unwrap();
+        if number <= KNOWN + 1 {
+            file.set_modified(old).unwrap();
+        }
+    }
+    let server = TestServer::again(dir, token).await;
+    let is_there = |number: u128| place.join(Uuid::from_u128(number).to_string()).exists();
+    while is_there(KNOWN + 1) {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_there(KNOWN + 2), "it may be one that is just being stored");
+    assert!((1..=KNOWN).all(is_there));
+    server.running.stop().await;
 }
 
 #[tokio::test]

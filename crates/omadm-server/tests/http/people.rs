@@ -213,6 +213,33 @@ async fn who_has_not_proved_anything_sends_little() {
     assert_eq!(login(&server, "ann", &"x".repeat(60 << 10)).await.status, 401);
 }
 
+/// Packages and imports are not read ahead: what they were is said with what came of them.
+#[tokio::test]
+async fn bodies_that_come_piece_by_piece_have_their_digest() {
+    let server = TestServer::start().await;
+    let table = "id,label\nIMEI:1,one\n";
+    let upload = async |path: &str| {
+        let request = Request::builder()
+            .method("POST")
+            .uri(format!("/api/v1{path}"))
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {}", server.token))
+            .body(Full::from(table))
+            .unwrap();
+        Connection::plain(server.running.operator_addr).await.send(request).await
+    };
+    let stored = upload("/packages?name=a&version=1&kind=software").await;
+    assert_eq!(stored.status, 201, "{}", stored.text());
+    let read = upload("/imports?dry_run=true").await;
+    assert_eq!(read.status, 202, "{}", read.text());
+    let (entries, _) = audit(&server).await;
+    let done: Vec<Value> = entries.iter().map(said).filter(|said| said["phase"] == "done").collect();
+    let [package, import] = done.as_slice() else { panic!("{done:?}") };
+    assert_eq!(package["body"]["octets"], table.len());
+    assert!(package["body"]["digest"].as_str().is_some_and(|digest| digest.len() == 64), "{package}");
+    assert_eq!(package["body"], import["body"], "the same body has the same digest");
+}
+
 /// What was begun is in the audit log with what came of it, also when who asked for it did not wait.
 #[tokio::test]
 async fn nobody_hides_what_came_of_a_request_by_going_away() {

@@ -248,6 +248,17 @@ async fn events_are_followed_and_taken_up_again() {
 }
 
 #[tokio::test]
+async fn a_stream_lasts_for_so_long() {
+    let server =
+        TestServer::with(|config| config.operator.stream_lifetime = omadm_server::config::Span::secs(1))
+            .await;
+    let mut stream = Stream::open(&server, &server.token, "", "").await;
+    let (id, kind, data) = stream.event().await;
+    assert_eq!((id.as_str(), kind.as_str()), ("", "end"), "{data}");
+    assert!(data["why"].as_str().unwrap().contains("come again"), "{data}");
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_token_and_with_the_server() {
     let server = TestServer::start().await;
     let short = json!({ "name": "short", "expires_in": 2 });

@@ -92,7 +92,8 @@ pub trait PeopleStore: Send + Sync + 'static {
     async fn remove_login(&self, digest: &[u8]) -> Result<(), StoreError>;
     /// Forgets sessions that have ended, at most `limit`; gives how many.
     async fn prune_logins(&self, now: Time, limit: u32) -> Result<u32, StoreError>;
-    /// The token of a digest with its user, and all tokens of which no digest is kept.
+    /// The token of a digest with its user, and all tokens of which no digest is kept. A user of the same name who was added after the token
+    /// was made is another one.
     async fn tokens_like(&self, digest: &[u8]) -> Result<Vec<(Token, Option<User>)>, StoreError>;
 
     /// Adds entries to the chain of a node, in order. [`StoreError::Conflict`] if another has added to it at the same time: repeat.
@@ -138,6 +139,8 @@ pub trait PeopleStore: Send + Sync + 'static {
         after: Option<uuid::Uuid>,
         limit: u32,
     ) -> Result<Vec<DeadLetter>, StoreError>;
+    /// What was to be sent with a delivery that was given up.
+    async fn dead_letter_body(&self, webhook: &str, id: uuid::Uuid) -> Result<Option<String>, StoreError>;
     /// Forgets a delivery that was given up; `false` if there is none.
     async fn remove_dead_letter(&self, webhook: &str, id: uuid::Uuid) -> Result<bool, StoreError>;
 }

@@ -66,8 +66,6 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Why the last attempt failed.
     pub problem: String,
-    /// What was to be sent.
-    pub body: String,
 }
 
 /// How far a webhook has come.
@@ -85,6 +83,6 @@ pub struct WebhookStep {
     pub attempts: u32,
     /// As in [`Webhook`].
     pub problem: Option<String>,
-    /// A delivery that is given up with this step.
-    pub dead: Option<DeadLetter>,
+    /// A delivery that is given up with this step, and what was to be sent.
+    pub dead: Option<(DeadLetter, String)>,
 }

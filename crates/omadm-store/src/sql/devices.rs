@@ -194,6 +194,7 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
         )?
         .flatten()
         .map(Time),
+        dead_letters: count("SELECT COUNT(*) FROM webhook_dead")?,
     })
 }
 

@@ -40,6 +40,7 @@ use omadm_mo::DeviceId;
 
 pub(crate) use self::columns::{Dev, Id, Texts, count, texts};
 pub(crate) use self::connection::{Connection, Row, each, execute, query, query_optional};
+pub use self::events::EVENTS_SIZE;
 pub(crate) use self::value::{Cell, Kind, Param, Params, ToSql, params};
 use crate::{Commits, StoreError, postgres, sqlite};
 

@@ -111,8 +111,8 @@ pub(crate) fn login(
     now: Time,
 ) -> Result<Option<(Login, User)>, StoreError> {
     let sql = format!(
-        "SELECT l.digest, l.created, l.expires, {USER} FROM login l JOIN person p ON p.name = l.person
-         WHERE l.digest = ?1 AND l.expires > ?2"
+        "SELECT l.digest, l.created, l.expires, {USER} FROM login l
+         JOIN person p ON p.name = l.person AND p.created <= l.created WHERE l.digest = ?1 AND l.expires > ?2"
     );
     query_optional(conn, &sql, params![digest, now.0], |row| {
         let user = user_at(row, 3)?;
@@ -159,7 +159,8 @@ pub(crate) fn tokens_like(
 ) -> Result<Vec<(Token, Option<User>)>, StoreError> {
     let of = |condition: &str, params: Params<'_>| {
         let sql = format!(
-            "SELECT {TOKEN}, {USER} FROM token t LEFT JOIN person p ON p.name = t.person WHERE {condition}"
+            "SELECT {TOKEN}, {USER} FROM token t
+             LEFT JOIN person p ON p.name = t.person AND p.created <= t.created WHERE {condition}"
         );
         query(conn, &sql, params, |row| {
             let user = row.get::<Option<String>>(TOKEN_COLUMNS)?.map(|_| user_at(row, TOKEN_COLUMNS));

@@ -138,6 +138,11 @@ impl PeopleStore for SqlStore {
         self.read(move |conn| webhooks::dead(conn, &webhook, after, limit)).await
     }
 
+    async fn dead_letter_body(&self, webhook: &str, id: Uuid) -> Result<Option<String>, StoreError> {
+        let webhook = webhook.to_owned();
+        self.read(move |conn| webhooks::dead_body(conn, &webhook, id)).await
+    }
+
     async fn remove_dead_letter(&self, webhook: &str, id: Uuid) -> Result<bool, StoreError> {
         let webhook = webhook.to_owned();
         self.write(move |conn| webhooks::remove_dead(conn, &webhook, id)).await

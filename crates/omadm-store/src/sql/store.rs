@@ -198,6 +198,16 @@ impl Store for SqlStore {
         self.read(move |conn| events::after(conn, device.as_ref(), after, limit)).await
     }
 
+    async fn events_before(
+        &self,
+        device: Option<&DeviceId>,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let device = device.cloned();
+        self.read(move |conn| events::before(conn, device.as_ref(), before, limit)).await
+    }
+
     async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError> {
         self.write(move |conn| events::add(conn, &events, now)).await
     }

@@ -76,14 +76,14 @@ pub(crate) fn advance(conn: &Connection, step: &WebhookStep, most: u32) -> Resul
     if moved == 0 {
         return Err(StoreError::Conflict("a webhook"));
     }
-    if let Some(dead) = dead {
-        bury(conn, dead, most)?;
+    if let Some((dead, body)) = dead {
+        bury(conn, dead, body, most)?;
     }
     Ok(())
 }
 
-fn bury(conn: &Connection, dead: &DeadLetter, most: u32) -> Result<(), StoreError> {
-    let DeadLetter { id, webhook, at, first, last, attempts, problem, body } = dead;
+fn bury(conn: &Connection, dead: &DeadLetter, body: &str, most: u32) -> Result<(), StoreError> {
+    let DeadLetter { id, webhook, at, first, last, attempts, problem } = dead;
     execute(
         conn,
         "INSERT INTO webhook_dead (webhook, id, at, first, last, attempts, problem, body)
@@ -117,7 +117,7 @@ pub(crate) fn dead(
 ) -> Result<Vec<DeadLetter>, StoreError> {
     query(
         conn,
-        "SELECT webhook, id, at, first, last, attempts, problem, body FROM webhook_dead
+        "SELECT webhook, id, at, first, last, attempts, problem FROM webhook_dead
          WHERE webhook = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
         params![webhook, Id(after.unwrap_or_default()), limit],
         |row| {
@@ -129,10 +129,14 @@ pub(crate) fn dead(
                 last: row.get(4)?,
                 attempts: row.get(5)?,
                 problem: row.get(6)?,
-                body: row.get(7)?,
             })
         },
     )
+}
+
+pub(crate) fn dead_body(conn: &Connection, webhook: &str, id: Uuid) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT body FROM webhook_dead WHERE webhook = ?1 AND id = ?2";
+    query_optional(conn, sql, params![webhook, Id(id)], |row| row.get(0))
 }
 
 pub(crate) fn remove_dead(conn: &Connection, webhook: &str, id: Uuid) -> Result<bool, StoreError> {

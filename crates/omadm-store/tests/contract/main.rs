@@ -132,6 +132,7 @@ run_on_each_engine! {
         users_are_kept_by_name
         sessions_end_with_what_they_rest_on
         tokens_are_found_by_digest_with_their_user
+        what_comes_after_its_user_is_not_that_of_the_next
         entries_of_the_audit_log_are_chained
         an_old_part_of_the_audit_log_is_cut_off
         a_webhook_is_taken_by_one_and_goes_on
@@ -161,6 +162,7 @@ run_on_each_engine! {
         payloads_of_others_are_safe
         events_follow_a_cursor
         events_of_a_device_begin_with_its_enrolment
+        pages_of_events_are_bounded_in_size
         ddf_files_are_replaced_by_name
         tokens_are_kept
         counts_are_those_of_now

@@ -1,7 +1,10 @@
 //! Payloads, events, DDF files, tokens, figures and pruning.
 
 use omadm_store::CommandState::{Done, Queued};
-use omadm_store::{Counts, DdfFile, Enrolment, NewCommand, Payload, SessionStep, Store, StoreError, Token};
+use omadm_store::{
+    Counts, DdfFile, EVENTS_SIZE, Enrolment, NewCommand, NewEvent, Payload, SessionStep, Store, StoreError,
+    Token,
+};
 
 use crate::support::*;
 
@@ -43,10 +46,33 @@ pub async fn events_follow_a_cursor(store: &dyn Store) {
     assert_eq!(store.events(Some(&a), 0, 10).await.unwrap(), all[1..3]);
     assert_eq!(store.events(Some(&a), all[1].cursor, 10).await.unwrap(), all[2..3]);
     assert!(store.events(None, all[3].cursor, 10).await.unwrap().is_empty());
+    let back: Vec<_> = all.iter().rev().cloned().collect();
+    assert_eq!(store.events_before(None, i64::MAX, 10).await.unwrap(), back);
+    assert_eq!(store.events_before(None, all[2].cursor, 1).await.unwrap(), [all[1].clone()]);
+    assert_eq!(store.events_before(Some(&a), i64::MAX, 10).await.unwrap(), back[1..3]);
+    assert_eq!(store.events_before(Some(&a), all[2].cursor, 10).await.unwrap(), back[2..3]);
     // Cursors go on after the log was emptied.
     assert_eq!(store.prune(NEVER, 10).await.unwrap(), 4);
     store.add_events(vec![event(None, "5")], at(5)).await.unwrap();
     assert_eq!(store.events(None, all[3].cursor, 10).await.unwrap().len(), 1);
+}
+
+pub async fn pages_of_events_are_bounded_in_size(store: &dyn Store) {
+    let a = enrolled(store, "a").await;
+    let sized =
+        |size: usize| NewEvent { body: format!("\"{}\"", "x".repeat(size - 2)), ..event(Some(&a), "x") };
+    let whole = usize::try_from(EVENTS_SIZE).unwrap();
+    let half = whole / 2;
+    let sizes = [half, half, 2, whole + 1, whole + 1, 2];
+    store.add_events(sizes.map(sized).to_vec(), at(2)).await.unwrap();
+    for device in [None, Some(&a)] {
+        let (mut after, mut pages) = (0, Vec::new());
+        while let events @ [_, ..] = store.events(device, after, 100).await.unwrap().as_slice() {
+            after = events[events.len() - 1].cursor;
+            pages.push(events.len());
+        }
+        assert_eq!(pages, [2, 1, 1, 1, 1]);
+    }
 }
 
 pub async fn events_of_a_device_begin_with_its_enrolment(store: &dyn Store) {
@@ -116,7 +142,7 @@ pub async fn counts_are_those_of_now(store: &dyn Store) {
     moved(store, &a, at(20), vec![transition(1, Queued, Done)]).await;
     assert_eq!(
         store.counts().await.unwrap(),
-        Counts { devices: 2, open_commands: 1, oldest_open: Some(at(10)) }
+        Counts { devices: 2, open_commands: 1, oldest_open: Some(at(10)), dead_letters: 0 }
     );
 }
 

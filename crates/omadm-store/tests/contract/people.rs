@@ -132,6 +132,21 @@ pub async fn tokens_are_found_by_digest_with_their_user(store: &dyn Store) {
     assert_eq!(store.tokens().await.unwrap().len(), 2, "those of a user go with the user");
 }
 
+/// Whoever makes a token may have seen the user just before they were removed.
+pub async fn what_comes_after_its_user_is_not_that_of_the_next(store: &dyn Store) {
+    groups(store).await;
+    store.add_token(token("t", Some(1), Some("a"))).await.unwrap();
+    assert_eq!(store.tokens_like(&[1; 32]).await.unwrap(), [(token("t", Some(1), Some("a")), None)]);
+    let next = User { created: at(4), ..user("a") };
+    store.add_user(next.clone()).await.unwrap();
+    assert_eq!(store.tokens_like(&[1; 32]).await.unwrap()[0].1, None);
+    store.add_login(login(1, "a"), at(1)).await.unwrap();
+    assert_eq!(store.login(&[1; 32], at(10)).await.unwrap(), None);
+    let own = Token { created: at(4), ..token("u", Some(2), Some("a")) };
+    store.add_token(own).await.unwrap();
+    assert_eq!(store.tokens_like(&[2; 32]).await.unwrap()[0].1, Some(next));
+}
+
 async fn chain(store: &dyn Store, chain: &str) -> Vec<AuditEntry> {
     store.audit(AuditQuery::Chain { chain: chain.to_owned(), after: 0 }, 100).await.unwrap()
 }
@@ -256,7 +271,6 @@ pub async fn what_was_given_up_is_kept_to_a_number(store: &dyn Store) {
         last: 2,
         attempts: 3,
         problem: "no".to_owned(),
-        body: "{}".to_owned(),
     };
     for number in 1..=3 {
         let version = store.webhook("a").await.unwrap().unwrap().version;
@@ -267,12 +281,15 @@ pub async fn what_was_given_up_is_kept_to_a_number(store: &dyn Store) {
             due: at(9),
             attempts: 0,
             problem: None,
-            dead: Some(letter(number)),
+            dead: Some((letter(number), format!("body {number}"))),
         };
         store.advance_webhook(step, 2).await.unwrap();
     }
     assert_eq!(store.dead_letters("a", None, 10).await.unwrap(), [letter(2), letter(3)]);
     assert_eq!(store.dead_letters("a", Some(Uuid::from_u128(2)), 10).await.unwrap(), [letter(3)]);
+    let body = async |number| store.dead_letter_body("a", Uuid::from_u128(number)).await.unwrap();
+    assert_eq!((body(1).await, body(2).await), (None, Some("body 2".to_owned())));
+    assert_eq!(store.counts().await.unwrap().dead_letters, 2);
     assert!(store.remove_dead_letter("a", Uuid::from_u128(2)).await.unwrap());
     assert!(!store.remove_dead_letter("a", Uuid::from_u128(2)).await.unwrap());
     store.remove_webhook("a").await.unwrap();

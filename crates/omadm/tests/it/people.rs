@@ -1,6 +1,7 @@
 //! Users, tokens, the audit log and webhooks from the command line.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
 
 use crate::Ran;
@@ -74,6 +75,37 @@ fn the_audit_log_is_checked_here_and_elsewhere() {
     );
     let cut = server.run(&verify);
     assert!(cut.code == Some(1) && cut.stderr.contains("entry 4: it is missing"), "{cut:?}");
+}
+
+/// Killed between the entry before a change and the one after it.
+#[test]
+fn what_a_kill_leaves_open_is_said_to_be_unknown() {
+    let mut server = Server::start();
+    let mut upload = TcpStream::connect(server.operator()).unwrap();
+    let token = std::fs::read_to_string(server.path("operator.token")).unwrap();
+    let head = format!(
+        "POST /api/v1/packages?name=a&version=1&kind=software HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Length: 9\r\n\r\n12",
+        token.trim()
+    );
+    upload.write_all(head.as_bytes()).unwrap();
+    let phases = |server: &Server| -> Vec<String> {
+        let entries = server.json(&["audit", "ls"]);
+        let said = entries.as_array().unwrap().iter().map(|entry| entry["entry"].as_str().unwrap());
+        let said = said.map(|said| serde_json::from_str::<serde_json::Value>(said).unwrap());
+        said.map(|said| {
+            format!("{} {}", said["phase"].as_str().unwrap(), said["do"].as_str().unwrap_or_default())
+        })
+        .collect()
+    };
+    while phases(&server) != ["begun POST /packages"] {}
+    server.kill_and_start();
+    let expected = ["outcome unknown POST /packages", "begun POST /packages"];
+    while phases(&server).len() < expected.len() {}
+    server.kill_and_start();
+    server.good(&["device", "add", "UUID:1"]);
+    assert_eq!(phases(&server)[2..], expected, "it is said once");
+    assert!(server.good(&["audit", "ls"]).contains("outcome unknown"));
+    assert!(server.good(&["audit", "verify"]).contains("4 entries in 1 chains"));
 }
 
 #[test]

@@ -82,6 +82,11 @@ impl Server {
         self.dir.path().join(name)
     }
 
+    /// Address and port of the listener for operators.
+    pub fn operator(&self) -> &str {
+        self.text("operator_url").trim_start_matches("http://").trim_end_matches('/')
+    }
+
     /// Kills it, and starts it anew on the same port for devices.
     pub fn kill_and_start(&mut self) {
         let (settings, device_url) = (self.settings.clone(), self.text("device_url").to_owned());

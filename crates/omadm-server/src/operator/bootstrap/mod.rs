@@ -208,6 +208,7 @@ fn not_sent(device: &str, to: Option<&Way>, reason: &str) -> Problem {
 
 /// Bootstraps to make.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = BootstrapBatch)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// At most 1000; they are enrolled with fresh secrets.

@@ -76,7 +76,9 @@ pub async fn follow(
     let news = context.tail.listen();
     let stopped = context.stopped.clone();
     let checked = Instant::now();
-    let state = Following { context, actor, proof, sight, after, news, stopped, checked, _place: place };
+    let last = checked + context.config.operator.stream_lifetime.0;
+    let state =
+        Following { context, actor, proof, sight, after, news, stopped, checked, last, _place: place };
     let chunks = stream::unfold(Some(state), |state| async {
         let mut state = state?;
         let (text, goes_on) = state.next().await;
@@ -102,6 +104,8 @@ struct Following {
     stopped: watch::Receiver<bool>,
     /// When the right to follow was looked at last.
     checked: Instant,
+    /// When the stream ends: who does not read any more, and is not seen to be gone, must not keep the place for ever.
+    last: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -112,6 +116,7 @@ impl Following {
             Ok(text) => (text, true),
             Err(End::Stopped) => (end("the server stops"), false),
             Err(End::NoRight) => (end("the token or session has ended"), false),
+            Err(End::Old) => (end("it has lasted for as long as it may; come again"), false),
             Err(End::Store(error)) => {
                 tracing::error!(%error, "a stream of events ends");
                 (end("the store failed"), false)
@@ -125,15 +130,18 @@ impl Following {
             self.may_go_on().await?;
             // Marked before the log is read: what is added afterwards is heard of.
             self.news.borrow_and_update();
+            let before = self.after;
             let text = self.read().await?;
             if !text.is_empty() {
                 return Ok(text);
             }
-            let until = (self.checked + RECHECK).min(heartbeat).min(self.end());
-            tokio::select! {
-                _ = self.stopped.wait_for(|stopped| *stopped) => return Err(End::Stopped),
-                _ = self.news.changed() => {}
-                () = tokio::time::sleep_until(until) => {}
+            if self.after == before {
+                let until = (self.checked + RECHECK).min(heartbeat).min(self.end()).min(self.last);
+                tokio::select! {
+                    _ = self.stopped.wait_for(|stopped| *stopped) => return Err(End::Stopped),
+                    _ = self.news.changed() => {}
+                    () = tokio::time::sleep_until(until) => {}
+                }
             }
             if Instant::now() >= heartbeat {
                 // With the cursor alone it is no event, but a client that comes again has not to be told what it does not want.
@@ -153,6 +161,9 @@ impl Following {
         if *self.stopped.borrow() {
             return Err(End::Stopped);
         }
+        if self.last <= Instant::now() {
+            return Err(End::Old);
+        }
         if self.actor.until.is_some_and(|until| until <= clock::now()) {
             return Err(End::NoRight);
         }
@@ -171,7 +182,6 @@ impl Following {
     async fn read(&mut self) -> Result<String, End> {
         let events = self.context.store.events(self.sight.device.as_ref(), self.after, PAGE).await?;
         let mut text = String::new();
-        let more = events.len() == PAGE as usize;
         for event in events {
             self.after = event.cursor;
             if self.sight.shows(&self.context, &event).await? {
@@ -181,9 +191,6 @@ impl Following {
                 let _ = write!(text, "id: {cursor}\nevent: {kind}\ndata: {data}\n\n");
             }
         }
-        if more && text.is_empty() {
-            return Ok(format!("id: {}\n\n", self.after));
-        }
         Ok(text)
     }
 }
@@ -192,6 +199,7 @@ impl Following {
 enum End {
     Stopped,
     NoRight,
+    Old,
     Store(StoreError),
 }
 

@@ -104,12 +104,8 @@ pub async fn create(
     let format =
         said.format.unwrap_or(if content_type.contains("json") { Format::Json } else { Format::Csv });
     let id = Uuid::now_v7();
-    let work = reading::read(context.clone(), id, actor.0.name.clone(), said.dry_run, format, body);
-    // A task of its own: when the connection breaks, it notes that the import has failed.
-    tokio::spawn(work).await.map_err(|error| {
-        tracing::error!(%error, "the reading of an import ended badly");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
-    })??;
+    // It goes on to its end when the connection breaks, as all that is in the audit log, and notes that the import has failed.
+    reading::read(context.clone(), id, actor.0.name.clone(), said.dry_run, format, body).await?;
     tokio::spawn(work::go_on(context.clone(), id));
     Ok((StatusCode::ACCEPTED, Json(known(&context, id).await?.into())))
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::{Buf as _, Bytes};
 use http::StatusCode;
-use http_body_util::BodyExt as _;
 use omadm_auth::StoredCredential;
 use omadm_store::{Annotation, ImportCredential, ImportRow, StoreError};
 use tokio::runtime::Handle;
@@ -20,6 +19,7 @@ use super::rows::{Rows, Written};
 use crate::clock;
 use crate::context::Context;
 use crate::fleet::checked;
+use crate::patience::{Lost, Patience};
 
 /// Rows that are kept in one batch.
 const BATCH: usize = 200;
@@ -62,14 +62,13 @@ async fn send(
     mut body: Body,
     feed: mpsc::Sender<Result<Bytes, io::Error>>,
 ) -> Result<(), Problem> {
-    let pause = context.config.operator.body_timeout.0;
+    let mut patience = Patience::new(&context.config.operator);
     let most = context.config.fleet.import_max_size.0;
     let mut length: usize = 0;
     loop {
-        let failure = match tokio::time::timeout(pause, body.frame()).await {
+        let failure = match patience.next(&mut body).await {
             Ok(None) => return Ok(()),
-            Ok(Some(Ok(frame))) => {
-                let Ok(piece) = frame.into_data() else { continue };
+            Ok(Some(piece)) => {
                 length = length.saturating_add(piece.len());
                 if length <= most {
                     if feed.send(Ok(piece)).await.is_err() {
@@ -82,11 +81,9 @@ async fn send(
                     format!("an import has at most {most} octets (fleet.import_max_size); send several");
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
             }
-            Ok(Some(Err(_))) => Problem::bad("the import broke off"),
-            Err(_) => {
-                let late =
-                    format!("nothing of the body came for {} s (operator.body_timeout)", pause.as_secs());
-                Problem::new(StatusCode::REQUEST_TIMEOUT, late)
+            Err(Lost::Broken(_)) => Problem::bad("the import broke off"),
+            Err(lost @ (Lost::Silent(_) | Lost::Slow(_))) => {
+                Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the import was not complete: {lost}"))
             }
         };
         // So that what came before is not taken for all there is.
