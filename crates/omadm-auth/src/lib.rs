@@ -1,7 +1,7 @@
 //! Credentials, digests and secrets as pure functions over bytes.
 //!
 //! Here: `Secret`, HTTP Basic and Digest, salted verifiers, constant-time comparison, the keys and messages of GBA Push, the digest of
-//! notifications, the schemes of DM 1.x and the MACs of its bootstraps, the names of TLS suites.
+//! notifications, the schemes of DM 1.x and the MACs of its bootstraps, the secure channel of smartcards, the names of TLS suites.
 //! Never here: I/O, clocks, randomness of its own, or the choice of which scheme is acceptable (that is policy).
 
 pub mod basic;
@@ -13,6 +13,7 @@ pub mod dm1;
 pub mod gba;
 pub mod header;
 pub mod notification;
+pub mod scp03;
 pub mod secret;
 pub mod suite;
 pub mod verifier;
