@@ -13,5 +13,6 @@ mod durable;
 #[cfg(any(feature = "dm1", feature = "dm2"))]
 pub mod result_code;
 pub mod sip;
+pub mod smartcard;
 
 pub use body::Body;
