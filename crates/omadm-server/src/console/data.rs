@@ -97,6 +97,8 @@ pub struct KnownMo {
     pub roots: Vec<String>,
     /// Name of the DDF file that describes it.
     pub model: Option<String>,
+    /// What that file calls it.
+    pub title: Option<String>,
     /// Why the file behind its link is not there.
     pub ddf_problem: Option<String>,
 }
@@ -108,9 +110,6 @@ pub struct Group {
     pub name: String,
     /// Which devices are in it.
     pub filter: String,
-    /// For people.
-    #[serde(default)]
-    pub description: String,
 }
 
 /// Where in a listing a page begins.
@@ -148,4 +147,28 @@ pub struct Event {
     /// What it tells.
     #[serde(default)]
     pub body: serde_json::Value,
+}
+
+/// A campaign in a listing.
+#[derive(Debug, Deserialize)]
+pub struct Campaign {
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub state: String,
+    /// Why.
+    pub why: Option<String>,
+    /// What became of its devices.
+    pub devices: CampaignCounts,
+}
+
+/// How many devices of a campaign stand how.
+#[derive(Debug, Deserialize)]
+pub struct CampaignCounts {
+    /// All of them so far.
+    pub total: u64,
+    /// That are done.
+    pub done: u64,
+    /// That have failed.
+    pub failed: u64,
 }

@@ -75,7 +75,10 @@ struct Entry {
 }
 
 /// The menu.
-const MENU: &[Entry] = &[Entry { name: "Overview", href: "/", route: "/me" }];
+const MENU: &[Entry] = &[
+    Entry { name: "Overview", href: "/", route: "/me" },
+    Entry { name: "Devices", href: "/devices", route: "/devices" },
+];
 
 /// Puts the frame around what a handler has answered.
 pub fn finish(visit: &Visit, mut response: Response) -> Response {

@@ -6,6 +6,7 @@
 
 mod appearance;
 mod assets;
+mod census;
 mod data;
 mod device;
 mod devices;
@@ -13,6 +14,7 @@ mod failure;
 mod form;
 mod frame;
 mod gate;
+mod history;
 mod login;
 mod notice;
 mod once;
@@ -37,11 +39,16 @@ struct Console {
     api: Router,
     /// Forms that were sent already.
     sent: Arc<once::Sent>,
+    /// The fleet as it was counted last.
+    census: Arc<census::Counter>,
+    /// How busy this node was.
+    history: Arc<history::History>,
 }
 
 /// Routes of the console, beside the REST API that they ask.
 pub fn router(context: Arc<Context>, api: Router) -> Router {
-    let console = Console { context, api, sent: Arc::default() };
+    let history = history::History::begin(&context);
+    let console = Console { context, api, sent: Arc::default(), census: Arc::default(), history };
     let framed = axum::middleware::from_fn_with_state(console.clone(), gate::enter);
     let pages = Router::new()
         .route("/", get(overview::show))

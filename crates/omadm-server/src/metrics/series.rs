@@ -70,6 +70,11 @@ impl<L: Labels> Counter<L> {
         self.add(labels, 1);
     }
 
+    /// How much was counted.
+    pub fn now(&self, labels: L) -> u64 {
+        self.cells.get(labels.index()).map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+
     /// Counts so many.
     pub fn add(&self, labels: L, number: u64) {
         if let Some(cell) = self.cells.get(labels.index()) {
@@ -104,6 +109,11 @@ impl<L: Labels> Gauge<L> {
     pub(super) fn new(name: &'static str, help: &'static str) -> Self {
         let cells = (0..L::COUNT).map(|_| AtomicI64::new(0)).collect();
         Self { name, help, cells, labels: PhantomData }
+    }
+
+    /// What it was set to.
+    pub fn now(&self, labels: L) -> i64 {
+        self.cells.get(labels.index()).map_or(0, |cell| cell.load(Ordering::Relaxed))
     }
 
     /// What it is now.

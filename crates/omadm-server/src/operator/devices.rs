@@ -294,15 +294,13 @@ pub async fn show(
 /// The management objects of an inventory with what is known about their DDF.
 async fn known_objects(context: &Context, inventory: Inventory) -> Result<Vec<KnownMo>, Problem> {
     let files = context.models.now(context.store.as_ref()).await?;
-    let model = |moid: &str| {
-        let found = files.find(moid, &inventory, &context.public_url)?;
-        Some(found.file.to_owned())
-    };
     let known = inventory.0.iter().map(|reported| {
-        let model = model(&reported.moid);
+        let found = files.find(&reported.moid, &inventory, &context.public_url);
+        let model = found.map(|found| found.file.to_owned());
+        let title = found.and_then(|found| found.definition.root.title.clone());
         let link = reported.ddf.as_deref().filter(|_| model.is_none());
         let ddf_problem = link.and_then(|link| context.links.problem(link));
-        KnownMo { reported: reported.clone(), model, ddf_problem }
+        KnownMo { reported: reported.clone(), model, title, ddf_problem }
     });
     Ok(known.collect())
 }

@@ -98,6 +98,9 @@ pub struct KnownMo {
     pub reported: SupportedMo,
     /// Name of the DDF file that describes it.
     pub model: Option<String>,
+    /// What that file calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// Why the file behind its link is not there; known to the node that tried to fetch it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ddf_problem: Option<String>,

@@ -32,7 +32,7 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Page, Failure>
     let has_object = objects.iter().any(|object| object.moid == DACMO);
     for object in objects.iter().filter(|object| object.moid == DACMO) {
         for miid in object.miids.iter().take(4) {
-            let query = [("at", &*format!("{DACMO}/{miid}")), ("limit", NODES)];
+            let query = [("at", &*format!("{DACMO}/{miid}/")), ("limit", NODES)];
             let nodes: Listed<Node> = visit.read(&path(&["devices", &id, "tree"], &query)).await?;
             grants.extend(Grant::all(&nodes.items));
         }
@@ -53,7 +53,7 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Page, Failure>
                 p { "The device has not reported this object. Without it, every server that it knows may do everything in DM 2.0, and access control lists decide in DM 1.x." }
             } @else if grants.is_empty() {
                 p { "Nothing of it has been seen yet." }
-                p { a.button href=(path(&["devices", &id, "node"], &[("address", &format!("{DACMO}/"))])) { "Read it" } }
+                p { a.button href=(path(&["devices", &id, "node"], &[("address", &format!("{DACMO}//"))])) { "Read it" } }
             } @else { (table(&grants)) }
         }
         section.card { h2 { "Access control lists" } (asked(&visit, &device, &lists)) }

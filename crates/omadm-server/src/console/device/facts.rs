@@ -98,18 +98,18 @@ fn objects(device: &Device) -> Markup {
     };
     let row = |object: &KnownMo| {
         vec![
-            html! { a.mono href=(path(&["devices", &device.id, "tree"], &[("mo", &object.moid)])) { (text::shown(&object.moid)) } },
+            html! { a.mono href=(path(&["devices", &device.id, "tree"], &[])) { (text::shown(&object.moid)) } },
             html! { @for miid in object.miids.iter().take(8) { (parts::word(if miid.is_empty() { "(no name)" } else { miid })) " " }
             @if object.miids.len() > 8 { "and " (text::number(object.miids.len() - 8)) " more" } },
             html! { @match (&object.model, &object.ddf_problem) {
-                (Some(model), _) => (text::shown(model)),
+                (Some(model), _) => { (parts::known(object.title.as_deref())) div.quiet { (text::shown(model)) } },
                 (None, Some(problem)) => span.quiet { "not fetched: " (text::shown(problem)) },
                 (None, None) => (parts::known(None)),
             } },
         ]
     };
     let rows: Vec<_> = objects.iter().take(200).map(row).collect();
-    parts::table("Management objects", &parts::head(&["Object", "Instances", "DDF"]), &rows)
+    parts::table("Management objects", &parts::head(&["Object", "Instances", "Described as"]), &rows)
 }
 
 /// Changes what people say.

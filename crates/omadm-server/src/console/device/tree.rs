@@ -17,6 +17,10 @@ use crate::console::{parts, text};
 const SHOWN: &str = "100";
 /// Objects that are listed.
 const MAX_OBJECTS: usize = 500;
+/// Instances of an object that are listed.
+const MAX_INSTANCES: usize = 50;
+/// In place of an address: all nodes.
+const EVERYTHING: &str = "*";
 /// Deepest indentation that is shown.
 const DEEPEST: usize = 8;
 
@@ -37,21 +41,11 @@ pub struct Node {
 /// Which part of the tree is wanted.
 #[derive(Debug, Default, Deserialize)]
 pub struct Wanted {
-    /// A management object.
-    #[serde(default)]
-    mo: String,
-    /// An address.
+    /// The address below which nodes are wanted; empty for the objects alone.
     #[serde(default)]
     at: String,
     #[serde(default)]
     after: String,
-}
-
-impl Wanted {
-    /// The address below which nodes are wanted; empty for all of them.
-    fn place(&self) -> &str {
-        if self.at.is_empty() { &self.mo } else { &self.at }
-    }
 }
 
 /// Shows the objects, or the nodes of one.
@@ -61,7 +55,7 @@ pub async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Result<Page, Failure> {
     let device = find(&visit, &id).await?;
-    let place = wanted.place();
+    let place = wanted.at.as_str();
     let body = if place.is_empty() {
         html! { (jump(&device)) (objects(&device)) }
     } else {
@@ -69,7 +63,7 @@ pub async fn show(
         html! {
             (jump(&device))
             section.card {
-                h2.mono { (text::shown(place)) }
+                h2.mono { @if place == EVERYTHING { "Everything that was ever seen" } @else { (text::shown(place)) } }
                 (rows(&visit, &device, place, &found, place))
             }
             p { a href=(path(&["devices", &id, "tree"], &[])) { "All objects" } }
@@ -85,13 +79,13 @@ pub async fn nodes(
     Query(wanted): Query<Wanted>,
 ) -> Result<Part, Failure> {
     let device = find(&visit, &id).await?;
-    let place = wanted.place();
+    let place = wanted.at.as_str();
     let found = read(&visit, &device, place, &wanted.after).await?;
     Ok(Part(rows(&visit, &device, place, &found, place)))
 }
 
 async fn read(visit: &Visit, device: &Device, place: &str, after: &str) -> Result<Listed<Node>, Failure> {
-    let query = [("at", place), ("after", after), ("limit", SHOWN)];
+    let query = [("at", if place == EVERYTHING { "" } else { place }), ("after", after), ("limit", SHOWN)];
     visit.read(&path(&["devices", &device.id, "tree"], &query)).await
 }
 
@@ -111,36 +105,31 @@ fn jump(device: &Device) -> Markup {
 fn objects(device: &Device) -> Markup {
     let objects = device.inventory.as_deref().unwrap_or_default();
     html! {
-        @if objects.is_empty() { div.card { (parts::nothing("It has not reported its management objects yet.")) } }
-        @for object in objects.iter().take(MAX_OBJECTS) { (object_of(device, object)) }
         section.card {
-            h2 { "Everything that is known" }
-            p { a href=(path(&["devices", &device.id, "tree"], &[("at", ".")])) { "Nodes from the root" } " of a device of DM 1.x." }
+            h2 { "Management objects" }
+            @if objects.is_empty() { (parts::nothing("It has not reported its management objects yet.")) }
+            @for object in objects.iter().take(MAX_OBJECTS) { (object_of(device, object)) }
+            p { a href=(path(&["devices", &device.id, "tree"], &[("at", EVERYTHING)])) { "Everything that was ever seen" } }
         }
     }
 }
 
 fn object_of(device: &Device, object: &KnownMo) -> Markup {
-    let name = object.model.as_deref().map_or_else(|| object.moid.clone(), str::to_owned);
-    let instances: Vec<&str> = if object.miids.is_empty() {
-        vec![""]
-    } else {
-        object.miids.iter().map(String::as_str).take(50).collect()
-    };
+    let name = object.title.as_deref().unwrap_or("Not described by a DDF file");
     html! {
-        section.card.object {
-            h2 { (text::shown(&name)) }
-            p.quiet.mono { (text::shown(&object.moid)) }
-            @for miid in instances {
-                @let place = format!("{}/{miid}", object.moid);
-                details {
-                    summary { "Instance " @if miid.is_empty() { "without a name" } @else { (text::shown(miid)) } }
-                    div hx-get=(path(&["devices", &device.id, "nodes"], &[("at", &place)])) hx-trigger="toggle from:closest details once" {
-                        p { a href=(path(&["devices", &device.id, "tree"], &[("at", &place)])) { "Show its nodes" } }
-                    }
+        @if object.miids.is_empty() {
+            div.object { b { (text::shown(name)) } " " span.quiet.mono { (text::shown(&object.moid)) } " " span.quiet { "without an instance" } }
+        }
+        @for miid in object.miids.iter().take(MAX_INSTANCES) {
+            @let place = format!("{}/{miid}/", object.moid);
+            details.object {
+                summary { b { (text::shown(name)) } " " span.quiet.mono { (text::shown(&object.moid)) "/" (text::shown(miid)) } }
+                div hx-get=(path(&["devices", &device.id, "nodes"], &[("at", &place)])) hx-trigger="toggle from:closest details once" {
+                    p { a href=(path(&["devices", &device.id, "tree"], &[("at", &place)])) { "Show its nodes" } }
                 }
             }
         }
+        @if object.miids.len() > MAX_INSTANCES { p.quiet { "… and " (text::number(object.miids.len() - MAX_INSTANCES)) " more instances." } }
     }
 }
 

@@ -95,7 +95,7 @@ fn one(visit: &Visit, place: usize, message: &Message, said: &[words::Said]) -> 
                 (who) " · " (parts::age(visit.now, &message.at)) " · " (text::octets(message.length)) " · " (text::shown(&message.content_type))
                 @if let Some(status) = message.http_status { " · HTTP " (status) }
             }
-            @for note in &message.notes { p.warning { (text::shown_long(note)) } }
+            @for note in &message.notes { p.note { (text::shown_long(note)) } }
             @if !said.is_empty() {
                 ul.said {
                     @for one in said.iter().take(parts::ROWS) { li { (parts::state(one.mood)) " " (text::shown_long(&one.sentence)) } }
