@@ -5,6 +5,8 @@
 
 use omadm_mo::{ClientUri, ServerUri};
 
+pub use crate::smartcard::check::{check_apdu, check_ef_dir, check_pkcs15};
+
 use crate::ddf::{self, Decoded};
 use crate::delegation;
 use crate::dm1::{self, Command, Encoding, Form, Message, WbxmlVersion, notification, tnds, trigger};
@@ -23,13 +25,13 @@ use crate::wtp;
 use crate::{AcceptList, DecodeError, Leniency, Limits, MediaType};
 
 /// Limits under which the properties are checked: small enough that a fuzzer meets them.
-const LIMITS: Limits = Limits { bytes: 64 * 1024, depth: 16, items: 1000 };
+pub(crate) const LIMITS: Limits = Limits { bytes: 64 * 1024, depth: 16, items: 1000 };
 
 /// Limits for what we encoded ourselves, which may be longer than what it was made from.
-const WIDE: Limits = Limits { bytes: 1024 * 1024, depth: 32, items: 10_000 };
+pub(crate) const WIDE: Limits = Limits { bytes: 1024 * 1024, depth: 32, items: 10_000 };
 
 /// Checks a decoder and its encoder. What only tolerances let in may come back in another form, but then that form stays.
-fn check<T: PartialEq + std::fmt::Debug>(
+pub(crate) fn check<T: PartialEq + std::fmt::Debug>(
     bytes: &[u8],
     decode: impl Fn(&[u8], &Limits, &mut Leniency) -> Result<T, DecodeError>,
     encode: impl Fn(&T) -> Vec<u8>,

@@ -460,6 +460,19 @@ fn offset_object(offset: u32) -> Vec<u8> {
     object
 }
 
+/// The offset in a READ BINARY or an UPDATE BINARY of either kind, for who answers it.
+///
+/// # Errors
+/// When it should be in an offset data object, and is not.
+pub fn offset_of(command: &Command, limits: &Limits) -> Result<u32, DecodeError> {
+    if !matches!(command.instruction, Instruction::READ_BINARY_OFFSET | Instruction::UPDATE_BINARY_OFFSET) {
+        return Ok(u16::from_be_bytes([command.p1, command.p2]).into());
+    }
+    let object = ber::Objects::new(command.data(), limits)?.next_object("offset")?;
+    let object = object.filter(|object| object.tag == OFFSET);
+    object.ok_or(DecodeError { at: 0, field: "offset", problem: Problem::Missing })?.number("offset")
+}
+
 /// What was read by the READ BINARY `command`, from the data of its response.
 ///
 /// # Errors

@@ -358,7 +358,7 @@ fn security_condition(object: &ber::Object<'_>, limits: &Limits) -> Result<Condi
     })
 }
 
-/// The keys of a template; `None` if it holds anything else.
+/// The keys of a template; `None` if it holds anything else, or nothing, which must not pass for no condition.
 fn keys(template: &ber::Object<'_>, limits: &Limits) -> Result<Option<Vec<KeyReference>>, DecodeError> {
     let mut objects = template.objects(limits);
     let mut keys = Vec::new();
@@ -368,7 +368,7 @@ fn keys(template: &ber::Object<'_>, limits: &Limits) -> Result<Option<Vec<KeyRef
         keys.push(key);
     }
     objects.end("access rules")?;
-    Ok(Some(keys))
+    Ok((!keys.is_empty()).then_some(keys))
 }
 
 fn key(template: &ber::Object<'_>, limits: &Limits) -> Result<Option<KeyReference>, DecodeError> {

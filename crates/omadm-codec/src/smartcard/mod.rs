@@ -6,6 +6,8 @@
 
 pub mod apdu;
 pub mod ber;
+#[cfg(feature = "dm2")]
+pub(crate) mod check;
 pub mod content;
 pub mod dir;
 pub mod fcp;

@@ -10,7 +10,7 @@ use crate::common;
 /// Name of the target, the folder with its vectors if there is one, and what it checks.
 type Target = (&'static str, Option<&'static str>, fn(&[u8]));
 
-const TARGETS: [Target; 27] = [
+const TARGETS: [Target; 30] = [
     ("notification", Some("vectors/dm2/notification"), check::check_notification),
     ("trigger", Some("vectors/dm1/trigger"), check::check_trigger),
     ("dm1_notification", Some("vectors/dm1/notification"), check::check_dm1_notification),
@@ -38,6 +38,9 @@ const TARGETS: [Target; 27] = [
     ("server_uri", None, check::check_server_uri),
     ("accept", None, check::check_accept),
     ("provisioning", None, check::check_provisioning),
+    ("apdu", None, check::check_apdu),
+    ("ef_dir", None, check::check_ef_dir),
+    ("pkcs15", None, check::check_pkcs15),
 ];
 
 #[test]

@@ -12,6 +12,7 @@ mod package0;
 mod push;
 mod schemas;
 mod sip;
+mod smartcard;
 mod tnds;
 mod vectors;
 mod wsp_session;

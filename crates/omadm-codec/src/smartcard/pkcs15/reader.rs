@@ -102,12 +102,14 @@ impl<'a> DerReader<'a> {
 
     /// The next value, whatever it is.
     pub(super) fn any(&mut self, field: &'static str) -> Result<Item<'a>, DecodeError> {
-        let at = self.at;
-        let (tag, value) = self.read(field, |reader| {
-            let header = Header::decode(reader)?;
-            reader.read_slice(header.length()).map(|value| (header.tag(), value))
-        })?;
-        Ok(Item { tag, value, value_at: at.saturating_add(self.at - at - value.len()) })
+        let header = self.read(field, Header::decode)?;
+        let value_at = self.at;
+        let parts =
+            usize::try_from(header.length()).ok().and_then(|length| self.rest.split_at_checked(length));
+        let (value, rest) = parts.ok_or_else(|| self.error(field, Problem::Short))?;
+        self.rest = rest;
+        self.at = self.at.saturating_add(value.len());
+        Ok(Item { tag: header.tag(), value, value_at })
     }
 
     /// The tag of the next value.
