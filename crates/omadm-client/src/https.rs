@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 use tower::util::MapResponse;
 
 use crate::error::TransportError;
+use crate::gathered::Gathered;
 use crate::transport::{HttpRequest, HttpResponse, TlsIdentity, Transport};
 
 /// HTTP/2 is allowed, HTTP/1.1 is the fall-back.
@@ -93,7 +94,7 @@ impl Default for HttpsConfig {
 type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// What makes connections.
-type Connector = MapResponse<HttpsConnector<HttpConnector>, fn(Connection) -> Connection>;
+type Connector = MapResponse<HttpsConnector<HttpConnector>, fn(Connection) -> Gathered<Connection>>;
 
 /// Connections of one identity.
 type Pool = Client<Connector, Full<Bytes>>;
@@ -203,7 +204,7 @@ fn pool(config: &HttpsConfig, identity: Option<&TlsIdentity>) -> Result<Pool, Tr
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(config.idle_timeout)
-        .build(connector.map_response(log_tls as fn(Connection) -> Connection)))
+        .build(connector.map_response(made as fn(Connection) -> Gathered<Connection>)))
 }
 
 impl From<TlsVersion> for SslVersion {
@@ -339,8 +340,8 @@ fn expect_ipv6(connection: &mut ConnectConfiguration, uri: &Uri) -> Result<(), E
     connection.param_mut().set_ip(address.into())
 }
 
-/// Logs what TLS has negotiated, once a connection (`DM 2.0 §9.2.2`).
-fn log_tls(connection: Connection) -> Connection {
+/// A connection as it is used; what TLS has negotiated goes into the log, once a connection (`DM 2.0 §9.2.2`).
+fn made(connection: Connection) -> Gathered<Connection> {
     if let MaybeHttpsStream::Https(stream) = &connection {
         let tls = stream.ssl();
         tracing::info!(
@@ -350,7 +351,7 @@ fn log_tls(connection: Connection) -> Connection {
             "TLS connection"
         );
     }
-    connection
+    Gathered::new(connection)
 }
 
 fn has_short_curve(certificate: &X509Ref) -> bool {

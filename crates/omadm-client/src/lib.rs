@@ -37,6 +37,7 @@ pub mod error;
 mod exchange;
 #[cfg(feature = "dm2")]
 mod executions;
+mod gathered;
 mod grants;
 mod host;
 pub mod https;

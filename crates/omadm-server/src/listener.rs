@@ -17,7 +17,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use openssl::ssl::{Ssl, SslRef};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -33,6 +33,8 @@ use crate::tls::{self, Identified, Live};
 
 /// Longest request head in octets.
 const MAX_HEAD: u32 = 64 << 10;
+/// Octets of an answer that go out together at most, for each connection.
+const GATHERED: usize = 4 << 10;
 /// Pause after a failed accept, such as when file descriptors are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a handshake keeps its turn: one that stalls lets others go on.
@@ -305,6 +307,8 @@ async fn converse<S>(
     // The timeouts are ours: hyper's own for heads would also count the time between requests.
     builder.http1().header_read_timeout(None).max_buf_size(MAX_HEAD as usize).half_close(false);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(MAX_HEAD);
+    // HTTP/2 hands a message over in pieces, and each of them would be a TLS record and a system call of its own.
+    let stream = BufWriter::with_capacity(GATHERED, stream);
     let conversation = builder.serve_connection(TokioIo::new(stream), service);
     let mut conversation = std::pin::pin!(conversation);
     loop {

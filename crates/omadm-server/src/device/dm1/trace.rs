@@ -32,15 +32,13 @@ pub struct Shown {
 
 /// Shows a message that was read from `body`. At most `keep` octets will be kept.
 pub fn received(message: &Message<'_>, body: &[u8], keep: usize) -> Shown {
-    let mut message = message.clone();
-    let credentials = message.header.credentials.take();
-    let withheld = withhold(&mut message.commands);
-    if withheld == 0
-        && let Some(shown) = as_it_is(body, credentials.as_ref(), keep)
+    if !hold_secrets(&message.commands)
+        && let Some(shown) = as_it_is(body, message.header.credentials.as_ref(), keep)
     {
         return shown;
     }
-    message.header.credentials = credentials;
+    let mut message = message.clone();
+    let withheld = withhold(&mut message.commands);
     rewritten(message, withheld, body)
 }
 
@@ -120,6 +118,21 @@ fn withheld_note(count: usize) -> String {
     format!("secrets that are not shown: {count}")
 }
 
+/// Whether [`withhold`] would take anything out. Containers are as deep as the decoder lets them be.
+fn hold_secrets(commands: &[Command<'_>]) -> bool {
+    commands.iter().any(|command| match command {
+        Command::Status(status) => {
+            let typed = status.cmd == "Alert" && status.items.iter().any(|item| item.data.is_some());
+            status.credentials.is_some() || typed
+        }
+        Command::Results(results) => results.items.iter().any(may_hold_secrets),
+        Command::Alert(alert) => alert.items.iter().any(may_hold_secrets),
+        Command::Operation(operation) => operation.items.iter().any(may_hold_secrets),
+        Command::Container(container) => hold_secrets(&container.commands),
+        Command::Unknown(_) => false,
+    })
+}
+
 /// Takes secrets out; gives how many there were.
 fn withhold(commands: &mut [Command<'_>]) -> usize {
     let mut count = 0;
@@ -159,13 +172,14 @@ fn hide(data: &mut Data<'_>) {
 fn may_hold_secrets(item: &Item<'_>) -> bool {
     let is_token = item.meta.media_type.as_deref().is_some_and(|kind| TOKENS.contains(&kind.trim()));
     let named = [&item.target, &item.source].into_iter().flatten().any(|uri| is_secret(uri));
-    is_token
-        || named
-        || match &item.data {
-            Some(Data::Text(text)) => names_a_secret(text.as_bytes()),
-            Some(Data::Opaque(octets)) => names_a_secret(octets),
-            None => false,
-        }
+    item.data.as_ref().is_some_and(|data| {
+        is_token
+            || named
+            || match data {
+                Data::Text(text) => names_a_secret(text.as_bytes()),
+                Data::Opaque(octets) => names_a_secret(octets),
+            }
+    })
 }
 
 #[cfg(test)]
