@@ -56,7 +56,7 @@ const KEEPERS: [Need; 2] = [
 ];
 
 /// Tools that judge us in tests.
-const JUDGES: [Need; 15] = [
+const JUDGES: [Need; 16] = [
     CURL,
     Need {
         package: "openssl",
@@ -131,6 +131,11 @@ const JUDGES: [Need; 15] = [
         package: "chromium-driver",
         why: "clicks on them",
         present: || runs("chromedriver", &["--version"]),
+    },
+    Need {
+        package: "fonts-dejavu-core",
+        why: "has the letters of our pages",
+        present: || std::path::Path::new("/usr/share/fonts/truetype/dejavu").exists(),
     },
 ];
 

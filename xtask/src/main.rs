@@ -1,4 +1,4 @@
-//! The workspace's own commands: `cargo xtask demo | test | conformance | cluster | install | bench`.
+//! The workspace's own commands: `cargo xtask demo | test | conformance | cluster | screenshots | install | bench`.
 //!
 //! Here: installing what a bare machine lacks, running the tools and the built programs, and judging what they say.
 //! Never here: product code; nothing depends on this crate and it depends on no other of the workspace.
@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod edges;
 mod install;
+mod screenshots;
 mod test;
 mod workspace;
 
@@ -26,6 +27,7 @@ Usage: cargo xtask COMMAND
   cluster [--seconds N] [--failover]   kill nodes over one PostgreSQL under load for N seconds (120), with its primary, too, and see that nothing
                                        is lost
   install                              install what build and tests need from Debian, as the commands above do by themselves
+  screenshots                          picture every page of the operator console, light, dark and on a phone, into target/screenshots
   bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
 ";
 
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
             None => return wrong_usage(),
         },
         ["install"] => install::for_tests(),
+        ["screenshots"] => screenshots::pictures(),
         ["bench", rest @ ..] => bench::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -9,6 +9,7 @@ use super::appearance::Theme;
 use super::failure::Failure;
 use super::visit::Visit;
 use super::{assets, notice, text};
+use crate::events::KINDS;
 
 /// The settings of htmx that the policy of the pages asks for.
 const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true,"historyCacheSize":0,"scrollIntoViewOnBoost":false}"#;
@@ -150,7 +151,7 @@ fn draw(visit: &Visit, page: &Page) -> Markup {
         (DOCTYPE)
         html lang="en" data-theme=(visit.theme.as_str()) {
             (head(&page.title))
-            body data-live=[live.map(|query| format!("/api/v1/events/stream?{query}"))] {
+            body data-live=[live.map(|query| format!("/api/v1/events/stream?{query}"))] data-kinds=[live.map(|_| kinds())] {
                 a.skip href="#main" { "Skip to content" }
                 header.top {
                     a.brand href="/" { img src=(assets::href("mark.svg")) alt="" width="28" height="28"; "omadm" }
@@ -178,6 +179,12 @@ fn draw(visit: &Visit, page: &Page) -> Markup {
             }
         }
     }
+}
+
+/// The kinds of events, each of which comes under its own name.
+fn kinds() -> String {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    names.join(",")
 }
 
 fn menu(visit: &Visit) -> Markup {

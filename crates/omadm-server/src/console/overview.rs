@@ -49,8 +49,9 @@ pub async fn show(visit: Visit, State(console): State<Console>) -> Result<Page, 
             @if visit.actor.sees_everything() {
                 section.card {
                     h2 { "Sessions in each minute" }
-                    (chart::columns("Sessions in each minute of the last hour, at this node", &console.history.minutes(&console.context)))
-                    p.quiet { "The last hour, at this node." }
+                    @let minutes = console.history.minutes(&console.context);
+                    (chart::columns("Sessions in each minute of the last hour, at this node", &minutes))
+                    p.quiet { "The last hour, at this node; " (text::number(minutes.iter().copied().max().unwrap_or(0))) " in a minute at most." }
                 }
             }
             @if let Some(census) = census.as_deref() {
@@ -88,11 +89,11 @@ fn tiles(console: &Console, visit: &Visit, census: &Census) -> Markup {
     html! {
         ul.tiles {
             (tile("Devices", census.devices, devices("")))
-            (tile("There in the last hour", census.seen[0], devices("seen < 1h")))
-            (tile("With commands waiting", census.waiting, devices("queued > 0")))
+            (tile("Seen in the last hour", census.seen[0], devices("seen < 1h")))
+            (tile("Commands wait for", census.waiting, devices("queued > 0")))
             (tile("Called, no answer", census.unanswered, devices("reach = unanswered")))
             @if visit.may("GET", "/server") {
-                li.tile { span.name { "Commands open in all" } span.figure { (text::number(open)) } }
+                li.tile { span.name { "Commands open" } span.figure { (text::number(open)) } }
             }
         }
         @if visit.now.0.saturating_sub(census.at.0) > 5_000_000 {

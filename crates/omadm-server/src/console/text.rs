@@ -33,14 +33,21 @@ pub fn shown_long(text: &str) -> Markup {
 
 /// A text by itself that may have several lines; says how much of it is left out.
 pub fn block(text: &str) -> Markup {
-    let mut shown = String::with_capacity(text.len().min(LONG));
-    for c in text.chars().take(LONG) {
+    block_of(text, LONG)
+}
+
+/// The same, of at most so many characters.
+pub fn block_of(text: &str, most: usize) -> Markup {
+    let mut shown = String::with_capacity(text.len().min(most));
+    let mut chars = text.chars().take(most).peekable();
+    while let Some(c) = chars.next() {
         match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
             '\n' | '\t' => shown.push(c),
             c => show(c, &mut shown),
         }
     }
-    let left_out = text.chars().skip(LONG).count();
+    let left_out = text.chars().skip(most).count();
     html! {
         pre.value tabindex="0" { bdi { (shown) } }
         @if left_out > 0 { p.quiet { "… and " (number(left_out)) " more characters." } }
@@ -115,6 +122,7 @@ mod tests {
     fn markup_stays_text() {
         assert_eq!(shown("<script>").into_string(), "<bdi>&lt;script&gt;</bdi>");
         assert!(!block("<img src=x>\n").into_string().contains("<img"));
+        assert!(block("a\r\nb\rc").into_string().contains("a\nb␍c"));
     }
 
     #[test]

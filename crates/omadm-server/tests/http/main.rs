@@ -11,6 +11,7 @@ mod harness;
 
 mod bounds;
 mod campaigns;
+mod console;
 mod data;
 mod ddf;
 mod dm1;

@@ -20,7 +20,6 @@
     (document.body.dataset.kinds || "").split(",").filter(Boolean).forEach(function (kind) {
       stream.addEventListener(kind, news);
     });
-    stream.onmessage = news;
     stream.addEventListener("end", function () { close(); });
   }
 

@@ -65,7 +65,7 @@ pub async fn show(visit: Visit, Query(fields): Query<Vec<(String, String)>>) -> 
     };
     let body = html! {
         div.card {
-            form.row method="get" action="/devices" {
+            form.row.seek method="get" action="/devices" {
                 (parts::filter_field(&wanted.filter, problem.as_ref()))
                 @if !wanted.columns.is_empty() { input type="hidden" name="columns" value=(wanted.columns); }
                 button.main type="submit" { "Show" }
@@ -77,7 +77,9 @@ pub async fn show(visit: Visit, Query(fields): Query<Vec<(String, String)>>) -> 
                 @if problem.is_none() { (groups::form(&visit, filter)) }
             }
         }
-        (parts::live(&visit, "devices", &table(&visit, &wanted, &columns, &found, count.as_ref())))
+        @if problem.is_none() {
+            (parts::live(&visit, "devices", &table(&visit, &wanted, &columns, &found, count.as_ref())))
+        }
     };
     let export = path(&["api", "v1", "devices", "export"], &[("filter", filter)]);
     Ok(Page::new("Devices", body)
@@ -119,18 +121,20 @@ fn table(
     }).collect();
     let first = (!wanted.after.is_empty()).then(|| wanted.href(""));
     let next = found.next.as_ref().map(|next| wanted.href(next));
+    let body = html! {
+        @if let Some(count) = count { p.quiet { (said(count)) } }
+        @if found.items.is_empty() {
+            @if count.is_some() { (parts::nothing("No device meets this filter.")) }
+        } @else { (parts::table("Devices", &head, &rows)) }
+    };
     html! {
         div.card {
-            form method="get" action="/devices/bulk" {
-                input type="hidden" name="filter" value=(wanted.filter.trim());
-                @if let Some(count) = count { p.quiet { (said(count)) } }
-                @if found.items.is_empty() {
-                    @if count.is_some() { (parts::nothing("No device meets this filter.")) }
-                } @else {
-                    (parts::table("Devices", &head, &rows))
-                    @if may_act { (bulk::choice(visit)) }
+            @if may_act && !found.items.is_empty() {
+                form method="get" action="/devices/bulk" {
+                    input type="hidden" name="filter" value=(wanted.filter.trim());
+                    (body) (bulk::choice(visit))
                 }
-            }
+            } @else { (body) }
             (parts::pager(first.as_deref(), next.as_deref()))
         }
     }

@@ -45,6 +45,7 @@ pub fn columns(name: &str, values: &[u64]) -> Markup {
     let label = format!("{name}: now {newest}, at most {most}");
     html! {
         svg.columns viewBox={ "0 0 " (values.len() * 4) " 40" } preserveAspectRatio="none" role="img" aria-label=(label) {
+            rect.track y="39" width=(values.len() * 4) height="1" {}
             @for (place, value) in values.iter().enumerate() {
                 @let height = value * 40 / most;
                 rect.bar x=(place * 4) y=(40 - height.max(u64::from(*value > 0))) width="3" height=(height.max(u64::from(*value > 0))) {}

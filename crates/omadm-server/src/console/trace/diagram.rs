@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::Message;
+use super::{Message, words};
 use crate::console::text;
 
 /// Arrows that are drawn.
@@ -55,10 +55,12 @@ fn arrow(place: usize, message: &Message, began: Option<Timestamp>) -> Markup {
         format!("+{}.{:03} s", millis / 1_000, millis % 1_000)
     });
     let beside = [after.unwrap_or_default(), text::octets(message.length)].join(" · ");
+    let said = words::gist(message)
+        .map_or_else(|| message.summary.clone(), |gist| format!("{}: {gist}", message.summary));
     let is_refusal = message.http_status.is_some_and(|status| status >= 400);
     html! {
         a href={ "#message-" (place + 1) } {
-            text.words x="360" y=(y - 7) text-anchor="middle" { (place + 1) ". " (text::plain(&message.summary, WORDS)) }
+            text.words x="360" y=(y - 7) text-anchor="middle" { (place + 1) ". " (text::plain(&said, WORDS)) }
             line class=(if is_refusal { "arrow bad" } else { "arrow" }) x1=(from) y1=(y) x2=(to) y2=(y) {}
             path class=(if is_refusal { "head bad" } else { "head" }) d=(head) {}
             text.beside x="360" y=(y + 15) text-anchor="middle" { (beside) }

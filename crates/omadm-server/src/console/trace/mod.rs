@@ -16,8 +16,10 @@ use super::visit::{Visit, path};
 use super::{notice, parts, text};
 use crate::indent::indented;
 
-/// Messages that are shown in full; the others are in the download.
+/// Messages that are shown; the others are in the download.
 const SHOWN: usize = 60;
+/// Characters of all bodies together that are shown.
+const BODIES: usize = 30_000;
 
 /// A session with its messages.
 #[derive(Deserialize)]
@@ -65,6 +67,7 @@ pub async fn show(visit: Visit, Path((id, number)): Path<(String, i64)>) -> Resu
 fn shown(visit: &Visit, trace: &Trace) -> Markup {
     let octets: i64 = trace.messages.iter().map(|message| message.length).sum();
     let said = words::of(&trace.messages);
+    let mut left = BODIES;
     html! {
         div.card {
             (parts::facts(vec![
@@ -78,7 +81,7 @@ fn shown(visit: &Visit, trace: &Trace) -> Markup {
             section.card { h2 { "At a glance" } (diagram::draw(&trace.messages)) }
         }
         @for (place, (message, said)) in trace.messages.iter().zip(&said).take(SHOWN).enumerate() {
-            (one(visit, place, message, said))
+            (one(visit, place, message, said, &mut left))
         }
         @if trace.messages.len() > SHOWN {
             p.quiet { "… and " (text::number(trace.messages.len() - SHOWN)) " more messages; the download has them all." }
@@ -86,7 +89,7 @@ fn shown(visit: &Visit, trace: &Trace) -> Markup {
     }
 }
 
-fn one(visit: &Visit, place: usize, message: &Message, said: &[words::Said]) -> Markup {
+fn one(visit: &Visit, place: usize, message: &Message, said: &[words::Said], left: &mut usize) -> Markup {
     let who = if message.from_device { "Device to server" } else { "Server to device" };
     html! {
         section.card.message id={ "message-" (place + 1) } {
@@ -103,8 +106,8 @@ fn one(visit: &Visit, place: usize, message: &Message, said: &[words::Said]) -> 
             }
             @match (&message.text, &message.base64) {
                 (Some(body), _) if body.is_empty() => p.quiet { "No body." },
-                (Some(body), _) => (decoded(body)),
-                (None, Some(base64)) => { p.quiet { "Not text; in base64:" } (text::block(base64)) },
+                (Some(body), _) => (decoded(body, left)),
+                (None, Some(base64)) => { p.quiet { "Not text; in base64:" } (cut(base64, left)) },
                 (None, None) => {},
             }
         }
@@ -112,7 +115,7 @@ fn one(visit: &Visit, place: usize, message: &Message, said: &[words::Said]) -> 
 }
 
 /// A body for people: JSON and XML in lines.
-fn decoded(body: &str) -> Markup {
+fn decoded(body: &str, left: &mut usize) -> Markup {
     let pretty = serde_json::from_str::<serde_json::Value>(body)
         .ok()
         .and_then(|value| serde_json::to_string_pretty(&value).ok());
@@ -120,8 +123,18 @@ fn decoded(body: &str) -> Markup {
     html! {
         details open[body.len() < 1_500] {
             summary { "What it says" }
-            (text::block(pretty.as_deref().unwrap_or(body)))
+            (cut(pretty.as_deref().unwrap_or(body), left))
         }
+    }
+}
+
+/// A text, as far as there is room for it on the page.
+fn cut(text: &str, left: &mut usize) -> Markup {
+    let most = text::LONG.min(*left);
+    *left = left.saturating_sub(text.len());
+    match most {
+        0 => html! { p.quiet { "This page is full; the download has it." } },
+        most => text::block_of(text, most),
     }
 }
 

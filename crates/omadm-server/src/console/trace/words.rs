@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::Message;
 
+/// Most words of a gist.
+const MAX_WORDS: usize = 4;
+
 /// A status in words.
 pub struct Said {
     /// As a state: `done` or `failed`.
@@ -31,7 +34,8 @@ pub fn of(messages: &[Message]) -> Vec<Vec<Said>> {
         .map(|message| {
             let text = message.text.as_deref().unwrap_or_default();
             if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
-                return in_dm1(text);
+                // What the server says of messages of the device is no news of the device.
+                return if message.from_device { in_dm1(text) } else { Vec::new() };
             }
             let Some(document) = document(text) else { return Vec::new() };
             if !message.from_device {
@@ -41,6 +45,43 @@ pub fn of(messages: &[Message]) -> Vec<Vec<Said>> {
             statuses(&document, &asked)
         })
         .collect()
+}
+
+/// What a message says, in a few words: its commands, or its statuses.
+pub fn gist(message: &Message) -> Option<String> {
+    let text = message.text.as_deref()?;
+    let words: Vec<String> = if text.trim_start_matches('\u{feff}').trim_start().starts_with('<') {
+        let limits = Limits { bytes: text.len(), ..Limits::default() };
+        let decoded = dm1::decode(text.as_bytes(), Encoding::Xml, &limits, &mut Leniency::lenient()).ok()?;
+        decoded.message.commands.iter().filter_map(word).collect()
+    } else {
+        let document = document(text)?;
+        let statuses = document.get("Status").and_then(Value::as_array).into_iter().flatten();
+        let statuses = statuses.filter_map(|status| Some(status.get("sc")?.as_u64()?.to_string()));
+        let alerts = document.get("Alert").and_then(Value::as_array).map_or(0, Vec::len);
+        let alerts = std::iter::repeat_n("Alert".to_owned(), alerts);
+        commands(&document).into_iter().map(|(command, _)| command).chain(alerts).chain(statuses).collect()
+    };
+    let more = if words.len() > MAX_WORDS {
+        format!(" and {} more", words.len() - MAX_WORDS)
+    } else {
+        String::new()
+    };
+    let words: Vec<String> = words.into_iter().take(MAX_WORDS).collect();
+    (!words.is_empty()).then(|| format!("{}{more}", words.join(", ")))
+}
+
+/// A command of DM 1.x in a word; statuses of the header say nothing new.
+fn word(command: &dm1::Command<'_>) -> Option<String> {
+    match command {
+        dm1::Command::Status(status) if status.cmd == "SyncHdr" => None,
+        dm1::Command::Status(status) => Some(status.code.clone().into_owned()),
+        dm1::Command::Alert(alert) => Some(format!("Alert {}", alert.code)),
+        dm1::Command::Results(_) => Some("Results".to_owned()),
+        dm1::Command::Operation(operation) => Some(format!("{:?}", operation.kind)),
+        dm1::Command::Container(container) => Some(format!("{:?}", container.kind)),
+        dm1::Command::Unknown(_) => Some("unknown".to_owned()),
+    }
 }
 
 /// Statuses of a message of DM 1.x.
@@ -121,6 +162,16 @@ mod tests {
         assert!(said[0].is_empty());
         assert_eq!((said[1][0].mood, said[1][1].mood), ("done", "failed"));
         assert!(said[1][1].sentence.starts_with("EXEC urn:a//C failed with 405"), "{}", said[1][1].sentence);
+    }
+
+    #[test]
+    fn a_message_is_told_in_a_few_words() {
+        let told = |text: &str| gist(&message(true, text));
+        assert_eq!(told(r#"{"CMD":[["GET","a"],["EXEC","b"]]}"#).as_deref(), Some("GET, EXEC"));
+        assert_eq!(told(r#"{"Alert":[{}],"Status":[{"sc":200}]}"#).as_deref(), Some("Alert, 200"));
+        let many = format!(r#"{{"Status":[{}]}}"#, [r#"{"sc":200}"#; 6].join(","));
+        assert_eq!(told(&many).as_deref(), Some("200, 200, 200, 200 and 2 more"));
+        assert_eq!(told("{}"), None);
     }
 
     #[test]

@@ -14,7 +14,8 @@ async fn a_form_takes_effect_once_however_often_it_is_sent() {
     server.enrol("IMEI:1").await;
     let browser = Browser::admin(&server).await;
     let page = browser.page(COMMANDS).await;
-    let (one, two) = tokio::join!(browser.submit(&page, COMMANDS, &GET), browser.submit(&page, COMMANDS, &GET));
+    let (one, two) =
+        tokio::join!(browser.submit(&page, COMMANDS, &GET), browser.submit(&page, COMMANDS, &GET));
     let later = browser.submit(&page, COMMANDS, &GET).await;
     assert!(one.header("location").starts_with("/commands/"), "{}", one.text());
     assert_eq!(one.header("location"), two.header("location"));
@@ -46,20 +47,29 @@ async fn what_a_role_may_not_do_is_not_shown_and_not_done() {
     let server = TestServer::start().await;
     server.enrol("IMEI:1").await;
     let viewer = Browser::with_token(&server, &super::token(&server, "viewer", None).await).await;
-    for path in ["/", "/devices", "/devices/IMEI%3A1", "/devices/IMEI%3A1/tree", COMMANDS, "/devices/IMEI%3A1/access",
-        "/devices/IMEI%3A1/node?address=urn:oma:mo:oma-dm-devinfo:1.2//Lang"]
-    {
+    for path in [
+        "/",
+        "/devices",
+        "/devices/IMEI%3A1",
+        "/devices/IMEI%3A1/tree",
+        COMMANDS,
+        "/devices/IMEI%3A1/access",
+        "/devices/IMEI%3A1/node?address=urn:oma:mo:oma-dm-devinfo:1.2//Lang",
+    ] {
         let page = viewer.page(path).await;
         let forms = page.matches(r#"method="post""#).count();
         assert_eq!(forms, 2, "{path}: appearance and log out alone");
-        assert!(!page.contains("Remove this device") && !page.contains("/devices/bulk\"><input") , "{path}");
+        assert!(!page.contains("Remove this device") && !page.contains("/devices/bulk\"><input"), "{path}");
     }
     let page = viewer.page("/devices").await;
     let refused = viewer.submit(&page, COMMANDS, &GET).await;
     assert_eq!(refused.status, 403);
     assert!(refused.text().contains("commands:write"), "{}", refused.text());
     assert_eq!(viewer.submit(&page, "/devices/IMEI%3A1/remove", &[]).await.status, 403);
-    assert_eq!(viewer.submit(&page, "/devices/bulk", &[("action", "call"), ("id", "IMEI:1")]).await.status, 400);
+    assert_eq!(
+        viewer.submit(&page, "/devices/bulk", &[("action", "call"), ("id", "IMEI:1")]).await.status,
+        400
+    );
     assert!(server.items("/devices/IMEI%3A1/commands").await.is_empty());
 }
 
@@ -104,7 +114,7 @@ async fn a_command_is_asked_for_answered_and_told() {
     assert!(queued.header("set-cookie").starts_with("omadm_notice="));
     let mut connection = server.connect().await;
     connection.send(device.package1(HELLO)).await.commands();
-    let answer = connection.send(device.data("application/dmmo+json", &format!(r#"[{{"uri":"{LANG}","value":"<b>en</b>"}}]"#))).await;
+    let answer = connection.send(device.data("text/plain", "<b>en</b>")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let page = browser.page(&command).await;
     assert!(page.contains(r#"class="badge good">done"#), "{page}");
@@ -118,17 +128,26 @@ async fn something_is_done_to_many_devices_after_a_look_at_them() {
     }
     let browser = Browser::admin(&server).await;
     let preview = browser.page("/devices/bulk?action=label&scope=ticked&id=IMEI%3A1&id=IMEI%3A2").await;
-    assert!(preview.contains("<b>2</b> devices") && preview.contains("IMEI:2") && !preview.contains("IMEI:3"));
+    assert!(
+        preview.contains("<b>2</b> devices") && preview.contains("IMEI:2") && !preview.contains("IMEI:3")
+    );
     server.api("DELETE", "/devices/IMEI%3A2", None).await;
     let fields = [("action", "label"), ("id", "IMEI:1"), ("id", "IMEI:2"), ("key", "site"), ("value", "A")];
     let done = browser.submit(&preview, "/devices/bulk", &fields).await;
-    assert!(done.text().contains("done 1, refused 1") && done.text().contains("IMEI:2 is not enrolled"), "{}", done.text());
+    assert!(
+        done.text().contains("done 1, refused 1") && done.text().contains("IMEI:2 is not enrolled"),
+        "{}",
+        done.text()
+    );
     assert_eq!(server.get("/devices/IMEI%3A1").await["labels"]["site"], "A");
 
     let all = browser.page("/devices/bulk?action=command&scope=all&filter=label%3Asite%20%3D%20A").await;
     assert!(all.contains("<b>1</b> device."));
     let fields = [("action", "command"), ("scope", "all"), ("filter", "label:site = A"), GET[0], GET[1]];
-    let (one, two) = (browser.submit(&all, "/devices/bulk", &fields).await, browser.submit(&all, "/devices/bulk", &fields).await);
+    let (one, two) = (
+        browser.submit(&all, "/devices/bulk", &fields).await,
+        browser.submit(&all, "/devices/bulk", &fields).await,
+    );
     assert!(one.text().contains("done 1, refused 0") && two.text().contains("done 1, refused 0"));
     assert_eq!(server.items("/devices/IMEI%3A1/commands").await.len(), 1, "sent twice, done once");
     assert_eq!(browser.get("/devices/bulk?action=label&scope=ticked").await.status, 400);
@@ -157,7 +176,10 @@ async fn the_audit_log_has_what_the_console_does() {
     browser.submit(&page, COMMANDS, &GET).await;
     let entries = server.items("/audit").await;
     let texts: Vec<&str> = entries.iter().map(|entry| entry["entry"].as_str().unwrap()).collect();
-    assert!(texts.iter().any(|text| text.contains("POST /devices/{id}/commands") && text.contains("token first")), "{texts:?}");
+    assert!(
+        texts.iter().any(|text| text.contains("POST /devices/{id}/commands") && text.contains("token first")),
+        "{texts:?}"
+    );
     assert!(texts.iter().any(|text| text.contains("POST /login")), "{texts:?}");
     assert!(!texts.iter().any(|text| text.contains(&server.token)));
 }

@@ -12,14 +12,21 @@ async fn who_is_not_known_is_led_to_the_login_and_back() {
     let server = TestServer::start().await;
     let mut browser = Browser::new(&server);
     let answer = browser.get("/devices?filter=fw%20%3C%202").await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/login?to=%2Fdevices%3Ffilter%3Dfw%2520%253C%25202"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("location")),
+        (303, "/login?to=%2Fdevices%3Ffilter%3Dfw%2520%253C%25202")
+    );
     let login = browser.page(answer.header("location")).await;
     let answer = browser.send("/login", &[("token", &server.token), ("to", &hidden(&login, "to"))]).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/devices?filter=fw%20%3C%202"));
     let cookie = answer.header("set-cookie").to_owned();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     browser.keep_cookie(&answer);
-    assert_eq!(browser.get("/login?to=%2Fdevices").await.header("location"), "/devices", "who is in has not to log in");
+    assert_eq!(
+        browser.get("/login?to=%2Fdevices").await.header("location"),
+        "/devices",
+        "who is in has not to log in"
+    );
 
     let overview = browser.page("/").await;
     let out = browser.submit(&overview, "/logout", &[]).await;
@@ -36,7 +43,9 @@ async fn people_log_in_with_a_password_and_are_told_what_was_wrong() {
     assert!(browser.page("/login").await.contains(r#"name="password""#));
     let wrong = browser.send("/login", &[("user", "ann\"><b>"), ("password", "wrong")]).await;
     assert_eq!(wrong.status, 401);
-    assert!(wrong.text().contains("the password is wrong") && wrong.text().contains("ann&quot;&gt;&lt;b&gt;"));
+    assert!(
+        wrong.text().contains("the password is wrong") && wrong.text().contains("ann&quot;&gt;&lt;b&gt;")
+    );
     let right = browser.send("/login", &[("user", "ann"), ("password", PASSWORD)]).await;
     assert_eq!(right.status, 303, "{}", right.text());
     browser.keep_cookie(&right);
@@ -65,7 +74,8 @@ async fn what_was_typed_outlives_the_session() {
     let mut browser = Browser::admin(&server).await;
     let page = browser.page("/devices/IMEI%3A1").await;
     browser.cookie.clear();
-    let fields = [("label", "till \"7\""), ("note", "two\nlines"), ("labels", "site=A"), ("labels-before", "")];
+    let fields =
+        [("label", "till \"7\""), ("note", "two\nlines"), ("labels", "site=A"), ("labels-before", "")];
     let ended = browser.submit(&page, "/devices/IMEI%3A1/about", &fields).await;
     assert_eq!(ended.status, 401);
     assert!(ended.text().contains("what you typed is kept"));

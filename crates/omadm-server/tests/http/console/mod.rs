@@ -98,7 +98,8 @@ fn unescaped(text: &str) -> String {
 
 /// A token of a role, kept to groups.
 pub async fn token(server: &TestServer, role: &str, groups: Option<&[&str]>) -> String {
-    let body = serde_json::json!({ "name": format!("{role}-{}", groups.is_some()), "role": role, "groups": groups });
+    let body =
+        serde_json::json!({ "name": format!("{role}-{}", groups.is_some()), "role": role, "groups": groups });
     let answer = server.api("POST", "/tokens", Some(body)).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
     answer.json()["token"].as_str().unwrap().to_owned()

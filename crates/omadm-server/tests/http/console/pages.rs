@@ -22,7 +22,9 @@ async fn pages_load_nothing_from_elsewhere_and_run_nothing_of_their_own() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         let page = answer.text();
-        for inline in [" style=", "<style", "<script>", "onclick=", "hx-on", "javascript:", "src=\"http", "href=\"http"] {
+        for inline in
+            [" style=", "<style", "<script>", "onclick=", "hx-on", "javascript:", "src=\"http", "href=\"http"]
+        {
             assert!(!page.contains(inline), "{path} has {inline}");
         }
     }
@@ -50,10 +52,17 @@ async fn values_of_devices_are_text_wherever_they_stand() {
     let answer = connection.send(device.data("text/plain", HOSTILE)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let command = server.items("/devices/IMEI%3A1/commands").await[0]["id"].as_str().unwrap().to_owned();
-    for path in ["/", "/devices?columns=labels&columns=note", "/devices/IMEI%3A1", "/devices/IMEI%3A1/tree?at=*",
-        "/devices/IMEI%3A1/commands", "/devices/IMEI%3A1/sessions/1", "/devices/IMEI%3A1/events",
-        &format!("/commands/{command}"), &format!("/devices/IMEI%3A1/node?address={LANG}")]
-    {
+    for path in [
+        "/",
+        "/devices?columns=labels&columns=note",
+        "/devices/IMEI%3A1",
+        "/devices/IMEI%3A1/tree?at=*",
+        "/devices/IMEI%3A1/commands",
+        "/devices/IMEI%3A1/sessions/1",
+        "/devices/IMEI%3A1/events",
+        &format!("/commands/{command}"),
+        &format!("/devices/IMEI%3A1/node?address={LANG}"),
+    ] {
         let page = browser.page(path).await;
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{path}");
         let typed = page.matches("<input").count() + page.matches("<textarea").count();
@@ -72,7 +81,8 @@ async fn pages_stay_small_whatever_there_is() {
     let browser = Browser::admin(&server).await;
     let page = browser.page("/devices").await;
     assert!(page.len() < MAX_PAGE && page.contains("300 devices"), "{}", page.len());
-    let next = page.split("class=\"button\" href=\"").find_map(|rest| rest.split_once("\" rel=\"next\"")).unwrap().0;
+    let next =
+        page.split("class=\"button\" href=\"").find_map(|rest| rest.split_once("\" rel=\"next\"")).unwrap().0;
     let second = browser.page(&next.replace("&amp;", "&")).await;
     assert!(second.contains("IMEI:000000000000050") && !second.contains("IMEI:000000000000049"));
 
@@ -82,7 +92,11 @@ async fn pages_stay_small_whatever_there_is() {
     connection.send(device.package1(HELLO)).await.commands();
     let answer = connection.send(device.data("text/plain", &"<".repeat(400_000))).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    for path in ["/devices/IMEI%3A1/tree?at=*", "/devices/IMEI%3A1/sessions/1", &format!("/devices/IMEI%3A1/node?address={LANG}")] {
+    for path in [
+        "/devices/IMEI%3A1/tree?at=*",
+        "/devices/IMEI%3A1/sessions/1",
+        &format!("/devices/IMEI%3A1/node?address={LANG}"),
+    ] {
         let page = browser.page(path).await;
         assert!(page.len() < MAX_PAGE, "{path}: {}", page.len());
     }
@@ -93,11 +107,18 @@ async fn a_filter_that_goes_wrong_is_marked_where_it_does() {
     let server = TestServer::start().await;
     let browser = Browser::admin(&server).await;
     let page = browser.page("/devices?filter=model%20%3D%20X%20and%20colour%20%3D%20%3Cred").await;
-    assert!(page.contains("model = X and <mark>c</mark>olour = &lt;red") && page.contains("there is no field colour"), "{page}");
+    assert!(
+        page.contains("model = X and <mark>c</mark>olour = &lt;red")
+            && page.contains("there is no field colour"),
+        "{page}"
+    );
     let typed = browser.page("/devices/filter?filter=state%20%3D%20a").await;
     assert!(typed.contains(r#"<option value="state = active">"#) && !typed.contains("<html"), "{typed}");
     let unfinished = browser.page("/devices/filter?filter=model%20%3D").await;
-    assert!(!unfinished.contains("role=\"alert\""), "what is not typed to its end is not wrong yet: {unfinished}");
+    assert!(
+        !unfinished.contains("role=\"alert\""),
+        "what is not typed to its end is not wrong yet: {unfinished}"
+    );
     let wrong = browser.page("/devices/filter?filter=colour%20%3D%20red").await;
     assert!(wrong.contains("<mark>c</mark>"), "{wrong}");
 }
@@ -127,7 +148,10 @@ async fn the_overview_counts_the_fleet() {
     server.connect().await.send(device.package1(HELLO)).await;
     let browser = Browser::admin(&server).await;
     let page = browser.page("/").await;
-    assert!(page.contains("Devices by last contact: in the last hour 1, in the last day 0, before 0, never 1"), "{page}");
+    assert!(
+        page.contains("Devices by last contact: in the last hour 1, in the last day 0, before 0, never 1"),
+        "{page}"
+    );
     assert!(page.contains("/devices?filter=protocol%20%3D%20%22dm2.0%22"));
     assert!(page.contains("now 1, at most 1"), "the session of this minute");
 }
@@ -141,6 +165,7 @@ async fn the_choice_of_colours_is_kept() {
     let chosen = browser.submit(&page, "/appearance", &[("theme", "dark"), ("place", "/devices")]).await;
     assert_eq!(chosen.header("location"), "/devices");
     assert!(chosen.header("set-cookie").starts_with("omadm_theme=dark;"));
-    let elsewhere = browser.submit(&browser.page("/").await, "/appearance", &[("theme", "x"), ("place", "//evil")]).await;
+    let elsewhere =
+        browser.submit(&browser.page("/").await, "/appearance", &[("theme", "x"), ("place", "//evil")]).await;
     assert_eq!(elsewhere.header("location"), "/");
 }

@@ -1,0 +1,67 @@
+//! Every page, at the width of a desktop and of a phone, light and dark: accessible, silent, and no wider than its window.
+
+use crate::browser::{Browser, DARK, DESKTOP, PHONE, Screen};
+use crate::place::{LANG, Place, segment};
+
+/// The pages there are, by name.
+pub fn all(place: &Place) -> Vec<(&'static str, String)> {
+    let device = segment(&place.devices("protocol = dm2.0")[0]);
+    let other = segment(&place.devices("protocol = dm1.2")[0]);
+    let of = |part: &str| format!("/devices/{device}{part}");
+    vec![
+        ("overview", "/".to_owned()),
+        ("devices", "/devices".to_owned()),
+        ("devices-fault", "/devices?filter=model%20%3D%20X%20and%20colour%20%3D%20red".to_owned()),
+        ("bulk", format!("/devices/bulk?action=command&scope=ticked&id={device}&id={other}")),
+        ("device", of("")),
+        ("device-tree", of("/tree")),
+        ("device-nodes", of("/tree?at=*")),
+        ("device-node", of(&format!("/node?address={LANG}"))),
+        ("device-access", of("/access")),
+        ("device-commands", of("/commands")),
+        ("device-sessions", of("/sessions")),
+        ("session", of("/sessions/1")),
+        ("session-dm1", format!("/devices/{other}/sessions/1")),
+        ("device-events", of("/events")),
+        ("device-profiles", of("/profiles")),
+        ("device-remove", of("/remove")),
+        ("missing", "/nothing".to_owned()),
+    ]
+}
+
+/// Looks at every page on a screen.
+async fn is_for_everybody(screen: Screen) {
+    let place = Place::with_devices();
+    let browser = Browser::open(&place.url, screen).await;
+    browser.go("/login").await;
+    browser.is_accessible("login").await;
+    browser.fits("login").await;
+    browser.log_in(&place.token).await;
+    for (name, path) in all(&place) {
+        browser.go(&path).await;
+        browser.wait_for("main h1").await;
+        browser.is_accessible(name).await;
+        browser.fits(name).await;
+        match name {
+            // That a page is missing is an error to the browser, and meant here.
+            "missing" => browser.forget_errors().await,
+            name => browser.is_silent(name).await,
+        }
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn every_page_is_for_everybody_on_a_desktop() {
+    is_for_everybody(DESKTOP).await;
+}
+
+#[tokio::test]
+async fn every_page_is_for_everybody_in_the_dark() {
+    is_for_everybody(DARK).await;
+}
+
+#[tokio::test]
+async fn every_page_is_for_everybody_on_a_phone() {
+    is_for_everybody(PHONE).await;
+}

@@ -1,0 +1,98 @@
+//! A server of its own, with devices.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// A node that devices of DM 2.0 have.
+pub const LANG: &str = "urn:oma:mo:oma-dm-devinfo:1.2//Lang";
+
+/// A server that runs.
+pub struct Place {
+    child: Child,
+    folder: tempfile::TempDir,
+    pub url: String,
+    pub token: String,
+}
+
+impl Place {
+    /// Starts a server without devices.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = omadm()
+            .args(["serve", "--output", "json", "--data"])
+            .arg(folder.path().join("data"))
+            .env("OMADM_DEVICE__LISTEN", "127.0.0.1:0")
+            .env("OMADM_OPERATOR__LISTEN", "127.0.0.1:0")
+            .env("OMADM_LOG", "off")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let url = ready["operator_url"].as_str().unwrap_or_else(|| panic!("{ready}")).to_owned();
+        let token = std::fs::read_to_string(folder.path().join("data/operator.token")).unwrap();
+        Self { child, folder, url, token }
+    }
+
+    /// A server with devices of three protocols that were there, and commands that went well and badly.
+    pub fn with_devices() -> Self {
+        let place = Self::start();
+        for (protocol, number) in [("dm2.0", "4"), ("dm1.2", "3"), ("dm1.3", "2")] {
+            place.simulate(protocol, number);
+        }
+        place
+    }
+
+    /// Has virtual devices run sessions; they stay enrolled.
+    fn simulate(&self, protocol: &str, number: &str) {
+        let authority = self.folder.path().join("data/tls/ca.pem");
+        let authority = authority.display().to_string();
+        self.run(&["sim", "--protocol", protocol, "--devices", number, "--keep", "--ca-file", &authority]);
+    }
+
+    /// Runs a command of an operator; gives what it says.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = omadm()
+            .args(arguments)
+            .env("OMADM_SERVER", &self.url)
+            .env("OMADM_TOKEN", &self.token)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The ids of the devices that a filter means.
+    pub fn devices(&self, filter: &str) -> Vec<String> {
+        let listed: Value =
+            serde_json::from_str(&self.run(&["device", "ls", "--filter", filter, "--output", "json"]))
+                .unwrap();
+        let items = listed.as_array().or_else(|| listed["items"].as_array()).unwrap();
+        items.iter().map(|device| device["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program with nothing of this environment that it would look at.
+fn omadm() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_omadm"));
+    for name in ["OMADM_SERVER", "OMADM_TOKEN", "OMADM_TOKEN_FILE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// An identifier as a segment of a path.
+pub fn segment(id: &str) -> String {
+    id.replace(':', "%3A")
+}
