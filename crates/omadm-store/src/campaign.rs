@@ -182,6 +182,8 @@ pub struct Campaign {
     pub due: Option<Time>,
     /// The package that it brings.
     pub package: Option<Uuid>,
+    /// The groups to which it is kept, as who made it sees no other devices; `None` if it may be for all.
+    pub groups: Option<Vec<String>>,
     /// The thing on a device that it changes: two campaigns with the same are never at one device at a time.
     pub target: String,
     /// What it is to do (opaque here).

@@ -10,11 +10,8 @@ use crate::advice::Advice;
 use crate::context::Context;
 use crate::leaf::Body;
 use crate::models::Files;
-use crate::operation::{Operation, Request};
+use crate::operation::{Operation, Request, Setting};
 use crate::package::deliver;
-
-/// Largest content of a command in a campaign: there is a copy for each device.
-const MAX_CONTENT: usize = 64 << 10;
 
 /// What each device is given, ready to be copied.
 #[derive(Clone, Debug)]
@@ -157,10 +154,18 @@ fn command(context: &Context, files: &Files, request: &Request) -> Result<Recipe
     if request.page.is_some() {
         return Err("a campaign cannot show pages of this server; name one elsewhere by its url".to_owned());
     }
+    let most = context.config.campaigns.max_content.0;
     let (mut operation, content) =
-        Operation::from_request(request.clone(), MAX_CONTENT.min(context.config.data.max_payload.0))?;
-    if content.as_ref().is_some_and(|content| content.octets.len() > MAX_CONTENT) {
-        return Err(format!("the content has more than {MAX_CONTENT} octets; bring it as a package"));
+        Operation::from_request(request.clone(), context.config.data.max_payload.0)?;
+    let length = match (&operation, &content) {
+        (_, Some(content)) => content.octets.len(),
+        (Operation::Set { value: Setting::Value(value), .. }, None) => value.text().len(),
+        (_, None) => 0,
+    };
+    if length > most {
+        return Err(format!(
+            "the content has {length} octets, the limit is {most} (campaigns.max_content); bring it as a package"
+        ));
     }
     let inventory = Inventory::read(None);
     let misfit = Advice::new(files, &inventory, &context.public_url).about(&mut operation, content.as_ref());

@@ -18,10 +18,6 @@ pub const SECOND: i64 = 1_000_000;
 pub const PAUSE: i64 = SECOND;
 /// Pause between two looks at one that only waits for devices to end.
 const SLOW: i64 = 5 * SECOND;
-/// Pause between two searches for devices that came late, and for open devices whose commands are gone.
-const RARE: i64 = 600 * SECOND;
-/// Longest time until another attempt.
-const LONGEST_RETRY: i64 = 7 * 86_400 * SECOND;
 /// Devices that have to come to an end before failures count, unless said otherwise.
 const SAMPLE: u32 = 20;
 
@@ -103,7 +99,7 @@ pub fn next(
     by_profile: bool,
     now: Time,
 ) -> Next {
-    let rest = |at| rest_or_sweep(progress, counts, by_profile, at);
+    let rest = |at| rest_or_sweep(plan, progress, counts, by_profile, at);
     match state {
         CampaignState::Stopped | CampaignState::Failed if !progress.cancelled => Next::Cancel,
         CampaignState::Stopped | CampaignState::Failed | CampaignState::Done
@@ -143,7 +139,7 @@ fn running(
     let looks_again = progress.left_out.is_some_and(|again| again <= now.0);
     if !progress.scanned || waiting || looks_again {
         if let Some(opens) = opens(plan, now) {
-            return Some(Next::Wait(opens.min(now.plus_micros(RARE))));
+            return Some(Next::Wait(opens.min(now.plus_micros(plan.settings.search.micros()))));
         }
         if progress.scanned && !waiting {
             return Some(Next::Rescan);
@@ -164,7 +160,9 @@ fn running(
         return is_enough.then_some(Next::Hold);
     }
     match plan.spec.late {
-        Late::Include => is_over(progress.scanned_at, RARE, now).then_some(Next::Rescan),
+        Late::Include => {
+            is_over(progress.scanned_at, plan.settings.search.micros(), now).then_some(Next::Rescan)
+        }
         Late::Exclude => (counts.unsettled() == 0).then_some(Next::Finish),
     }
 }
@@ -177,9 +175,15 @@ fn is_over(since: i64, micros: i64, now: Time) -> bool {
 
 /// Waits, unless it is time to look for open devices that came to an end otherwise than by a command. Where there are no commands that
 /// is how all ends are known.
-fn rest_or_sweep(progress: &Progress, counts: &CampaignCounts, by_profile: bool, now: Time) -> Next {
+fn rest_or_sweep(
+    plan: &Plan,
+    progress: &Progress,
+    counts: &CampaignCounts,
+    by_profile: bool,
+    now: Time,
+) -> Next {
     let (at, last) = &progress.swept;
-    let pause = if by_profile { SLOW } else { RARE };
+    let pause = if by_profile { SLOW } else { plan.settings.search.micros() };
     if counts.open > 0 && (at.is_some() || is_over(*last, pause, now)) {
         return Next::Sweep;
     }
@@ -297,7 +301,7 @@ fn failed(
     now: Time,
 ) -> CampaignVerdict {
     let (state, due) = if attempts < plan.spec.retry.attempts {
-        (CampaignDeviceState::Retry, Some(now.plus_micros(back_off(plan.spec.retry.wait, attempts))))
+        (CampaignDeviceState::Retry, Some(now.plus_micros(back_off(plan, attempts))))
     } else {
         (CampaignDeviceState::Failed, None)
     };
@@ -343,8 +347,8 @@ pub fn profile_verdict(
 }
 
 /// Microseconds until the next attempt after so many: twice as long each time.
-fn back_off(seconds: u64, attempts: u32) -> i64 {
-    let first = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(SECOND);
+fn back_off(plan: &Plan, attempts: u32) -> i64 {
+    let first = i64::try_from(plan.spec.retry.wait).unwrap_or(i64::MAX).saturating_mul(SECOND);
     let doubled = 1_i64.checked_shl(attempts.saturating_sub(1).min(30)).unwrap_or(1);
-    first.saturating_mul(doubled).min(LONGEST_RETRY.max(first))
+    first.saturating_mul(doubled).min(plan.settings.longest_wait.micros().max(first))
 }

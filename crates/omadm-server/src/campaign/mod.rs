@@ -15,7 +15,7 @@ mod window;
 pub use change::{Recipe, package_of, prepare, target};
 pub use engine::Progress;
 pub use runner::{Campaigns, run, user};
-pub use spec::{Members, Plan, Spec};
+pub use spec::{Change, Members, Plan, Spec};
 
 use omadm_store::{Campaign, NewEvent};
 use serde_json::json;

@@ -28,13 +28,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 const CAMPAIGNS: u32 = 1_000;
 /// Most steps of one campaign in a round, so that the others have their turn.
 const STEPS: usize = 50;
-/// Most devices that begin, and commands that are counted, in one batch: it shares the store with devices, so it has to be short.
-const BATCH: u32 = 250;
 /// Devices that are looked at with one read, and most reads for one batch.
 pub(super) const PAGE: u32 = 500;
 const PAGES: usize = 20;
-/// How long a device waits for another campaign, and for room in its queue.
-const RIVAL_WAIT: i64 = 300 * SECOND;
 /// How long a campaign is left alone that cannot be read or prepared.
 const TROUBLE: i64 = 60 * SECOND;
 
@@ -127,7 +123,7 @@ async fn work(context: &Context, mut campaign: Campaign) -> Result<(i64, Time), 
         None => None,
     };
     let recipe = prepare(context, &spec.change, package.as_ref(), clock::now()).await?;
-    let plan = match Plan::read(spec) {
+    let plan = match Plan::read(spec, &context.config.campaigns) {
         Ok(plan) => plan,
         Err(problem) => return Ok(trouble(&problem)),
     };
@@ -139,7 +135,7 @@ async fn work(context: &Context, mut campaign: Campaign) -> Result<(i64, Time), 
             plan: &plan,
             recipe: recipe.as_ref().map_err(String::as_str),
             queue_limit,
-            batch: BATCH,
+            batch: context.config.campaigns.batch,
             now,
         };
         let waits = mover.step(campaign.clone()).await?;
@@ -401,7 +397,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
         tries: &mut Vec<CampaignTry>,
     ) -> Result<(), StoreError> {
         let members = self.plan.stages.get(progress.stage).map(|step| &step.members);
-        let filter = self.filter(members, recipe.model(), began)?;
+        let filter = self.filter(members, campaign.groups.as_deref(), recipe.model(), began)?;
         let full = tries.len() + room;
         for _ in 0..PAGES {
             let after = progress.after.as_deref().and_then(|id| DeviceId::parse(id).ok());
@@ -448,7 +444,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
 
     /// A step that leaves all as it is.
     pub(super) fn blank(&self, campaign: Campaign) -> CampaignStep {
-        let later = self.now.plus_micros(RIVAL_WAIT);
+        let later = self.now.plus_micros(self.plan.settings.rival_wait.micros());
         CampaignStep {
             campaign,
             tries: Vec::new(),
@@ -470,6 +466,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     fn filter(
         &self,
         members: Option<&Members>,
+        groups: Option<&[String]>,
         model: Option<&str>,
         began: i64,
     ) -> Result<Option<Filter>, StoreError> {
@@ -477,6 +474,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
         if let Some(Members::Filter(filter)) = members {
             parts.push(filter.clone());
         }
+        parts.extend(groups.map(Filter::of_groups));
         if let Some(model) = model {
             let quoted = model.replace('\\', "\\\\").replace('"', "\\\"");
             parts.push(parsed(&format!("model ~ \"{quoted}\""))?);

@@ -8,14 +8,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::window::{Standing, Window, WindowSpec};
+use crate::config::CampaignsSection;
 use crate::operation::Request;
 
-/// Most stages.
-const MAX_STAGES: usize = 100;
-/// Most attempts on a device.
-const MAX_ATTEMPTS: u32 = 10;
-/// Longest time that can be given in seconds: a year.
-const YEAR: u64 = 366 * 86_400;
 /// Parts of a hundred in one: stages are given to a hundredth of a percent.
 pub const WHOLE: u32 = 10_000;
 
@@ -135,7 +130,7 @@ pub struct Failures {
 #[serde(deny_unknown_fields)]
 #[schema(as = CampaignRetry)]
 pub struct Retry {
-    /// Attempts in all, 1 to 10. Default 1.
+    /// Attempts in all, 1 to 10 (`campaigns.max_attempts`). Default 1.
     #[serde(default = "one")]
     pub attempts: u32,
     /// Seconds until the second one; the time doubles with each. Default 3600.
@@ -196,6 +191,8 @@ pub struct Plan {
     pub stop: Option<Time>,
     /// Times of day.
     pub window: Option<Window>,
+    /// What is configured for all campaigns.
+    pub settings: CampaignsSection,
 }
 
 /// A stage whose words were read.
@@ -221,7 +218,7 @@ impl Plan {
     ///
     /// # Errors
     /// One sentence on what is wrong.
-    pub fn read(spec: Spec) -> Result<Self, String> {
+    pub fn read(spec: Spec, settings: &CampaignsSection) -> Result<Self, String> {
         if spec.name.is_empty() || spec.name.chars().count() > 128 || spec.name.chars().any(char::is_control)
         {
             return Err("name has to have 1 to 128 characters, none of them a control character".to_owned());
@@ -235,8 +232,41 @@ impl Plan {
             return Err("stop has to be after start".to_owned());
         }
         let window = spec.window.as_ref().map(WindowSpec::read).transpose()?;
-        limits(&spec)?;
-        Ok(Self { filter, stages, start, stop, window, spec })
+        check(&spec)?;
+        Ok(Self { filter, stages, start, stop, window, spec, settings: settings.clone() })
+    }
+
+    /// Refuses what is beyond the limits that are configured now; one that was stored before keeps what it has.
+    ///
+    /// # Errors
+    /// One sentence on what is too much, with the name of the setting.
+    pub fn check_limits(&self) -> Result<(), String> {
+        let CampaignsSection { max_stages, max_attempts, max_time, .. } = &self.settings;
+        let Spec { stages, retry, expires_in, .. } = &self.spec;
+        if stages.len() > *max_stages {
+            return Err(format!(
+                "there are {} stages, the limit is {max_stages} (campaigns.max_stages)",
+                stages.len()
+            ));
+        }
+        if retry.attempts > *max_attempts {
+            return Err(format!(
+                "retry.attempts is {}, the limit is {max_attempts} (campaigns.max_attempts)",
+                retry.attempts
+            ));
+        }
+        let most = max_time.0.as_secs();
+        let holds = (1..).zip(stages).filter_map(|(number, stage)| {
+            Some((format!("hold.seconds of stage {number}"), stage.hold.as_ref()?.seconds?))
+        });
+        let others = [("retry.wait", Some(retry.wait)), ("expires_in", *expires_in)];
+        let others = others.into_iter().filter_map(|(name, seconds)| Some((name.to_owned(), seconds?)));
+        match holds.chain(others).find(|(_, seconds)| *seconds > most) {
+            Some((name, seconds)) => {
+                Err(format!("{name} is {seconds}, the limit is {most} seconds (campaigns.max_time)"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Refuses what could never begin any more.
@@ -276,9 +306,6 @@ fn time(what: &str, text: Option<&str>) -> Result<Option<Time>, String> {
 }
 
 fn stages(given: &[Stage]) -> Result<Vec<Step>, String> {
-    if given.len() > MAX_STAGES {
-        return Err(format!("there are more than {MAX_STAGES} stages"));
-    }
     if given.is_empty() {
         return Ok(vec![Step { members: Members::Share(WHOLE), hold: None }]);
     }
@@ -316,9 +343,6 @@ fn check_hold(number: usize, hold: &Hold) -> Result<(), String> {
     if hold.settled.is_some_and(|settled| settled > 100) {
         return Err(format!("stage {number}: hold.settled has to be 0 to 100"));
     }
-    if hold.seconds.is_some_and(|seconds| seconds > YEAR) {
-        return Err(format!("stage {number}: hold.seconds has to be at most {YEAR}"));
-    }
     Ok(())
 }
 
@@ -327,7 +351,7 @@ fn share(percent: f64) -> Option<u32> {
     (1..=WHOLE).find(|parts| (f64::from(*parts) - percent * 100.0).abs() < 1e-6)
 }
 
-fn limits(spec: &Spec) -> Result<(), String> {
+fn check(spec: &Spec) -> Result<(), String> {
     if spec.rate == Some(0) {
         return Err("rate has to be 1 or more".to_owned());
     }
@@ -339,14 +363,14 @@ fn limits(spec: &Spec) -> Result<(), String> {
             return Err("failures.sample has to be 1 or more".to_owned());
         }
     }
-    if !(1..=MAX_ATTEMPTS).contains(&spec.retry.attempts) {
-        return Err(format!("retry.attempts has to be 1 to {MAX_ATTEMPTS}"));
+    if spec.retry.attempts == 0 {
+        return Err("retry.attempts has to be 1 or more".to_owned());
     }
-    if !(1..=YEAR).contains(&spec.retry.wait) {
-        return Err(format!("retry.wait has to be 1 to {YEAR} seconds"));
+    if spec.retry.wait == 0 {
+        return Err("retry.wait has to be 1 second or more".to_owned());
     }
-    if spec.expires_in.is_some_and(|seconds| !(1..=YEAR).contains(&seconds)) {
-        return Err(format!("expires_in has to be 1 to {YEAR} seconds"));
+    if spec.expires_in == Some(0) {
+        return Err("expires_in has to be 1 second or more".to_owned());
     }
     if spec.late == Late::Include && spec.stop.is_none() {
         return Err("late \"include\" needs stop: without it the campaign would never end".to_owned());
@@ -366,7 +390,9 @@ mod tests {
         for (key, value) in change.as_object().unwrap() {
             document[key] = value.clone();
         }
-        Plan::read(serde_json::from_value(document).map_err(|error| error.to_string())?)
+        let spec = serde_json::from_value(document).map_err(|error| error.to_string())?;
+        let plan = Plan::read(spec, &CampaignsSection::default())?;
+        plan.check_limits().map(|()| plan)
     }
 
     #[test]
@@ -411,6 +437,39 @@ mod tests {
         ] {
             let error = read(change).unwrap_err();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn limits_are_those_that_are_configured() {
+        let year = 366 * 86_400;
+        let stages = |number: u32| -> Vec<Value> {
+            (1..=number)
+                .map(|part| json!({ "percent": if part == number { 100.0 } else { f64::from(part) / 10.0 } }))
+                .collect()
+        };
+        for (most, beyond, key) in [
+            (json!({ "stages": stages(100) }), json!({ "stages": stages(101) }), "campaigns.max_stages"),
+            (
+                json!({ "retry": { "attempts": 10 } }),
+                json!({ "retry": { "attempts": 11 } }),
+                "campaigns.max_attempts",
+            ),
+            (
+                json!({ "retry": { "wait": year } }),
+                json!({ "retry": { "wait": year + 1 } }),
+                "campaigns.max_time",
+            ),
+            (json!({ "expires_in": year }), json!({ "expires_in": year + 1 }), "campaigns.max_time"),
+            (
+                json!({ "stages": [{ "percent": 100, "hold": { "seconds": year } }] }),
+                json!({ "stages": [{ "percent": 100, "hold": { "seconds": year + 1 } }] }),
+                "campaigns.max_time",
+            ),
+        ] {
+            assert!(read(most.clone()).is_ok(), "{most}");
+            let error = read(beyond).unwrap_err();
+            assert!(error.contains(key), "{error}");
         }
     }
 

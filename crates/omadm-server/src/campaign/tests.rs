@@ -17,6 +17,7 @@ use super::Recipe;
 use super::engine::{self, Next, Progress, SECOND};
 use super::runner::{Mover, Shelf};
 use super::spec::{Plan, ProfileOf, WHOLE};
+use crate::config::CampaignsSection;
 use crate::operation::Operation;
 
 const BEGIN: Time = Time::from_secs(1_800_000_000);
@@ -26,7 +27,7 @@ fn plan(change: &Value) -> Plan {
     for (key, value) in change.as_object().unwrap() {
         document[key] = value.clone();
     }
-    Plan::read(serde_json::from_value(document).unwrap()).unwrap()
+    Plan::read(serde_json::from_value(document).unwrap(), &CampaignsSection::default()).unwrap()
 }
 
 fn recipe() -> Recipe {
@@ -146,6 +147,7 @@ impl Scene {
             updated: BEGIN,
             due: Some(BEGIN),
             package: None,
+            groups: None,
             target: target.to_owned(),
             document: "{}".to_owned(),
             progress: "{}".to_owned(),

@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, every key also as `OMADM_SECTION__KEY`.
 
+mod campaigns;
 mod delegation;
 mod dm1;
 mod fleet;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use omadm_mo::Moid;
 use serde::{Deserialize, Serialize};
 
+pub use campaigns::CampaignsSection;
 pub use delegation::{Contract, DelegationPeer, DelegationSection, Right};
 pub use dm1::{Dm1Section, Endpoint, ProtocolVersion};
 pub use fleet::FleetSection;
@@ -77,6 +79,8 @@ pub struct Config {
     pub package: PackageSection,
     /// Desired state.
     pub profiles: ProfilesSection,
+    /// Campaigns.
+    pub campaigns: CampaignsSection,
     /// Inventory, filters and imports.
     pub fleet: FleetSection,
     /// DDF files.

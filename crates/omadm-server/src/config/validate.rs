@@ -34,6 +34,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     delegation::check(config)?;
     package::check(&config.package)?;
     super::profiles::check(&config.profiles)?;
+    super::campaigns::check(&config.campaigns)?;
     super::store::check(&config.store)?;
     fleet::check(&config.fleet)?;
     if !config.bootstrap.moids.is_empty() {

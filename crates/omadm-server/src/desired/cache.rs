@@ -14,6 +14,7 @@ use super::memo::{Memo, Versions};
 use super::validate::Described;
 use super::wanted::{Version, Wanted};
 use crate::context::Context;
+use crate::models::Files;
 
 /// Most versions, and most combinations of them, that are kept.
 const MAX_KEPT: usize = 1_024;
@@ -24,6 +25,8 @@ pub struct Profiles {
     assigned: Mutex<Option<Arc<Assigned>>>,
     versions: Mutex<HashMap<(String, i64), Arc<Version>>>,
     combined: Mutex<HashMap<Combination, Arc<Wanted>>>,
+    /// The DDF files with which versions were read: they tell the formats of values.
+    files: Mutex<Option<Arc<Files>>>,
 }
 
 /// Versions that apply, and those that have left something behind.
@@ -169,6 +172,7 @@ impl Profiles {
         name: &str,
         number: i64,
     ) -> Result<Option<Arc<Version>>, StoreError> {
+        let files = self.files(context).await?;
         let key = (name.to_owned(), number);
         if let Some(known) = lock(&self.versions).get(&key) {
             return Ok(Some(known.clone()));
@@ -181,7 +185,6 @@ impl Profiles {
                 return Ok(None);
             }
         };
-        let files = context.models.lately(context.store.as_ref()).await?;
         let mut version = Version::new(number, document);
         Described { files: &files, public_url: &context.public_url }.typed(&mut version);
         let version = Arc::new(version);
@@ -199,6 +202,7 @@ impl Profiles {
         of: &Versions,
         leaving: &BTreeSet<(String, i64)>,
     ) -> Result<Arc<Wanted>, StoreError> {
+        self.files(context).await?;
         let key = (of.clone(), leaving.clone());
         if let Some(known) = lock(&self.combined).get(&key) {
             return Ok(known.clone());
@@ -213,6 +217,18 @@ impl Profiles {
         let wanted = Arc::new(Wanted::new(applying, left));
         keep(&self.combined, key, wanted.clone());
         Ok(wanted)
+    }
+
+    /// The DDF files as they are. When they have changed, what was read with others is forgotten.
+    async fn files(&self, context: &Context) -> Result<Arc<Files>, StoreError> {
+        let files = context.models.lately(context.store.as_ref()).await?;
+        let mut known = lock(&self.files);
+        if !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &files)) {
+            lock(&self.versions).clear();
+            lock(&self.combined).clear();
+            *known = Some(files.clone());
+        }
+        Ok(files)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use omadm_mo::DeviceId;
 use omadm_store::filter::Filter;
-use omadm_store::{FleetDevice, StoreError};
+use omadm_store::{Campaign, FleetDevice, StoreError};
 
 use super::actor::Actor;
 use crate::clock;
@@ -50,6 +50,12 @@ impl View {
         let device = context.store.fleet_device(device).await?;
         Ok(device.is_some_and(|device| self.shows(&device)))
     }
+}
+
+/// Whether somebody sees a campaign: one that is kept to groups which are all theirs, or any, if all devices are theirs.
+pub fn sees_campaign(actor: &Actor, campaign: &Campaign) -> bool {
+    let Some(theirs) = &actor.groups else { return true };
+    campaign.groups.as_ref().is_some_and(|groups| groups.iter().all(|group| theirs.contains(group)))
 }
 
 /// Whether a device is there, and is one of theirs.

@@ -27,6 +27,7 @@ const DOWNLOAD: &str = "Package";
 /// # Errors
 /// One sentence on why it cannot be said.
 pub fn operations(context: &Context, package: &Package, now: Time) -> Result<Vec<Operation>, String> {
+    context.packages.check_delivery(package)?;
     let url = context.packages.address(&context.public_url, package.id, now);
     let (settings, exec) = match package.kind {
         PackageKind::Firmware => firmware(package, &url),
@@ -101,11 +102,15 @@ pub fn node_name(name: &str) -> String {
     name.chars().take(64).map(|character| if plain(character) { character } else { '_' }).collect()
 }
 
+/// SHA-256 of a package.
+pub fn digest(package: &Package) -> Vec<u8> {
+    let digits = package.digest.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    digits.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+}
+
 /// SHA-256 of a package in base64.
 pub fn base64_digest(package: &Package) -> String {
-    let digits = package.digest.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
-    let octets: Vec<u8> = digits.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect();
-    STANDARD.encode(octets)
+    STANDARD.encode(digest(package))
 }
 
 /// What the thing is that a package changes: all firmware is one thing, each software component is one.

@@ -92,6 +92,21 @@ impl Packages {
         format!("{public_url}/data/package/{id}?ticket={}", self.tickets.issue(id, now))
     }
 
+    /// Refuses to have devices fetch a package that is not signed as is configured now; it may have been stored before that.
+    ///
+    /// # Errors
+    /// One sentence on what is missing.
+    pub fn check_delivery(&self, package: &Package) -> Result<(), String> {
+        let signed_by = |signature: &Vec<u8>| self.keys.signer(&deliver::digest(package), signature);
+        if !self.require_signature || package.signature.as_ref().and_then(signed_by).is_some() {
+            return Ok(());
+        }
+        Err(format!(
+            "the package {} {} is not signed by a trusted key, and package.require_signature asks for that; store it again with its signature",
+            package.name, package.version
+        ))
+    }
+
     /// Removes the octets of a package that the store does not know any more.
     pub async fn forget(&self, id: Uuid) {
         if let Err(error) = self.objects.delete(&Self::place(id)).await {

@@ -5,20 +5,20 @@ use serde_json::{Value, json};
 use crate::harness::{Device, END, HELLO, TestServer};
 
 impl TestServer {
-    async fn campaign(&self, document: Value) -> Value {
+    pub async fn campaign(&self, document: Value) -> Value {
         let answer = self.api("POST", "/campaigns", Some(document)).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.json()
     }
 
-    async fn act(&self, name: &str, what: &str) -> Value {
+    pub async fn act(&self, name: &str, what: &str) -> Value {
         let answer = self.api("POST", &format!("/campaigns/{name}/{what}"), Some(json!({}))).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
     }
 
     /// The campaign once it is as wanted.
-    async fn campaign_when(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn campaign_when(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut seen = self.get(&format!("/campaigns/{name}")).await;
         while !wanted(&seen) {
             let version = &seen["version"];
@@ -27,7 +27,7 @@ impl TestServer {
         seen
     }
 
-    async fn enrol_many(&self, devices: usize) {
+    pub async fn enrol_many(&self, devices: usize) {
         for batch in 0..devices.div_ceil(500) {
             let numbers = batch * 500..devices.min((batch + 1) * 500);
             let batch: Vec<_> = numbers.map(|number| json!({ "id": format!("SIM:{number:05}") })).collect();

@@ -11,9 +11,9 @@ mod harness;
 
 mod bounds;
 mod campaigns;
-mod console;
 mod data;
 mod ddf;
+mod deliveries;
 mod dm1;
 mod dm1_bootstrap;
 mod dm1_commands;
@@ -26,6 +26,7 @@ mod openapi;
 mod operator;
 mod packages;
 mod people;
+mod profile_campaigns;
 mod profiles;
 mod proxy;
 mod queue;

@@ -49,6 +49,7 @@ async fn the_document_describes_every_route() {
         "/campaigns/{campaign}/pause",
         "/campaigns/{campaign}/report",
         "/campaigns/{campaign}/resume",
+        "/campaigns/{campaign}/rollback",
         "/campaigns/{campaign}/start",
         "/campaigns/{campaign}/stop",
         "/commands/{command}",

@@ -54,6 +54,7 @@ fn campaign(number: u128, name: &str) -> Campaign {
         updated: at(6),
         due: Some(at(7)),
         package: None,
+        groups: Some(vec!["a".to_owned(), "b".to_owned()]),
         target: "firmware".to_owned(),
         document: "{}".to_owned(),
         progress: "{}".to_owned(),

@@ -54,8 +54,13 @@ pub enum Campaign {
         /// Its identifier or name.
         campaign: String,
     },
-    /// Stop a campaign for good: what was not sent is cancelled.
+    /// Stop a campaign for good: what was not sent is cancelled. Devices keep what they were given.
     Stop {
+        /// Its identifier or name.
+        campaign: String,
+    },
+    /// Take back the profile that a campaign has given to devices; one that goes on is stopped.
+    Rollback {
         /// Its identifier or name.
         campaign: String,
     },
@@ -98,6 +103,7 @@ impl Campaign {
             Self::Pause { campaign } => act(&api, output, &campaign, "pause").await,
             Self::Resume { campaign } => act(&api, output, &campaign, "resume").await,
             Self::Stop { campaign } => act(&api, output, &campaign, "stop").await,
+            Self::Rollback { campaign } => act(&api, output, &campaign, "rollback").await,
             Self::Devices { campaign, state, limit } => {
                 let query = Query::new().with_some("state", state.as_deref());
                 let items = api.list(&format!("{}/devices", path(&campaign)), &query, Some(limit)).await?;

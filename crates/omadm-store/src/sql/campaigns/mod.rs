@@ -15,7 +15,7 @@ use crate::{
 
 /// Columns of a campaign, in the order of [`campaign`].
 const CAMPAIGN: &str = "id, name, state, version, created, created_by, updated, due, package, target, document, progress, \
-    n_open, n_done, n_failed, n_retry, n_waiting, n_skipped, n_cancelled, n_gone";
+    n_open, n_done, n_failed, n_retry, n_waiting, n_skipped, n_cancelled, n_gone, of_groups";
 /// Columns of a device in a campaign, in the order of [`device`].
 const DEVICE: &str = "cd.device, cd.state, cd.attempts, cd.generation, cd.first_seq, cd.last_seq, cd.due, cd.status, \
     cd.reason, cd.updated";
@@ -130,6 +130,10 @@ fn campaign(row: &Row<'_>) -> Result<Campaign, StoreError> {
         updated: Time(row.get(6)?),
         due: row.get::<Option<i64>>(7)?.map(Time),
         package: row.get::<Option<Id>>(8)?.map(|id| id.0),
+        // What cannot be read keeps it from all devices.
+        groups: row
+            .get::<Option<String>>(20)?
+            .map(|groups| serde_json::from_str(&groups).unwrap_or_default()),
         target: row.get(9)?,
         document: row.get(10)?,
         progress: row.get(11)?,

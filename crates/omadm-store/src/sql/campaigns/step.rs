@@ -47,8 +47,8 @@ fn put(conn: &Connection, campaign: &Campaign, now: Time) -> Result<(), StoreErr
         execute(
             conn,
             "INSERT INTO campaign (id, name, state, version, created, created_by, updated, due, package, target,
-               document, progress, n_open, n_done, n_failed, n_retry, n_waiting, n_skipped, n_cancelled, n_gone)
-             VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, 0, 0, 0, 0, 0, 0)
+               document, progress, n_open, n_done, n_failed, n_retry, n_waiting, n_skipped, n_cancelled, n_gone, of_groups)
+             VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, 0, 0, 0, 0, 0, 0, ?12)
              ON CONFLICT DO NOTHING",
             params![
                 Id(campaign.id),
@@ -61,7 +61,8 @@ fn put(conn: &Connection, campaign: &Campaign, now: Time) -> Result<(), StoreErr
                 campaign.package.map(Id),
                 campaign.target,
                 campaign.document,
-                campaign.progress
+                campaign.progress,
+                campaign.groups.as_ref().map(|groups| serde_json::json!(groups).to_string())
             ],
         )?
     } else {
