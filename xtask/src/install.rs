@@ -13,7 +13,7 @@ struct Need {
 }
 
 /// Without these nothing builds.
-const BUILD: [Need; 3] = [
+const BUILD: [Need; 4] = [
     Need {
         package: "gcc",
         why: "compiles the embedded SQLite and links",
@@ -24,6 +24,11 @@ const BUILD: [Need; 3] = [
         package: "libssl-dev",
         why: "TLS of server and device",
         present: || runs("pkg-config", &["--exists", "openssl"]),
+    },
+    Need {
+        package: "libpcsclite-dev",
+        why: "reads and writes smartcards",
+        present: || runs("pkg-config", &["--exists", "libpcsclite"]),
     },
 ];
 
@@ -55,8 +60,15 @@ const KEEPERS: [Need; 2] = [
     },
 ];
 
+/// What `cargo xtask api` needs beyond the build: an environment for what comes from PyPI.
+const VENV: Need = Need {
+    package: "python3-venv",
+    why: "holds the judge of the REST API",
+    present: || runs("python3", &["-c", "import venv, ensurepip"]),
+};
+
 /// Tools that judge us in tests.
-const JUDGES: [Need; 16] = [
+const JUDGES: [Need; 19] = [
     CURL,
     Need {
         package: "openssl",
@@ -94,6 +106,21 @@ const JUDGES: [Need; 16] = [
         why: "is the other end of push by SIP",
         // Its version it tells with another status.
         present: || std::path::Path::new("/usr/bin/sipp").exists(),
+    },
+    Need {
+        package: "pcscd",
+        why: "is between the agent and the card of software",
+        present: || std::path::Path::new("/usr/sbin/pcscd").exists(),
+    },
+    Need {
+        package: "vsmartcard-vpcd",
+        why: "is the reader of that card",
+        present: || std::path::Path::new("/usr/lib/pcsc/drivers/serial/libifdvpcd.so").exists(),
+    },
+    Need {
+        package: "opensc",
+        why: "judges that card",
+        present: || std::path::Path::new("/usr/bin/opensc-tool").exists(),
     },
     Need {
         package: "libxml2-utils",
@@ -172,6 +199,15 @@ pub(crate) fn for_bench() -> Result {
 pub(crate) fn for_tests() -> Result {
     for_build()?;
     install(&JUDGES)
+}
+
+/// Installs what the build and the judge of the REST API need.
+///
+/// # Errors
+/// As [`for_build`].
+pub(crate) fn for_api() -> Result {
+    for_build()?;
+    install(&[VENV])
 }
 
 /// Installs what the build and clusters need.

@@ -7,6 +7,11 @@ mod bearer;
 mod bootstrap_listener;
 mod browser;
 mod calls;
+#[cfg(feature = "smartcard")]
+mod cards;
+#[cfg(not(feature = "smartcard"))]
+#[path = "cards_without.rs"]
+mod cards;
 mod cli;
 mod cloud;
 mod cmd;

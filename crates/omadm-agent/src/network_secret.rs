@@ -49,7 +49,8 @@ fn parse(text: &str) -> Result<NetworkSecret, String> {
     NetworkSecret::new(key, imsi).map_err(|error| error.to_string())
 }
 
-fn octets(digits: &str) -> Option<Secret> {
+/// Octets in hexadecimal digits.
+pub fn octets(digits: &str) -> Option<Secret> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| {
         let both = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
         u8::from_str_radix(both, 16).ok().filter(|_| pair.iter().all(u8::is_ascii_hexdigit))

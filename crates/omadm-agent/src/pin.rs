@@ -1,8 +1,9 @@
-//! The PIN of a bootstrap of DM 1.x: typed at the terminal, or given by the command that answers for the user.
+//! PINs, of bootstraps of DM 1.x and of smartcards: typed at the terminal, or given by the command that answers for the user.
 
 use omadm_client::dm1::bootstrap::{BootstrapUser, PinAnswer, PinRequest};
+use omadm_client::smartcard::PinQuestion;
 use omadm_client::{BootstrapRequest, Consent, Refusal};
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Dm1Section, UserMode};
@@ -38,28 +39,65 @@ impl BootstrapUser for DeviceUser<'_> {
     }
 }
 
-/// Asks for a PIN, for as long as the configuration gives the user.
+/// What a user is asked, for people and for programs.
+struct Asked {
+    sentence: String,
+    described: Value,
+}
+
+/// Asks for the PIN of a bootstrap, for as long as the configuration gives the user.
 pub async fn ask(settings: &Dm1Section, request: &PinRequest) -> PinAnswer {
+    answer(settings, of_bootstrap(request)).await
+}
+
+/// The same for the PIN of a smartcard.
+#[cfg_attr(not(feature = "smartcard"), allow(dead_code, reason = "cards are read with the feature only"))]
+pub async fn ask_for_card(settings: &Dm1Section, question: &PinQuestion) -> PinAnswer {
+    answer(settings, of_card(question)).await
+}
+
+async fn answer(settings: &Dm1Section, asked: Asked) -> PinAnswer {
     let answer = async {
         match settings.user {
             UserMode::None => PinAnswer::Nobody,
-            UserMode::Terminal => at_terminal(request).await,
-            UserMode::Command => by_command(&settings.user_command, request).await,
+            UserMode::Terminal => at_terminal(asked.sentence).await,
+            UserMode::Command => by_command(&settings.user_command, &asked.described).await,
         }
     };
     tokio::time::timeout(settings.user_timeout.0, answer).await.unwrap_or(PinAnswer::Nobody)
 }
 
-fn question(request: &PinRequest) -> String {
+fn of_bootstrap(request: &PinRequest) -> Asked {
     let PinRequest { origin, attempt, attempts } = request;
-    format!(
+    let sentence = format!(
         "The bootstrap {} needs the PIN that its operator gave you (try {attempt} of {attempts}; c to cancel).\n",
         plain(&origin.to_string())
-    )
+    );
+    let described = json!({
+        "kind": "pin",
+        "bootstrap": origin.to_string(),
+        "attempt": attempt,
+        "attempts": attempts,
+    });
+    Asked { sentence, described }
 }
 
-async fn at_terminal(request: &PinRequest) -> PinAnswer {
-    let shown = question(request);
+fn of_card(question: &PinQuestion) -> Asked {
+    let PinQuestion { pin, label, tries_left, attempt, .. } = question;
+    let of = label.as_ref().map(|label| format!(" for {:?}", plain(label))).unwrap_or_default();
+    let left = tries_left.map(|tries| format!("tries left: {tries}; ")).unwrap_or_default();
+    let sentence = format!("The smartcard needs {pin}{of} ({left}c to cancel).\n");
+    let described = json!({
+        "kind": "card-pin",
+        "pin": pin,
+        "label": label,
+        "tries_left": tries_left,
+        "attempt": attempt,
+    });
+    Asked { sentence, described }
+}
+
+async fn at_terminal(shown: String) -> PinAnswer {
     let unseen = Unseen::begin().await;
     let typed = terminal::talk(move |reader, writer| {
         write!(writer, "{shown}PIN: ")?;
@@ -79,15 +117,8 @@ async fn at_terminal(request: &PinRequest) -> PinAnswer {
     }
 }
 
-async fn by_command(words: &[String], request: &PinRequest) -> PinAnswer {
-    let PinRequest { origin, attempt, attempts } = request;
-    let described = json!({
-        "kind": "pin",
-        "bootstrap": origin.to_string(),
-        "attempt": attempt,
-        "attempts": attempts,
-    });
-    match user::printed(words, &described).await {
+async fn by_command(words: &[String], described: &Value) -> PinAnswer {
+    match user::printed(words, described).await {
         Ok(Printed::Text(line)) => of_line(&line),
         Ok(Printed::Cancelled) => PinAnswer::Refused,
         Ok(Printed::NotDisplayable) => PinAnswer::Nobody,
@@ -140,6 +171,31 @@ mod tests {
         assert!(matches!(ask(&Dm1Section::default(), &request).await, PinAnswer::Nobody));
         let hostile =
             PinRequest { origin: Origin::Pushed { by: "\u{1b}[2J".to_owned(), secured: false }, ..request };
-        assert!(!question(&hostile).contains('\u{1b}'));
+        assert!(!of_bootstrap(&hostile).sentence.contains('\u{1b}'));
+    }
+
+    #[tokio::test]
+    async fn the_pin_of_a_card_is_asked_for_with_the_tries_that_are_left() {
+        let question = PinQuestion {
+            pin: "CHV1".to_owned(),
+            reference: omadm_client::smartcard::KeyReference::CHV1,
+            label: Some("Operator\u{1b}[2J".to_owned()),
+            tries_left: Some(2),
+            attempt: 1,
+        };
+        let asked = of_card(&question).sentence;
+        assert!(
+            asked.contains("CHV1") && asked.contains("tries left: 2") && !asked.contains('\u{1b}'),
+            "{asked}"
+        );
+        let script = r#"grep -q '"kind":"card-pin".*"pin":"CHV1","tries_left":2' && echo 2468"#;
+        let settings = Dm1Section {
+            user: UserMode::Command,
+            user_command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            ..Dm1Section::default()
+        };
+        let answer = ask_for_card(&settings, &question).await;
+        assert!(matches!(&answer, PinAnswer::Pin(pin) if **pin == "2468"), "{answer:?}");
+        assert!(matches!(ask_for_card(&Dm1Section::default(), &question).await, PinAnswer::Nobody));
     }
 }

@@ -16,6 +16,11 @@ pub enum Origin {
     Local,
     /// Read from a smartcard (`DM 2.0 §8.1`).
     Smartcard,
+    /// Fetched by the device from where a smartcard says (`DM 1.3 BOOT §5.5.7`).
+    CardServer {
+        /// From where.
+        uri: String,
+    },
     /// Fetched by the device (`DM 2.0 §8.3`).
     Fetched {
         /// From where.
@@ -31,10 +36,20 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Whether it is gone with the card.
+    #[cfg(feature = "dm1")]
+    pub(crate) fn is_card(&self) -> bool {
+        matches!(self, Self::Smartcard | Self::CardServer { .. })
+    }
+
     /// Whether the way itself protects a bootstrap (`DM 2.0 §9.3`). Fetching is over TLS only.
     pub(crate) fn is_secured(&self) -> bool {
         match self {
-            Self::Factory | Self::Local | Self::Smartcard | Self::Fetched { .. } => true,
+            Self::Factory
+            | Self::Local
+            | Self::Smartcard
+            | Self::CardServer { .. }
+            | Self::Fetched { .. } => true,
             Self::Pushed { secured, .. } => *secured,
         }
     }
@@ -47,6 +62,7 @@ impl fmt::Display for Origin {
             Self::Factory => f.write_str("of the factory"),
             Self::Local => f.write_str("given at the device"),
             Self::Smartcard => f.write_str("of the smartcard"),
+            Self::CardServer { uri } => write!(f, "from {uri}, which the smartcard names"),
             Self::Fetched { uri } => write!(f, "from {uri}"),
             Self::Pushed { by, .. } => write!(f, "sent by {by}"),
         }

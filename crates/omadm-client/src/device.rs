@@ -24,6 +24,8 @@ use crate::persistence::{Batch, Entries, Persistence};
 use crate::plugin::ManagementObject;
 #[cfg(feature = "dm2")]
 use crate::reporting::ReportConfig;
+#[cfg(feature = "dm1")]
+use crate::smartcard;
 #[cfg(feature = "dm2")]
 use crate::subscriptions::Watch;
 
@@ -250,6 +252,8 @@ impl Device {
         self.append(&Batch { nodes: Vec::new(), entries: outbox::orphans(&self.tree, &self.entries) })?;
         #[cfg(feature = "dm1")]
         self.append(&Batch { nodes: Vec::new(), entries: dm1::orphans(&self.tree, &self.entries) })?;
+        #[cfg(feature = "dm1")]
+        self.append(&Batch { nodes: Vec::new(), entries: smartcard::orphans(&self.tree, &self.entries) })?;
         Ok(())
     }
 

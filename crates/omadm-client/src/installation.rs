@@ -6,8 +6,10 @@ use omadm_mo::ServerId;
 use omadm_session::dm2::client::{self, Installed};
 
 use crate::consent::{BootstrapRequest, Origin};
-use crate::device::{Device, DeviceConfig};
+use crate::device::{Device, DeviceConfig, made};
 use crate::error::ClientError;
+#[cfg(feature = "dm1")]
+use crate::smartcard::{Origins, Protocol};
 use crate::{keys, notification, outbox};
 
 /// Entry of the key/value area: digest of the factory bootstrap that was installed.
@@ -20,7 +22,16 @@ impl Device {
     /// # Errors
     /// [`ClientError::Bootstrap`] and [`ClientError::Persist`].
     pub fn install_bootstrap(&mut self, body: &[u8]) -> Result<Vec<ServerId>, ClientError> {
-        self.install(body, Vec::new())
+        self.install(body, &Origin::Local, Vec::new())
+    }
+
+    /// The same where it is remembered how it came.
+    pub(crate) fn install_bootstrap_of(
+        &mut self,
+        origin: &Origin,
+        body: &[u8],
+    ) -> Result<Vec<ServerId>, ClientError> {
+        self.install(body, origin, Vec::new())
     }
 
     /// As [`Device::install_bootstrap`], once in the life of the device: after a factory bootstrap was installed none is
@@ -38,7 +49,7 @@ impl Device {
             }
             return Ok(None);
         }
-        self.install(body, vec![(FACTORY.to_owned(), Some(digest))]).map(Some)
+        self.install(body, &Origin::Factory, vec![(FACTORY.to_owned(), Some(digest))]).map(Some)
     }
 
     /// What a bootstrap would do, for whoever has to agree. Nothing is kept.
@@ -76,6 +87,7 @@ impl Device {
     fn install(
         &mut self,
         body: &[u8],
+        origin: &Origin,
         mut entries: Vec<(String, Option<String>)>,
     ) -> Result<Vec<ServerId>, ClientError> {
         let Installed { prepared, servers, tolerated } = self.put_bootstrap(body)?;
@@ -85,6 +97,10 @@ impl Device {
         }
         entries.extend(servers.iter().map(outbox::bootstrap_pending));
         entries.extend(servers.iter().map(notification::forget));
+        #[cfg(feature = "dm1")]
+        entries.extend(
+            Origins::of(Protocol::Dm2, origin, made(&self.tree, prepared.changes())).entries(&servers),
+        );
         self.keep(prepared, entries)?;
         self.tidy();
         Ok(servers)

@@ -7,7 +7,8 @@
 //! A device is put together from three things: plug-ins ([`ManagementObject`]), a [`Persistence`], and a [`Transport`].
 //! [`Device`] is the part without a network, [`Client`] adds it.
 //!
-//! Features: `dm2` is DM 2.0 with its JSON, `dm1` is DM 1.1 to 1.3 ([`dm1`]); both are on by default. `profile-1.0` alone is what the Client
+//! Features: `dm2` is DM 2.0 with its JSON, `dm1` is DM 1.1 to 1.3 ([`dm1`]); both are on by default. `smartcard` reads cards through
+//! PC/SC. `profile-1.0` alone is what the Client
 //! Profile of DM 1.3 asks for.
 
 #[cfg(feature = "dm2")]
@@ -60,6 +61,8 @@ mod retry_after;
 mod running;
 #[cfg(feature = "dm2")]
 mod session;
+#[cfg(feature = "dm1")]
+pub mod smartcard;
 #[cfg(feature = "dm2")]
 mod status;
 #[cfg(feature = "dm2")]

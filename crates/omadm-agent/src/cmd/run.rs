@@ -12,6 +12,7 @@ use super::{answer, dm1, read_bootstrap, runtime, session, upkeep};
 use crate::bearer::Networks;
 use crate::bootstrap_listener::BootstrapListener;
 use crate::calls::{Call, Calls};
+use crate::cards::Cards;
 use crate::cloud::Registrations;
 use crate::consent::Asking;
 use crate::controls::Controls;
@@ -55,10 +56,11 @@ fn factory_bootstrap(setup: &Setup, client: &mut Client) {
         let bootstrap = &setup.config.bootstrap;
         let dm1 = &setup.config.dm1.bootstrap;
         let is_fetched = [&bootstrap.url, &dm1.url, &dm1.operator_url].iter().any(|url| url.is_some());
-        let comes = is_fetched || dm1.smartcard_file.is_some() || bootstrap.listen.is_some();
+        let is_carded = dm1.smartcard_file.is_some() || setup.config.smartcard.enabled;
+        let comes = is_fetched || is_carded || bootstrap.listen.is_some();
         if !comes && dm1::servers(client).is_empty() && client.device().tree().accounts().next().is_none() {
             tracing::warn!(
-                "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file, bootstrap.url, bootstrap.listen or dm1.bootstrap.url"
+                "there is no account yet; run `omadm-agent bootstrap`, or set bootstrap.file, bootstrap.url, bootstrap.listen, dm1.bootstrap.url or smartcard.enabled"
             );
         }
         return;
@@ -104,6 +106,7 @@ async fn serve(
     let mut dm1_bootstraps = Dm1Bootstraps::new(&setup.config, client);
     let mut bootstraps = BootstrapListener::start(&setup.config).await;
     let mut links = Links::start(&setup.config).await;
+    let mut cards = Cards::start(&setup.config)?;
     let device_id = client.device().tree().device_id().map(|id| id.to_string());
     let mut pushes = Pushes::start(&setup.config, device_id.as_deref()).await;
     let mut registrations = Registrations::new(&setup.config.notification.cloud_command);
@@ -162,6 +165,12 @@ async fn serve(
             event = dm1_bootstraps.event() => {
                 let servers = dm1_bootstraps.carry_out(event, client).await?;
                 dm1::sessions(client, controls, servers).await?;
+                continue;
+            }
+            event = cards.event() => {
+                let begun = cards.carry_out(event, client).await?;
+                sessions(client, controls, begun.dm2, &Trigger::Bootstrap).await?;
+                dm1::sessions(client, controls, begun.dm1).await?;
                 continue;
             }
             delivery = links.delivery() => {

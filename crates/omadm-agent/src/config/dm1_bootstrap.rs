@@ -38,8 +38,8 @@ pub struct Dm1BootstrapSection {
     pub user: Option<String>,
     /// File with the password or the pre-shared key for `user`, 4096 octets at most; white space at its end does not count.
     pub secret_file: Option<PathBuf>,
-    /// File with the address of the bootstrap server that stands on the smartcard. This agent reads no card itself: whatever looks after
-    /// the card writes it.
+    /// File with the address of the bootstrap server that stands on the smartcard, where another program looks after the card and writes
+    /// it: the agent itself reads cards with `smartcard.enabled`.
     pub smartcard_file: Option<PathBuf>,
     /// Address of a bootstrap server by what the operator is, such as `https://dm.mnc{mnc}.mcc{mcc}.example/bootstrap`; it comes last.
     pub operator_url: Option<String>,

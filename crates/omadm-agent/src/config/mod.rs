@@ -5,6 +5,7 @@ pub mod dm1_bootstrap;
 pub mod later;
 pub mod objects;
 mod push;
+pub mod smartcard;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -27,6 +28,7 @@ pub use self::objects::{
     LockSection, PackagesSection, SoftwareSection, WipeItem,
 };
 pub use self::push::PushSection;
+pub use self::smartcard::SmartcardSection;
 
 /// Prefix of environment variables.
 const PREFIX: &str = "OMADM_AGENT__";
@@ -67,6 +69,8 @@ pub struct Config {
     pub lock: LockSection,
     /// DM 1.x.
     pub dm1: Dm1Section,
+    /// Bootstraps on smartcards.
+    pub smartcard: SmartcardSection,
     /// Upper bounds.
     pub limits: LimitsSection,
     /// Rights that the device gives.

@@ -78,6 +78,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         return Err(Fault::new("maintenance.timeout", "has to be one second or more"));
     }
     super::objects::check(config)?;
+    config.smartcard.check()?;
     dm1(&config.dm1)
 }
 

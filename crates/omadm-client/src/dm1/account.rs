@@ -23,6 +23,7 @@ use super::settings::{AccountSettings, AuthType, CredentialSettings, HttpScheme,
 use crate::device::Device;
 use crate::error::{ClientError, PersistError, PluginError};
 use crate::peer::{Peer, leaf};
+use crate::smartcard::{Origins, Protocol};
 
 /// MOIDs of accounts, the newest first: a new account is of the first that the device knows.
 const MOIDS: [&str; 2] = ["urn:oma:mo:oma-dm-dmacc:1.1", "urn:oma:mo:oma-dm-dmacc:1.0"];
@@ -263,6 +264,7 @@ impl Device {
         let prepared = transaction.prepare();
         entries.push(link.entry(&server));
         entries.push(bootstrap::forget(&server));
+        entries.push(Origins::elsewhere(Protocol::Dm1).entry(&server));
         self.keep(prepared, entries)?;
         self.tidy();
         Ok(server)

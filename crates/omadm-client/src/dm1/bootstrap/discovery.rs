@@ -289,7 +289,7 @@ impl<T: Transport> Client<T> {
             headers.extend(HeaderValue::from_str(&agent).map(|agent| (USER_AGENT, agent)));
         }
         let response = exchange.send_with(outgoing, headers).await.map_err(ClientError::from)?;
-        judge(uri, response)
+        judge(uri, source.by, response)
     }
 
     fn at_server(&self, uri: &Uri, proof: &Proof) -> Result<Peer, ClientError> {
@@ -314,13 +314,16 @@ impl<T: Transport> Client<T> {
 }
 
 /// What an answer means.
-fn judge(uri: String, response: HttpResponse) -> Result<Answer, FetchError> {
+fn judge(uri: String, by: Finder, response: HttpResponse) -> Result<Answer, FetchError> {
     let status = response.status;
     let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
     match status {
         StatusCode::OK => {
             let content_type = header(CONTENT_TYPE).unwrap_or_default().to_owned();
-            let origin = Origin::Fetched { uri };
+            let origin = match by {
+                Finder::Smartcard => Origin::CardServer { uri },
+                Finder::ConfigObject | Finder::Factory | Finder::Operator => Origin::Fetched { uri },
+            };
             Ok(Answer::Bootstrap(Received { content_type, body: response.body, origin }))
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Answer::Nothing),

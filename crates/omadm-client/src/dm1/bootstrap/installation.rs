@@ -14,6 +14,7 @@ use crate::dm1::account::{Account, Accounts as _};
 use crate::dm1::link::Link;
 use crate::error::{ClientError, PluginError};
 use crate::persistence::Entries;
+use crate::smartcard::{Origins, Protocol};
 use crate::text;
 
 /// How the keys of the entries begin that say how an account came and what came with it; the server follows.
@@ -103,7 +104,7 @@ impl Device {
     }
 
     /// What a bootstrap would do, for whoever has to agree. Nothing is kept.
-    pub(super) fn examine_dm1_bootstrap(
+    pub(crate) fn examine_dm1_bootstrap(
         &mut self,
         verified: &Verified,
         config: &BootstrapConfig,
@@ -131,6 +132,7 @@ impl Device {
         config: &BootstrapConfig,
     ) -> Result<Vec<ServerId>, ClientError> {
         let Placed { prepared, accounts, companions } = self.place_dm1_bootstrap(verified, config)?;
+        let origins = Origins::of(Protocol::Dm1, &verified.origin, companions.clone());
         let memory = Memory { strength: verified.strength, companions };
         let new = verified.digest.clone();
         let earlier = self.installed().filter(|known| *known != new).take(MAX_INSTALLED - 1);
@@ -138,6 +140,7 @@ impl Device {
         let mut entries = vec![(INSTALLED.to_owned(), Some(digests.join("\n")))];
         for (server, _) in &accounts {
             entries.push(memory.entry(server));
+            entries.push(origins.entry(server));
             entries.push(Link::default().entry(server));
             entries.push((pending(server), Some("true".to_owned())));
         }
