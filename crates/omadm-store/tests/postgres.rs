@@ -3,12 +3,23 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use omadm_store::CommandState::{Done, Queued, Sent};
+use omadm_store::filter::{Filter, FilterLimits};
 use omadm_store::postgres::PostgresConfig;
-use omadm_store::{SqlStore, Store, StoreError};
+use omadm_store::{FleetStore as _, Group, PeopleStore as _, SqlStore, Store, StoreError};
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, PKeyRef, Private};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509Builder, X509NameBuilder};
 
 use support::postgres::{Postgres, name_of, shared};
 use support::*;
@@ -101,6 +112,117 @@ async fn a_failing_request_does_not_spoil_its_group() {
     assert!(matches!(two, Err(StoreError::DeviceUnknown(_))));
     assert!(matches!(three, Err(StoreError::Engine(_))), "{three:?}");
     assert_eq!(store.check_in(&a, 10).await.unwrap().unwrap().device.open_commands, 2);
+}
+
+/// Each of two groups is good as long as the other does not lead into it.
+#[tokio::test]
+async fn groups_that_two_nodes_change_at_once_do_not_lead_into_each_other() {
+    let url = shared().database();
+    let (one, two) = tokio::join!(SqlStore::connect(settings(url.clone())), SqlStore::connect(settings(url)));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    let put = async |store: &SqlStore, name: &str, version: i64, filter: &str| {
+        let group = Group {
+            name: name.to_owned(),
+            filter: filter.to_owned(),
+            description: String::new(),
+            version,
+            created: at(0),
+            updated: at(0),
+        };
+        let filter = Filter::parse(filter, &FilterLimits::default()).unwrap();
+        store.put_group(group, &filter, vec![], at(1)).await
+    };
+    for round in 0..20 {
+        let (a, b) = (format!("a{round}"), format!("b{round}"));
+        put(&one, &a, 0, "model = x").await.unwrap();
+        put(&one, &b, 0, "model = x").await.unwrap();
+        let (to_a, to_b) = (format!("group:{a}"), format!("group:{b}"));
+        let (first, second) = tokio::join!(put(&one, &a, 1, &to_b), put(&two, &b, 1, &to_a));
+        assert!(first.is_ok() != second.is_ok(), "{first:?} and {second:?}");
+        one.expand(&Filter::group(&a)).await.unwrap();
+    }
+}
+
+/// A reader that waits for a lock does not wait for ever.
+#[tokio::test]
+async fn a_read_ends_with_its_time() {
+    let url = shared().database();
+    let limit = Duration::from_secs(1);
+    let config = PostgresConfig { statement_timeout: limit, ..settings(url.clone()) };
+    let store = SqlStore::connect(config).await.unwrap();
+    let locks =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'webhook'::regclass AND mode = 'AccessExclusiveLock'";
+    let mut holder = shared().begin(name_of(&url), "BEGIN; LOCK TABLE webhook; SELECT pg_sleep(600);");
+    while shared().sql(name_of(&url), locks) != "1" {}
+    let refusal = store.webhooks().await.unwrap_err().to_string();
+    assert!(refusal.contains("statement timeout"), "{refusal}");
+    assert_eq!(store.users("", 10).await.unwrap(), [], "the reader goes on");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+}
+
+/// A certificate of the authority for an address, and the authority, as PEM with their keys.
+fn certificates(address: &str) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let key = || {
+        PKey::from_ec_key(EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap())
+            .unwrap()
+    };
+    let (authority_key, server_key) = (key(), key());
+    let name = |text: &str| {
+        let mut name = X509NameBuilder::new().unwrap();
+        name.append_entry_by_text("CN", text).unwrap();
+        name.build()
+    };
+    let begin = |subject: &str, key: &PKeyRef<Private>| {
+        let mut builder = X509Builder::new().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+        builder.set_subject_name(&name(subject)).unwrap();
+        builder.set_issuer_name(&name("authority")).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        builder.set_pubkey(key).unwrap();
+        builder
+    };
+    let mut authority = begin("authority", &authority_key);
+    authority.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    authority.sign(&authority_key, MessageDigest::sha256()).unwrap();
+    let mut server = begin("server", &server_key);
+    let names = SubjectAlternativeName::new().ip(address).build(&server.x509v3_context(None, None)).unwrap();
+    server.append_extension(names).unwrap();
+    server.sign(&authority_key, MessageDigest::sha256()).unwrap();
+    let pem = |certificate: X509Builder| certificate.build().to_pem().unwrap();
+    (pem(authority), pem(server), server_key.private_key_to_pem_pkcs8().unwrap())
+}
+
+/// Over TCP, by TLS: whoever shows no certificate of a known authority for its address is refused.
+#[tokio::test]
+async fn a_server_that_is_reached_by_tls_is_verified() {
+    // Addresses of this machine that no other server of these tests has.
+    let number = std::process::id();
+    let address = |last: u8| format!("127.{}.{}.{last}", 1 + number / 256 % 254, number % 256);
+    let (known, other) = (address(1), address(2));
+    let (authority, certificate, key) = certificates(&known);
+    let server = Postgres::start_with_tls(&format!("{known},{other}"), &certificate, &key);
+    let dir = tempfile::tempdir().unwrap();
+    let ca_file = dir.path().join("ca.pem");
+    std::fs::write(&ca_file, authority).unwrap();
+    let url = server.database();
+    let connect = async |address: &str, ca_file: Option<&Path>| {
+        let url = format!("postgres://omadm@{address}/{}?sslmode=require", name_of(&url));
+        let config = PostgresConfig { ca_file: ca_file.map(Path::to_owned), ..settings(url) };
+        SqlStore::connect(config).await
+    };
+    let store = connect(&known, Some(&ca_file)).await.unwrap();
+    enrolled(&store, "a").await;
+    let plain = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'omadm' AND NOT ssl";
+    assert_eq!(server.sql(name_of(&url), plain), "0");
+    for (address, ca_file, why) in
+        [(&known, None, "certificate"), (&other, Some(ca_file.as_path()), "certificate")]
+    {
+        let refusal = connect(address, ca_file).await.err().unwrap().to_string();
+        assert!(refusal.contains(why), "{address} {ca_file:?}: {refusal}");
+    }
 }
 
 #[tokio::test]

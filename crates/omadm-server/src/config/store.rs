@@ -38,7 +38,8 @@ pub struct StoreSection {
     pub group: Option<usize>,
     /// Longest time to make a connection to PostgreSQL. One second or more. Default 5 s.
     pub connect_timeout: Span,
-    /// Longest time of a statement that writes, and of waiting for a server or node that has gone silent. One second or more. Default 30 s.
+    /// Longest time of a statement, and of waiting for a server or node that has gone silent; behind a pooler, of a statement that writes. One
+    /// second or more. Default 30 s.
     pub statement_timeout: Span,
     /// How old an event is before it is shown, on PostgreSQL, so that none that another node commits later comes before it. 0 shows
     /// events at once, which suits a single node that can bear to miss one. Default 1 s.

@@ -43,7 +43,7 @@ pub struct PostgresConfig {
     pub group: usize,
     /// Longest time to make a connection. Default 5 s.
     pub connect_timeout: Duration,
-    /// Longest time of a statement that writes, and of waiting for a peer that has gone silent. Default 30 s.
+    /// Longest time of a statement, and of waiting for a peer that has gone silent; behind a pooler, of one that writes. Default 30 s.
     pub statement_timeout: Duration,
     /// How old an event is before it is shown in the log, so that none which is committed later has a lower cursor. Default 1 s;
     /// with 0 they are shown at once, and a reader can miss some.
@@ -73,6 +73,9 @@ pub(super) struct Connector {
     tls: MakeTlsConnector,
     named: bool,
     begin: String,
+    /// What a connection that reads is told first: a statement that waits for a lock, or goes through too much, must not keep its reader for
+    /// ever. Behind a pooler nothing can be said that lasts.
+    pub(super) read_limit: Option<String>,
     pub(super) numbers: Arc<Numbers>,
     pub(super) event_delay: Duration,
 }
@@ -113,6 +116,7 @@ impl Connector {
             begin: format!(
                 "BEGIN; SET LOCAL statement_timeout = {limit}; SET LOCAL idle_in_transaction_session_timeout = {limit}"
             ),
+            read_limit: (!settings.pooled).then(|| format!("SET statement_timeout = {limit}")),
             numbers: Arc::new(Numbers::new()),
             event_delay: settings.event_delay,
         })
@@ -185,6 +189,8 @@ fn tls(ca_file: Option<&Path>) -> Result<MakeTlsConnector, StoreError> {
 /// A connection that is made anew when it is lost, but not more often than is good for the server.
 pub(super) struct Link {
     connector: Arc<Connector>,
+    /// What a new connection is told first.
+    first: Option<String>,
     conn: Option<Connection>,
     /// When it was last asked for.
     used: Instant,
@@ -194,7 +200,13 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, conn: None, used: Instant::now(), pause: BACK_OFF, paused: None }
+        Self { connector, first: None, conn: None, used: Instant::now(), pause: BACK_OFF, paused: None }
+    }
+
+    /// One whose statements read.
+    pub(super) fn to_read(connector: Arc<Connector>) -> Self {
+        let first = connector.read_limit.clone();
+        Self { first, ..Self::new(connector) }
     }
 
     /// The connection.
@@ -217,13 +229,21 @@ impl Link {
         self.conn = None;
     }
 
+    /// Tells a new connection what it has to know first.
+    fn begin(&self, conn: Connection) -> Result<Connection, StoreError> {
+        if let (Some(first), Connection::Postgres(session)) = (&self.first, &conn) {
+            session.run(first)?;
+        }
+        Ok(conn)
+    }
+
     fn connect(&mut self) -> Result<Connection, StoreError> {
         if let Some((until, error)) = &self.paused
             && Instant::now() < *until
         {
             return Err(error.again());
         }
-        match self.connector.connect() {
+        match self.connector.connect().and_then(|conn| self.begin(conn)) {
             Ok(conn) => {
                 (self.paused, self.pause) = (None, BACK_OFF);
                 Ok(conn)

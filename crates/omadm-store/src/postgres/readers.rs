@@ -11,7 +11,7 @@ use crate::sql::queue::{Crew, Queue};
 pub(super) fn start(connector: &Arc<Connector>, count: usize) -> Result<Crew, StoreError> {
     let mut crew = Crew::default();
     for _ in 0..count.max(1) {
-        let link = Link::new(Arc::clone(connector));
+        let link = Link::to_read(Arc::clone(connector));
         crew.hire(move |queue| serve(link, queue))?;
     }
     Ok(crew)

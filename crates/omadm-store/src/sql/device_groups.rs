@@ -60,6 +60,9 @@ fn stored(text: &str) -> Result<Filter, FilterError> {
 
 pub(crate) fn put(conn: &Connection, group: &Group, filter: &Filter, now: Time) -> Result<Group, StoreError> {
     let Group { name, filter: text, description, version, .. } = group;
+    // Who has what profiles is decided by groups. It comes first, as the row holds up all who change groups at the same time: two that
+    // are good by themselves could lead into each other.
+    super::profiles::tick(conn)?;
     // With its new filter: so it is found if it leads back to the group itself.
     let mut known = GroupFilters::default();
     known.insert(name.clone(), filter.clone());
@@ -83,8 +86,6 @@ pub(crate) fn put(conn: &Connection, group: &Group, filter: &Filter, now: Time) 
     }
     let used: Vec<&str> = filter.groups().into_iter().map(|(name, _)| name).collect();
     set_uses(conn, &format!("group:{name}"), &used)?;
-    // Who has what profiles is decided by groups.
-    super::profiles::tick(conn)?;
     get(conn, name)?.ok_or_else(|| StoreError::GroupUnknown(name.clone()))
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What runs as long as its standard input is open: when the tests are over or killed, the server goes with its files.
 const KEEPER: &str = r#"
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=300 -c fsync="$3" >"$2/log" 2>&1 &
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses="$4" -c max_connections=300 -c fsync="$3" >"$2/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT $server 2>/dev/null
@@ -34,11 +34,29 @@ pub fn shared() -> &'static Postgres {
 impl Postgres {
     /// Starts a server in a directory of its own; `fsync` is `on` or `off`.
     pub fn start(fsync: &str) -> Self {
-        let dir = directory();
+        Self::run(made(), fsync, "")
+    }
+
+    /// Starts a server that is reached at these addresses (of this machine, separated by commas) by TLS, too, and shows this certificate
+    /// (PEM).
+    pub fn start_with_tls(addresses: &str, certificate: &[u8], key: &[u8]) -> Self {
+        let dir = made();
         let data = dir.join("data");
-        let init = ["-U", "omadm", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"];
-        done(tool("initdb").args(init).arg(data));
-        Self::run(dir, fsync)
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if is_root() {
+                done(Command::new("chown").arg("postgres").arg(&path));
+            }
+        }
+        let append = |name: &str, text: &str| {
+            let mut file = std::fs::OpenOptions::new().append(true).open(data.join(name)).unwrap();
+            std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        };
+        append("postgresql.conf", "ssl = on\n");
+        append("pg_hba.conf", "hostssl all all 127.0.0.0/8 trust\n");
+        Self::run(dir, "off", addresses)
     }
 
     /// Starts a synchronous standby: from now on what this server acknowledges is on the disks of both.
@@ -47,7 +65,7 @@ impl Postgres {
         let mut copy = tool("pg_basebackup");
         copy.args(["-U", "omadm", "-R", "-X", "stream", "-c", "fast", "--no-sync", "-h"]);
         done(copy.arg(&self.dir).arg("-D").arg(dir.join("data")));
-        let standby = Self::run(dir, "on");
+        let standby = Self::run(dir, "on", "");
         // Not before it is there, as nothing could be committed until then; and not in the copy, which has no standby of its own.
         self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
         self.sql("postgres", "SELECT pg_reload_conf()");
@@ -80,11 +98,11 @@ impl Postgres {
         &self.dir
     }
 
-    fn run(dir: PathBuf, fsync: &str) -> Self {
+    fn run(dir: PathBuf, fsync: &str, addresses: &str) -> Self {
         let keeper = as_server("sh")
             .args(["-c", KEEPER, "keeper"])
             .args([&bin(), &dir])
-            .arg(fsync)
+            .args([fsync, addresses])
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -131,6 +149,13 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Begins statements in a database, which may take long.
+    pub fn begin(&self, database: &str, sql: &str) -> Child {
+        let mut psql = tool("psql");
+        psql.args(["-X", "-q", "-U", "omadm", "-d", database, "-h"]).arg(&self.dir).args(["-c", sql]);
+        psql.stdout(Stdio::null()).spawn().unwrap()
+    }
+
     /// Ends the server at once, as a crash does; what it has acknowledged is kept.
     pub fn crash(&self) {
         self.control(&["stop", "-m", "immediate"]);
@@ -161,6 +186,14 @@ impl Drop for Postgres {
 /// The name of the database in a URL of [`Postgres::database`].
 pub fn name_of(url: &str) -> &str {
     url.split(['/', '?']).nth(3).unwrap()
+}
+
+/// A directory with an empty cluster.
+fn made() -> PathBuf {
+    let dir = directory();
+    let init = ["-U", "omadm", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"];
+    done(tool("initdb").args(init).arg(dir.join("data")));
+    dir
 }
 
 /// A directory of the server's user.
