@@ -358,3 +358,80 @@ fn what_carries_a_push_is_told_with_the_notification_in_it() {
     assert_eq!(broken.code, Some(1), "{broken:?}");
     assert!(broken.stderr.contains("From"), "{broken:?}");
 }
+
+#[test]
+fn what_is_said_to_a_card_is_told_without_its_pin() {
+    let trace = "# of pcscd\n00000012 APDU: 00 70 00 00 01\n00000020 SW: 01 90 00\n\
+        APDU: 01 A4 04 04 0C A0 00 00 00 63 50 4B 43 53 2D 31 35 00\n\
+        SW: 62 1D 82 02 78 21 84 0C A0 00 00 00 63 50 4B 43 53 2D 31 35 8A 01 05 C6 06 90 01 80 83 01 01 90 00\n\
+        > 01200001083132333435363738\n< 63c2\n> 01b0000000\n< 5b7b7d5d9000\n\
+        > 85823300100011223344556677 8899aabbccddeeff\n< 6300\n> a0a40000022f00\n< 9f0f\n> a0c000000f\n\
+        < 0000002c2f00040000ffff01020116 9000\n";
+    let ran = run_with_input(&["decode"], trace.as_bytes());
+    for fact in [
+        "APDU trace",
+        "MANAGE CHANNEL: open a channel",
+        "SELECT of application A000000063504B43532D3135 (PKCS#15), channel 1, expects 256",
+        "directory, PINs in use: PIN of application 1",
+        "the PIN is not shown",
+        "tries left: 2",
+        "READ BINARY from 0",
+        "data, 4 octets: 5b7b7d5d \"[{}]\"",
+        "EXTERNAL AUTHENTICATE, security level 33",
+        "6300 authentication failed",
+        "SELECT of file 2F00 (EF(DIR))",
+        "done, 15 octets wait for GET RESPONSE",
+        "file 2F00, linear fixed, 22 octets a record, records: 2, 44 octets, READ ALW",
+    ] {
+        assert!(ran.stdout.contains(fact), "{fact}: {ran:?}");
+    }
+    let json = run_with_input(&["decode", "--output", "json"], trace.as_bytes());
+    assert!(!ran.stdout.contains("31323334") && !json.stdout.contains("31323334"), "{json:?}");
+    let json = json.json();
+    let apdus = json["content"]["apdus"].as_array().unwrap();
+    assert_eq!((apdus.len(), &apdus[2]["at"]), (14, &69.into()), "{json}");
+    assert_eq!(
+        apdus[3]["file"],
+        "file A000000063504B43532D3135, directory, PINs in use: PIN of application 1"
+    );
+
+    // What is wrong has the place of its octet in the text.
+    let wrong = run_with_input(&["decode"], b"> 00a40004022f00\n< 9000\n> 00 a4 00 04 05 50 31\n");
+    assert!(wrong.code == Some(1) && wrong.stderr.contains(":3:"), "{wrong:?}");
+    let odd = run_with_input(&["decode"], b"> 00a40004022f0");
+    assert!(odd.stderr.contains("hexadecimal digits"), "{odd:?}");
+    // Without marks they take turns.
+    let turns = run_with_input(&["decode", "--as", "apdu"], b"00a40004022f00\n9000\n");
+    assert!(turns.stdout.contains("> 00a40004") && turns.stdout.contains("< 9000"), "{turns:?}");
+}
+
+#[test]
+fn files_of_a_card_are_told_by_meaning_and_by_offset() {
+    let corpus = repository("fuzz/corpus");
+    let decode = |name: &str| run(&["decode", text(&corpus.join(name))]);
+    let cases: [(&str, &[&str]); 5] = [
+        (
+            "ef_dir/record",
+            &["EF(DIR)", "A000000063504B43532D3135, PKCS#15", "path 3F00/7F50", "    16  51 path"],
+        ),
+        ("pkcs15/odf", &["dataObjects: 6420", "     8  the rest, 2 octets"]),
+        ("pkcs15/dodf", &["bootstrap \"DM Bootstrap\"", "2.23.43.7.1", "at 6421", "30  04 OCTET STRING"]),
+        ("pkcs15/dodf-private-part", &["private: ", "modifiable: ", "256 octets from octet 16 on"]),
+        ("pkcs15/token-info", &["serial number 89490123", "login required"]),
+    ];
+    for (name, facts) in cases {
+        let ran = decode(name);
+        for fact in facts {
+            assert!(ran.stdout.contains(fact), "{name}: {fact}: {ran:?}");
+        }
+    }
+    let two = decode("pkcs15/dodf-url-oid-direct-external");
+    assert!(two.stdout.contains("Note: several objects are bootstraps"), "{two:?}");
+    let strict = run(&["decode", "--strict", text(&corpus.join("pkcs15/odf-residue"))]);
+    assert!(strict.code == Some(1) && strict.stderr.contains("byte 9"), "{strict:?}");
+    let json = run(&["decode", "--output", "json", text(&corpus.join("pkcs15/dodf"))]).json();
+    assert_eq!(
+        (&json["kind"], &json["content"]["objects"][0]["bootstrap"]),
+        (&"pkcs15".into(), &true.into())
+    );
+}

@@ -2,11 +2,12 @@
 
 use clap::ValueEnum;
 use omadm_codec::dm1::{self, Encoding, notification, tnds, trigger};
+use omadm_codec::smartcard::{dir, pkcs15};
 use omadm_codec::sms::Tpdu;
 use omadm_codec::{Leniency, ddf, delegation, media_type, ota_http, pap, provisioning, sip, wsp};
 use serde_json::Value;
 
-use super::{hex, limits, obex};
+use super::{card, hex, limits, obex};
 
 /// Kinds of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,6 +57,12 @@ pub enum Kind {
     Provisioning,
     /// A document between servers that delegate devices.
     Delegation,
+    /// What was said to a smartcard and what it answered: a trace, a command or a response a line, in hexadecimal digits.
+    Apdu,
+    /// EF(DIR) of a smartcard, in octets or hexadecimal digits.
+    EfDir,
+    /// EF(ODF), EF(DODF) or EF(TokenInfo) of a smartcard, in octets or hexadecimal digits.
+    Pkcs15,
 }
 
 impl Kind {
@@ -82,6 +89,9 @@ impl Kind {
             Self::Syncml => "syncml",
             Self::Provisioning => "provisioning",
             Self::Delegation => "delegation",
+            Self::Apdu => "apdu",
+            Self::EfDir => "ef-dir",
+            Self::Pkcs15 => "pkcs15",
         }
     }
 
@@ -108,6 +118,9 @@ impl Kind {
             Self::Syncml => "SyncML message",
             Self::Provisioning => "Provisioning document",
             Self::Delegation => "Delegation message",
+            Self::Apdu => "APDU trace",
+            Self::EfDir => "EF(DIR)",
+            Self::Pkcs15 => "PKCS#15 file",
         }
     }
 
@@ -127,6 +140,8 @@ impl Kind {
                 | Self::Tnds
                 | Self::Syncml
                 | Self::Provisioning
+                | Self::EfDir
+                | Self::Pkcs15
         )
     }
 
@@ -144,6 +159,7 @@ impl Kind {
             Self::Notification => wsp::NOTIFICATION_TYPE,
             Self::Trigger => wsp::TRIGGER_TYPE,
             Self::Wsp | Self::Wtp | Self::Obex | Self::Sms | Self::Sip => return None,
+            Self::Apdu | Self::EfDir | Self::Pkcs15 => return None,
             Self::HttpPush => ota_http::NESTED,
             Self::Pap => pap::CONTROL,
             Self::Cloud => "application/json",
@@ -188,6 +204,7 @@ pub fn guess(input: &[u8]) -> Result<Kind, String> {
     let text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input).trim_ascii_start();
     match text {
         [] => Err("it is empty".to_owned()),
+        _ if card::begins_like_a_trace(text) => Ok(Kind::Apdu),
         [b'<', ..] if root(text) == Some(b"SyncML".as_slice()) => Ok(Kind::Syncml),
         [b'<', ..] if root(text) == Some(b"DelegationMessage".as_slice()) => Ok(Kind::Delegation),
         [b'<', ..] if root(text) == Some(b"pap".as_slice()) => Ok(Kind::Pap),
@@ -235,6 +252,8 @@ fn guess_binary(input: &[u8]) -> Option<Kind> {
         [1..=3, 0x00 | 0x01, ..] => Some(of_tree(ddf::decode(&octets, &limits()).is_ok())),
         // WBXML with the number of provisioning documents.
         [1..=3, 0x0b, ..] => Some(Kind::Provisioning),
+        [0x61, ..] if dir::decode(&octets, &limits(), &mut Leniency::lenient()).is_ok() => Some(Kind::EfDir),
+        [0x30 | 0xa0..=0xa8, ..] if is_pkcs15(&octets) => Some(Kind::Pkcs15),
         [0x80 | 0xa0, ..] if obex::begins_with_connect(&octets) => Some(Kind::Obex),
         [0x20..=0x2f, ..] => Some(Kind::Notification),
         [_, 0x06, ..] => Some(Kind::Wsp),
@@ -254,6 +273,13 @@ fn guess_binary(input: &[u8]) -> Option<Kind> {
             }
         }
     }
+}
+
+fn is_pkcs15(octets: &[u8]) -> bool {
+    let mut leniency = Leniency::lenient();
+    pkcs15::decode_odf(octets, &limits(), &mut leniency).is_ok()
+        || pkcs15::decode_dodf(octets, &limits(), &mut leniency).is_ok_and(|objects| !objects.is_empty())
+        || pkcs15::TokenInfo::decode(octets, &limits(), &mut leniency).is_ok()
 }
 
 fn is_syncml_wbxml(octets: &[u8]) -> bool {
@@ -307,7 +333,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
-        let cases: [(&[u8], Kind); 33] = [
+        let cases: [(&[u8], Kind); 38] = [
             (b"80 0013 10 00 2000 46000c 53594e434d4c2d444d", Kind::Obex),
             (b"MESSAGE sip:a@b SIP/2.0\r\nVia: x", Kind::Sip),
             (b"SIP/2.0 200 OK\r\n", Kind::Sip),
@@ -342,6 +368,11 @@ mod tests {
             (b"01 60 01 01 61 c2 02", Kind::Wsp),
             (b"04 00 91 00 04 00000000000000 01 ff", Kind::Sms),
             (b"0191 04 00 91 00 04 00000000000000 01 ff", Kind::Sms),
+            (b"# a card\n> 00A40004022F00\n< 9000\n", Kind::Apdu),
+            (b"00000012 APDU: 00 A4 00 04 02 2F 00\n", Kind::Apdu),
+            (b"61 09 4f 07 a0000000871002 ffff", Kind::EfDir),
+            (b"a7 06 30 04 04 02 6420 ff", Kind::Pkcs15),
+            (b"30 14 30 00 30 06 06 04 672b0701 a1 08 30 06 04 04 3f006421", Kind::Pkcs15),
             (br#"{"SMS":"IIBgAA=="}"#, Kind::Cloud),
             (br#"{"message":{"data":{}}}"#, Kind::Cloud),
         ];

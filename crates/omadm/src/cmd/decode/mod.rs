@@ -1,5 +1,6 @@
 //! `omadm decode`: what a message says, or exactly where it is wrong.
 
+mod card;
 mod content;
 mod ddf;
 mod delegation;
@@ -32,7 +33,7 @@ use kind::Kind;
 pub use outline::Outline;
 
 /// Read a DM message and say what is in it: packages 0 to 3, what carries notifications, multipart bodies, MO data, DDF files, TNDS, SyncML,
-/// provisioning documents.
+/// provisioning documents, and what is said to smartcards and stands in them.
 ///
 /// A message that is wrong is answered with the place (line, column, byte) and what was expected there. Binary messages may
 /// be given in hexadecimal digits. What peers send beside the
@@ -140,6 +141,9 @@ fn decode(
         Kind::Syncml => Ok(syncml::message(input, leniency)?),
         Kind::Provisioning => Ok(provisioning::document(input, leniency)?),
         Kind::Delegation => Ok(delegation::document(input)?),
+        Kind::Apdu => Ok(card::trace(input)?),
+        Kind::EfDir => Ok(card::directory(input, leniency)?),
+        Kind::Pkcs15 => Ok(card::pkcs15(input, leniency)?),
         Kind::Multipart => parts::multipart(input, boundary, leniency),
     }
 }
