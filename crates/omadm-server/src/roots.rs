@@ -4,6 +4,9 @@
 //! it has the same address as on a device of DM 2.0. Every other node has the MOID and MIID [`ELSEWHERE`], and its path from the root of
 //! the tree.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use omadm_codec::dm1::Version;
 use omadm_mo::dm1::{Dm1Uri, Part, UriLimits, name_of, segment_of};
 use omadm_mo::{ClientUri, Format, Miid, MoInst, Moid, NodeName, Segment};
@@ -415,20 +418,10 @@ pub fn is_secret(uri: &str) -> bool {
 
 /// Whether one of those leaves is named anywhere in a document.
 pub fn names_a_secret(document: &[u8]) -> bool {
-    let at = |start: usize, secret: &str| {
-        let part = document.get(start..start + secret.len());
-        part.is_some_and(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
-    };
-    let starts = document.windows(2).enumerate().filter(|(_, pair)| may_begin_a_secret(pair));
-    starts.map(|(start, _)| start).any(|start| SECRETS.iter().any(|secret| at(start, secret)))
-}
-
-/// Whether one of [`SECRETS`] begins with two octets: few places in a document do.
-fn may_begin_a_secret(pair: &[u8]) -> bool {
-    matches!(
-        pair,
-        [b'A' | b'a', b'A' | b'a' | b'U' | b'u'] | [b'C' | b'c', b'L' | b'l'] | [b'S' | b's', b'E' | b'e']
-    )
+    static NAMES: LazyLock<Option<AhoCorasick>> =
+        LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(SECRETS).ok());
+    // What cannot be searched may hold anything.
+    NAMES.as_ref().is_none_or(|names| names.is_match(document))
 }
 
 /// The MOID that a node is the root of.
