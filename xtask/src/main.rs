@@ -1,8 +1,9 @@
-//! The workspace's own commands: `cargo xtask demo | test | conformance | cluster | screenshots | install | bench`.
+//! The workspace's own commands: `cargo xtask demo | test | conformance | cluster | screenshots | api | install | bench`.
 //!
 //! Here: installing what a bare machine lacks, running the tools and the built programs, and judging what they say.
 //! Never here: product code; nothing depends on this crate and it depends on no other of the workspace.
 
+mod api;
 mod bench;
 mod cluster;
 mod conformance;
@@ -26,6 +27,8 @@ Usage: cargo xtask COMMAND
   conformance [--output table|json]    run the conformance tests and say which rows of the matrix they prove
   cluster [--seconds N] [--failover]   kill nodes over one PostgreSQL under load for N seconds (120), with its primary, too, and see that nothing
                                        is lost
+  api [--seconds N]                    make requests to a real server by its OpenAPI document for N seconds (120), with schemathesis from PyPI, and see
+                                       that none makes it fail and every answer is as the document says
   install                              install what build and tests need from Debian, as the commands above do by themselves
   screenshots                          picture every page of the operator console, light, dark and on a phone, into target/screenshots
   bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
             Some(run) => run.run(),
             None => return wrong_usage(),
         },
+        ["api", rest @ ..] => api::run(rest),
         ["install"] => install::for_tests(),
         ["screenshots"] => screenshots::pictures(),
         ["bench", rest @ ..] => bench::run(rest),

@@ -4,7 +4,7 @@
 
 mod dm1;
 mod operator;
-mod process;
+pub(crate) mod process;
 mod summary;
 mod update;
 mod user;

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(15);
 
 /// A program in the background; dropping it ends it.
-pub(super) struct Background {
+pub(crate) struct Background {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -23,7 +23,7 @@ pub(super) struct Background {
 
 impl Background {
     /// Starts a program with its output in a file.
-    pub(super) fn start(name: &'static str, command: &mut Command, log: &Path) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, command: &mut Command, log: &Path) -> Result<Self> {
         let file = File::create(log)?;
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let child = command.spawn().map_err(|error| format!("{name} does not start: {error}"))?;
@@ -31,7 +31,7 @@ impl Background {
     }
 
     /// Fails when the program has ended by itself.
-    pub(super) fn check(&mut self) -> Result {
+    pub(crate) fn check(&mut self) -> Result {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => Err(format!("{} ended with {status}; {}", self.name, self.last_words()).into()),
@@ -39,7 +39,7 @@ impl Background {
     }
 
     /// Ends the program in order, as a service manager would.
-    pub(super) fn stop(mut self) -> Result {
+    pub(crate) fn stop(mut self) -> Result {
         self.check()?;
         let id = self.child.id();
         Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status()?;
@@ -72,7 +72,7 @@ impl Drop for Background {
 ///
 /// # Errors
 /// What the look says, or that it took too long.
-pub(super) fn wait_until(what: &str, patience: Duration, mut look: impl FnMut() -> Result<bool>) -> Result {
+pub(crate) fn wait_until(what: &str, patience: Duration, mut look: impl FnMut() -> Result<bool>) -> Result {
     let begun = Instant::now();
     while !look()? {
         if begun.elapsed() > patience {

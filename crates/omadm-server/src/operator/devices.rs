@@ -219,9 +219,8 @@ pub async fn enrol(
     let prepared = [Prepared::new(new, &context)?];
     enrol_all(&context, &prepared, &operator).await?;
     let [prepared] = prepared;
-    let device = known_device(&context, prepared.enrolment.device.as_str()).await?;
     let enrolled = Enrolled {
-        device: Device::brief(device).with_inventory(None),
+        device: enrolled(&context, &prepared.enrolment.device).await?,
         secret: prepared.secret_text(),
         user: prepared.enrolment.user,
         server_id: context.config.server.id.clone(),
@@ -229,6 +228,15 @@ pub async fn enrol(
         dm1: prepared.servers,
     };
     Ok((StatusCode::CREATED, Json(enrolled)))
+}
+
+/// A device as it is shown once it is enrolled.
+///
+/// # Errors
+/// 404 if it has been removed meanwhile.
+pub async fn enrolled(context: &Context, id: &DeviceId) -> Result<Device, Problem> {
+    let found = context.store.fleet_device(id).await?.ok_or_else(|| unknown(id))?;
+    Ok(Device::of_fleet(found).with_inventory(None))
 }
 
 /// Devices to enrol.

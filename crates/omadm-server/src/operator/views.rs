@@ -64,21 +64,6 @@ pub struct Device {
     open_commands: i64,
     /// Counts enrolments of this device.
     generation: i64,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
-    fleet: Option<FleetPart>,
-    /// What it supports, once it has reported that; left out in listings.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<KnownMo>>)]
-    inventory: Option<Option<Vec<KnownMo>>>,
-    /// What devices of its model can do in DM 1.x, as far as they have shown it (true) or said no (false); left out in listings.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    features: Option<BTreeMap<String, bool>>,
-}
-
-/// What the inventory adds to a device; left out in the answer to its enrolment.
-#[derive(Debug, Serialize, ToSchema)]
-struct FleetPart {
     /// `active`, or `revoked` while it has no bootstrap.
     state: &'static str,
     /// Whether it can be called: `none` (no way to it is known), `known`, or `unanswered` (it was called and has not answered).
@@ -88,6 +73,13 @@ struct FleetPart {
     /// What people wrote about it.
     note: String,
     labels: BTreeMap<String, String>,
+    /// What it supports, once it has reported that; left out in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<KnownMo>>)]
+    inventory: Option<Option<Vec<KnownMo>>>,
+    /// What devices of its model can do in DM 1.x, as far as they have shown it (true) or said no (false); left out in listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    features: Option<BTreeMap<String, bool>>,
 }
 
 /// A management object of a device, with what this server knows about its DDF.
@@ -107,8 +99,10 @@ pub struct KnownMo {
 }
 
 impl Device {
-    /// As it stands in listings.
-    pub fn brief(device: store::Device) -> Self {
+    /// As it stands in listings: with what people say about it, and how it can be called.
+    pub fn of_fleet(of: store::FleetDevice) -> Self {
+        let state = of.state();
+        let store::FleetDevice { device, reach, bearers, note, labels, .. } = of;
         let facts: Value = serde_json::from_str(&device.facts).unwrap_or_default();
         let fact = |name| {
             facts.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
@@ -127,7 +121,11 @@ impl Device {
             last_contact: device.last_contact.map(rfc3339),
             open_commands: device.open_commands,
             generation: device.generation,
-            fleet: None,
+            state,
+            reach: reach.as_str(),
+            bearers,
+            note,
+            labels,
             inventory: None,
             features: None,
         }
@@ -154,18 +152,6 @@ impl Device {
         "note",
         "labels",
     ];
-
-    /// With what people say about it, and how it can be called.
-    pub fn of_fleet(of: store::FleetDevice) -> Self {
-        let fleet = FleetPart {
-            state: of.state(),
-            reach: of.reach.as_str(),
-            bearers: of.bearers,
-            note: of.note,
-            labels: of.labels,
-        };
-        Self { fleet: Some(fleet), ..Self::brief(of.device) }
-    }
 
     /// With what its model can do.
     pub fn with_features(self, features: BTreeMap<String, bool>) -> Self {
@@ -255,16 +241,18 @@ pub struct TreeNode {
     seen: String,
     /// What the DDF says about it, where that is known.
     #[serde(flatten)]
-    described: Option<Described>,
+    described: Described,
 }
 
-/// What the DDF says about a node of a device.
-#[derive(Debug, Serialize, ToSchema)]
+/// What the DDF says about a node of a device; nothing if there is none.
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Described {
     /// Such as `chr`, `int` or `node`.
-    format: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
     /// Commands that are allowed: `Add`, `Copy`, `Delete`, `Exec`, `Get`, `Replace`.
-    access: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -274,8 +262,8 @@ pub struct Described {
 impl From<&DdfNode> for Described {
     fn from(node: &DdfNode) -> Self {
         Self {
-            format: node.format.as_str(),
-            access: node.access.names(),
+            format: Some(node.format.as_str()),
+            access: Some(node.access.names()),
             title: node.title.clone(),
             description: node.description.clone(),
         }
@@ -301,7 +289,7 @@ impl TreeNode {
             interior: !leaf,
             value: node.value.and_then(|text| serde_json::from_str(&text).ok()),
             seen: rfc3339(node.seen),
-            described: described.map(Described::from),
+            described: described.map(Described::from).unwrap_or_default(),
         }
     }
 }

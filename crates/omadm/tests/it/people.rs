@@ -82,7 +82,7 @@ fn the_audit_log_is_checked_here_and_elsewhere() {
 fn what_a_kill_leaves_open_is_said_to_be_unknown() {
     let mut server = Server::start();
     let mut upload = TcpStream::connect(server.operator()).unwrap();
-    let token = std::fs::read_to_string(server.path("operator.token")).unwrap();
+    let token = std::fs::read_to_string(server.path("data/operator.token")).unwrap();
     let head = format!(
         "POST /api/v1/packages?name=a&version=1&kind=software HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Length: 9\r\n\r\n12",
         token.trim()

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::postgres::shared;
+use crate::postgres::{name_of, shared};
+use crate::server::Server;
 use crate::{Ran, omadm};
 
 fn store(config: &Path, what: &[&str]) -> Ran {
@@ -64,4 +65,31 @@ fn a_database_that_is_not_there_is_told_in_a_sentence() {
     let refused = store(&config, &["check"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("does not exist") && refused.stderr.lines().count() == 1, "{refused:?}");
+}
+
+/// Nodes are upgraded one by one: this program goes on, and starts, on a schema of the next one, if that spares it.
+#[test]
+fn a_node_works_on_a_schema_that_a_newer_one_has_made() {
+    let url = shared().database();
+    let start = || Server::with(&[("OMADM_STORE__URL", url.as_str())]);
+    let old = start();
+    old.good(&["device", "add", "UUID:1"]);
+    // What an additive step of a newer program does.
+    shared().sql(
+        name_of(&url),
+        "ALTER TABLE device ADD COLUMN later TEXT; CREATE TABLE newer (id BIGINT PRIMARY KEY); UPDATE store SET version = version + 1",
+    );
+    let other = start();
+    old.good(&["device", "add", "UUID:2"]);
+    old.good(&["run", "UUID:1", "get", "./DevInfo/Man"]);
+    let token = old.path("data/operator.token");
+    let listed: Ran = omadm()
+        .args(["command", "ls", "UUID:1", "--output", "json", "--server"])
+        .arg(format!("http://{}", other.operator()))
+        .arg("--token-file")
+        .arg(token)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(listed.json()[0]["verb"], "get", "{listed:?}");
 }

@@ -24,7 +24,7 @@ use crate::bootstrap::{self, Holder, NO_CERTIFICATE, Outgoing, Target as Way, UN
 use crate::clock;
 use crate::config::BootstrapSection;
 use crate::context::Context;
-use crate::operator::devices::{MAX_BATCH, NewDevice, Prepared, enrol_all, event};
+use crate::operator::devices::{self, MAX_BATCH, NewDevice, Prepared, enrol_all, event};
 use crate::operator::known_device;
 use crate::operator::problem::{Body, Path, Problem};
 use crate::operator::tokens::Operator;
@@ -151,7 +151,7 @@ pub async fn create(
     }
     let failed = |reason: String| not_sent(device.as_str(), to.as_ref(), &reason);
     let sent = sent.transpose().map_err(failed)?;
-    let device = Device::brief(known_device(&context, device.as_str()).await?).with_inventory(None);
+    let device = devices::enrolled(&context, &device).await?;
     let (bootstrap, dm1) = match made {
         Made::Dm1(made) => (None, Some(Content::new(&made, sent))),
         Made::MoData(made) if sent.is_none() => (Some(as_json(&made)?), None),
