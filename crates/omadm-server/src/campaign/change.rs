@@ -168,11 +168,11 @@ fn command(context: &Context, files: &Files, request: &Request) -> Result<Recipe
         ));
     }
     let inventory = Inventory::read(None);
-    let misfit = Advice::new(files, &inventory, &context.public_url).about(&mut operation, content.as_ref());
-    match misfit {
-        Err(misfit) if !request.force => Err(format!("{misfit}; \"force\": true sends it all the same")),
-        Ok(()) | Err(_) => {
-            Ok(Recipe::Operations { operations: vec![operation], content, model: None, is_delivery: false })
-        }
+    let mut advice = Advice::new(files, &inventory, &context.public_url);
+    let misfit = advice.about(&mut operation, content.as_ref()).err();
+    let said: Vec<String> = misfit.into_iter().chain(advice.into_warnings()).collect();
+    if !said.is_empty() && !request.force {
+        return Err(format!("{}; \"force\": true sends it all the same", said.join(" ")));
     }
+    Ok(Recipe::Operations { operations: vec![operation], content, model: None, is_delivery: false })
 }

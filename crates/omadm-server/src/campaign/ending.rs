@@ -107,7 +107,9 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
                 let (device, generation) = (device.device.clone(), device.generation);
                 step.ends.push(CampaignEnd { device, generation, seq: 0, verdict });
             }
-            step.taken_back.push((device.device, of.name.clone()));
+            if device.attempts > 0 {
+                step.taken_back.push((device.device, of.name.clone()));
+            }
         }
         self.apply(step).await.map(drop)
     }

@@ -1,5 +1,7 @@
 //! Campaigns over a store that fails at each call in turn, and the rules of the engine.
 
+mod zones;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use omadm_mo::{DeviceId, Time};

@@ -225,3 +225,53 @@ fn remove_parts(directory: &std::path::Path, before: Time) {
 fn etag(package: &Package) -> String {
     format!("\"{}\"", package.digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use omadm_store::PackageKind;
+    use openssl::pkey::PKey;
+    use openssl::sign::Signer;
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn what_was_stored_without_a_signature_is_not_delivered_where_one_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, other) = (PKey::generate_ed25519().unwrap(), PKey::generate_ed25519().unwrap());
+        let trusted = dir.path().join("own.pem");
+        std::fs::write(&trusted, own.public_key_to_pem().unwrap()).unwrap();
+        let packages = |require_signature| {
+            let mut config = Config::default();
+            config.server.data_dir = dir.path().to_owned();
+            config.package.trusted_keys = vec![trusted.clone()];
+            config.package.require_signature = require_signature;
+            Packages::open(&config, &Secret::new(vec![0; 32])).unwrap()
+        };
+        let (asks, takes_all) = (packages(true), packages(false));
+        let digest = Sha256::digest(b"octets");
+        let signed = |key: &PKey<_>| {
+            Some(Signer::new_without_digest(key).unwrap().sign_oneshot_to_vec(&digest).unwrap())
+        };
+        let package = |signature| Package {
+            id: Uuid::from_u128(1),
+            name: "fw".to_owned(),
+            version: "1".to_owned(),
+            kind: PackageKind::Firmware,
+            model: None,
+            content_type: String::new(),
+            size: 6,
+            digest: digest.iter().map(|octet| format!("{octet:02x}")).collect(),
+            signature,
+            signed_by: None,
+            created: Time(0),
+            created_by: String::new(),
+        };
+        assert_eq!(asks.check_delivery(&package(signed(&own))), Ok(()));
+        for signature in [None, signed(&other), Some(vec![1, 2, 3])] {
+            let refused = asks.check_delivery(&package(signature.clone())).unwrap_err();
+            assert!(refused.contains("fw 1") && refused.contains("package.require_signature"), "{refused}");
+            assert_eq!(takes_all.check_delivery(&package(signature)), Ok(()));
+        }
+    }
+}

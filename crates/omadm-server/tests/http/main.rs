@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod bad_input;
 mod bounds;
 mod campaigns;
 mod data;

@@ -36,6 +36,9 @@ pub async fn start(
         for filter in filters(&plan) {
             context.store.expand(filter).await?;
         }
+        if let Some(groups) = &campaign.groups {
+            context.store.expand(&Filter::of_groups(groups)).await?;
+        }
         let groups = filters(&plan).flat_map(Filter::groups).map(|(name, _)| name.to_owned());
         let groups = groups.chain(campaign.groups.into_iter().flatten()).collect();
         context.store.set_group_uses(&campaign::user(campaign.id), groups).await?;
