@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use omadm_mo::Time;
+use omadm_mo::{DeviceId, Time};
 use omadm_store::{FleetDevice, StoreError};
 use serde_json::Value;
 
@@ -66,16 +66,11 @@ impl Counter {
     /// # Errors
     /// When the store fails.
     pub async fn look(self: &Arc<Self>, context: &Arc<Context>) -> Result<Option<Arc<Census>>, StoreError> {
-        if self.begin(clock::now()) {
-            let began = clock::now();
-            let mut census = Census { at: began, ..Census::default() };
-            match self.count_page(context, &mut census, None).await {
-                Ok(None) => self.end(Some(census)),
-                Ok(Some(last)) => self.go_on(context, census, last),
-                Err(error) => {
-                    self.end(None);
-                    return Err(error);
-                }
+        if let Some(turn) = self.begin(clock::now()) {
+            let mut census = Census { at: clock::now(), ..Census::default() };
+            match count_page(context, &mut census, None).await? {
+                None => turn.end(census),
+                Some(last) => go_on(context, turn, census, last),
             }
         }
         Ok(self.lock().census.clone())
@@ -85,61 +80,68 @@ impl Counter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is to be counted now, by who asks.
-    fn begin(&self, now: Time) -> bool {
+    /// The turn to count, if it is to be counted now.
+    fn begin(self: &Arc<Self>, now: Time) -> Option<Turn> {
         let mut kept = self.lock();
         let is_small = kept.census.as_ref().is_none_or(|census| census.devices < u64::from(PAGE));
         let begins = !kept.counting && (is_small || kept.due <= now);
         kept.counting |= begins;
-        begins
+        begins.then(|| Turn(self.clone()))
     }
+}
 
-    fn end(&self, census: Option<Census>) {
-        let mut kept = self.lock();
-        kept.counting = false;
-        if let Some(census) = census {
-            let took = clock::now().0.saturating_sub(census.at.0);
-            kept.due = clock::now().plus_micros(REST.max(took.saturating_mul(SHARE)));
-            kept.census = Some(Arc::new(census));
-        }
+/// The turn of who counts. It ends with who has it, also when they give up.
+struct Turn(Arc<Counter>);
+
+impl Turn {
+    fn end(self, census: Census) {
+        let (now, mut kept) = (clock::now(), self.0.lock());
+        let took = now.0.saturating_sub(census.at.0);
+        kept.due = now.plus_micros(REST.max(took.saturating_mul(SHARE)));
+        kept.census = Some(Arc::new(census));
     }
+}
 
-    /// Counts a page; gives the last device if there is another page.
-    async fn count_page(
-        &self,
-        context: &Context,
-        census: &mut Census,
-        after: Option<omadm_mo::DeviceId>,
-    ) -> Result<Option<omadm_mo::DeviceId>, StoreError> {
-        let page = context.store.fleet(None, after.as_ref(), PAGE, census.at).await?;
-        for device in &page {
-            census.add(device);
-        }
-        Ok(page.last().filter(|_| page.len() >= PAGE as usize).map(|last| last.device.id.clone()))
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.lock().counting = false;
     }
+}
 
-    /// Goes on beside the requests.
-    fn go_on(self: &Arc<Self>, context: &Arc<Context>, mut census: Census, last: omadm_mo::DeviceId) {
-        let (counter, context) = (self.clone(), context.clone());
-        tokio::spawn(async move {
-            let mut after = Some(last);
-            while let Some(last) = after {
-                if *context.stopped.borrow() {
+/// Counts a page; gives the last device if there is another page.
+async fn count_page(
+    context: &Context,
+    census: &mut Census,
+    after: Option<DeviceId>,
+) -> Result<Option<DeviceId>, StoreError> {
+    let page = context.store.fleet(None, after.as_ref(), PAGE, census.at).await?;
+    for device in &page {
+        census.add(device);
+    }
+    Ok(page.last().filter(|_| page.len() >= PAGE as usize).map(|last| last.device.id.clone()))
+}
+
+/// Goes on beside the requests.
+fn go_on(context: &Arc<Context>, turn: Turn, mut census: Census, last: DeviceId) {
+    let context = context.clone();
+    tokio::spawn(async move {
+        let mut after = Some(last);
+        while let Some(last) = after {
+            if *context.stopped.borrow() {
+                return;
+            }
+            after = match count_page(&context, &mut census, Some(last)).await {
+                Ok(after) => after,
+                Err(error) => {
+                    tracing::warn!(%error, "the fleet could not be counted");
                     return;
                 }
-                after = match counter.count_page(&context, &mut census, Some(last)).await {
-                    Ok(after) => after,
-                    Err(error) => {
-                        tracing::warn!(%error, "the fleet could not be counted");
-                        return counter.end(None);
-                    }
-                };
-                // Devices come first.
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-            counter.end(Some(census));
-        });
-    }
+            };
+            // Devices come first.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        turn.end(census);
+    });
 }
 
 impl Census {
@@ -189,12 +191,17 @@ mod tests {
 
     #[test]
     fn one_counts_at_a_time_and_a_small_fleet_is_counted_each_time() {
-        let counter = Counter::default();
+        let counter = Arc::new(Counter::default());
         let now = clock::now();
-        assert!(counter.begin(now) && !counter.begin(now));
-        counter.end(Some(Census { at: now, ..Census::default() }));
-        assert!(counter.begin(now));
-        counter.end(Some(Census { at: now, devices: 5_000, ..Census::default() }));
-        assert!(!counter.begin(now) && counter.begin(now.plus_micros(3_600_000_000)));
+        let turn = counter.begin(now);
+        assert!(turn.is_some() && counter.begin(now).is_none());
+        drop(turn);
+        let count = |devices| {
+            counter.begin(now).unwrap().end(Census { at: now, devices, ..Census::default() });
+        };
+        count(0);
+        count(5_000);
+        assert!(counter.begin(now).is_none(), "a large one rests");
+        assert!(counter.begin(now.plus_micros(3_600_000_000)).is_some());
     }
 }

@@ -19,7 +19,7 @@ use crate::operator::{access, login, with_body};
 use crate::requests;
 
 /// What pages may load: nothing but what this server gives them, and no script or style that stands in a page.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// A request of a part of a page.
 const PART: HeaderName = HeaderName::from_static("hx-request");

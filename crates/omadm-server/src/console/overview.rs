@@ -90,7 +90,7 @@ fn tiles(console: &Console, visit: &Visit, census: &Census) -> Markup {
         ul.tiles {
             (tile("Devices", census.devices, devices("")))
             (tile("Seen in the last hour", census.seen[0], devices("seen < 1h")))
-            (tile("Commands wait for", census.waiting, devices("queued > 0")))
+            (tile("With open commands", census.waiting, devices("queued > 0")))
             (tile("Called, no answer", census.unanswered, devices("reach = unanswered")))
             @if visit.may("GET", "/server") {
                 li.tile { span.name { "Commands open" } span.figure { (text::number(open)) } }

@@ -3,6 +3,7 @@
 mod access;
 pub mod command;
 mod commands;
+mod described;
 mod events;
 mod facts;
 mod node;

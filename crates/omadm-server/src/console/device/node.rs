@@ -1,10 +1,12 @@
 //! One node: what it is, what it held when it was last seen, and what can be done with it.
 
 use axum::extract::{Path, Query};
+use http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::described::{self, Described};
 use super::tree::Node;
 use super::{access, find, page};
 use crate::console::data::{Device, Listed};
@@ -31,16 +33,27 @@ pub async fn show(
         return Err(Problem::bad("say which node").into());
     }
     let device = find(&visit, &id).await?;
-    let found: Listed<Node> =
-        visit.read(&path(&["devices", &id, "tree"], &[("at", address), ("limit", "1")])).await?;
+    let query = [("at", address), ("limit", "1")];
+    let found = visit.read::<Listed<Node>>(&path(&["devices", &id, "tree"], &query)).await;
+    // An address that does not say which instance it means can be asked for all the same.
+    let (found, vague) = match found {
+        Err(failure) if failure.status() == StatusCode::BAD_REQUEST => (Listed::default(), Some(failure)),
+        found => (found?, None),
+    };
     let is_there = found.next.is_some();
     let node = found.items.into_iter().next().filter(|node| is_same(&node.address, address));
+    // Where nothing was seen, what the DDF says still tells what can be done.
+    let described = match node.as_ref() {
+        Some(_) => None,
+        None => described::node(&visit, &device, address).await?,
+    };
+    let known = Known::of(node.as_ref(), described.as_ref());
     let body = html! {
-        (parts::live(&visit, "node", &html! { section.card { h2.mono { (text::shown(address)) } (about(&visit, node.as_ref())) } }))
+        (parts::live(&visit, "node", &html! { section.card { h2.mono { (text::shown(address)) } (about(&visit, node.as_ref(), &known)) @if let Some(vague) = &vague { p.note { (text::shown_long(vague.detail())) } } } }))
         @if node.as_ref().is_none_or(|node| node.interior) || is_there {
             p { a href=(path(&["devices", &id, "tree"], &[("at", address)])) { "What is below it" } }
         }
-        @if visit.may("POST", "/devices/{id}/commands") { (actions(&visit, &device, address, node.as_ref())) }
+        @if visit.may("POST", "/devices/{id}/commands") { (actions(&visit, &device, address, node.as_ref(), &known)) }
     };
     Ok(page(&visit, &device, "tree", &body))
 }
@@ -50,23 +63,58 @@ fn is_same(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
-fn about(visit: &Visit, node: Option<&Node>) -> Markup {
-    let Some(node) = node else {
-        return html! { p { "It has not been seen yet. Read it to learn what it holds." } };
-    };
-    let mut facts = vec![("Last seen", parts::age(visit.now, &node.seen))];
-    if let Some(format) = &node.format {
+/// What the DDF says of the node, whether it was seen or not.
+#[derive(Default)]
+struct Known<'a> {
+    format: Option<&'a str>,
+    access: &'a [String],
+    title: Option<&'a str>,
+    description: Option<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(node: Option<&'a Node>, described: Option<&'a Described>) -> Self {
+        match (node, described) {
+            (Some(node), _) => Self {
+                format: node.format.as_deref(),
+                access: &node.access,
+                title: node.title.as_deref(),
+                description: node.description.as_deref(),
+            },
+            (None, Some(node)) => Self {
+                format: Some(&node.format),
+                access: &node.access,
+                title: node.title.as_deref(),
+                description: node.description.as_deref(),
+            },
+            (None, None) => Self::default(),
+        }
+    }
+
+    /// Whether a command is allowed; all are where there is no DDF.
+    fn allows(&self, command: &str) -> bool {
+        self.format.is_none() || self.access.iter().any(|known| known == command)
+    }
+}
+
+fn about(visit: &Visit, node: Option<&Node>, known: &Known<'_>) -> Markup {
+    let mut facts = Vec::new();
+    if let Some(node) = node {
+        facts.push(("Last seen", parts::age(visit.now, &node.seen)));
+    }
+    if let Some(format) = known.format {
         facts.push(("Format", html! { (in_words(format)) }));
-        facts.push(("May be", html! { (text::plain(&allowed(&node.access), text::SHORT)) }));
+        facts.push(("May be", html! { (text::plain(&allowed(known.access), text::SHORT)) }));
     }
     html! {
-        @if let Some(title) = &node.title { p { b { (text::shown(title)) } } }
-        @if let Some(description) = &node.description { p { (text::shown_long(description)) } }
+        @if let Some(title) = known.title { p { b { (text::shown(title)) } } }
+        @if let Some(description) = known.description { p { (text::shown_long(description)) } }
         (parts::facts(facts))
-        @match &node.value {
-            Some(Value::String(value)) => { h3 { "Value" } (text::block(value)) },
-            Some(value) => { h3 { "Value" } (text::block(&value.to_string())) },
-            None => p.quiet { "An interior node: it has no value." },
+        @match node.map(|node| node.value.as_ref()) {
+            Some(Some(Value::String(value))) => { h3 { "Value" } (text::block(value)) },
+            Some(Some(value)) => { h3 { "Value" } (text::block(&value.to_string())) },
+            Some(None) => p.quiet { "An interior node: it has no value." },
+            None => p.quiet { "It has not been seen yet. Read it to learn what it holds." },
         }
     }
 }
@@ -106,10 +154,9 @@ fn allowed(access: &[String]) -> String {
 }
 
 /// What can be asked of a node: what its DDF allows, or anything where there is none.
-fn actions(visit: &Visit, device: &Device, address: &str, node: Option<&Node>) -> Markup {
-    let described = node.filter(|node| node.format.is_some());
-    let may = |command: &str| described.is_none_or(|node| node.access.iter().any(|known| known == command));
-    let is_leaf = node.is_none_or(|node| !node.interior);
+fn actions(visit: &Visit, device: &Device, address: &str, node: Option<&Node>, known: &Known<'_>) -> Markup {
+    let may = |command: &str| known.allows(command);
+    let is_leaf = node.is_none_or(|node| !node.interior) && known.format != Some("node");
     let one = |verb: &str, word: &str, class: &str| {
         html! {
             form method="post" action=(path(&["devices", &device.id, "commands"], &[])) {
@@ -136,14 +183,13 @@ fn actions(visit: &Visit, device: &Device, address: &str, node: Option<&Node>) -
                     }
                 }
             }
-            @if is_leaf && (may("Replace") || may("Add")) { (write(visit, device, address, node)) }
+            @if is_leaf && (may("Replace") || may("Add")) { (write(visit, device, address, node, known.format.unwrap_or_default())) }
         }
     }
 }
 
 /// A form for a value of the node's format.
-fn write(visit: &Visit, device: &Device, address: &str, node: Option<&Node>) -> Markup {
-    let format = node.and_then(|node| node.format.as_deref()).unwrap_or_default();
+fn write(visit: &Visit, device: &Device, address: &str, node: Option<&Node>, format: &str) -> Markup {
     let now = match node.and_then(|node| node.value.as_ref()) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),

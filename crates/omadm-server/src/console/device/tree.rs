@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::command::node_value;
-use super::{find, page};
+use super::{described, find, page};
 use crate::console::data::{Device, KnownMo, Listed};
 use crate::console::failure::Failure;
 use crate::console::frame::{Page, Part};
@@ -60,11 +60,13 @@ pub async fn show(
         html! { (jump(&device)) (objects(&device)) }
     } else {
         let found = read(&visit, &device, place, &wanted.after).await?;
+        let described = described(&visit, &device, place, &found).await?;
         html! {
             (jump(&device))
             section.card {
                 h2.mono { @if place == EVERYTHING { "Everything that was ever seen" } @else { (text::shown(place)) } }
                 (rows(&visit, &device, place, &found, place))
+                (described)
             }
             p { a href=(path(&["devices", &id, "tree"], &[])) { "All objects" } }
         }
@@ -81,7 +83,8 @@ pub async fn nodes(
     let device = find(&visit, &id).await?;
     let place = wanted.at.as_str();
     let found = read(&visit, &device, place, &wanted.after).await?;
-    Ok(Part(rows(&visit, &device, place, &found, place)))
+    let described = described(&visit, &device, place, &found).await?;
+    Ok(Part(html! { (rows(&visit, &device, place, &found, place)) (described) }))
 }
 
 async fn read(visit: &Visit, device: &Device, place: &str, after: &str) -> Result<Listed<Node>, Failure> {
@@ -148,6 +151,37 @@ fn rows(visit: &Visit, device: &Device, place: &str, found: &Listed<Node>, base:
             p { a.button href=(page) hx-get=(part) hx-target="closest p" hx-swap="outerHTML" { "More nodes" } }
         }
     }
+}
+
+/// The nodes of an instance that were not seen, as its DDF file describes them.
+async fn described(
+    visit: &Visit,
+    device: &Device,
+    place: &str,
+    found: &Listed<Node>,
+) -> Result<Markup, Failure> {
+    if found.next.is_some() || place == EVERYTHING {
+        return Ok(html! {});
+    }
+    let nodes = described::nodes(visit, device, place).await?;
+    let is_seen = |address: &str| found.items.iter().any(|node| node.address == address);
+    let unseen: Vec<_> =
+        nodes.iter().filter(|(address, node)| node.format != "node" && !is_seen(address)).collect();
+    Ok(html! {
+        @if !unseen.is_empty() {
+            h3 { "Described, and not seen yet" }
+            ul.nodes {
+                @for (address, node) in unseen {
+                    li {
+                        a.mono href=(path(&["devices", &device.id, "node"], &[("address", address)])) {
+                            (text::shown(address.strip_prefix(place).unwrap_or(address)))
+                        }
+                        @if let Some(title) = &node.title { span.quiet { (text::shown(title)) } }
+                    }
+                }
+            }
+        }
+    })
 }
 
 fn row(visit: &Visit, device: &Device, node: &Node, base: &str) -> Markup {
