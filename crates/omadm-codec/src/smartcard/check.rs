@@ -2,7 +2,7 @@
 
 use super::apdu::{Command, Response};
 use super::fcp::{Condition, FileControl, Security};
-use super::{content, dir, fcp, pkcs15, sim};
+use super::{content, dir, fcp, padded, pkcs15, sim};
 use crate::check::{LIMITS, WIDE, check};
 use crate::{Leniency, Limits};
 
@@ -60,5 +60,5 @@ pub fn check_pkcs15(bytes: &[u8]) {
             content::Content::Json(octets) | content::Content::Wbxml(octets) => octets.to_vec(),
         })
     };
-    check(bytes, content, |octets| content::write(octets, octets.len() + 3).unwrap_or_default());
+    check(bytes, content, |octets| padded(octets.clone(), octets.len() + 3).unwrap_or_default());
 }

@@ -1,6 +1,6 @@
 //! EF(DM_Bootstrap): the bootstrap itself (`DM 2.0 §8.1, §G.4.3`).
 
-use super::{ERASED, padded};
+use super::ERASED;
 use crate::reader::Reader;
 use crate::{DecodeError, Leniency, Limits, Problem, Tolerance};
 
@@ -57,12 +57,6 @@ impl<'f> Content<'f> {
     }
 }
 
-/// The octets of a file of `size` that holds `bootstrap`; `None` if that does not fit.
-#[must_use]
-pub fn write(bootstrap: &[u8], size: usize) -> Option<Vec<u8>> {
-    padded(bootstrap.to_vec(), size)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,8 +77,6 @@ mod tests {
         assert_eq!(read(b"[{}]\xff\xff"), Ok(Content::Json(b"[{}]")));
         assert_eq!(read(b"\n {\"a\":1}"), Ok(Content::Json(b"\n {\"a\":1}")));
         assert_eq!(read(b"\x02\xa4\x01\x6a\x00\x01\xff"), Ok(Content::Wbxml(b"\x02\xa4\x01\x6a\x00\x01")));
-        assert_eq!(write(b"[]", 4).as_deref(), Some(&b"[]\xff\xff"[..]));
-        assert_eq!(write(b"[]", 1), None);
     }
 
     #[test]

@@ -252,6 +252,14 @@ mod tests {
     }
 
     #[test]
+    fn files_are_filled_up_or_refused() {
+        use crate::smartcard::padded;
+        assert_eq!(padded(b"[]".to_vec(), 4).as_deref(), Some(&b"[]\xff\xff"[..]));
+        assert_eq!(padded(b"[]".to_vec(), 2).as_deref(), Some(&b"[]"[..]));
+        assert_eq!(padded(b"[]".to_vec(), 1), None);
+    }
+
+    #[test]
     fn application_identifiers_have_5_to_16_octets() {
         assert!(Aid::new(vec![0; 4]).is_none() && Aid::new(vec![0; 17]).is_none());
         let mut longer = Aid::pkcs15().as_bytes().to_vec();

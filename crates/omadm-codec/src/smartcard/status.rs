@@ -119,12 +119,6 @@ impl StatusWord {
         matches!(self.next(), Next::Done | Next::GetResponse(_))
     }
 
-    /// Whether a response with this word is under secure messaging (`GlobalPlatform Amendment D §6.2.5`): errors come bare.
-    #[must_use]
-    pub fn is_protected(self) -> bool {
-        self == Self::OK || matches!(self.sw1(), 0x62 | 0x63)
-    }
-
     /// What to do.
     #[must_use]
     pub fn next(self) -> Next {
@@ -282,14 +276,11 @@ mod tests {
     }
 
     #[test]
-    fn every_word_has_a_meaning_and_only_success_is_protected() {
+    fn every_word_has_a_meaning() {
         for word in 0..=u16::MAX {
             assert!(!StatusWord(word).meaning().is_empty());
         }
         assert!(StatusWord(0x63c1).meaning().ends_with("tries left: 1"));
         assert!(StatusWord::more(0).meaning().contains("256"));
-        let protected = |word| StatusWord(word).is_protected();
-        assert!(protected(0x9000) && protected(0x6282) && protected(0x63c2) && protected(0x6300));
-        assert!(!protected(0x6982) && !protected(0x6a82) && !protected(0x9110) && !protected(0x6110));
     }
 }
