@@ -12,6 +12,7 @@ mod harness;
 mod bad_input;
 mod bounds;
 mod campaigns;
+mod console;
 mod data;
 mod ddf;
 mod deliveries;
