@@ -32,7 +32,11 @@ impl Pace {
     /// What is older than this may go, when the clock says `now`, and the oldest that there is is of `oldest`. `None`: nothing.
     pub fn before(&mut self, oldest: Option<Time>, now: Time, instant: Instant) -> Option<Time> {
         let end = now.plus_micros(-self.kept);
-        let oldest = oldest.filter(|oldest| *oldest < end)?;
+        let Some(oldest) = oldest.filter(|oldest| *oldest < end) else {
+            // Time in which nothing was too old counts for nothing later.
+            (self.reached, self.is_said) = (None, false);
+            return None;
+        };
         let paced = self.reached.map_or(oldest, |(reached, at)| {
             let walked = instant.saturating_duration_since(at).saturating_mul(SPEED);
             reached.plus_micros(micros(walked))
@@ -98,6 +102,14 @@ mod tests {
             "nothing by a restart"
         );
         assert_eq!(pace.before(Some(day(73)), day(100), start + HOUR * 4), None, "the clock was set right");
+    }
+
+    #[test]
+    fn a_quiet_time_saves_nothing_up() {
+        let (mut pace, start) = (Pace::new("trace.keep_days", 30), Instant::now());
+        assert_eq!(pace.before(Some(day(70)), Time(day(100).0 + 1), start), Some(day(70)));
+        assert_eq!(pace.before(Some(day(71)), day(101), start + HOUR), None);
+        assert_eq!(pace.before(Some(day(80)), day(36_500), start + HOUR * 240), Some(day(80)));
     }
 
     #[test]

@@ -54,9 +54,9 @@ pub enum StoreError {
     /// The engine failed.
     #[error("the store failed: {0}")]
     Engine(String),
-    /// The engine cannot be reached now, or has given up on what was asked; it may serve again soon. Whether what was written is
-    /// kept is not known: read again and repeat.
-    #[error("the store cannot be reached now: {0}")]
+    /// The engine cannot be reached now, has no room left, or has given up on what was asked; it may serve again soon. Whether what was
+    /// written is kept is not known: read again and repeat.
+    #[error("the store cannot serve now: {0}")]
     Unavailable(String),
     /// The store is shutting down.
     #[error("the store is closed")]

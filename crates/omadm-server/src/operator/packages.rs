@@ -247,6 +247,12 @@ impl From<Refused> for Problem {
             Refused::Late(_) => StatusCode::REQUEST_TIMEOUT,
             Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Store(error) => return error.into(),
+            Refused::Objects(error) if is_full(&error) => {
+                tracing::error!(%error, "a package could not be stored");
+                let detail =
+                    "there is no room left for packages; free some space on the disk of package.directory";
+                return Self::new(StatusCode::INSUFFICIENT_STORAGE, detail);
+            }
             Refused::Objects(error) => {
                 tracing::error!(%error, "a package could not be stored");
                 let detail = "the object store failed; the server's log says why";
@@ -254,5 +260,30 @@ impl From<Refused> for Problem {
             }
         };
         Self::new(status, refused.to_string())
+    }
+}
+
+/// Whether an error comes of a disk that is full.
+fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::StorageFull)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_it_is() {
+        let refusal = |kind: ErrorKind| {
+            let source = Box::new(Error::from(kind));
+            Problem::from(Refused::Objects(object_store::Error::Generic { store: "directory", source }))
+                .status()
+        };
+        assert_eq!(refusal(ErrorKind::StorageFull), StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(refusal(ErrorKind::PermissionDenied), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

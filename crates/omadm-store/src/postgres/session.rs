@@ -320,7 +320,9 @@ pub(super) fn explain(error: &postgres::Error) -> StoreError {
         return StoreError::Unavailable(text);
     }
     let remedy = match error.code() {
-        Some(&SqlState::DISK_FULL) => "; free some space on its disk",
+        Some(&SqlState::DISK_FULL) => {
+            return StoreError::Unavailable(format!("{text}; free some space on its disk"));
+        }
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; give the user of store.url the rights on its schema",
         Some(&SqlState::UNDEFINED_TABLE) => "; run `omadm store migrate`",
         _ => "",

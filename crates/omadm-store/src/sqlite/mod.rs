@@ -64,7 +64,13 @@ impl SqlStore {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Engine(explain(&error))
+        use rusqlite::ErrorCode as Code;
+        let text = explain(&error);
+        match error.sqlite_error_code() {
+            // It goes well once there is room, or the other process has ended.
+            Some(Code::DiskFull | Code::DatabaseBusy | Code::DatabaseLocked) => Self::Unavailable(text),
+            _ => Self::Engine(text),
+        }
     }
 }
 

@@ -205,7 +205,9 @@ mod tests {
             writer.run(|conn| add(conn, "small", 1)),
             async { drop(open) },
         );
-        let error = big.unwrap_err().to_string();
+        let error = big.unwrap_err();
+        assert!(error.is_unavailable(), "it goes well once there is room: {error:?}");
+        let error = error.to_string();
         assert!(error.contains("full") && error.contains("free some space"), "{error}");
         let kept: Vec<_> = [("before", before), ("small", after)]
             .into_iter()
