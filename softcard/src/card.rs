@@ -105,6 +105,8 @@ fn reply(answer: Answer) -> Reply {
 
 const NOT_FOUND: u16 = 0x6A82;
 const DENIED: u16 = 0x6982;
+/// Most octets that fit into an answer under secure messaging.
+const SECURED: usize = 239;
 /// Longest PIN.
 const PIN_LENGTH: usize = 8;
 
@@ -370,17 +372,18 @@ impl Card {
                 0x8A,
             ];
         }
-        let read = match file.read {
-            Access::Always => 0x0F,
-            Access::Pin => 0x1F,
-            Access::Secure => 0x4F,
-            Access::Never => 0xFF,
+        // UPDATE is for the issuer.
+        let access = match file.read {
+            Access::Always => 0x04,
+            Access::Pin => 0x14,
+            Access::Secure => 0x44,
+            Access::Never => 0xF4,
         };
         let (structure, record) = match &file.content {
             Content::Linear(records) => (1, records.first().map_or(0, Vec::len) as u8),
             _ => (0, 0),
         };
-        vec![0, 0, high, low, first, second, 4, 0, read, 0xFF, 0xFF, 1, 2, structure, record]
+        vec![0, 0, high, low, first, second, 4, 0, access, 0xFF, 0xFF, 1, 2, structure, record]
     }
 
     /// The FCP of a UICC (`TS 102 221 §11.1.1.3`).
@@ -440,13 +443,13 @@ impl Card {
         let objects = command.ins == 0xB1;
         let offset = self.offset(command).ok_or(0x6A80_u16)?.0;
         let Some(rest) = octets.get(offset..).filter(|rest| !rest.is_empty()) else { return Err(0x6B00) };
-        let wanted = command.le.unwrap_or(256).min(rest.len());
+        let most = command.le.unwrap_or(if secured { SECURED } else { 256 });
+        let mut wanted = most.min(rest.len());
         if !objects {
             return Ok(rest[..wanted].to_vec());
         }
         // Le counts tag and length, too.
-        let mut wanted = wanted;
-        while wanted > 0 && crate::image::tlv(0x53, &rest[..wanted]).len() > command.le.unwrap_or(256) {
+        while wanted > 0 && crate::image::tlv(0x53, &rest[..wanted]).len() > most {
             wanted -= 1;
         }
         Ok(crate::image::tlv(0x53, &rest[..wanted]))

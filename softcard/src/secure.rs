@@ -67,7 +67,8 @@ impl Secure {
     pub(crate) fn open(&mut self, command: &Command) -> Option<Command> {
         let Self::Open(session) = self else { return None };
         let data = session.unwrap(command.header(), &command.data, false).ok()?;
-        Some(Command { cla: command.cla & !0x04, data: data.expose().to_vec(), ..command.clone() })
+        // How much comes back is for the card to say: it has to fit with its MAC.
+        Some(Command { cla: command.cla & !0x04, data: data.expose().to_vec(), le: None, ..command.clone() })
     }
 
     /// Wraps an answer.

@@ -164,6 +164,11 @@ impl<'c> Cards<'c> {
                 self.unread(&reader, &error);
                 None
             }
+            Event::Card(CardEvent::Removed { reader }) => {
+                tracing::info!(reader, "card taken out");
+                self.pending = None;
+                None
+            }
             Event::Card(CardEvent::Absent) => {
                 self.absent(client)?;
                 None

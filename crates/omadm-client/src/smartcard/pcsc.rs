@@ -52,6 +52,11 @@ pub enum CardEvent {
         /// What is on it.
         outcome: Result<CardContent, CardError>,
     },
+    /// It was taken out.
+    Removed {
+        /// Name of the reader.
+        reader: String,
+    },
     /// There is none in any reader, when the device is switched on.
     Absent,
     /// The user has to be asked. Reading goes on with the answer, and ends without one.
@@ -178,6 +183,12 @@ impl Watch {
             if self.events.is_closed() {
                 return Ok(Gone);
             }
+            for reader in removed(&readers, &mut seen) {
+                again = again.filter(|again| again.reader != reader);
+                if self.tell(CardEvent::Removed { reader: reader.to_string_lossy().into_owned() }).is_err() {
+                    return Ok(Gone);
+                }
+            }
             if let Some(reader) = inserted(&readers, &mut seen, again.as_ref()) {
                 self.told = None;
                 match self.read(&context, reader, again.take()) {
@@ -239,22 +250,31 @@ impl Watch {
     }
 }
 
+/// Whether there is a card that answers.
+fn has_card(reader: &ReaderState) -> bool {
+    let state = reader.event_state();
+    reader.name() != PNP_NOTIFICATION() && state.contains(State::PRESENT) && !state.contains(State::MUTE)
+}
+
+/// Readers whose card is not there any more. A card that was taken out and put in again is a new one: the reader counts.
+fn removed(readers: &[ReaderState], seen: &mut Vec<(CString, u32)>) -> Vec<CString> {
+    let is_same = |name: &CString, count: u32| {
+        let mut present = readers.iter().filter(|reader| has_card(reader));
+        present.any(|reader| reader.name() == name.as_c_str() && reader.event_count() == count)
+    };
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        std::mem::take(seen).into_iter().partition(|(name, count)| is_same(name, *count));
+    *seen = kept;
+    gone.into_iter().map(|(name, _)| name).collect()
+}
+
 /// A reader with a card that has not been read, or is to be read again.
 fn inserted(
     readers: &[ReaderState],
     seen: &mut Vec<(CString, u32)>,
     again: Option<&Again>,
 ) -> Option<CString> {
-    let is_there = |reader: &&ReaderState| {
-        reader.name() != PNP_NOTIFICATION()
-            && reader.event_state().contains(State::PRESENT)
-            && !reader.event_state().contains(State::MUTE)
-    };
-    let present: Vec<&ReaderState> = readers.iter().filter(is_there).collect();
-    // A card that was taken out and put in again is a new one: the reader counts.
-    seen.retain(|(name, count)| {
-        present.iter().any(|reader| reader.name() == name.as_c_str() && reader.event_count() == *count)
-    });
+    let present: Vec<&ReaderState> = readers.iter().filter(|reader| has_card(reader)).collect();
     let is_new = |reader: &&&ReaderState| !seen.iter().any(|(name, _)| name.as_c_str() == reader.name());
     if let Some(reader) = present.iter().find(is_new) {
         seen.push((reader.name().to_owned(), reader.event_count()));
