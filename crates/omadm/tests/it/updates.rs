@@ -1,4 +1,4 @@
-//! Firmware from the server's packages to the real `omadm-agent`, by campaigns.
+//! Firmware and software from the server's packages to the real `omadm-agent`, by campaigns and profiles.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,8 @@ const SLOTS: &str = "[firmware]\nmethod = \"slots\"\nslots = [\"{dir}/a\", \"{di
     unpack = [\"sh\", \"{dir}/unpack.sh\", \"{package}\", \"{slot}\"]\nversion_file = \"{dir}/current/version\"\n\
     restart = [\"sh\", \"-c\", \"kill -9 $PPID\"]\n";
 const HOOK: &str = "[firmware]\nmethod = \"hook\"\ninstall = [\"sh\", \"{dir}/hook.sh\"]\n";
+const MANAGER: &str = "[software]\nenabled = true\nmanage = [\"hel*\"]\ninstall = [\"sh\", \"{dir}/manage.sh\", \"install\"]\n\
+    remove = [\"sh\", \"{dir}/manage.sh\", \"remove\"]\n";
 
 /// The program of the agent; cargo makes sure that it is that of this source.
 fn program() -> &'static Path {
@@ -314,6 +316,90 @@ fn a_server_and_an_agent_that_are_killed_bring_an_update_to_its_end_once() {
         assert_eq!((&shown["state"], &shown["devices"]["done"]), (&json!("done"), &json!(1)), "{shown}");
         assert_eq!(agent.text("current/version"), "2.0");
         assert_eq!(agent.text("ran"), "unpack\n", "{protocol}");
+        let commands = server.json(&["command", "ls", &agent.id]);
+        let execs = commands.as_array().unwrap().iter().filter(|command| command["verb"] == "exec");
+        assert_eq!(execs.map(|command| &command["state"]).collect::<Vec<_>>(), ["done"], "{commands}");
+    }
+}
+
+#[test]
+fn software_by_a_campaign_and_by_profiles_comes_and_goes() {
+    let keys = Keys::new();
+    for protocol in PROTOCOLS {
+        let server = keys.server();
+        let mut agent = Agent::enrolled(&server, &keys, protocol, MANAGER);
+        let _shows = Shows(&server, agent.id.clone());
+        let id = keys.add(&server, "own", ["software", "hello", "1"], b"hello, 1");
+        start(&server, "bring", json!({ "change": { "software": { "package": id } } }));
+        let shown = end(&server, &mut agent, "bring");
+        assert_eq!(shown["devices"]["done"], 1, "{protocol}: {shown}");
+        assert_eq!(agent.text("parts/hello"), "hello, 1");
+
+        // Two at once: they use the same node one after the other.
+        keys.add(&server, "own", ["software", "hello", "2"], b"hello, 2");
+        keys.add(&server, "own", ["software", "help", "3"], b"help, 3");
+        let profile = |name: &str, text: &str| {
+            let file = server.path("profile.toml");
+            std::fs::write(&file, format!("name = {name:?}\n{text}")).unwrap();
+            server.good(&["profile", "set", file.to_str().unwrap()]);
+            server.good(&["profile", "assign", name]);
+        };
+        let part =
+            |name: &str, version: &str| format!("[[software]]\npackage = {name:?}\nversion = {version:?}\n");
+        profile("base", &(part("hello", "2") + &part("help", "3")));
+        wait_for("what the profile wants", || {
+            agent.keep_running();
+            agent.text("parts/hello") == "hello, 2" && agent.text("parts/help") == "help, 3"
+        });
+        let converged = ["profile", "status", "base", "--state", "converged"];
+        wait_for("the report", || server.json(&converged).to_string().contains(&agent.id));
+        let mut ran: Vec<_> = agent.text("ran").lines().map(str::to_owned).collect();
+        ran.sort();
+        assert_eq!(ran, ["install hello", "install hello", "install help"], "{protocol}");
+
+        profile("base", &part("hello", "2"));
+        start(
+            &server,
+            "away",
+            json!({ "change": { "command": { "verb": "exec", "later": true,
+                "address": "urn:oma:mo:oma-scomo:1.0//Inventory/Deployed/help/Operations/Remove" } } }),
+        );
+        let shown = end(&server, &mut agent, "away");
+        assert_eq!(shown["devices"]["done"], 1, "{protocol}: {shown}");
+        assert!(!agent.path("parts/help").exists());
+    }
+}
+
+#[test]
+fn software_is_whole_after_power_cuts_in_the_middle_of_its_installation() {
+    let keys = Keys::new();
+    for protocol in PROTOCOLS {
+        let server = keys.server();
+        let mut agent = Agent::enrolled(&server, &keys, protocol, MANAGER);
+        let _shows = Shows(&server, agent.id.clone());
+        // The first run comes to half of it, and stays there until its power is cut.
+        let half = "cd \"$(dirname \"$0\")\"\nif ! test -e half; then\n  echo half > half\n  \
+            while kill -0 $PPID; do sleep 0.01; done; exit 1\nfi\n";
+        let manage = format!("{half}{}", agent.text("manage.sh"));
+        std::fs::write(agent.path("manage.sh"), manage).unwrap();
+        keys.add(&server, "own", ["software", "hello", "1"], b"hello, 1");
+        let file = server.path("profile.toml");
+        std::fs::write(&file, "name = \"base\"\n[[software]]\npackage = \"hello\"\nversion = \"1\"\n")
+            .unwrap();
+        server.good(&["profile", "set", file.to_str().unwrap()]);
+        server.good(&["profile", "assign", "base"]);
+        wait_for("half of it", || {
+            agent.keep_running();
+            agent.path("half").exists()
+        });
+        agent.kill();
+        let converged = ["profile", "status", "base", "--state", "converged"];
+        wait_for("the report", || {
+            agent.keep_running();
+            server.json(&converged).to_string().contains(&agent.id)
+        });
+        assert_eq!(agent.text("parts/hello"), "hello, 1");
+        assert_eq!(agent.text("ran"), "install hello\n", "{protocol}");
         let commands = server.json(&["command", "ls", &agent.id]);
         let execs = commands.as_array().unwrap().iter().filter(|command| command["verb"] == "exec");
         assert_eq!(execs.map(|command| &command["state"]).collect::<Vec<_>>(), ["done"], "{commands}");
