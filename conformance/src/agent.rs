@@ -20,6 +20,8 @@ pub struct AgentProcess {
     pub device_id: String,
     /// Its configuration: who it is and whom it trusts.
     settings: String,
+    /// Its environment beside that of this process.
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl AgentProcess {
@@ -29,9 +31,17 @@ impl AgentProcess {
         let state = directory.path().join("state");
         let settings =
             format!("[device]\nid = {device_id:?}\ndata_dir = {state:?}\n\n[tls]\nca_file = {ca_file:?}\n\n");
-        let agent = Self { program: agent().await, directory, device_id: device_id.to_owned(), settings };
+        let (program, environment) = (agent().await, Vec::new());
+        let agent = Self { program, directory, device_id: device_id.to_owned(), settings, environment };
         agent.configure(more);
         agent
+    }
+
+    /// The same in an environment with this variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: &'static str, value: PathBuf) -> Self {
+        self.environment.push((name, value));
+        self
     }
 
     /// Changes the settings beside identity and trust, from the next command on.
@@ -204,6 +214,7 @@ impl AgentProcess {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--config").arg(self.directory.path().join("agent.toml")).args(words);
         command
     }

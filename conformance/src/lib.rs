@@ -13,6 +13,7 @@
 mod agent;
 mod bench;
 mod browser;
+mod cards;
 mod chromium;
 pub mod ddf;
 mod device;
@@ -41,6 +42,7 @@ pub mod xmllint;
 pub use agent::{AgentProcess, omadm};
 pub use bench::Bench;
 pub use browser::TestBrowser;
+pub use cards::CardDevice;
 pub use chromium::Chromium;
 pub use device::{Account, DDF_FILES, DEVICE_ID, DeviceSetup, SECRET, TestDevice, USER};
 pub use dm1::Dm1Bench;

@@ -9,6 +9,7 @@
 
 mod bootstrap_device;
 mod bootstrap_server;
+mod bootstrap_smartcard;
 mod ddf;
 mod delegation;
 mod descriptions;

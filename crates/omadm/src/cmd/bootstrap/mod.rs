@@ -1,5 +1,6 @@
 //! `omadm bootstrap`: what a device needs to know its server.
 
+mod card;
 mod dm1;
 mod qr;
 
@@ -34,6 +35,8 @@ pub enum Bootstrap {
     Push(Push),
     /// Make a QR code of the URL from which a device fetches its bootstrap, or of a bootstrap in a file.
     Qr(qr::Make),
+    /// Make the files of a smartcard with a bootstrap, and write a card.
+    Card(card::Card),
     /// Say how far the bootstrap of a device has come: created, sent or fetched, and seen once the device has begun a session.
     Show {
         /// Identifier of the device.
@@ -155,6 +158,7 @@ impl Bootstrap {
             Self::Batch(batch) => batch.run(global).await,
             Self::Push(push) => push.run(global).await,
             Self::Qr(qr) => qr.run(),
+            Self::Card(card) => card.run(global),
             Self::Show { device } => show(global, &device).await,
             Self::Revoke { devices } => {
                 let path = |device: &str| format!("/bootstrap/{}", segment(device));
