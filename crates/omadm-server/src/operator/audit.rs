@@ -148,8 +148,9 @@ pub async fn follow(
     let doing = requests::begin(async move {
         let response = next.run(request).await;
         let mut done = json!({ "request": id, "phase": "done", "status": response.status().as_u16() });
-        if let Some(streamed) = streamed {
-            done["body"] = streamed.lock().unwrap_or_else(PoisonError::into_inner).said();
+        if let (Some(streamed), Some(members)) = (streamed, done.as_object_mut()) {
+            let said = streamed.lock().unwrap_or_else(PoisonError::into_inner).said();
+            members.insert("body".to_owned(), said);
         }
         context.audit.note_outcome(context.store.as_ref(), done).await;
         response

@@ -279,7 +279,8 @@ impl Look<'_> {
         let what = &want.item.what;
         let takes_away =
             matches!(what, What::Absent { .. } | What::Unobserved { .. } | What::NoSoftware { .. });
-        if !end.done && !(takes_away && end.missing) {
+        let is_done = end.done || (takes_away && end.missing);
+        if !is_done {
             self.fail(want, open, end.why.clone());
             return None;
         }
