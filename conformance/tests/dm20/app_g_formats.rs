@@ -74,7 +74,7 @@ fn an_entry_has_label_flags_identifier_and_path() {
         modifiable: true,
         ..DataObject::bootstrap("DM Bootstrap", ObjectValue::At(Location::of(Path::of(FILE))))
     };
-    assert_eq!(decoded, [object.clone()]);
+    assert_eq!(decoded, std::slice::from_ref(&object));
     assert_eq!(object.oid, Some(BOOTSTRAP));
     // What we write is what the other encoder wrote, and holds the identifier octet for octet.
     let written = pkcs15::encode_dodf(&[object]).unwrap();

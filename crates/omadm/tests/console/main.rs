@@ -1,5 +1,6 @@
 //! The console in a browser: headless Chromium by WebDriver, against the built server, with devices that have the real client engine.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
