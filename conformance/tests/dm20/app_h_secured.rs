@@ -110,7 +110,7 @@ async fn what_is_not_the_card_or_not_whole_is_refused() {
     // Commands before the channel is secured: 8 (SELECT by AID), then INITIALIZE UPDATE, EXTERNAL AUTHENTICATE, and what is inside.
     let hostile = [
         (secured(image.clone(), &other), "cryptogram"),
-        (secured(image.clone(), &keys).with(9, Fault::Tampered), "secure channel"),
+        (secured(image.clone(), &keys).with(9, Fault::Replayed), "secure channel"),
         (secured(image.clone(), &keys).with(9, Fault::Status(0x6D00)), "instead of setting up"),
         (secured(image.clone(), &keys).with(10, Fault::Status(0x6300)), "6300"),
         (secured(image.clone(), &keys).with(11, Fault::Tampered), "MAC"),

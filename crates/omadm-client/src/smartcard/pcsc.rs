@@ -259,7 +259,8 @@ fn has_card(reader: &ReaderState) -> bool {
 /// Readers whose card is not there any more. A card that was taken out and put in again is a new one: the reader counts.
 fn removed(readers: &[ReaderState], seen: &mut Vec<(CString, u32)>) -> Vec<CString> {
     let is_same = |name: &CString, count: u32| {
-        let mut present = readers.iter().filter(|reader| has_card(reader));
+        // One that does not answer any more is still there.
+        let mut present = readers.iter().filter(|reader| reader.event_state().contains(State::PRESENT));
         present.any(|reader| reader.name() == name.as_c_str() && reader.event_count() == count)
     };
     let (kept, gone): (Vec<_>, Vec<_>) =
