@@ -115,6 +115,7 @@ impl SmartcardSection {
     }
 
     /// The settings as the library has them, the keys left out.
+    #[cfg_attr(not(feature = "smartcard"), allow(dead_code, reason = "cards are read with the feature only"))]
     pub fn to_card(&self, strict: bool) -> CardSettings {
         CardSettings {
             mode: match self.mode {
