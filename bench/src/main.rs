@@ -17,6 +17,7 @@ mod measure;
 mod memory;
 mod notification;
 mod processes;
+mod smartcard;
 mod store;
 mod storm;
 mod syncml;
@@ -100,6 +101,8 @@ enum Scenario {
     Campaign,
     /// All devices come at once.
     Storm,
+    /// From a smartcard that is put in to the account that is on it.
+    Smartcard,
 }
 
 impl Scenario {
@@ -121,6 +124,7 @@ impl Scenario {
             Self::Large => large::run(effort),
             Self::Campaign => campaign::run(effort),
             Self::Storm => storm::run(effort),
+            Self::Smartcard => smartcard::run(effort),
         }
     }
 
@@ -142,6 +146,7 @@ impl Scenario {
             Self::Large => "large",
             Self::Campaign => "campaign",
             Self::Storm => "storm",
+            Self::Smartcard => "smartcard",
         }
     }
 }

@@ -39,6 +39,20 @@ const CURL: Need = Need {
     present: || runs("curl", &["--version"]),
 };
 
+/// For smartcards in tests and benchmarks.
+const PCSCD: Need = Need {
+    package: "pcscd",
+    why: "is between the agent and the card of software",
+    present: || std::path::Path::new("/usr/sbin/pcscd").exists(),
+};
+
+/// The same.
+const VPCD: Need = Need {
+    package: "vsmartcard-vpcd",
+    why: "is the reader of that card",
+    present: || std::path::Path::new("/usr/lib/pcsc/drivers/serial/libifdvpcd.so").exists(),
+};
+
 /// A ceiling of the benchmarks.
 const LIBWBXML: Need = Need {
     package: "libwbxml2-dev",
@@ -107,16 +121,8 @@ const JUDGES: [Need; 19] = [
         // Its version it tells with another status.
         present: || std::path::Path::new("/usr/bin/sipp").exists(),
     },
-    Need {
-        package: "pcscd",
-        why: "is between the agent and the card of software",
-        present: || std::path::Path::new("/usr/sbin/pcscd").exists(),
-    },
-    Need {
-        package: "vsmartcard-vpcd",
-        why: "is the reader of that card",
-        present: || std::path::Path::new("/usr/lib/pcsc/drivers/serial/libifdvpcd.so").exists(),
-    },
+    PCSCD,
+    VPCD,
     Need {
         package: "opensc",
         why: "judges that card",
@@ -189,7 +195,7 @@ pub(crate) fn for_demo() -> Result {
 /// As [`for_build`].
 pub(crate) fn for_bench() -> Result {
     for_build()?;
-    install(&[LIBWBXML])
+    install(&[LIBWBXML, PCSCD, VPCD])
 }
 
 /// Installs what the build and the tests need.
