@@ -98,9 +98,10 @@ impl Device {
         entries.extend(servers.iter().map(outbox::bootstrap_pending));
         entries.extend(servers.iter().map(notification::forget));
         #[cfg(feature = "dm1")]
-        entries.extend(
-            Origins::of(Protocol::Dm2, origin, made(&self.tree, prepared.changes())).entries(&servers),
-        );
+        {
+            let origins = Origins::of(Protocol::Dm2, origin, made(&self.tree, prepared.changes()));
+            entries.extend(servers.iter().map(|server| origins.entry(server)));
+        }
         self.keep(prepared, entries)?;
         self.tidy();
         Ok(servers)

@@ -64,14 +64,6 @@ impl Origins {
         Self { protocol, card: None }
     }
 
-    /// The entries of these servers.
-    pub(crate) fn entries<'s>(
-        &'s self,
-        servers: impl IntoIterator<Item = &'s ServerId>,
-    ) -> impl Iterator<Item = (String, Option<String>)> {
-        servers.into_iter().map(|server| self.entry(server))
-    }
-
     /// The entry of a server.
     pub(crate) fn entry(&self, server: &ServerId) -> (String, Option<String>) {
         let line = self.card.as_ref().map(|companions| {
