@@ -76,3 +76,36 @@ async fn messages_have_the_registered_media_types() {
         assert!(answered.1.contains(part), "{part} in {}", answered.1);
     }
 }
+
+/// Identifiers of the rows of DM 2.0 with the level `must` that are about this side.
+fn musts(side: &str) -> Vec<&'static str> {
+    let rows = include_str!("../../matrix.csv").lines().map(|line| line.splitn(6, ',').collect::<Vec<_>>());
+    rows.filter_map(|fields| match fields[..] {
+        [id, "dm20", _, of, "must", _] if of == side || of == "both" => Some(id),
+        _ => None,
+    })
+    .collect()
+}
+
+/// The sources of the tests of conformance, one after the other.
+fn sources() -> String {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dm20");
+    let files = std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+#[test]
+fn a_test_proves_every_row_that_a_client_or_a_server_must_hold() {
+    proves!("OMA-ERDEF-DM-C-001-M-b", "OMA-ERDEF-DM-S-001-M-b", "E20-DMTS");
+    let (sources, waived) = (sources(), include_str!("../../waived.csv"));
+    for (side, least) in [("client", 400), ("server", 200)] {
+        let rows = musts(side);
+        assert!(rows.len() >= least, "{} rows of the {side} were read", rows.len());
+        for row in rows {
+            assert!(sources.contains(&format!("\"{row}\"")), "no test proves {row}");
+            assert!(!waived.contains(&format!("\n{row},")), "{row} is waived");
+        }
+    }
+    let documentation = include_str!("../../../docs/src/standard.md");
+    assert!(documentation.contains("OMA-TS-DM_Protocol-V2_0-20150122-C"), "the version is not cited");
+}
