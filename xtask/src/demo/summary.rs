@@ -71,6 +71,7 @@ pub(super) fn print(
     println!("  omadm session ls {device}     # its sessions, down to the messages");
     println!("  omadm run {device} --wait get urn:oma:mo:oma-sessioninfomo:1.0//");
     println!();
+    println!("  console       {}/, where the token logs in", place.operator_url());
     println!("  REST API      {}/api/v1, described by {0}/api/v1/openapi.json", place.operator_url());
     println!("  token         {}", place.token_file().display());
     println!("  logs          {}, agent.log and dm1-agent.log beside it", path("server.log"));
