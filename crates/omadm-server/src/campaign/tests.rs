@@ -155,19 +155,7 @@ impl Scene {
             progress: "{}".to_owned(),
             counts: CampaignCounts::default(),
         };
-        let step = CampaignStep {
-            campaign,
-            tries: Vec::new(),
-            ends: Vec::new(),
-            gone: Vec::new(),
-            taken_back: Vec::new(),
-            cancel: None,
-            rival: omadm_store::Rival::Skip,
-            retry_full: BEGIN,
-            queue_limit: 10,
-            events: Vec::new(),
-        };
-        self.store.step_campaign(step, BEGIN).await.unwrap();
+        self.put(campaign).await;
     }
 
     async fn campaign(&self) -> Campaign {
@@ -177,6 +165,11 @@ impl Scene {
     /// As an operator stops it.
     async fn stop(&self) {
         let campaign = Campaign { state: CampaignState::Stopped, ..self.campaign().await };
+        self.put(campaign).await;
+    }
+
+    /// Writes the campaign alone.
+    async fn put(&self, campaign: Campaign) {
         let step = CampaignStep {
             campaign,
             tries: Vec::new(),

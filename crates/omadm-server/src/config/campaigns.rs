@@ -3,6 +3,8 @@
 use omadm_config::{Fault, Size, Span};
 use serde::{Deserialize, Serialize};
 
+use super::validate::first_fault;
+
 /// A year, the longest of all times.
 const YEAR: u64 = 366 * 86_400;
 
@@ -63,10 +65,7 @@ pub(super) fn check(section: &CampaignsSection) -> Result<(), Fault> {
         let range = std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(most);
         (key, what, range.contains(&span.0))
     });
-    match numbers.into_iter().chain(times).find(|(_, _, holds)| !holds) {
-        Some((key, what, _)) => Err(Fault::new(key, what)),
-        None => Ok(()),
-    }
+    first_fault(numbers.into_iter().chain(times))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use omadm_config::{Fault, Size, Span};
 use serde::{Deserialize, Serialize};
 
+use super::validate::first_fault;
+
 /// `[profiles]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,10 +44,7 @@ pub(super) fn check(section: &ProfilesSection) -> Result<(), Fault> {
         ("profiles.max_assignments", "has to be 1 to 10000", (1..=10_000).contains(max_assignments)),
         ("profiles.max_commands", "has to be 1 to 1000", (1..=1_000).contains(max_commands)),
     ];
-    match checks.into_iter().find(|(_, _, holds)| !holds) {
-        Some((key, what, _)) => Err(Fault::new(key, what)),
-        None => Ok(()),
-    }
+    first_fault(checks)
 }
 
 #[cfg(test)]

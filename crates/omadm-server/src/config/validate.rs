@@ -206,6 +206,16 @@ fn notifier(config: &Config) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The first of these settings that does not hold: its key, what it has to be, and whether it is that.
+pub(super) fn first_fault(
+    settings: impl IntoIterator<Item = (&'static str, &'static str, bool)>,
+) -> Result<(), Fault> {
+    match settings.into_iter().find(|(_, _, holds)| !holds) {
+        Some((key, what, _)) => Err(Fault::new(key, what)),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn server_id(id: &str) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if id.is_empty() || id.len() > 64 || !id.chars().all(legal) {
