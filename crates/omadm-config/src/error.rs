@@ -1,5 +1,6 @@
 //! Where a value came from, and why it cannot be used.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -17,6 +18,8 @@ pub enum Origin {
     },
     /// An environment variable.
     Environment(String),
+    /// An argument of the program.
+    Argument(String),
 }
 
 impl fmt::Display for Origin {
@@ -25,7 +28,27 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("the default"),
             Self::File { path, line } => write!(f, "{} line {line}", path.display()),
             Self::Environment(name) => write!(f, "the environment variable {name}"),
+            Self::Argument(name) => write!(f, "the argument {name}"),
         }
+    }
+}
+
+/// Where the values of a configuration came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    /// Where the value of a setting (`section.key`) came from; for what stands in a table of its own (`section.key.name`), where that
+    /// came from.
+    #[must_use]
+    pub fn of(&self, key: &str) -> &Origin {
+        let names = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(above, _)| above));
+        names.into_iter().find_map(|name| self.0.get(name)).unwrap_or(&Origin::Default)
+    }
+
+    /// Notes where the value of a setting (`section.key`) comes from now.
+    pub fn note(&mut self, key: impl Into<String>, origin: Origin) {
+        self.0.insert(key.into(), origin);
     }
 }
 

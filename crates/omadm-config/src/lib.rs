@@ -48,7 +48,7 @@ mod load;
 mod names;
 mod units;
 
-pub use error::{ConfigError, Fault, Origin};
+pub use error::{ConfigError, Fault, Origin, Origins};
 pub use form::LogForm;
 pub use load::{Loaded, load};
 pub use names::nearest;

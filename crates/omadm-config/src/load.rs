@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Table, Value};
 
 use crate::names::{Key, Sections};
-use crate::{ConfigError, Fault, Origin};
+use crate::{ConfigError, Fault, Origin, Origins};
 
 /// What stands between section and key in an environment variable.
 const SEPARATOR: &str = "__";
@@ -20,26 +20,31 @@ const SEPARATOR: &str = "__";
 #[must_use]
 pub struct Loaded<C> {
     config: C,
-    origins: BTreeMap<String, Origin>,
+    origins: Origins,
 }
 
 impl<C> Loaded<C> {
-    /// Where the value of a setting (`section.key`) came from; for what stands in a table of its own (`section.key.name`), where that
-    /// came from.
-    pub fn origin(&self, key: &str) -> &Origin {
-        let names = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(above, _)| above));
-        names.into_iter().find_map(|name| self.origins.get(name)).unwrap_or(&Origin::Default)
-    }
-
     /// The configuration, if `check` finds no fault in it.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`] with the fault and the origin of the value.
     pub fn check(self, check: impl FnOnce(&C) -> Result<(), Fault>) -> Result<C, ConfigError> {
+        self.check_with_origins(check).map(|(config, _)| config)
+    }
+
+    /// The configuration and where its values came from, if `check` finds no fault in it.
+    ///
+    /// # Errors
+    /// As [`Loaded::check`].
+    pub fn check_with_origins(
+        self,
+        check: impl FnOnce(&C) -> Result<(), Fault>,
+    ) -> Result<(C, Origins), ConfigError> {
         match check(&self.config) {
-            Ok(()) => Ok(self.config),
+            Ok(()) => Ok((self.config, self.origins)),
             Err(Fault { key, problem }) => {
-                Err(ConfigError::Invalid { key: key.to_owned(), origin: self.origin(key).clone(), problem })
+                let origin = self.origins.of(key).clone();
+                Err(ConfigError::Invalid { key: key.to_owned(), origin, problem })
             }
         }
     }
@@ -78,7 +83,10 @@ where
     let config = table(values).try_into().map_err(|error: toml::de::Error| {
         invalid(&"configuration", &Origin::Default, error.message().to_owned())
     })?;
-    let origins = given.into_iter().map(|(key, (_, origin))| (key.to_string(), origin)).collect();
+    let mut origins = Origins::default();
+    for (key, (_, origin)) in given {
+        origins.note(key.to_string(), origin);
+    }
     Ok(Loaded { config, origins })
 }
 
