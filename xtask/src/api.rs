@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::demo::process::{Background, wait_until};
 use crate::install;
+use crate::python::environment;
 use crate::workspace::{self, Result, cargo, target_dir};
 
 /// For how many seconds requests are made if nothing else is said.
@@ -33,10 +34,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result {
         ["--seconds", seconds] if seconds.parse::<u16>().is_ok_and(|seconds| seconds > 0) => seconds,
         _ => return Err("api takes --seconds N and nothing else".into()),
     };
-    install::for_api()?;
+    install::for_python()?;
     workspace::run(cargo().args(["build", "--package", "omadm"]))?;
     let folder = target_dir().join("api");
-    let judge = judge(&folder)?;
+    let judge = environment(&folder.join("python"), &[SCHEMATHESIS])?.join("st");
     let server = Server::start(&folder)?;
     for device in DEVICES {
         workspace::run(server.call(&["device", "add", device]).stdout(std::process::Stdio::null()))?;
@@ -55,17 +56,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result {
         true => Ok(()),
         false => Err("the server does not do what its document says; see above".into()),
     }
-}
-
-/// Schemathesis in an environment of its own, which is kept for the next time.
-fn judge(folder: &Path) -> Result<PathBuf> {
-    let environment = folder.join("python");
-    if !environment.join("bin/st").exists() {
-        workspace::run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    }
-    let pip = environment.join("bin/pip");
-    workspace::run(Command::new(pip).args(["install", "--quiet", SCHEMATHESIS]))?;
-    Ok(environment.join("bin/st"))
 }
 
 /// A server on free ports with nothing in it.

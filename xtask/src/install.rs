@@ -74,12 +74,37 @@ const KEEPERS: [Need; 2] = [
     },
 ];
 
-/// What `cargo xtask api` needs beyond the build: an environment for what comes from PyPI.
+/// What `cargo xtask api` and `features` need beyond the build: an environment for what comes from PyPI.
 const VENV: Need = Need {
     package: "python3-venv",
-    why: "holds the judge of the REST API",
+    why: "holds judges from PyPI",
     present: || runs("python3", &["-c", "import venv, ensurepip"]),
 };
+
+/// What `cargo xtask package` needs beyond the build.
+const PACKERS: [Need; 2] = [
+    Need {
+        package: "dpkg-dev",
+        why: "knows which packages have the libraries of a program",
+        present: || runs("dpkg-shlibdeps", &["--version"]),
+    },
+    Need { package: "lintian", why: "judges packages", present: || runs("lintian", &["--version"]) },
+];
+
+/// What `cargo xtask package --try` needs beyond that.
+const TRIALS: [Need; 3] = [
+    Need {
+        package: "debootstrap",
+        why: "makes a Debian to try packages in",
+        present: || std::path::Path::new("/usr/sbin/debootstrap").exists(),
+    },
+    Need {
+        package: "iproute2",
+        why: "gives that Debian a network of its own",
+        present: || runs("ip", &["-Version"]),
+    },
+    Need { package: "util-linux", why: "does so, too", present: || runs("unshare", &["--version"]) },
+];
 
 /// Tools that judge us in tests.
 const JUDGES: [Need; 19] = [
@@ -207,13 +232,33 @@ pub(crate) fn for_tests() -> Result {
     install(&JUDGES)
 }
 
-/// Installs what the build and the judge of the REST API need.
+/// Installs what the build and judges from PyPI need.
 ///
 /// # Errors
 /// As [`for_build`].
-pub(crate) fn for_api() -> Result {
+pub(crate) fn for_python() -> Result {
     for_build()?;
-    install(&[VENV])
+    install(&[VENV, CURL])
+}
+
+/// Installs what makes and judges packages of Debian.
+///
+/// # Errors
+/// As [`for_build`].
+pub(crate) fn for_packages() -> Result {
+    for_build()?;
+    install(&PACKERS)
+}
+
+/// Installs what a Debian to try them in is made by.
+///
+/// # Errors
+/// As [`for_build`], and when we are not root, as whom alone it can be made.
+pub(crate) fn for_trials() -> Result {
+    if !is_root() {
+        return Err("only root can make a Debian to try packages in".into());
+    }
+    install(&TRIALS)
 }
 
 /// Installs what the build and clusters need.

@@ -1,4 +1,4 @@
-//! The workspace's own commands: `cargo xtask demo | test | conformance | cluster | screenshots | api | install | bench`.
+//! The workspace's own commands: `cargo xtask demo | test | conformance | cluster | features | screenshots | api | package | install | bench`.
 //!
 //! Here: installing what a bare machine lacks, running the tools and the built programs, and judging what they say.
 //! Never here: product code; nothing depends on this crate and it depends on no other of the workspace.
@@ -11,7 +11,10 @@ mod demo;
 #[cfg(test)]
 mod docs;
 mod edges;
+mod features;
 mod install;
+mod package;
+mod python;
 mod screenshots;
 mod test;
 mod workspace;
@@ -29,6 +32,10 @@ Usage: cargo xtask COMMAND
                                        is lost
   api [--seconds N]                    make requests to a real server by its OpenAPI document for N seconds (120), with schemathesis from PyPI, and see
                                        that none makes it fail and every answer is as the document says
+  features                             lint and test what a plain build leaves out: packages in a bucket (s3, against moto from PyPI) and
+                                       traces for a collector (otlp, decoded by what OpenTelemetry publishes)
+  package [--try]                      make packages of Debian of server and agent, which lintian has to find good, and try them in a
+                                       Debian of their own, as root
   install                              install what build and tests need from Debian, as the commands above do by themselves
   screenshots                          picture every page of the operator console, light, dark and on a phone, into target/screenshots
   bench [ARGS]                         run the benchmarks in release mode; ARGS go to them as they are
@@ -52,6 +59,11 @@ fn main() -> ExitCode {
             None => return wrong_usage(),
         },
         ["api", rest @ ..] => api::run(rest),
+        ["features"] => features::run(),
+        ["package", rest @ ..] => match package::Run::read(rest) {
+            Some(run) => run.run(),
+            None => return wrong_usage(),
+        },
         ["install"] => install::for_tests(),
         ["screenshots"] => screenshots::pictures(),
         ["bench", rest @ ..] => bench::run(rest),

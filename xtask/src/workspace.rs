@@ -46,6 +46,16 @@ pub(crate) fn run_lines(command: &mut Command, mut each: impl FnMut(&str)) -> Re
     Ok(child.wait()?.success())
 }
 
+/// Runs a command for what it says, without the white space around it.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let output = command.output().map_err(|error| format!("cannot start {}: {error}", show(command)))?;
+    if !output.status.success() {
+        let why = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} ended with {}: {}", show(command), output.status, why.trim()).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 /// The command as a person would type it.
 fn show(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());

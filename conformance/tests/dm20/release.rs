@@ -109,3 +109,56 @@ fn a_test_proves_every_row_that_a_client_or_a_server_must_hold() {
     let documentation = include_str!("../../../docs/src/standard.md");
     assert!(documentation.contains("OMA-TS-DM_Protocol-V2_0-20150122-C"), "the version is not cited");
 }
+
+/// The rows of the table of interfaces: what each is, and the sections by which it is proven.
+fn interfaces() -> Vec<(&'static str, Vec<&'static str>)> {
+    let documentation = include_str!("../../../docs/src/standard.md");
+    let (_, table) = documentation.split_once("### Interfaces of the architecture").unwrap();
+    assert!(
+        table.contains("OMA-AD-DM-V2_0-20131210-C"),
+        "the document is not cited where its interfaces are"
+    );
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [interface, _, _, sections] = cells[..] else { panic!("{row} has not four cells") };
+        (interface, sections.split(", ").filter(|section| !section.is_empty()).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn every_interface_of_the_architecture_is_named_and_proven() {
+    proves!("E20-DMAD");
+    let interfaces = interfaces();
+    // What the protocol says is between components.
+    for named in [
+        "notification",
+        "DM-2, DM Client-Server protocol",
+        "management data delivery",
+        "user interaction",
+        "bootstrap from the smartcard",
+        "bootstrap from the factory",
+        "bootstrap by the client",
+        "bootstrap by the server",
+        "cloud messaging: bootstrap (1)",
+        "cloud messaging: registration (4)",
+        "cloud messaging: push (8, 10)",
+    ] {
+        assert!(interfaces.iter().any(|(interface, _)| *interface == named), "{named} is not named");
+    }
+    let (sources, waived) = (sources(), include_str!("../../waived.csv"));
+    let matrix = include_str!("../../matrix.csv").lines();
+    let rows: Vec<Vec<&str>> = matrix.map(|line| line.splitn(5, ',').collect()).collect();
+    for (interface, sections) in &interfaces {
+        for section in sections {
+            let mut of = rows.iter().filter(|row| row.get(1..3) == Some(&["dm20", *section])).peekable();
+            assert!(of.peek().is_some(), "{interface}: no row has the section {section}");
+            for id in of.map(|row| row[0]).filter(|id| !waived.contains(&format!("\n{id},"))) {
+                assert!(sources.contains(&format!("\"{id}\"")), "{interface}: no test proves {id}");
+            }
+        }
+    }
+    let outside = interfaces.iter().filter(|(_, sections)| sections.is_empty()).count();
+    assert_eq!(outside, 1, "only what is outside of the standard has no section");
+}

@@ -12,6 +12,8 @@ use super::{Size, Span};
 const MAX_SIZE: usize = 1 << 40;
 /// Longest time for which an address of a package can be good.
 const MAX_LIFETIME: Duration = Duration::from_secs(366 * 86_400);
+/// Longest time for which a bucket can be waited for.
+const MAX_BUCKET_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// `[package]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct PackageSection {
     /// credentials, region and endpoint come from the `AWS_…` variables of the environment. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket: Option<String>,
+    /// How long the bucket is waited for: until an answer of it begins, with all attempts, and for each piece of it. One second to
+    /// 10 minutes. Default 30 s.
+    pub bucket_timeout: Span,
     /// Largest package. Default 4 GiB.
     pub max_size: Size,
     /// Most uploads of operators at a time; more get 503. 1 to 1000. Default 8.
@@ -44,6 +49,7 @@ impl Default for PackageSection {
         Self {
             directory: None,
             bucket: None,
+            bucket_timeout: Span::secs(30),
             max_size: Size(4 << 30),
             max_uploads: 8,
             max_downloads: 512,
@@ -83,6 +89,9 @@ pub(super) fn check(section: &PackageSection) -> Result<(), Fault> {
     }
     if !(Duration::from_secs(60)..=MAX_LIFETIME).contains(&section.url_lifetime.0) {
         return Err(Fault::new("package.url_lifetime", "has to be one minute to 366 days"));
+    }
+    if !(Duration::from_secs(1)..=MAX_BUCKET_TIMEOUT).contains(&section.bucket_timeout.0) {
+        return Err(Fault::new("package.bucket_timeout", "has to be 1 s to 10 minutes"));
     }
     if section.require_signature && section.trusted_keys.is_empty() {
         return Err(Fault::new(

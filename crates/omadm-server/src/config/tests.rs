@@ -96,6 +96,8 @@ fn bad_values_name_their_origin() {
         ("[device]\nopen_session_idle = \"999ms\"", "device.open_session_idle: has to be one second or more"),
         ("[device]\nlongest_retry = 29", "device.longest_retry: has to be device.retry_after or more"),
         ("[metrics]\ninterval = 0", "metrics.interval: has to be one second or more"),
+        ("[package]\nbucket_timeout = \"999ms\"", "package.bucket_timeout: has to be 1 s to 10 minutes"),
+        ("[package]\nbucket_timeout = 601", "package.bucket_timeout: has to be 1 s to 10 minutes"),
         (
             "[metrics]\nopen = true\n[operator]\nlisten = \"0.0.0.0:8080\"",
             "metrics.open: needs operator.listen on a loopback address",

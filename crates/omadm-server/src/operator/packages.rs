@@ -253,6 +253,12 @@ impl From<Refused> for Problem {
                     "there is no room left for packages; free some space on the disk of package.directory";
                 return Self::new(StatusCode::INSUFFICIENT_STORAGE, detail);
             }
+            // Neither a refusal nor a fault of what was asked: a bucket that does not answer.
+            Refused::Objects(error @ object_store::Error::Generic { store: "S3", .. }) => {
+                tracing::error!(%error, "a package could not be stored");
+                let detail = "the bucket for packages cannot be reached; try again later";
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+            }
             Refused::Objects(error) => {
                 tracing::error!(%error, "a package could not be stored");
                 let detail = "the object store failed; the server's log says why";
@@ -277,13 +283,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_as_it_is() {
-        let refusal = |kind: ErrorKind| {
+    fn a_full_disk_and_a_bucket_that_is_away_are_told_as_they_are() {
+        let refusal = |store, kind: ErrorKind| {
             let source = Box::new(Error::from(kind));
-            Problem::from(Refused::Objects(object_store::Error::Generic { store: "directory", source }))
-                .status()
+            Problem::from(Refused::Objects(object_store::Error::Generic { store, source })).status()
         };
-        assert_eq!(refusal(ErrorKind::StorageFull), StatusCode::INSUFFICIENT_STORAGE);
-        assert_eq!(refusal(ErrorKind::PermissionDenied), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(refusal("directory", ErrorKind::StorageFull), StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(refusal("directory", ErrorKind::PermissionDenied), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(refusal("S3", ErrorKind::ConnectionRefused), StatusCode::SERVICE_UNAVAILABLE);
     }
 }

@@ -3,6 +3,8 @@
 //! The octets are below `packages/` under the package's identifier, and what is known about them is in the store. The octets come first:
 //! an upload that breaks off is in neither, and what a crash leaves between the two is removed when it is a day old.
 
+#[cfg(feature = "s3")]
+mod bucket;
 pub mod deliver;
 mod intake;
 mod keys;
@@ -24,10 +26,12 @@ use omadm_store::{Package, StoreError};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use crate::config::{Config, PackageSection};
+use crate::config::Config;
 use crate::context::Context;
 use crate::{ServerError, clock};
 
+#[cfg(feature = "s3")]
+use bucket::open as open_bucket;
 pub use intake::{New, Refused};
 use keys::TrustedKeys;
 pub use serve::{PATH, serve};
@@ -68,7 +72,7 @@ impl Packages {
         };
         let objects = match &directory {
             Some(directory) => local(directory)?,
-            None => bucket(section)?,
+            None => open_bucket(section)?,
         };
         Ok(Self {
             objects,
@@ -135,20 +139,8 @@ fn local(directory: &PathBuf) -> Result<Arc<dyn ObjectStore>, ServerError> {
     })
 }
 
-#[cfg(feature = "s3")]
-fn bucket(section: &PackageSection) -> Result<Arc<dyn ObjectStore>, ServerError> {
-    let url = section.bucket.as_deref().unwrap_or_default();
-    let wrong = |problem: String| ServerError::Setting { key: "package.bucket".to_owned(), problem };
-    let store = object_store::aws::AmazonS3Builder::from_env().with_url(url).build();
-    let store = store.map_err(|error| wrong(error.to_string()))?;
-    let prefix =
-        url.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map_or("", |(_, prefix)| prefix);
-    let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|error| wrong(error.to_string()))?;
-    Ok(Arc::new(object_store::prefix::PrefixStore::new(store, prefix)))
-}
-
 #[cfg(not(feature = "s3"))]
-fn bucket(_: &PackageSection) -> Result<Arc<dyn ObjectStore>, ServerError> {
+fn open_bucket(_: &crate::config::PackageSection) -> Result<Arc<dyn ObjectStore>, ServerError> {
     let problem = "needs a program that was built with the feature s3".to_owned();
     Err(ServerError::Setting { key: "package.bucket".to_owned(), problem })
 }

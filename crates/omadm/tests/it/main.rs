@@ -13,12 +13,16 @@ mod delegation;
 mod device;
 mod encode;
 mod fleet;
+#[cfg(any(feature = "otlp", feature = "s3"))]
+mod judges;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod pages;
 mod people;
 #[path = "../../../omadm-store/tests/support/postgres.rs"]
 mod postgres;
+#[cfg(feature = "s3")]
+mod s3;
 mod server;
 mod store;
 mod storm;

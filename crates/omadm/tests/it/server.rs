@@ -35,7 +35,8 @@ impl Server {
         Self { child, ready, dir, settings }
     }
 
-    fn text(&self, member: &str) -> &str {
+    /// What it said when it was ready.
+    pub fn text(&self, member: &str) -> &str {
         self.ready[member].as_str().unwrap_or_else(|| panic!("{member} of {}", self.ready))
     }
 
