@@ -29,6 +29,12 @@ pub enum StoreError {
     /// A filter whose groups are missing or go round in a circle.
     #[error("the filter: {0}")]
     Filter(#[from] crate::filter::FilterError),
+    /// A new profile of a name that is taken.
+    #[error("there is a profile {0} already")]
+    ProfileExists(String),
+    /// A version that was made from one that is not the newest any more.
+    #[error("the profile {0} was changed or removed meanwhile; look at what it says now")]
+    ProfileChanged(String),
     /// A new group of a name that is taken.
     #[error("there is a group {0} already")]
     GroupExists(String),

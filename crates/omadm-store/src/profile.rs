@@ -187,10 +187,13 @@ pub struct ProfileWork {
 #[async_trait::async_trait]
 pub trait ProfileStore: Send + Sync + 'static {
     /// Stores a document as the next version of its profile, which may be new; gives the newest version as it is if that says the same.
+    /// With `base`, the newest version has to be that one: [`StoreError::ProfileChanged`]; 0: there must be no such profile,
+    /// [`StoreError::ProfileExists`].
     async fn put_profile(
         &self,
         name: &str,
         document: &str,
+        base: Option<i64>,
         by: &str,
         now: Time,
     ) -> Result<ProfileVersion, StoreError>;

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use maud::{Markup, html};
 use omadm_auth::Secret;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::failure::Failure;
@@ -69,6 +69,15 @@ impl Form {
             self.typed().map(|(name, value)| format!("{}={}", part(name), part(value))).collect();
         pairs.join("&")
     }
+
+    /// What tells it from other forms, whatever its marks: where it was sent to, and what was typed.
+    pub fn digest(&self, place: &str) -> String {
+        let mut digest = Sha256::new();
+        digest.update(place);
+        digest.update([0]);
+        digest.update(self.encode());
+        URL_SAFE_NO_PAD.encode(digest.finalize())
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Form {
@@ -124,5 +133,8 @@ mod tests {
         let form = Form(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
         assert_eq!(form.encode(), "a=1%20%26%202&b=%C3%BC&a=");
         assert_eq!((form.get("a"), form.all("a").count(), form.filled("c")), (Some("1 & 2"), 2, None));
+        let unmarked = Form(form.typed().cloned().collect());
+        assert_eq!(form.digest("/x"), unmarked.digest("/x"));
+        assert_ne!(form.digest("/x"), form.digest("/y"));
     }
 }

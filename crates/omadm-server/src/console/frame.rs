@@ -79,6 +79,7 @@ struct Entry {
 const MENU: &[Entry] = &[
     Entry { name: "Overview", href: "/", route: "/me" },
     Entry { name: "Devices", href: "/devices", route: "/devices" },
+    Entry { name: "Profiles", href: "/profiles", route: "/profiles" },
 ];
 
 /// Puts the frame around what a handler has answered.

@@ -76,7 +76,10 @@ async fn admit(console: &Console, request: Request) -> Result<Admitted, Failure>
     if !form::is_marked(&form, &session) {
         return Ok(Admitted::answered(frame::finish(&visit, login_page::resume(&visit, &place, &form))));
     }
-    let once = form.get(form::ONCE).map(|once| format!("{} {once}", visit.actor.described()));
+    // Another button of the form, or the form filled in otherwise, is another form.
+    let once = form
+        .get(form::ONCE)
+        .map(|once| format!("{} {once} {}", visit.actor.described(), form.digest(&place)));
     let mut request = request;
     request.extensions_mut().insert(form);
     Ok(entered(visit, request, once))

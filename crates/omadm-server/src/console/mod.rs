@@ -20,6 +20,7 @@ mod notice;
 mod once;
 mod overview;
 mod parts;
+mod profiles;
 mod text;
 mod trace;
 mod visit;
@@ -57,6 +58,7 @@ pub fn router(context: Arc<Context>, api: Router) -> Router {
         .route("/devices/group", post(devices::save))
         .route("/devices/bulk", get(devices::bulk::preview).post(devices::bulk::act))
         .merge(device::router())
+        .merge(profiles::router())
         .route("/devices/{id}/sessions/{session}", get(trace::show))
         .route("/devices/{id}/abort", post(trace::abort))
         .route("/logout", post(login::end))

@@ -180,11 +180,13 @@ pub enum Form {
 }
 
 /// What is wrong with a document, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ProfileFault)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// The place: line and column, or the member, such as `node 3 (./A/B)`.
     pub at: String,
+    /// The place as a JSON Pointer (`RFC 6901`), such as `/node/2/value`; left out where it is about the whole.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pointer: String,
     /// What is wrong, and what to do.
     pub what: String,
 }
@@ -223,7 +225,11 @@ impl Document {
 fn fault((line, column): (usize, usize), said: &str) -> Fault {
     let said = said.trim_end();
     let hint = proposal(said).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-    Fault { at: format!("line {line}, column {column}"), what: format!("{said}{hint}") }
+    Fault {
+        at: format!("line {line}, column {column}"),
+        pointer: String::new(),
+        what: format!("{said}{hint}"),
+    }
 }
 
 /// The known name nearest to the unknown one, from the sentence that serde makes of them: each stands between backquotes, the unknown

@@ -19,7 +19,7 @@ mod wanted;
 
 pub use cache::{Profiles, follow};
 pub use diff::{Difference, differences};
-pub use document::{Document, Fault, Form};
+pub use document::{Document, Drift, Dropped, Fault, Firmware, Form, Node, Observe, Software};
 pub use look::at_message;
 pub use memo::Versions;
 pub use retry::retry;

@@ -40,12 +40,37 @@ pub fn is_name(name: &str) -> bool {
     begins && name.len() <= MAX_NAME && name.bytes().all(legal)
 }
 
-fn fault(at: impl Into<String>, what: impl Into<String>) -> Fault {
-    Fault { at: at.into(), what: what.into() }
+/// A place in a document, for people and for programs.
+#[derive(Clone)]
+struct Place {
+    said: String,
+    pointer: String,
 }
 
-fn at_node(number: usize, node: &Node) -> String {
-    format!("node {} ({})", number + 1, node.address)
+impl Place {
+    /// A member of the profile itself.
+    fn head(member: &str) -> Self {
+        Self { said: member.to_owned(), pointer: format!("/{member}") }
+    }
+
+    /// One of several, counted from 0, with what it is about.
+    fn of(kind: &str, number: usize, about: &str) -> Self {
+        Self { said: format!("{kind} {} ({about})", number + 1), pointer: format!("/{kind}/{number}") }
+    }
+
+    /// Its member of this name; it itself if that is empty.
+    fn member(&self, name: &str) -> Self {
+        let pointer = if name.is_empty() { self.pointer.clone() } else { format!("{}/{name}", self.pointer) };
+        Self { said: self.said.clone(), pointer }
+    }
+}
+
+fn fault(at: &Place, what: impl Into<String>) -> Fault {
+    Fault { at: at.said.clone(), pointer: at.pointer.clone(), what: what.into() }
+}
+
+fn at_node(number: usize, node: &Node) -> Place {
+    Place::of("node", number, &node.address)
 }
 
 /// What is wrong with a document by itself; it may hold `most` things.
@@ -54,16 +79,14 @@ pub fn check(document: &Document, most: usize) -> Vec<Fault> {
     let mut seen = BTreeMap::new();
     for (number, node) in document.nodes.iter().enumerate() {
         let at = at_node(number, node);
-        faults.extend(node_by_itself(node).map(|what| fault(&at, what)));
+        faults.extend(node_by_itself(node).map(|(member, what)| fault(&at.member(member), what)));
         if let Some(earlier) = seen.insert(node_key(&node.address), number) {
-            faults.push(fault(&at, format!("node {} is of the same address; keep one of them", earlier + 1)));
+            let what = format!("node {} is of the same address; keep one of them", earlier + 1);
+            faults.push(fault(&at.member("address"), what));
         }
-        faults.extend(
-            node.id
-                .iter()
-                .filter(|id| id.is_empty() || id.len() > MAX_NAME)
-                .map(|id| fault(&at, format!("the id {id:?} has to have 1 to {MAX_NAME} characters"))),
-        );
+        faults.extend(node.id.iter().filter(|id| id.is_empty() || id.len() > MAX_NAME).map(|id| {
+            fault(&at.member("id"), format!("the id {id:?} has to have 1 to {MAX_NAME} characters"))
+        }));
     }
     faults.extend(ids(document));
     faults.extend(packages(document));
@@ -81,49 +104,58 @@ fn head(document: &Document, most: usize) -> Vec<Fault> {
     let mut faults = Vec::new();
     if !is_name(&document.name) {
         let rule = "it has 1 to 64 letters, digits, -, _ and ., and begins with a letter or digit";
-        faults.push(fault("name", format!("{:?} cannot be the name of a profile: {rule}", document.name)));
+        faults.push(fault(
+            &Place::head("name"),
+            format!("{:?} cannot be the name of a profile: {rule}", document.name),
+        ));
     }
     if document.description.len() > MAX_DESCRIPTION {
-        faults.push(fault("description", format!("it has to have at most {MAX_DESCRIPTION} octets")));
+        faults.push(fault(
+            &Place::head("description"),
+            format!("it has to have at most {MAX_DESCRIPTION} octets"),
+        ));
     }
     if document.priority > MAX_PRIORITY {
-        faults.push(fault("priority", format!("it has to be 0 to {MAX_PRIORITY}; {PRIORITY} is usual")));
+        faults.push(fault(
+            &Place::head("priority"),
+            format!("it has to be 0 to {MAX_PRIORITY}; {PRIORITY} is usual"),
+        ));
     }
     if !(1..=MAX_ATTEMPTS).contains(&document.attempts) {
-        faults.push(fault("attempts", format!("it has to be 1 to {MAX_ATTEMPTS}")));
+        faults.push(fault(&Place::head("attempts"), format!("it has to be 1 to {MAX_ATTEMPTS}")));
     }
     if document.check.is_some_and(|check| !(SHORTEST..=LONGEST).contains(&check)) {
-        faults.push(fault("check", format!("it has to be {SHORTEST} to {LONGEST}")));
+        faults.push(fault(&Place::head("check"), format!("it has to be {SHORTEST} to {LONGEST}")));
     }
     if document.retry_after > LONGEST_RETRY {
-        faults.push(fault("retry_after", format!("it has to be at most {LONGEST_RETRY}")));
+        faults.push(fault(&Place::head("retry_after"), format!("it has to be at most {LONGEST_RETRY}")));
     }
     if document.group.as_deref() == Some("") {
-        faults.push(fault("group", "it is empty; leave it out for all devices"));
+        faults.push(fault(&Place::head("group"), "it is empty; leave it out for all devices"));
     }
     let Document { nodes, software, observe, firmware, .. } = document;
     let things = nodes.len() + software.len() + observe.len() + usize::from(firmware.is_some());
     if things > most {
-        faults.push(fault("name", format!("{things} nodes, packages and observed nodes are too many: a profile has at most {most} (profiles.max_items)")));
+        faults.push(fault(&Place::head("name"), format!("{things} nodes, packages and observed nodes are too many: a profile has at most {most} (profiles.max_items)")));
     }
     faults
 }
 
-fn node_by_itself(node: &Node) -> Option<String> {
+/// What is wrong with a node, and with which of its members.
+fn node_by_itself(node: &Node) -> Option<(&'static str, String)> {
     if let Some(why) = address_fault(&node.address) {
-        return Some(why);
+        return Some(("address", why));
     }
     let given = [node.value.is_some(), node.interior, node.absent].into_iter().filter(|given| *given).count();
     if given != 1 {
-        return Some("it needs one of value, interior = true and absent = true".into());
+        return Some(("", "it needs one of value, interior = true and absent = true".into()));
     }
     if node.interior && is_path(&node.address) {
-        return Some(
-            "an interior node is made by its ClientURI; a path does not tell of which object it is".into(),
-        );
+        let why = "an interior node is made by its ClientURI; a path does not tell of which object it is";
+        return Some(("address", why.into()));
     }
-    let value = node.value.as_ref()?;
-    LeafValue::new(value.clone(), None).err().map(|_| "value has to be a string, a number or a bool".into())
+    let misfit = LeafValue::new(node.value.clone()?, None).err();
+    misfit.map(|_| ("value", "value has to be a string, a number or a bool".into()))
 }
 
 /// Why an address cannot be that of one node.
@@ -155,7 +187,8 @@ fn ids(document: &Document) -> Vec<Fault> {
         .iter()
         .enumerate()
         .filter(|(_, node)| node.id.as_ref().is_some_and(|id| !seen.insert(id)));
-    twice.map(|(number, node)| fault(at_node(number, node), "another node has the same id")).collect()
+    let at_id = |number, node| at_node(number, node).member("id");
+    twice.map(|(number, node)| fault(&at_id(number, node), "another node has the same id")).collect()
 }
 
 fn packages(document: &Document) -> Vec<Fault> {
@@ -164,7 +197,7 @@ fn packages(document: &Document) -> Vec<Fault> {
     let mut seen = HashSet::new();
     let mut faults = Vec::new();
     for (number, software) in document.software.iter().enumerate() {
-        let at = format!("software {} ({})", number + 1, software.package);
+        let at = Place::of("software", number, &software.package);
         if !legal(&software.package) || software.version.as_deref().is_some_and(|version| !legal(version)) {
             faults.push(fault(&at, format!("package and version have 1 to {MAX_PACKAGE} octets")));
         }
@@ -172,13 +205,16 @@ fn packages(document: &Document) -> Vec<Fault> {
             faults.push(fault(&at, "it needs either a version or absent = true"));
         }
         if !seen.insert(&software.package) {
-            faults.push(fault(&at, "the package is named twice; keep one of them"));
+            faults.push(fault(&at.member("package"), "the package is named twice; keep one of them"));
         }
     }
     if let Some(firmware) = &document.firmware
         && !(legal(&firmware.package) && legal(&firmware.version))
     {
-        faults.push(fault("firmware", format!("package and version have 1 to {MAX_PACKAGE} octets")));
+        faults.push(fault(
+            &Place::head("firmware"),
+            format!("package and version have 1 to {MAX_PACKAGE} octets"),
+        ));
     }
     faults
 }
@@ -187,25 +223,28 @@ fn observed(document: &Document) -> Vec<Fault> {
     let mut seen = HashSet::new();
     let mut faults = Vec::new();
     for (number, observe) in document.observe.iter().enumerate() {
-        let at = format!("observe {} ({})", number + 1, observe.address);
-        faults.extend(address_fault(&observe.address).map(|what| fault(&at, what)));
+        let at = Place::of("observe", number, &observe.address);
+        let at_address = at.member("address");
+        faults.extend(address_fault(&observe.address).map(|what| fault(&at_address, what)));
         if !(SHORTEST..=LONGEST).contains(&observe.every) {
-            faults.push(fault(&at, format!("every has to be {SHORTEST} to {LONGEST}")));
+            faults.push(fault(&at.member("every"), format!("every has to be {SHORTEST} to {LONGEST}")));
         }
         if !seen.insert(canonical(&observe.address)) {
-            faults.push(fault(&at, "the address is observed twice; keep one of them"));
+            faults.push(fault(&at_address, "the address is observed twice; keep one of them"));
         }
     }
     faults
 }
 
 /// Everything that may wait for something, with its place.
-fn waiting(document: &Document) -> impl Iterator<Item = (String, &Vec<String>)> {
+fn waiting(document: &Document) -> impl Iterator<Item = (Place, &Vec<String>)> {
     let nodes = document.nodes.iter().enumerate().map(|(number, node)| (at_node(number, node), &node.after));
-    let software = document.software.iter().enumerate().map(|(number, software)| {
-        (format!("software {} ({})", number + 1, software.package), &software.after)
-    });
-    let firmware = document.firmware.iter().map(|firmware| ("firmware".to_owned(), &firmware.after));
+    let software = document
+        .software
+        .iter()
+        .enumerate()
+        .map(|(number, software)| (Place::of("software", number, &software.package), &software.after));
+    let firmware = document.firmware.iter().map(|firmware| (Place::head("firmware"), &firmware.after));
     nodes.chain(software).chain(firmware)
 }
 
@@ -218,7 +257,8 @@ fn names_in_after(document: &Document) -> Vec<Fault> {
         for name in after.iter().filter(|name| key_of(document, name).is_none()) {
             let near = nearest(name, known.iter().copied());
             let hint = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
-            faults.push(fault(&at, format!("after names {name:?}, which is nothing in this profile{hint}")));
+            let what = format!("after names {name:?}, which is nothing in this profile{hint}");
+            faults.push(fault(&at.member("after"), what));
         }
     }
     faults
@@ -243,7 +283,7 @@ fn contradictions(document: &Document) -> Vec<Fault> {
         };
         let what =
             format!("it contradicts node {} ({}), which is above it and {why}", other + 1, above.address);
-        faults.push(fault(at_node(*number, node), what));
+        faults.push(fault(&at_node(*number, node), what));
     }
     faults
 }
@@ -275,10 +315,11 @@ fn circle(document: &Document) -> Option<Fault> {
     let first = left.first().and_then(|place| wanted.wants.get(*place))?;
     let names: Vec<String> =
         left.iter().filter_map(|place| wanted.wants.get(*place)).map(|want| want.item.what.name()).collect();
-    Some(fault(
-        first.item.what.name(),
-        format!("these wait for each other (after, and nodes for those above): {}", names.join(", ")),
-    ))
+    Some(Fault {
+        at: first.item.what.name(),
+        pointer: String::new(),
+        what: format!("these wait for each other (after, and nodes for those above): {}", names.join(", ")),
+    })
 }
 
 /// What DDF files say about documents.
@@ -314,7 +355,7 @@ impl<'a> Described<'a> {
                 Ok(found) => said.faults.extend(
                     found
                         .and_then(|found| node_fault(node, &found))
-                        .map(|what| fault(at_node(number, node), what)),
+                        .map(|(member, what)| fault(&at_node(number, node).member(member), what)),
                 ),
                 Err(object) => {
                     unknown.insert(object);
@@ -322,11 +363,11 @@ impl<'a> Described<'a> {
             }
         }
         for (number, observe) in document.observe.iter().enumerate() {
-            let at = || format!("observe {} ({})", number + 1, observe.address);
+            let at = Place::of("observe", number, &observe.address).member("address");
             match self.find(&observe.address) {
                 Ok(Some(found)) => said
                     .faults
-                    .extend(missing_access(&found, "Get", |access| access.get).map(|what| fault(at(), what))),
+                    .extend(missing_access(&found, "Get", |access| access.get).map(|what| fault(&at, what))),
                 Ok(None) => {}
                 Err(object) => {
                     unknown.insert(object);
@@ -408,7 +449,7 @@ impl<'a> Described<'a> {
                         "by the DDF file {} there are at most {limit} such nodes beside each other",
                         found.file
                     );
-                    faults.push(fault(at_node(number, node), what));
+                    faults.push(fault(&at_node(number, node).member("address"), what));
                 }
             }
         }
@@ -416,20 +457,20 @@ impl<'a> Described<'a> {
     }
 }
 
-/// What is wrong with a node by what is described.
-fn node_fault(node: &Node, found: &Found<'_>) -> Option<String> {
+/// What is wrong with a node by what is described, and with which of its members.
+fn node_fault(node: &Node, found: &Found<'_>) -> Option<(&'static str, String)> {
     let Found { file, nodes } = found;
     if nodes.is_empty() {
-        return Some(format!("the DDF file {file} describes no such node"));
+        return Some(("address", format!("the DDF file {file} describes no such node")));
     }
     if node.absent {
-        return absent_fault(found);
+        return absent_fault(found).map(|what| ("", what));
     }
     let of_kind: Vec<&DdfNode> =
         nodes.iter().copied().filter(|described| described.format.is_leaf() != node.interior).collect();
     if of_kind.is_empty() {
         let kind = if node.interior { "a leaf" } else { "an interior node, which has no value" };
-        return Some(format!("by the DDF file {file} it is {kind}"));
+        return Some(("", format!("by the DDF file {file} it is {kind}")));
     }
     if node.interior {
         return None;
@@ -439,9 +480,9 @@ fn node_fault(node: &Node, found: &Found<'_>) -> Option<String> {
         of_kind.iter().map(|described| value.for_node(described)).collect::<Result<Vec<_>, _>>().err();
     if let Some(error) = misfit.filter(|_| of_kind.iter().all(|described| value.for_node(described).is_err()))
     {
-        return Some(format!("value: {error}, as the DDF file {file} wants it"));
+        return Some(("value", format!("value: {error}, as the DDF file {file} wants it")));
     }
-    missing_access(found, "Add or Replace", |access| access.add || access.replace)
+    missing_access(found, "Add or Replace", |access| access.add || access.replace).map(|what| ("", what))
 }
 
 fn absent_fault(found: &Found<'_>) -> Option<String> {

@@ -11,6 +11,7 @@ use omadm_store::filter::FilterError;
 use serde::{Deserialize, Serialize};
 
 use crate::ServerError;
+use crate::desired::Fault;
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -27,13 +28,16 @@ pub struct Problem {
     /// Character at which a filter goes wrong, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<usize>,
+    /// Each thing that is wrong with a document, and where; left out for anything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<Fault>,
 }
 
 impl Problem {
     /// A problem of this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error").to_owned();
-        Self { title, detail: detail.into(), status: status.as_u16(), at: None }
+        Self { title, detail: detail.into(), status: status.as_u16(), at: None, faults: Vec::new() }
     }
 
     /// What, where, and what to do.
@@ -54,6 +58,30 @@ impl Problem {
     /// Character at which a filter goes wrong, counted from 0.
     pub fn at(&self) -> Option<usize> {
         self.at
+    }
+
+    /// 400 for a document, with each thing that is wrong.
+    pub fn of_faults(faults: Vec<Fault>) -> Self {
+        let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
+        Self { faults, ..Self::bad(all.join("\n")) }
+    }
+
+    /// The same, said of one place of the request: a JSON Pointer (`RFC 6901`) such as `/stages/1/percent`.
+    pub fn about(self, pointer: impl Into<String>) -> Self {
+        let pointer = pointer.into();
+        let at = pointer.trim_start_matches('/').replace('/', ".");
+        let faults = vec![Fault { at, pointer, what: self.detail.clone() }];
+        Self { faults, ..self }
+    }
+
+    /// The same, said of the character of a filter at which it goes wrong, counted from 0.
+    pub fn with_at(self, at: Option<usize>) -> Self {
+        Self { at, ..self }
+    }
+
+    /// Each thing that is wrong with a document.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
     }
 
     /// Whether it is none of who asked.
@@ -106,9 +134,11 @@ impl From<StoreError> for Problem {
             StoreError::GroupExists(_) | StoreError::GroupInUse { .. } => StatusCode::CONFLICT,
             StoreError::GroupUnknown(_) => StatusCode::NOT_FOUND,
             StoreError::TooManyLabels { .. } => StatusCode::BAD_REQUEST,
-            StoreError::Exists(_) | StoreError::UserTaken(_) | StoreError::Conflict(_) => {
-                StatusCode::CONFLICT
-            }
+            StoreError::Exists(_)
+            | StoreError::UserTaken(_)
+            | StoreError::ProfileExists(_)
+            | StoreError::ProfileChanged(_)
+            | StoreError::Conflict(_) => StatusCode::CONFLICT,
             StoreError::DeviceUnknown(_) => StatusCode::NOT_FOUND,
             StoreError::QueueFull { .. } => StatusCode::TOO_MANY_REQUESTS,
             StoreError::Closed | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -31,12 +31,16 @@ pub struct View {
     newest: i64,
     created: String,
     updated: String,
+    /// Where it is assigned.
+    assignments: Vec<AssignmentView>,
 }
 
-impl From<store::Profile> for View {
-    fn from(profile: store::Profile) -> Self {
+impl View {
+    fn new(profile: store::Profile, assignments: &[Assignment]) -> Self {
         let store::Profile { name, newest, created, updated } = profile;
-        Self { name, newest, created: rfc3339(created), updated: rfc3339(updated) }
+        let own = assignments.iter().filter(|one| one.profile == name).cloned();
+        let assignments = own.map(AssignmentView::from).collect();
+        Self { name, newest, created: rfc3339(created), updated: rfc3339(updated), assignments }
     }
 }
 
@@ -119,7 +123,9 @@ pub async fn list(
 ) -> Result<Json<Page<View>>, Problem> {
     let limit = listing.limit()?;
     let profiles = context.store.profiles(listing.after.as_deref(), limit + 1).await?;
-    Ok(Json(Page::cut(profiles, limit, |profile| profile.name.clone(), View::from)))
+    let assignments = context.store.assignments().await?;
+    let view = |profile| View::new(profile, &assignments);
+    Ok(Json(Page::cut(profiles, limit, |profile: &store::Profile| profile.name.clone(), view)))
 }
 
 /// Shows a profile: its newest version, where it is assigned, and how far its devices are.
@@ -151,13 +157,16 @@ pub struct Taken {
     /// Store it also when it contradicts the DDF files. Default false.
     #[serde(default)]
     force: bool,
+    /// The version from which this one was made: 409 if the newest is another by now. 0: there must be no such profile.
+    /// Default: whichever is the newest.
+    base: Option<i64>,
 }
 
 /// Stores a document as the next version of a profile, which may be new. Nothing is assigned by it. A document that says the same as the
 /// newest version gives that version.
 #[utoipa::path(put, path = "/profiles/{name}", operation_id = "put_profile", params(("name" = String, Path), Taken),
     request_body(content((Document = "application/json"), (String = "application/toml"))), tag = "profiles",
-    responses((status = 200, body = VersionView), (status = 400, body = Problem)))]
+    responses((status = 200, body = VersionView), (status = 400, body = Problem), (status = 409, body = Problem)))]
 pub async fn put(
     State(context): State<Arc<Context>>,
     operator: axum::Extension<Operator>,
@@ -174,7 +183,8 @@ pub async fn put(
         )));
     }
     let warnings = examine(&context, &document, taken.force).await?;
-    let stored = context.store.put_profile(&name, &document.to_text(), &operator.0.0, clock::now()).await?;
+    let text = document.to_text();
+    let stored = context.store.put_profile(&name, &text, taken.base, &operator.0.0, clock::now()).await?;
     tell(
         &context,
         &name,
@@ -196,34 +206,29 @@ fn read(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Document,
         .map_err(|error| Problem::bad(format!("the document is not UTF-8: {error}")))?;
     let is_toml = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(TOML.as_bytes()));
     let form = if is_toml { Form::Toml } else { Form::Json };
-    Document::read(text, form).map_err(|fault| refused(&[fault]))
+    Document::read(text, form).map_err(|fault| Problem::of_faults(vec![fault]))
 }
 
 /// Finds what is wrong with a document; gives what could not be checked.
 async fn examine(context: &Context, document: &Document, force: bool) -> Result<Vec<String>, Problem> {
     let faults = check(document, context.config.profiles.max_items);
     if !faults.is_empty() {
-        return Err(refused(&faults));
+        return Err(Problem::of_faults(faults));
     }
     if let Some(group) = &document.group
         && context.store.group(group).await?.is_none()
     {
         let what = format!("there is no group {group}; `omadm group ls` shows those that are");
-        return Err(refused(&[Fault { at: "group".into(), what }]));
+        return Err(Problem::of_faults(vec![Fault { at: "group".into(), pointer: "/group".into(), what }]));
     }
     let files = context.models.now(context.store.as_ref()).await?;
     let said = Described { files: &files, public_url: &context.public_url }.check(document);
     let mut warnings = said.warnings;
     if !said.faults.is_empty() && !force {
-        return Err(refused(&said.faults));
+        return Err(Problem::of_faults(said.faults));
     }
     warnings.extend(said.faults.iter().map(Fault::to_string));
     Ok(warnings)
-}
-
-fn refused(faults: &[Fault]) -> Problem {
-    let all: Vec<String> = faults.iter().map(Fault::to_string).collect();
-    Problem::bad(all.join("\n"))
 }
 
 /// Removes a profile. Devices that have it give it up at their next check-in, as its versions say.

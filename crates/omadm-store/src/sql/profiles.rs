@@ -21,11 +21,12 @@ impl ProfileStore for SqlStore {
         &self,
         name: &str,
         document: &str,
+        base: Option<i64>,
         by: &str,
         now: Time,
     ) -> Result<ProfileVersion, StoreError> {
         let (name, document, by) = (name.to_owned(), document.to_owned(), by.to_owned());
-        self.write(move |conn| put(conn, &name, &document, &by, now)).await
+        self.write(move |conn| put(conn, &name, &document, base, &by, now)).await
     }
 
     async fn profiles(&self, after: Option<&str>, limit: u32) -> Result<Vec<Profile>, StoreError> {
@@ -174,13 +175,15 @@ fn put(
     conn: &Connection,
     name: &str,
     document: &str,
+    base: Option<i64>,
     by: &str,
     now: Time,
 ) -> Result<ProfileVersion, StoreError> {
-    let before =
-        query_optional(conn, "SELECT newest, removed FROM profile WHERE name = ?1", params![name], |row| {
-            Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?))
-        })?;
+    let sql = format!("SELECT newest, removed FROM profile WHERE name = ?1{}", conn.locking());
+    let before = query_optional(conn, &sql, params![name], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?))
+    })?;
+    check_base(name, base, before)?;
     if let Some((newest, None)) = before {
         let same = version(conn, name, newest)?.filter(|kept| kept.document == document);
         if let Some(same) = same {
@@ -200,6 +203,9 @@ fn put(
         |row| row.get::<i64>(0),
     )?;
     let newest = newest.ok_or(StoreError::Conflict("the profile was changed meanwhile"))?;
+    if before.is_none() && newest > 1 {
+        check_base(name, base, Some((newest, None)))?;
+    }
     execute(
         conn,
         "INSERT INTO profile_version (name, version, created, created_by, document) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -212,6 +218,17 @@ fn put(
         created_by: by.to_owned(),
         document: document.to_owned(),
     })
+}
+
+/// Whether a version that was made from `base`, 0 for none, may be stored after what there is: a newest version, and when it was removed.
+fn check_base(name: &str, base: Option<i64>, before: Option<(i64, Option<i64>)>) -> Result<(), StoreError> {
+    let newest = before.and_then(|(newest, removed)| removed.is_none().then_some(newest));
+    match base {
+        None => Ok(()),
+        Some(base) if base == newest.unwrap_or(0) => Ok(()),
+        Some(0) => Err(StoreError::ProfileExists(name.to_owned())),
+        Some(_) => Err(StoreError::ProfileChanged(name.to_owned())),
+    }
 }
 
 fn remove(conn: &Connection, name: &str, now: Time) -> Result<bool, StoreError> {

@@ -31,13 +31,21 @@ fn looked(expected: Option<&str>, memo: Option<&str>, changes: Vec<ProfileChange
 
 pub async fn versions_are_numbered_and_stay(store: &dyn Store) {
     for (document, version) in [("one", 1), ("one", 1), ("two", 2), ("one", 3)] {
-        let stored = store.put_profile("base", document, "ann", at(1)).await.unwrap();
+        let stored = store.put_profile("base", document, None, "ann", at(1)).await.unwrap();
         assert_eq!((stored.version, stored.document.as_str()), (version, document));
     }
     assert_eq!(store.profile("base").await.unwrap().unwrap().newest, 3);
     let listed = store.profile_versions("base", Some(3), 10).await.unwrap();
     assert_eq!(listed.iter().map(|one| one.version).collect::<Vec<_>>(), [2, 1]);
-    store.put_profile("other", "x", "ann", at(1)).await.unwrap();
+    for (name, base, exists) in [("base", 2, false), ("base", 0, true), ("new", 1, false)] {
+        match store.put_profile(name, "three", Some(base), "ann", at(1)).await {
+            Err(StoreError::ProfileExists(_)) => assert!(exists, "{name} {base}"),
+            Err(StoreError::ProfileChanged(_)) => assert!(!exists, "{name} {base}"),
+            other => panic!("{name} {base}: {other:?}"),
+        }
+    }
+    assert_eq!(store.put_profile("base", "one", Some(3), "ann", at(1)).await.unwrap().version, 3);
+    store.put_profile("other", "x", Some(0), "ann", at(1)).await.unwrap();
     let names = store.profiles(Some("base"), 10).await.unwrap();
     assert_eq!(names.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["other"]);
 
@@ -51,7 +59,7 @@ pub async fn versions_are_numbered_and_stay(store: &dyn Store) {
     );
     assert_eq!(store.voided_profiles().await.unwrap(), [("base".to_owned(), 4)]);
     assert_eq!(
-        store.put_profile("base", "one", "ann", at(3)).await.unwrap().version,
+        store.put_profile("base", "one", Some(0), "ann", at(3)).await.unwrap().version,
         4,
         "no number comes again"
     );
@@ -77,7 +85,7 @@ pub async fn an_assignment_remembers_the_version_before(store: &dyn Store) {
     assert_eq!(store.assignments().await.unwrap().iter().map(|one| one.clock).max(), Some(later));
     assert!(store.unassign_profile("base", None).await.unwrap());
     assert!(!store.unassign_profile("base", None).await.unwrap());
-    store.put_profile("base", "x", "ann", at(1)).await.unwrap();
+    store.put_profile("base", "x", None, "ann", at(1)).await.unwrap();
     store.remove_profile("base", at(3)).await.unwrap();
     assert_eq!(store.assignments().await.unwrap(), []);
 }

@@ -11,4 +11,5 @@ mod browser;
 mod jobs;
 mod pages;
 mod place;
+mod profiles;
 mod screenshots;

@@ -2,9 +2,11 @@
 
 use crate::browser::{Browser, DARK, DESKTOP, PHONE, Screen};
 use crate::place::{LANG, Place, segment};
+use crate::profiles;
 
 /// The pages there are, by name.
 pub fn all(place: &Place) -> Vec<(&'static str, String)> {
+    profiles::prepare(place);
     let device = segment(&place.devices("protocol = dm2.0")[0]);
     let other = segment(&place.devices("protocol = dm1.2")[0]);
     let of = |part: &str| format!("/devices/{device}{part}");
@@ -25,6 +27,17 @@ pub fn all(place: &Place) -> Vec<(&'static str, String)> {
         ("device-events", of("/events")),
         ("device-profiles", of("/profiles")),
         ("device-remove", of("/remove")),
+        ("profiles", "/profiles".to_owned()),
+        ("profile", "/profiles/german".to_owned()),
+        ("profile-devices", "/profiles/german/devices?state=failed".to_owned()),
+        ("profile-versions", "/profiles/german/versions".to_owned()),
+        ("profile-version", "/profiles/german/versions/2".to_owned()),
+        ("profile-diff", "/profiles/german/diff?from=1&to=2".to_owned()),
+        ("profile-dry-run", "/profiles/german/dry-run?go=1".to_owned()),
+        ("profile-edit", "/profiles/german/edit".to_owned()),
+        ("profile-new", "/profiles/_new".to_owned()),
+        ("profile-unassign", "/profiles/german/unassign".to_owned()),
+        ("profile-remove", "/profiles/german/remove".to_owned()),
         ("missing", "/nothing".to_owned()),
     ]
 }

@@ -47,10 +47,17 @@ impl Place {
     }
 
     /// Has virtual devices run sessions; they stay enrolled.
-    fn simulate(&self, protocol: &str, number: &str) {
+    pub fn simulate(&self, protocol: &str, number: &str) {
         let authority = self.folder.path().join("data/tls/ca.pem");
         let authority = authority.display().to_string();
         self.run(&["sim", "--protocol", protocol, "--devices", number, "--keep", "--ca-file", &authority]);
+    }
+
+    /// Stores a version of a profile, as TOML says it, even against the DDF files.
+    pub fn profile(&self, document: &str) {
+        let file = self.folder.path().join("profile.toml");
+        std::fs::write(&file, document).unwrap();
+        self.run(&["profile", "set", "--force", &file.display().to_string()]);
     }
 
     /// Runs a command of an operator; gives what it says.

@@ -2,12 +2,21 @@
 
 use serde::Deserialize;
 
-use crate::console::data::{Device, KnownMo};
+use crate::console::data::{Device, KnownMo, Listed};
 use crate::console::failure::Failure;
 use crate::console::visit::{Visit, path};
 
 /// Nodes of a definition that are listed.
 const MAX_LISTED: usize = 200;
+/// DDF files among which an object is looked for.
+const MAX_FILES: &str = "1000";
+
+/// A DDF file in a listing.
+#[derive(Deserialize)]
+struct File {
+    name: String,
+    moids: Vec<String>,
+}
 
 /// A DDF file.
 #[derive(Deserialize)]
@@ -40,11 +49,7 @@ impl<'a> Place<'a> {
     /// The place that an address means, as `MOID/MIID/names`.
     fn of(device: &'a Device, address: &'a str) -> Option<Self> {
         let objects = device.inventory.as_deref().unwrap_or_default();
-        objects.iter().find_map(|object| {
-            let below = address.strip_prefix(object.moid.as_str())?.strip_prefix('/')?;
-            let (_, names) = below.split_once('/')?;
-            Some(Self { object, names: names.split('/').filter(|name| !name.is_empty()).collect() })
-        })
+        objects.iter().find_map(|object| Some(Self { object, names: names_below(&object.moid, address)? }))
     }
 
     /// The root of the object in its DDF file.
@@ -53,11 +58,46 @@ impl<'a> Place<'a> {
         else {
             return Ok(None);
         };
-        let model: Option<Model> = visit.find(&path(&["ddfs", file, "model"], &[])).await?;
-        let mut roots = model.map(|model| model.nodes).unwrap_or_default();
-        let place = roots.iter().position(|root| root.ddf_name.as_deref() == Some(self.object.moid.as_str()));
-        Ok(place.map(|place| roots.swap_remove(place)))
+        root_of(visit, file, &self.object.moid).await
     }
+}
+
+/// The names in an address below an instance of an object.
+fn names_below<'a>(moid: &str, address: &'a str) -> Option<Vec<&'a str>> {
+    let below = address.strip_prefix(moid)?.strip_prefix('/')?;
+    let (_, names) = below.split_once('/')?;
+    Some(names.split('/').filter(|name| !name.is_empty()).collect())
+}
+
+/// The root of an object in a DDF file.
+async fn root_of(visit: &Visit, file: &str, moid: &str) -> Result<Option<Described>, Failure> {
+    let model: Option<Model> = visit.find(&path(&["ddfs", file, "model"], &[])).await?;
+    let mut roots = model.map(|model| model.nodes).unwrap_or_default();
+    let place = roots.iter().position(|root| root.ddf_name.as_deref() == Some(moid));
+    Ok(place.map(|place| roots.swap_remove(place)))
+}
+
+/// What the DDF files say about the node of an address, whichever device it is of; `None` where none describes its object.
+pub async fn anywhere(visit: &Visit, address: &str) -> Result<Option<Found>, Failure> {
+    if !visit.may("GET", "/ddfs") || !visit.may("GET", "/ddfs/{name}/model") {
+        return Ok(None);
+    }
+    let moid = address.split('/').next().unwrap_or_default();
+    let Some(names) = names_below(moid, address) else { return Ok(None) };
+    let files: Listed<File> = visit.read(&path(&["ddfs"], &[("limit", MAX_FILES)])).await?;
+    let Some(file) = files.items.into_iter().find(|file| file.moids.iter().any(|known| known == moid)) else {
+        return Ok(None);
+    };
+    let node = root_of(visit, &file.name, moid).await?.and_then(|root| root.at(&names));
+    Ok(Some(Found { file: file.name, node }))
+}
+
+/// What a DDF file says about an address.
+pub struct Found {
+    /// The file.
+    pub file: String,
+    /// The node; `None` if there is none by this name.
+    pub node: Option<Described>,
 }
 
 /// What the DDF says about a node, if it says anything.

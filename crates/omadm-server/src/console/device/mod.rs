@@ -3,10 +3,10 @@
 mod access;
 pub mod command;
 mod commands;
-mod described;
+pub mod described;
 mod events;
 mod facts;
-mod node;
+pub mod node;
 mod profiles;
 mod sessions;
 mod tree;
@@ -22,6 +22,7 @@ use super::failure::Failure;
 use super::frame::Page;
 use super::parts::{self, Tab};
 use super::visit::{Visit, path};
+pub use profiles::Trial;
 
 /// The pages of a device.
 pub fn router() -> Router<Console> {

@@ -120,7 +120,7 @@ fn about(visit: &Visit, node: Option<&Node>, known: &Known<'_>) -> Markup {
 }
 
 /// A format of the standard in words.
-fn in_words(format: &str) -> &str {
+pub fn in_words(format: &str) -> &str {
     match format {
         "chr" => "text",
         "int" => "whole number",
@@ -137,7 +137,7 @@ fn in_words(format: &str) -> &str {
 }
 
 /// Commands of the DDF in words.
-fn allowed(access: &[String]) -> String {
+pub fn allowed(access: &[String]) -> String {
     let words: Vec<&str> = access
         .iter()
         .map(|command| match command.as_str() {

@@ -34,8 +34,11 @@ struct Standing {
     since: String,
 }
 
+/// How a device stands with what is wanted of it, and what it would be told next.
 #[derive(Deserialize)]
-struct Trial {
+pub struct Trial {
+    /// The device.
+    pub device: String,
     items: Vec<Thing>,
     overruled: Vec<Overruled>,
     commands: Vec<Told>,
@@ -72,8 +75,8 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Page, Failure>
     let of: OfDevice = visit.read(&path(&["devices", &id, "profiles"], &[])).await?;
     let body = html! {
         section.card { h2 { "At its last check-in" } (standings(&visit, &device, &of.profiles)) }
-        section.card { h2 { "The difference now" } (difference(&of.now)) }
-        section.card { h2 { "What it would be told next" } (told(&of.now.commands)) }
+        section.card { h2 { "The difference now" } (of.now.difference(SHOWN)) }
+        section.card { h2 { "What it would be told next" } (of.now.told(SHOWN)) }
     };
     Ok(page(&visit, &device, "profiles", &parts::live(&visit, "profiles", &body)))
 }
@@ -97,50 +100,66 @@ fn standings(visit: &Visit, device: &Device, profiles: &[Standing]) -> Markup {
     parts::table("Profiles", &parts::head(&["Profile", "State", "Why", "Since", "Action"]), &rows)
 }
 
-fn difference(now: &Trial) -> Markup {
-    if now.items.is_empty() {
-        return parts::nothing("Nothing is wanted of it.");
+impl Trial {
+    /// How many commands it would be told.
+    pub fn commands(&self) -> usize {
+        self.commands.len()
     }
-    let count = |state: &str| now.items.iter().filter(|one| one.state == state).count() as u64;
-    let part = |name, class| parts::chart::Part { name, value: count(name), class };
-    let differing: Vec<&Thing> = now.items.iter().filter(|one| one.state != "converged").collect();
-    let rows: Vec<_> = differing
-        .iter()
-        .take(SHOWN)
-        .map(|one| {
-            vec![
-                html! { span.mono { (text::shown(&one.what)) } },
-                parts::state(&one.state),
-                parts::known(one.reason.as_deref()),
-                html! { (text::shown(&one.profile)) " " span.quiet { "version " (one.version) } },
-            ]
-        })
-        .collect();
-    html! {
-        (parts::chart::stacked("What is wanted", &[part("converged", "good"), part("pending", "busy"), part("drifted", "warn"), part("failed", "bad")]))
-        @if rows.is_empty() { p { "All that is wanted is so." } } @else {
-            (parts::table("The difference", &parts::head(&["What", "State", "Why", "Wanted by"]), &rows))
-            @if differing.len() > SHOWN { p.quiet { "… and " (text::number(differing.len() - SHOWN)) " more." } }
+
+    /// What is wanted and not so; at most so many rows.
+    pub fn difference(&self, most: usize) -> Markup {
+        if self.items.is_empty() {
+            return parts::nothing("Nothing is wanted of it.");
         }
-        @for one in now.overruled.iter().take(SHOWN) {
-            p.quiet { "What " (text::shown(&one.profile)) " wants of " (text::shown(&one.what)) " gives way to " (text::shown(&one.by)) "." }
+        let count = |state: &str| self.items.iter().filter(|one| one.state == state).count() as u64;
+        let part = |name, class| parts::chart::Part { name, value: count(name), class };
+        let differing: Vec<&Thing> = self.items.iter().filter(|one| one.state != "converged").collect();
+        let rows: Vec<_> = differing
+            .iter()
+            .take(most)
+            .map(|one| {
+                vec![
+                    html! { span.mono { (text::shown(&one.what)) } },
+                    parts::state(&one.state),
+                    parts::known(one.reason.as_deref()),
+                    html! { (text::shown(&one.profile)) " " span.quiet { "version " (one.version) } },
+                ]
+            })
+            .collect();
+        html! {
+            (parts::chart::stacked("What is wanted", &[part("converged", "good"), part("pending", "busy"), part("drifted", "warn"), part("failed", "bad")]))
+            @if rows.is_empty() { p { "All that is wanted is so." } } @else {
+                (parts::table("The difference", &parts::head(&["What", "State", "Why", "Wanted by"]), &rows))
+                (left_out(differing.len(), most))
+            }
+            @for one in self.overruled.iter().take(most) {
+                p.quiet { "What " (text::shown(&one.profile)) " wants of " (text::shown(&one.what)) " gives way to " (text::shown(&one.by)) "." }
+            }
+        }
+    }
+
+    /// The commands that it would be told; at most so many rows.
+    pub fn told(&self, most: usize) -> Markup {
+        if self.commands.is_empty() {
+            return parts::nothing("Nothing.");
+        }
+        let row = |one: &Told| {
+            vec![
+                html! { b { (text::shown(&one.verb)) } " " span.mono { (text::shown(&one.address)) } },
+                one.args.get("value").map_or_else(|| parts::known(None), node_value),
+                html! { (text::shown(&one.profile)) },
+            ]
+        };
+        let rows: Vec<_> = self.commands.iter().take(most).map(row).collect();
+        html! {
+            (parts::table("Commands to come", &parts::head(&["Command", "Value", "Wanted by"]), &rows))
+            (left_out(self.commands.len(), most))
         }
     }
 }
 
-fn told(commands: &[Told]) -> Markup {
-    if commands.is_empty() {
-        return parts::nothing("Nothing.");
-    }
-    let row = |one: &Told| {
-        vec![
-            html! { b { (text::shown(&one.verb)) } " " span.mono { (text::shown(&one.address)) } },
-            one.args.get("value").map_or_else(|| parts::known(None), node_value),
-            html! { (text::shown(&one.profile)) },
-        ]
-    };
-    let rows: Vec<_> = commands.iter().take(SHOWN).map(row).collect();
-    parts::table("Commands to come", &parts::head(&["Command", "Value", "Wanted by"]), &rows)
+fn left_out(all: usize, most: usize) -> Markup {
+    html! { @if all > most { p.quiet { "… and " (text::number(all - most)) " more." } } }
 }
 
 /// Has the device try a profile again.

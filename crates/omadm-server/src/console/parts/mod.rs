@@ -1,6 +1,7 @@
 //! What pages are made of.
 
 pub mod chart;
+mod field;
 mod filter;
 mod state;
 
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use omadm_mo::Time;
 
+pub use field::{Field, faults};
 pub use filter::{field as filter_field, help as filter_help};
 pub use state::{reach, state, word};
 

@@ -3,6 +3,7 @@
 mod forms;
 mod login;
 mod pages;
+mod profiles;
 
 use http::Request;
 use http_body_util::Full;

@@ -6,7 +6,7 @@ use super::Browser;
 use crate::harness::{HELLO, LANG, TestServer};
 
 /// The most that the first load of a page may take, in octets.
-const MAX_PAGE: usize = 150_000;
+pub const MAX_PAGE: usize = 150_000;
 /// A value that would like to be more than a value.
 const HOSTILE: &str = "<script>alert(1)</script>\u{202e}\u{0}\u{7}'\"><img src=x onerror=alert(1)>";
 
