@@ -43,6 +43,8 @@ pub struct Setup {
     pub image: Image,
     /// Its PIN.
     pub pin: Pin,
+    /// A PIN of a UICC that the application names first, and that opens nothing here.
+    pub other_pin: Option<Pin>,
     /// The keys of its secure channel, if it has one.
     pub keys: Option<Keys>,
     /// How many logical channels it has beside the basic one.
@@ -59,6 +61,7 @@ impl Default for Setup {
             kind: Kind::Uicc,
             image: Image::default(),
             pin: Pin::default(),
+            other_pin: None,
             keys: None,
             channels: 3,
             get_response: false,
@@ -74,6 +77,8 @@ struct Selection {
     directory: Vec<usize>,
     /// The file in it.
     file: Option<Vec<usize>>,
+    /// The application, whichever directory is selected.
+    application: Option<Vec<usize>>,
     secure: Option<Secure>,
 }
 
@@ -86,6 +91,8 @@ pub struct Card {
     channels: Vec<Option<Selection>>,
     verified: bool,
     tries: u8,
+    /// Tries of the other PIN.
+    other_tries: u8,
     /// What waits for GET RESPONSE, and the status word at its end.
     waiting: (Vec<u8>, u16),
     /// The command that was told the right Le, and is said again.
@@ -104,6 +111,8 @@ fn reply(answer: Answer) -> Reply {
 }
 
 const NOT_FOUND: u16 = 0x6A82;
+/// The file identifier of the application that is selected.
+const CURRENT: u16 = 0x7FFF;
 const DENIED: u16 = 0x6982;
 /// Most octets that fit into an answer under secure messaging.
 const SECURED: usize = 239;
@@ -116,12 +125,14 @@ impl Card {
     pub fn new(setup: Setup) -> Self {
         let files = setup.image.files();
         let tries = setup.pin.tries;
+        let other_tries = setup.other_pin.as_ref().map_or(0, |pin| pin.tries);
         let mut card = Self {
             setup,
             files,
             channels: Vec::new(),
             verified: false,
             tries,
+            other_tries,
             waiting: (Vec::new(), 0),
             corrected: None,
             sessions: 0,
@@ -155,6 +166,12 @@ impl Card {
     #[must_use]
     pub fn tries(&self) -> u8 {
         self.tries
+    }
+
+    /// Tries of the other PIN that are left.
+    #[must_use]
+    pub fn other_tries(&self) -> u8 {
+        self.other_tries
     }
 
     /// The octets of a file anywhere on the card, if there is one.
@@ -288,18 +305,26 @@ impl Card {
 
     fn select(&mut self, number: usize, command: &Command) -> Answer {
         let missing = if self.setup.kind == Kind::Sim { 0x9404 } else { NOT_FOUND };
-        let from = self.channel(number).directory.clone();
+        let (from, own) = (self.channel(number).directory.clone(), self.channel(number).application.clone());
         let found = match command.p1 {
+            0x03 => from.split_last().map(|(_, parent)| parent.to_vec()),
             0x04 => self.application(&command.data),
-            0x08 => self.along(Vec::new(), &command.data),
+            0x08 => match (command.data.strip_prefix(&CURRENT.to_be_bytes()), own) {
+                (Some(path), own) => own.and_then(|own| self.along(own, path)),
+                (None, _) => self.along(Vec::new(), &command.data),
+            },
+            _ if command.parameters() == 0x0004 && command.data == CURRENT.to_be_bytes() => own,
             0x09 => self.along(from, &command.data),
             _ => self.near(from, &command.data),
         };
         let found = found.ok_or(missing)?;
         let file = self.files.at(&found).clone();
         let selection = self.channel(number);
+        if command.p1 == 0x04 {
+            selection.application = Some(found.clone());
+        }
         if file.is_directory() {
-            *selection = Selection { directory: found, file: None, secure: selection.secure.take() };
+            (selection.directory, selection.file) = (found, None);
         } else {
             selection.directory = found[..found.len() - 1].to_vec();
             selection.file = Some(found);
@@ -329,8 +354,12 @@ impl Card {
         if id == 0x3F00 {
             return Some(Vec::new());
         }
-        let beside = from.split_last().map(|(_, parent)| parent.to_vec());
-        self.child(from, id).or_else(|| self.child(beside?, id))
+        let parent = from.split_last().map(|(_, parent)| parent.to_vec());
+        if let Some(parent) = parent.as_ref().filter(|parent| self.files.at(parent).id == id) {
+            return Some(parent.clone());
+        }
+        let beside = || self.child(parent?, id).filter(|found| self.files.at(found).is_directory());
+        self.child(from, id).or_else(beside)
     }
 
     fn child(&self, mut at: Vec<usize>, id: u16) -> Option<Vec<usize>> {
@@ -396,10 +425,12 @@ impl Card {
                 objects.extend(tlv(0x82, &[0x78, 0x21]));
                 objects.extend(tlv(0x83, &file.id.to_be_bytes()));
                 objects.extend(aid.as_ref().map(|aid| tlv(0x84, aid)).unwrap_or_default());
-                let Pin { reference, enabled, .. } = self.setup.pin;
-                let status =
-                    [tlv(0x90, &[u8::from(enabled) << 7]), tlv(0x83, &[reference]), tlv(0x83, &[0x0A])];
-                objects.extend(tlv(0xC6, &status.concat()));
+                let pins = self.setup.other_pin.iter().chain([&self.setup.pin]);
+                let enabled = pins.clone().zip([0x80, 0x40]).filter(|(pin, _)| pin.enabled);
+                let mut status = tlv(0x90, &[enabled.fold(0, |bits, (_, bit)| bits | bit)]);
+                status.extend(pins.flat_map(|pin| tlv(0x83, &[pin.reference])));
+                status.extend(tlv(0x83, &[0x0A]));
+                objects.extend(tlv(0xC6, &status));
             }
             Content::Transparent(_) => {
                 objects.extend(tlv(0x82, &[0x41, 0x21]));
@@ -413,6 +444,9 @@ impl Card {
             }
         }
         objects.extend(tlv(0x8A, &[5]));
+        if !file.rule.is_empty() {
+            objects.extend(tlv(0x8B, &file.rule));
+        }
         if !file.is_directory() {
             let octets = (size as u32).to_be_bytes();
             objects.extend(tlv(0x80, &octets[if size > 0xFFFF { 1 } else { 2 }..]));
@@ -501,34 +535,37 @@ impl Card {
 
     fn verify(&mut self, command: &Command) -> Answer {
         let sim = self.setup.kind == Kind::Sim;
-        let Pin { reference, enabled, digits, .. } = &self.setup.pin;
-        let reference = if sim { 0x01 } else { *reference };
-        if command.p2 != reference {
+        let is_it = |pin: &&Pin| command.p2 == if sim { 0x01 } else { pin.reference };
+        let other = self.setup.other_pin.as_ref().filter(|pin| !sim && is_it(pin));
+        let Some(Pin { enabled, digits, tries: all, .. }) = other.or(Some(&self.setup.pin).filter(is_it))
+        else {
             return Err(if sim { 0x9802 } else { 0x6A88 });
-        }
-        if self.tries == 0 {
+        };
+        let tries = if other.is_some() { &mut self.other_tries } else { &mut self.tries };
+        if *tries == 0 {
             return Err(if sim { 0x9840 } else { 0x6983 });
         }
         if !enabled {
             return Err(if sim { 0x9808 } else { 0x6984 });
         }
         if command.data.is_empty() && !sim {
-            return if self.verified { Ok(Vec::new()) } else { Err(0x63C0 | u16::from(self.tries)) };
+            let is_verified = self.verified && other.is_none();
+            return if is_verified { Ok(Vec::new()) } else { Err(0x63C0 | u16::from(*tries)) };
         }
         let mut expected = digits.as_bytes().to_vec();
         expected.resize(PIN_LENGTH, 0xFF);
-        if command.data == expected {
-            self.tries = self.setup.pin.tries;
-            self.verified = true;
-            return Ok(Vec::new());
+        let is_right = command.data == expected;
+        *tries = if is_right { *all } else { *tries - 1 };
+        let left = *tries;
+        if other.is_none() {
+            self.verified = is_right;
         }
-        self.tries -= 1;
-        self.verified = false;
-        Err(match (sim, self.tries) {
-            (true, 0) => 0x9840,
-            (true, _) => 0x9804,
-            (false, 0) => 0x6983,
-            (false, tries) => 0x63C0 | u16::from(tries),
-        })
+        match (sim, left) {
+            _ if is_right => Ok(Vec::new()),
+            (true, 0) => Err(0x9840),
+            (true, _) => Err(0x9804),
+            (false, 0) => Err(0x6983),
+            (false, left) => Err(0x63C0 | u16::from(left)),
+        }
     }
 }

@@ -37,6 +37,8 @@ pub struct File {
     pub id: u16,
     /// Who may read it.
     pub read: Access,
+    /// In which record of which EF(ARR) a UICC says so: the value of tag 8B. Empty is nowhere.
+    pub rule: Vec<u8>,
     /// What is in it.
     pub content: Content,
 }
@@ -45,13 +47,20 @@ impl File {
     /// A file of octets.
     #[must_use]
     pub fn transparent(id: u16, read: Access, octets: Vec<u8>) -> Self {
-        Self { id, read, content: Content::Transparent(octets) }
+        Self { id, read, rule: Vec::new(), content: Content::Transparent(octets) }
+    }
+
+    /// A file of records, which everybody may read.
+    #[must_use]
+    pub fn linear(id: u16, records: Vec<Vec<u8>>) -> Self {
+        Self { id, read: Access::Always, rule: Vec::new(), content: Content::Linear(records) }
     }
 
     /// A directory.
     #[must_use]
     pub fn directory(id: u16, files: Vec<Self>) -> Self {
-        Self { id, read: Access::Always, content: Content::Directory { aid: None, files } }
+        let content = Content::Directory { aid: None, files };
+        Self { id, read: Access::Always, rule: Vec::new(), content }
     }
 
     /// The files in it.

@@ -41,6 +41,17 @@ pub struct Object {
     pub url: Option<String>,
 }
 
+/// A file with rules for others.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Its identifier.
+    pub file: u16,
+    /// It stands in the directory of the data, not in that of the application.
+    pub beside: bool,
+    /// Its records.
+    pub records: Vec<Vec<u8>>,
+}
+
 impl Default for Object {
     fn default() -> Self {
         Self {
@@ -55,7 +66,8 @@ impl Default for Object {
 }
 
 impl Object {
-    fn octets(&self) -> Vec<u8> {
+    /// The entry; `inner` is a directory on the way.
+    fn octets(&self, inner: Option<u16>) -> Vec<u8> {
         let mut common = tlv(0x0C, self.label.as_bytes());
         let flags = u8::from(self.private) << 7 | u8::from(self.modifiable) << 6;
         if flags != 0 {
@@ -64,7 +76,10 @@ impl Object {
         }
         let class = if self.oid.is_empty() { Vec::new() } else { tlv(0x06, &self.oid) };
         let value = match &self.url {
-            None => tlv(0x30, &tlv(0x04, &self.file.to_be_bytes())),
+            None => {
+                let path = inner.into_iter().chain([self.file]).flat_map(u16::to_be_bytes);
+                tlv(0x30, &tlv(0x04, &path.collect::<Vec<_>>()))
+            }
             Some(url) => tlv(0x16, url.as_bytes()),
         };
         tlv(0x30, &[tlv(0x30, &common), tlv(0x30, &class), tlv(0xA1, &value)].concat())
@@ -118,6 +133,12 @@ pub struct Image {
     pub odf: Option<Vec<u8>>,
     /// The data.
     pub data: Vec<Data>,
+    /// A directory below that of the application, which holds the data.
+    pub inner: Option<u16>,
+    /// What the data say of their rules: the value of tag 8B.
+    pub rule: Vec<u8>,
+    /// EF(ARR).
+    pub rules: Option<Rules>,
 }
 
 impl Default for Image {
@@ -131,6 +152,9 @@ impl Default for Image {
             directories: vec![Directory::default()],
             odf: None,
             data: Vec::new(),
+            inner: None,
+            rule: Vec::new(),
+            rules: None,
         }
     }
 }
@@ -191,7 +215,11 @@ impl Image {
             let records = templates.into_iter().map(|template| padded(template, 48));
             Content::Linear(records.chain([vec![0xFF; 48]]).collect())
         };
-        File { id: 0x2F00, read: Access::Always, content }
+        File { id: 0x2F00, read: Access::Always, rule: Vec::new(), content }
+    }
+
+    fn data_file(&self, data: &Data) -> File {
+        File { rule: self.rule.clone(), ..File::transparent(data.file, data.read, data.octets.clone()) }
     }
 
     /// The files of the card.
@@ -206,12 +234,18 @@ impl Image {
             File::transparent(0x5032, Access::Always, info),
         ];
         files.extend(self.directories.iter().map(|dodf| {
-            let octets = dodf.objects.iter().flat_map(Object::octets).collect();
+            let octets = dodf.objects.iter().flat_map(|object| object.octets(self.inner)).collect();
             File::transparent(dodf.file, dodf.read, padded(octets, 128))
         }));
-        files.extend(
-            self.data.iter().map(|data| File::transparent(data.file, data.read, data.octets.clone())),
-        );
+        let mut data: Vec<File> = self.data.iter().map(|data| self.data_file(data)).collect();
+        if let Some(rules) = &self.rules {
+            let place = if rules.beside { &mut data } else { &mut files };
+            place.push(File::linear(rules.file, rules.records.clone()));
+        }
+        match self.inner {
+            None => files.extend(data),
+            Some(id) => files.push(File::directory(id, data)),
+        }
         let mut application = File::directory(self.application, files);
         if let Content::Directory { aid, .. } = &mut application.content {
             *aid = Some(PKCS15.to_vec());
@@ -230,10 +264,10 @@ mod tests {
     /// The image of the fact sheet.
     #[test]
     fn the_octets_of_a_dodf_are_those_of_the_standard() {
-        let octets = Object::default().octets();
+        let octets = Object::default().octets(None);
         let expected = b"\x30\x20\x30\x0E\x0C\x0CDM Bootstrap\x30\x06\x06\x04\x67\x2B\x07\x01\xA1\x06\x30\x04\x04\x02\x64\x21";
         assert_eq!(octets, expected);
-        let flagged = Object { private: true, modifiable: true, ..Object::default() }.octets();
+        let flagged = Object { private: true, modifiable: true, ..Object::default() }.octets(None);
         assert!(flagged.windows(4).any(|octets| octets == [3, 2, 6, 0xC0]), "{flagged:02x?}");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::card::{Card, Setup};
 use crate::fault::Flawed;
 
 /// How long the reader may take to be there.
@@ -65,12 +66,23 @@ impl Inserted {
     pub fn pull(self) {
         drop(self);
     }
+
+    /// Pulls the card out, and gives it.
+    #[must_use]
+    pub fn taken(mut self) -> Flawed {
+        self.end();
+        self.card(|card| std::mem::replace(card, Card::new(Setup::default()).into()))
+    }
+
+    fn end(&mut self) {
+        let _closed = self.socket.shutdown(Shutdown::Both);
+        self.thread.take().map(JoinHandle::join);
+    }
 }
 
 impl Drop for Inserted {
     fn drop(&mut self) {
-        let _closed = self.socket.shutdown(Shutdown::Both);
-        self.thread.take().map(JoinHandle::join);
+        self.end();
     }
 }
 

@@ -6,7 +6,9 @@ use omadm_mo::ServerId;
 use omadm_session::dm2::client::{self, Installed};
 
 use crate::consent::{BootstrapRequest, Origin};
-use crate::device::{Device, DeviceConfig, made};
+#[cfg(feature = "dm1")]
+use crate::device::made;
+use crate::device::{Device, DeviceConfig};
 use crate::error::ClientError;
 #[cfg(feature = "dm1")]
 use crate::smartcard::{Origins, Protocol};
@@ -26,6 +28,7 @@ impl Device {
     }
 
     /// The same where it is remembered how it came.
+    #[cfg(feature = "dm1")]
     pub(crate) fn install_bootstrap_of(
         &mut self,
         origin: &Origin,
@@ -93,7 +96,8 @@ impl Device {
         let Installed { prepared, servers, tolerated } = self.put_bootstrap(body)?;
         if !tolerated.is_empty() {
             let names: Vec<_> = tolerated.iter().map(|tolerance| tolerance.as_str()).collect();
-            tracing::info!("the bootstrap departs from the standard and is tolerated: {}", names.join(", "));
+            let names = names.join(", ");
+            tracing::info!("the bootstrap {origin} departs from the standard and is tolerated: {names}");
         }
         entries.extend(servers.iter().map(outbox::bootstrap_pending));
         entries.extend(servers.iter().map(notification::forget));

@@ -20,12 +20,16 @@ use super::Moment;
 
 /// Longest answer to a command in its short form.
 const ANSWER: usize = 258;
+/// Octets of a status word.
+const STATUS_WORD: usize = 2;
 /// How often it is looked, at least, whether somebody still wants to know.
 const GLANCE: Duration = Duration::from_secs(30);
 /// Pause before a card that could not be read is tried again, twice as long after each failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// How long a reader may take to say that it has the card that is to be written.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Most events that nobody has taken yet.
 const EVENTS: usize = 16;
 
@@ -250,17 +254,16 @@ impl Watch {
     }
 }
 
-/// Whether there is a card that answers.
+/// Whether there is a card. One that does not answer is there all the same: it may only sit badly, or be another one than a moment ago,
+/// which its reader has not seen.
 fn has_card(reader: &ReaderState) -> bool {
-    let state = reader.event_state();
-    reader.name() != PNP_NOTIFICATION() && state.contains(State::PRESENT) && !state.contains(State::MUTE)
+    reader.name() != PNP_NOTIFICATION() && reader.event_state().contains(State::PRESENT)
 }
 
 /// Readers whose card is not there any more. A card that was taken out and put in again is a new one: the reader counts.
 fn removed(readers: &[ReaderState], seen: &mut Vec<(CString, u32)>) -> Vec<CString> {
     let is_same = |name: &CString, count: u32| {
-        // One that does not answer any more is still there.
-        let mut present = readers.iter().filter(|reader| reader.event_state().contains(State::PRESENT));
+        let mut present = readers.iter().filter(|reader| has_card(reader));
         present.any(|reader| reader.name() == name.as_c_str() && reader.event_count() == count)
     };
     let (kept, gone): (Vec<_>, Vec<_>) =
@@ -294,6 +297,10 @@ impl Link<'_> {
     fn transmit(&self, octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut buffer = Zeroizing::new(vec![0; ANSWER]);
         let length = self.transaction.transmit(octets, &mut buffer)?.len();
+        // A card has at least a status word to say. Readers whose card is gone say nothing, and call that a success.
+        if length < STATUS_WORD {
+            return Err(Error::RemovedCard);
+        }
         buffer.truncate(length);
         Ok(buffer)
     }
@@ -351,7 +358,7 @@ fn read_card(
     })
 }
 
-/// Writes files onto the card in the first reader with a card that has `reader` in its name. Waits while it does.
+/// Writes files onto the card in the first reader with a card that has `reader` in its name. Waits while it does, and a little for a card.
 ///
 /// # Errors
 /// [`CardError`].
@@ -361,18 +368,7 @@ pub fn write_card(
     files: Vec<CardFile>,
 ) -> Result<(), CardError> {
     let context = Context::establish(Scope::User).map_err(failed)?;
-    let names = context.list_readers_owned().map_err(failed)?;
-    let mut states: Vec<ReaderState> = names
-        .into_iter()
-        .filter(|name| reader.is_none_or(|wanted| name.to_string_lossy().contains(wanted)))
-        .map(|name| ReaderState::new(name, State::UNAWARE))
-        .collect();
-    if states.is_empty() {
-        return Err(failed(Error::NoReadersAvailable));
-    }
-    context.get_status_change(Duration::ZERO, &mut states).map_err(failed)?;
-    let with_one = states.iter().find(|state| state.event_state().contains(State::PRESENT));
-    let name = with_one.ok_or_else(|| failed(Error::NoSmartcard))?.name().to_owned();
+    let name = with_one(&context, reader).map_err(failed)?;
     with_card(&context, &name, settings, |link, settings| {
         let (mut engine, mut output) = CardWriter::begin(settings, files);
         loop {
@@ -386,4 +382,27 @@ pub fn write_card(
             };
         }
     })
+}
+
+/// The first reader with a card that has `wanted` in its name.
+fn with_one(context: &Context, wanted: Option<&str>) -> Result<CString, Error> {
+    let names = context.list_readers_owned()?.into_iter();
+    let named = names.filter(|name| wanted.is_none_or(|wanted| name.to_string_lossy().contains(wanted)));
+    let mut states: Vec<_> = named.map(|name| ReaderState::new(name, State::UNAWARE)).collect();
+    if states.is_empty() {
+        return Err(Error::NoReadersAvailable);
+    }
+    let until = Instant::now().checked_add(PATIENCE);
+    loop {
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        match context.get_status_change(left, &mut states) {
+            Ok(()) => {}
+            Err(Error::Timeout) => return Err(Error::NoSmartcard),
+            Err(error) => return Err(error),
+        }
+        if let Some(state) = states.iter().find(|state| has_card(state)) {
+            return Ok(state.name().to_owned());
+        }
+        states.iter_mut().for_each(ReaderState::sync_current_state);
+    }
 }

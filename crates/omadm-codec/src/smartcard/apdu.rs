@@ -243,12 +243,20 @@ impl Command {
         select.carrying(&file.0.to_be_bytes())
     }
 
-    /// SELECT by path: from the MF for an absolute one, else from the selected application (`TS 102 221 §11.1.1`).
+    /// SELECT by path: from the MF for an absolute one and for one that begins with [`FileId::APPLICATION`], else from the selected
+    /// directory (`TS 102 221 §11.1.1`).
     #[must_use]
     pub fn select_path(class: Class, path: &Path) -> Self {
-        let p1 = if path.is_absolute() { 0x08 } else { 0x09 };
+        let is_whole = path.is_absolute() || path.files().first() == Some(&FileId::APPLICATION);
+        let p1 = if is_whole { 0x08 } else { 0x09 };
         let octets = path.without_mf().to_octets();
         Self::new(class, Instruction::SELECT, p1, 0x04).carrying(&octets).expecting(Expected::ALL)
+    }
+
+    /// SELECT of the directory that holds the selected one.
+    #[must_use]
+    pub fn select_parent(class: Class) -> Self {
+        Self::new(class, Instruction::SELECT, 0x03, 0x04).expecting(Expected::ALL)
     }
 
     /// SELECT of an application by its identifier.

@@ -38,7 +38,7 @@ fn has_form(security: &Security) -> bool {
         Security::Rules(rules) => {
             rules.iter().all(|rule| !matches!(rule.condition, Condition::Other | Condition::Cardholder))
         }
-        Security::Unsaid | Security::Record { .. } => true,
+        Security::Unsaid | Security::Record(_) => true,
     }
 }
 

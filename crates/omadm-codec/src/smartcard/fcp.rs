@@ -64,12 +64,53 @@ pub enum Security {
     /// Here.
     Rules(Vec<AccessRule>),
     /// In a record of EF(ARR).
-    Record {
-        /// The file with the rules; absent for the one of the directory.
-        file: Option<FileId>,
-        /// The record.
-        record: u8,
-    },
+    Record(RuleReference),
+}
+
+/// Which record of which EF(ARR) holds the rules for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleReference {
+    /// The file with the rules; absent for the one of the directory.
+    pub file: Option<FileId>,
+    /// Its record.
+    pub record: RuleRecord,
+}
+
+/// A record of EF(ARR).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleRecord {
+    /// Whatever the security environment.
+    Always(u8),
+    /// Security environments by their numbers, and the record for each (`TS 102 221 §G.2`).
+    ByEnvironment(Vec<(u8, u8)>),
+}
+
+impl RuleRecord {
+    /// The security environment of an application whose PIN is switched off.
+    pub const PIN_SWITCHED_OFF: u8 = 0;
+    /// The one of an application whose PIN is in use.
+    pub const PIN_IN_USE: u8 = 1;
+
+    /// The record that counts in a security environment: the first one where that is not named.
+    #[must_use]
+    pub fn within(&self, environment: u8) -> Option<u8> {
+        match self {
+            Self::Always(record) => Some(*record),
+            Self::ByEnvironment(records) => {
+                let named = records.iter().find(|(number, _)| *number == environment);
+                named.or(records.first()).map(|(_, record)| *record)
+            }
+        }
+    }
+
+    fn octets(&self) -> Vec<u8> {
+        match self {
+            Self::Always(record) => vec![*record],
+            Self::ByEnvironment(records) => {
+                records.iter().flat_map(|(number, record)| [*number, *record]).collect()
+            }
+        }
+    }
 }
 
 /// What has to be so before a file is read or changed.
@@ -143,7 +184,7 @@ impl FileControl {
     pub fn read_condition(&self) -> Option<&Condition> {
         match &self.security {
             Security::Rules(rules) => condition(rules, READ),
-            Security::Unsaid | Security::Record { .. } => None,
+            Security::Unsaid | Security::Record(_) => None,
         }
     }
 
@@ -172,9 +213,9 @@ impl FileControl {
         match &self.security {
             Security::Unsaid => {}
             Security::Rules(rules) => ber::write(&mut content, EXPANDED, &encode_rules(rules)),
-            Security::Record { file, record } => {
+            Security::Record(RuleReference { file, record }) => {
                 let file = file.map(|file| file.0.to_be_bytes().to_vec()).unwrap_or_default();
-                ber::write(&mut content, REFERENCED, &[file.as_slice(), &[*record]].concat());
+                ber::write(&mut content, REFERENCED, &[file, record.octets()].concat());
             }
         }
         if !self.pins.is_empty() {
@@ -285,15 +326,24 @@ fn encode_pins(pins: &[PinStatus]) -> Vec<u8> {
 }
 
 /// Security attributes by reference (`TS 102 221 §11.1.1.4.7.3`): the record alone, file and record, or file and a record for each
-/// security environment, of which the first counts.
+/// security environment.
 fn referenced(object: &ber::Object<'_>) -> Result<Security, DecodeError> {
-    match *object.value {
-        [record] => Ok(Security::Record { file: None, record }),
-        [high, low, record] | [high, low, _, record, ..] => {
-            Ok(Security::Record { file: Some(FileId(u16::from_be_bytes([high, low]))), record })
+    let (file, record) = match object.value {
+        [record] => (None, RuleRecord::Always(*record)),
+        [high, low, records @ ..] => {
+            let (pairs, rest) = records.as_chunks();
+            let record = match (pairs, rest) {
+                ([], [record]) => RuleRecord::Always(*record),
+                ([_, ..], []) => RuleRecord::ByEnvironment(
+                    pairs.iter().map(|[number, record]| (*number, *record)).collect(),
+                ),
+                _ => return Err(object.error("security attributes", Problem::Short)),
+            };
+            (Some(FileId(u16::from_be_bytes([*high, *low]))), record)
         }
-        _ => Err(object.error("security attributes", Problem::Short)),
-    }
+        [] => return Err(object.error("security attributes", Problem::Short)),
+    };
+    Ok(Security::Record(RuleReference { file, record }))
 }
 
 /// Compact format (`ISO/IEC 7816-4 §5.4.3.1`): an access mode, then a condition for each of its bits, the highest first.

@@ -20,6 +20,12 @@ impl KeyReference {
         matches!(self.0, 0x01..=0x08 | 0x11 | 0x81..=0x88)
     }
 
+    /// Whether it is the PIN of an application, which the universal one can replace.
+    #[must_use]
+    pub fn is_of_application(self) -> bool {
+        matches!(self.0, 0x01..=0x08)
+    }
+
     /// The name of the standard.
     #[must_use]
     pub fn name(self) -> String {

@@ -92,6 +92,7 @@ fn every_target_has_its_function_and_every_corpus_its_target() {
             || name == "dm1_bootstrap"
             || name == "dm1_bootstrap_device"
             || name == "dm1_sessionless"
+            || name == "card"
             || TARGETS.iter().any(|(target, _, _)| name == *target);
         assert!(known, "{name:?}");
     }

@@ -1,7 +1,9 @@
 //! What is said to cards and stands in them, by the examples of the standards and by the octets of other tools.
 
 use omadm_codec::smartcard::apdu::{binary_data, offset_of};
-use omadm_codec::smartcard::fcp::{self, AccessRule, Condition, FileControl, PinStatus, Security};
+use omadm_codec::smartcard::fcp::{
+    self, AccessRule, Condition, FileControl, PinStatus, RuleRecord, RuleReference, Security,
+};
 use omadm_codec::smartcard::pkcs15::{self, Class as ObjectClass, DataObject, Directory, Location, Objects};
 use omadm_codec::smartcard::pkcs15::{ObjectValue, Part, TokenFlags, TokenInfo};
 use omadm_codec::smartcard::sim::{self, Access, Selected};
@@ -26,6 +28,7 @@ fn limits() -> Limits {
 fn commands_of_the_standards_have_their_octets() {
     let uicc = Class::INTERINDUSTRY.on(Channel::new(1).unwrap());
     let path = Path::from_octets(&[0x3f, 0, 0x7f, 0x50, 0x50, 0x31]).unwrap();
+    let of_application = Path::new(vec![FileId::APPLICATION, FileId::ODF]).unwrap();
     let pin = Pin::parse("1234").unwrap();
     let all = Expected::ALL;
     let cases = [
@@ -36,6 +39,8 @@ fn commands_of_the_standards_have_their_octets() {
         (Command::select_file(Class::SIM, FileId::DIR), "a0 a4 00 00 02 2f00"),
         (Command::select_path(uicc, &path), "01 a4 08 04 04 7f505031 00"),
         (Command::select_path(uicc, &Path::of(FileId::ODF)), "01 a4 09 04 02 5031 00"),
+        (Command::select_path(uicc, &of_application), "01 a4 08 04 04 7fff5031 00"),
+        (Command::select_parent(uicc), "01 a4 03 04 00"),
         (Command::get_response(Class::SIM, Expected::from_octet(0x0f)), "a0 c0 00 00 0f"),
         (Command::get_response(uicc.secured(), all), "01 c0 00 00 00"),
         (Command::read_binary(Class::SIM, 0x8000, all).unwrap(), "a0 b0 80 00 00"),
@@ -158,10 +163,16 @@ fn security_attributes_have_three_forms() {
         let fcp = [&[0x62, u8::try_from(content.len()).unwrap()][..], &content].concat();
         FileControl::decode(&fcp, &limits()).map(|control| control.security)
     };
-    let record = |file, record| Ok(Security::Record { file, record });
-    assert_eq!(control("8b 01 02"), record(None, 2));
-    assert_eq!(control("8b 03 6f06 05"), record(Some(FileId(0x6f06)), 5));
-    assert_eq!(control("8b 04 6f06 01 05"), record(Some(FileId(0x6f06)), 5));
+    let record = |file, record| Ok(Security::Record(RuleReference { file, record }));
+    assert_eq!(control("8b 01 02"), record(None, RuleRecord::Always(2)));
+    assert_eq!(control("8b 03 6f06 05"), record(Some(FileId(0x6f06)), RuleRecord::Always(5)));
+    // TS 102 221 §G.2: record 2 in environment 1, record 11 in environment 0.
+    let by_environment = RuleRecord::ByEnvironment(vec![(1, 2), (0, 11)]);
+    assert_eq!([1, 0, 9].map(|number| by_environment.within(number)), [Some(2), Some(11), Some(2)]);
+    assert_eq!(control("8b 06 6f06 01 02 00 0b"), record(Some(FileId(0x6f06)), by_environment));
+    for short in ["8b 00", "8b 02 6f06", "8b 05 6f06 01 02 00"] {
+        assert_eq!(control(short).unwrap_err().problem, Problem::Short, "{short}");
+    }
     let rule = |modes, condition| AccessRule { modes, condition };
     let compact = vec![rule(2, Condition::Never), rule(1, Condition::Cardholder)];
     assert_eq!(control("8c 03 03 ff 11"), Ok(Security::Rules(compact)));
@@ -364,6 +375,20 @@ fn data_object() -> impl Strategy<Value = DataObject> {
     )
 }
 
+fn rule_reference() -> impl Strategy<Value = RuleReference> {
+    let by_environment = proptest::collection::vec(any::<(u8, u8)>(), 1..4);
+    prop_oneof![
+        (proptest::option::of(any::<u16>()), any::<u8>()).prop_map(|(file, record)| RuleReference {
+            file: file.map(FileId),
+            record: RuleRecord::Always(record)
+        }),
+        (any::<u16>(), by_environment).prop_map(|(file, records)| RuleReference {
+            file: Some(FileId(file)),
+            record: RuleRecord::ByEnvironment(records)
+        }),
+    ]
+}
+
 proptest! {
     #[test]
     fn commands_read_back(
@@ -397,7 +422,7 @@ proptest! {
     fn file_control_reads_back(
         size in proptest::option::of(any::<u32>()),
         pins in proptest::collection::vec(any::<(u8, bool)>(), 0..20),
-        record in proptest::option::of((proptest::option::of(any::<u16>()), any::<u8>())),
+        record in proptest::option::of(rule_reference()),
         structure in prop_oneof![
             Just(Structure::Directory),
             Just(Structure::Transparent),
@@ -406,9 +431,7 @@ proptest! {
         ],
     ) {
         let pin = |(reference, enabled)| PinStatus { reference: KeyReference(reference), enabled };
-        let security = record
-            .map(|(file, record)| Security::Record { file: file.map(FileId), record })
-            .unwrap_or_default();
+        let security = record.map(Security::Record).unwrap_or_default();
         let control = FileControl {
             structure,
             file_id: Some(FileId(0x6421)),

@@ -7,11 +7,10 @@ use std::collections::VecDeque;
 
 use omadm_auth::scp03::HostSession;
 use omadm_codec::smartcard::dir::{self, ApplicationTemplate};
+use omadm_codec::smartcard::fcp::PinStatus;
 use omadm_codec::smartcard::sim::Directory;
 use omadm_codec::smartcard::status::{Failure, Next};
-use omadm_codec::smartcard::{
-    Aid, Channel, Class, Command, FileId, KeyReference, Path, Response, StatusWord, iccid,
-};
+use omadm_codec::smartcard::{Aid, Channel, Class, Command, FileId, Path, Response, StatusWord, iccid};
 use omadm_codec::{DecodeError, Leniency, Limits, Problem};
 use zeroize::Zeroizing;
 
@@ -38,10 +37,14 @@ pub(super) struct Card {
     channel: Option<Channel>,
     /// EF(ICCID) as it was at the beginning.
     iccid: Option<Vec<u8>>,
-    /// PINs that the application asks for.
-    pub(super) pins: Vec<KeyReference>,
+    /// PINs of the application.
+    pub(super) pins: Vec<PinStatus>,
     /// CHV1 of a SIM.
     pub(super) chv1: Option<Directory>,
+    /// The directory of the application.
+    home: Path,
+    /// Another directory may be selected.
+    is_away: bool,
 }
 
 /// What is to be done next on the way.
@@ -73,7 +76,17 @@ impl Card {
             Mode::Sim => Address::sim(),
             Mode::Auto | Mode::Uicc => Address::uicc(Channel::BASIC),
         };
-        Self { settings, exchange, address, channel: None, iccid: None, pins: Vec::new(), chv1: None }
+        Self {
+            settings,
+            exchange,
+            address,
+            channel: None,
+            iccid: None,
+            pins: Vec::new(),
+            chv1: None,
+            home: Path::of(FileId::APPLICATION),
+            is_away: false,
+        }
     }
 
     /// Begins a command.
@@ -104,8 +117,20 @@ impl Card {
         if self.settings.strict { Leniency::strict() } else { Leniency::lenient() }
     }
 
-    /// Begins to read a file below the selected application.
-    pub(super) fn read(&self, path: &Path, doing: &'static str) -> (Reading, Command) {
+    /// Begins to read a file of the application, whatever is selected of it.
+    pub(super) fn read(&mut self, path: &Path, doing: &'static str) -> (Reading, Command) {
+        let is_below = path.files().len() > 1;
+        let was_away = std::mem::replace(&mut self.is_away, is_below || path.is_absolute());
+        let whole = if was_away && !path.is_absolute() {
+            Path::new([self.home.files(), path.files()].concat())
+        } else {
+            None
+        };
+        self.read_from_here(whole.as_ref().unwrap_or(path), doing)
+    }
+
+    /// Begins to read a file, by its path from the directory that is selected.
+    pub(super) fn read_from_here(&self, path: &Path, doing: &'static str) -> (Reading, Command) {
         Reading::begin(self.address, path, doing, self.settings.max_file)
     }
 
@@ -163,7 +188,7 @@ impl Approach {
                     return Ok(Way::Nothing);
                 }
                 check(answer, SELECTING)?;
-                card.pins = Description::read(card.address, answer, SELECTING)?.enabled;
+                card.pins = Description::read(card.address, answer, SELECTING)?.pins;
                 secure(card)
             }
             Self::Directories(commands) => along(card, commands, answer),
@@ -237,6 +262,7 @@ fn listed(card: &mut Card, octets: &Octets) -> Result<Way<Approach>, CardError> 
     }
     let Some(path) = template.path else { return Ok(Way::Nothing) };
     let mut commands = card.address.select(&path);
+    card.home = path;
     match commands.pop_front() {
         Some(first) => Ok(Way::Go(Approach::Directories(commands), first)),
         None => Ok(Way::Nothing),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use omadm_codec::Limits;
 use omadm_codec::smartcard::apdu::binary_data;
-use omadm_codec::smartcard::fcp::{Condition, FileControl};
+use omadm_codec::smartcard::fcp::{Condition, FileControl, PinStatus, RuleReference, Security};
 use omadm_codec::smartcard::sim::{Directory, Selected};
 use omadm_codec::smartcard::status::{Failure, Next};
 use omadm_codec::smartcard::{
@@ -59,10 +59,35 @@ pub(super) struct Description {
     pub(super) size: Option<usize>,
     /// Of the directory of a SIM.
     pub(super) chv1: Option<Directory>,
-    /// PINs that are asked for in this application of a UICC.
-    pub(super) enabled: Vec<KeyReference>,
-    /// PINs that open this file, where it says so itself.
-    pub(super) opened_by: Vec<KeyReference>,
+    /// PINs of this application of a UICC.
+    pub(super) pins: Vec<PinStatus>,
+    /// What opens this file for reading.
+    pub(super) opened_by: OpenedBy,
+}
+
+/// What opens a file for reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum OpenedBy {
+    /// It does not say.
+    #[default]
+    Unsaid,
+    /// One of these keys, or all of them.
+    Keys(Vec<KeyReference>),
+    /// Nothing.
+    Nothing,
+    /// What stands in a record of EF(ARR).
+    Rule(RuleReference),
+}
+
+impl OpenedBy {
+    /// As a condition has it. One without keys and without an end is nothing that a PIN is said to help with.
+    pub(super) fn of(condition: Option<&Condition>) -> Self {
+        match condition {
+            Some(Condition::AllOf(keys) | Condition::AnyOf(keys)) => Self::Keys(keys.clone()),
+            Some(Condition::Never) => Self::Nothing,
+            Some(Condition::Always | Condition::Cardholder | Condition::Other) | None => Self::Unsaid,
+        }
+    }
 }
 
 impl Description {
@@ -78,17 +103,16 @@ impl Description {
             });
         }
         let control = FileControl::decode(answer.data(), &limits).map_err(unreadable)?;
-        let opened_by = match control.read_condition() {
-            Some(Condition::AllOf(keys) | Condition::AnyOf(keys)) => keys.clone(),
-            _ => Vec::new(),
-        };
         let size = control.size.and_then(|size| usize::try_from(size).ok());
-        let enabled = control.enabled_pins().collect();
-        Ok(Self { enabled, opened_by, ..Self::of(control.structure, size, None) })
+        let opened_by = match &control.security {
+            Security::Record(reference) => OpenedBy::Rule(reference.clone()),
+            Security::Unsaid | Security::Rules(_) => OpenedBy::of(control.read_condition()),
+        };
+        Ok(Self { pins: control.pins, opened_by, ..Self::of(control.structure, size, None) })
     }
 
     fn of(structure: Structure, size: Option<usize>, chv1: Option<Directory>) -> Self {
-        Self { structure, size, chv1, enabled: Vec::new(), opened_by: Vec::new() }
+        Self { structure, size, chv1, pins: Vec::new(), opened_by: OpenedBy::Unsaid }
     }
 }
 
@@ -106,9 +130,12 @@ pub(super) fn is_closed(status: StatusWord) -> bool {
 #[derive(Debug)]
 pub(super) struct Reading {
     address: Address,
+    path: Path,
     doing: &'static str,
     limit: usize,
     state: State,
+    /// What opens it, as far as that is known.
+    opened_by: OpenedBy,
 }
 
 #[derive(Debug)]
@@ -166,12 +193,28 @@ impl Reading {
     pub(super) fn begin(address: Address, path: &Path, doing: &'static str, limit: usize) -> (Self, Command) {
         let mut commands = address.select(path);
         let first = commands.pop_front().unwrap_or_else(|| Command::select_file(address.class, FileId::MF));
-        (Self { address, doing, limit, state: State::Selecting(commands) }, first)
+        let (state, opened_by) = (State::Selecting(commands), OpenedBy::Unsaid);
+        (Self { address, path: path.clone(), doing, limit, state, opened_by }, first)
     }
 
     /// What it is read for.
     pub(super) fn doing(&self) -> &'static str {
         self.doing
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What opens it, once it is selected.
+    pub(super) fn opened_by(&self) -> &OpenedBy {
+        &self.opened_by
+    }
+
+    /// What opens it was looked up.
+    pub(super) fn resolve(&mut self, opened_by: OpenedBy) {
+        self.opened_by = opened_by;
     }
 
     /// Goes on after [`Progress::Selected`], in blocks of at most that many octets.
@@ -195,14 +238,15 @@ impl Reading {
         }
     }
 
-    /// The last command once more, after what kept the file closed is out of the way.
-    pub(super) fn again(&self) -> Result<Command, CardError> {
+    /// Goes on after what kept the file closed is out of the way: with the last command once more, or from the beginning.
+    pub(super) fn again(&mut self, block: Expected) -> Result<Progress, CardError> {
         match &self.state {
-            State::Binary(binary) => Ok(binary.command.clone()),
+            State::Binary(binary) => Ok(Progress::Command(binary.command.clone())),
             State::Records(records) => {
-                Ok(Command::read_record(self.address.class, records.number, records.length))
+                let command = Command::read_record(self.address.class, records.number, records.length);
+                Ok(Progress::Command(command))
             }
-            State::Selecting(_) | State::Selected(_) => Err(CardError::OutOfTurn),
+            State::Selecting(_) | State::Selected(_) => self.read(block),
         }
     }
 
@@ -227,6 +271,7 @@ impl Reading {
                     return Ok(Progress::Command(next));
                 }
                 let description = Description::read(self.address, answer, self.doing)?;
+                self.opened_by = description.opened_by.clone();
                 self.state = State::Selected(description.clone());
                 Ok(Progress::Selected(description))
             }

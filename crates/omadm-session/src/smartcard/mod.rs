@@ -4,12 +4,13 @@
 //! drives them has the reader, the user and the randomness.
 
 mod approach;
-
+pub mod check;
 mod error;
 mod exchange;
 mod file;
 mod pin;
 mod reader;
+mod rules;
 mod secure;
 mod writer;
 

@@ -5,6 +5,8 @@
 //!                             ^       |                                      | empty
 //!                             +-------+ none in it <-------------------------+
 //! ```
+//!
+//! Before a PIN is shown, Rules and Back read in EF(ARR) which one, where the file says no more than that.
 
 use std::collections::VecDeque;
 
@@ -17,8 +19,9 @@ use omadm_codec::smartcard::{Command, FileId, KeyReference, Path, Pin, Response}
 
 use super::approach::{Approach, Card, Leave, Way};
 use super::exchange::Step;
-use super::file::{Description, Progress, Reading};
+use super::file::{OpenedBy, Progress, Reading};
 use super::pin::{VERIFYING, Verification, Verified};
+use super::rules::{Looked, Lookup};
 use super::{CardBootstrap, CardContent, CardError, CardInput, CardOutput, CardSettings};
 use crate::Body;
 
@@ -44,6 +47,10 @@ enum Stage {
     Dodf(Reading, Option<Part>),
     /// The file of a bootstrap.
     Bootstrap(Reading, DataObject),
+    /// What opens this file is looked up.
+    Rules(Lookup, Box<Held>),
+    /// It was looked up, and the file is selected again.
+    Back(Reading, OpenedBy, Box<Held>),
     /// A PIN has to be shown before this file is read on.
     Pin(Verification, Box<Held>),
     Leave(Leave, Result<CardContent, CardError>),
@@ -56,7 +63,6 @@ struct Held {
     /// The bootstrap in it; `None` for a directory.
     object: Option<DataObject>,
     part: Option<Part>,
-    description: Option<Description>,
     /// It was asked for in vain, and has to be once more.
     is_refused: bool,
 }
@@ -115,6 +121,8 @@ impl CardReader {
             Stage::Odf(_) => ODF,
             Stage::Dodf(..) => DODF,
             Stage::Bootstrap(..) => BOOTSTRAP,
+            Stage::Rules(lookup, _) => lookup.doing(),
+            Stage::Back(reading, ..) => reading.doing(),
             Stage::Pin(..) => VERIFYING,
             Stage::Leave(leave, _) => leave.doing(),
             Stage::Done => "nothing",
@@ -196,6 +204,8 @@ impl CardReader {
             },
             Stage::Dodf(reading, part) => self.directory(reading, part, answer),
             Stage::Bootstrap(reading, object) => self.bootstrap(reading, object, answer),
+            Stage::Rules(lookup, held) => Ok(self.rules(lookup, held, answer)),
+            Stage::Back(reading, opened_by, held) => self.back(reading, opened_by, *held, answer),
             Stage::Pin(mut verification, held) => match verification.handle(&self.card, answer)? {
                 Verified::Command(command) => Ok(Next::Command(Stage::Pin(verification, held), command)),
                 Verified::Ask(question) => Ok(Next::Ask(Stage::Pin(verification, held), question)),
@@ -246,18 +256,16 @@ impl CardReader {
         answer: &Response,
     ) -> Result<Next, CardError> {
         let block = self.card.block();
-        let mut progress = reading.handle(answer, block)?;
-        let mut description = None;
-        if let Progress::Selected(selected) = progress {
-            description = Some(selected);
-            progress = reading.read(block)?;
-        }
+        let progress = match reading.handle(answer, block)? {
+            Progress::Selected(_) => reading.read(block)?,
+            progress => progress,
+        };
         match progress {
             Progress::Command(command) => Ok(Next::Command(Stage::Dodf(reading, part), command)),
             Progress::Missing => self.next(),
             Progress::Read(octets) => self.objects_of(cut(&octets.transparent(DODF)?, part)),
             Progress::Closed | Progress::Selected(_) => {
-                self.show(Held { reading, object: None, part, description, is_refused: true })
+                self.show(Held { reading, object: None, part, is_refused: true })
             }
         }
     }
@@ -284,16 +292,12 @@ impl CardReader {
         match progress {
             Progress::Command(command) => Ok(Next::Command(Stage::Bootstrap(reading, object), command)),
             Progress::Missing => self.next(),
-            Progress::Selected(description) => {
+            Progress::Selected(_) => {
                 let needs = object.needs_verification();
-                let description = Some(description);
-                let held = Held { reading, object: Some(object), part, description, is_refused: false };
+                let held = Held { reading, object: Some(object), part, is_refused: false };
                 if needs { self.show(held) } else { self.resume(held) }
             }
-            Progress::Closed => {
-                let held = Held { reading, object: Some(object), part, description: None, is_refused: true };
-                self.show(held)
-            }
+            Progress::Closed => self.show(Held { reading, object: Some(object), part, is_refused: true }),
             Progress::Read(octets) => {
                 let bootstrap = self.content(cut(&octets.transparent(BOOTSTRAP)?, part))?;
                 match bootstrap {
@@ -305,9 +309,15 @@ impl CardReader {
         }
     }
 
-    /// Has the next PIN shown that may open a file.
+    /// Has the next PIN shown that may open a file, after a look at EF(ARR) where that says which.
     fn show(&mut self, held: Held) -> Result<Next, CardError> {
-        let Some(reference) = self.reference(held.description.as_ref()) else {
+        if let OpenedBy::Rule(reference) = held.reading.opened_by() {
+            let lookup = Lookup::begin(self.card.address, reference, held.reading.path(), &self.card.pins);
+            if let Some((lookup, command)) = lookup {
+                return Ok(Next::Command(Stage::Rules(lookup, Box::new(held)), command));
+            }
+        }
+        let Some(reference) = self.reference(held.reading.opened_by()) else {
             // No PIN is asked for: what is closed is closed for us, and what is not is open.
             let doing = held.reading.doing();
             return if held.is_refused { Err(CardError::Closed { doing }) } else { self.resume(held) };
@@ -327,31 +337,59 @@ impl CardReader {
     }
 
     /// The next PIN that was not shown: CHV1 of a SIM, what the FCP of the file or of the application says on a UICC.
-    fn reference(&self, description: Option<&Description>) -> Option<KeyReference> {
+    fn reference(&self, opened_by: &OpenedBy) -> Option<KeyReference> {
         if self.card.address.is_sim() {
             let is_enabled = self.card.chv1.is_none_or(|directory| directory.chv1_enabled);
             return (is_enabled && self.shown.is_empty()).then_some(KeyReference::CHV1);
         }
-        let own = description.map(|description| description.opened_by.as_slice()).unwrap_or_default();
-        let is_open = |reference: &&KeyReference| {
-            reference.is_of_cardholder()
-                && self.card.pins.contains(reference)
-                && !self.shown.contains(reference)
+        let pins = &self.card.pins;
+        let is_left = |reference: KeyReference| {
+            let is_off = pins.iter().any(|pin| pin.reference == reference && !pin.enabled);
+            reference.is_of_cardholder() && !is_off && !self.shown.contains(&reference)
         };
-        own.iter().find(is_open).or_else(|| self.card.pins.iter().find(is_open)).copied()
+        match opened_by {
+            OpenedBy::Keys(keys) => keys.iter().copied().find(|key| is_left(*key)),
+            OpenedBy::Unsaid | OpenedBy::Rule(_) => {
+                pins.iter().map(|pin| pin.reference).find(|reference| is_left(*reference))
+            }
+            OpenedBy::Nothing => None,
+        }
+    }
+
+    /// EF(ARR).
+    fn rules(&mut self, mut lookup: Lookup, held: Box<Held>, answer: &Response) -> Next {
+        match lookup.handle(answer) {
+            Looked::Command(command) => Next::Command(Stage::Rules(lookup, held), command),
+            Looked::Found(opened_by, path) => {
+                let (reading, command) = self.card.read_from_here(&path, held.reading.doing());
+                Next::Command(Stage::Back(reading, opened_by, held), command)
+            }
+        }
+    }
+
+    /// The file that is to be read, once more.
+    fn back(
+        &mut self,
+        mut reading: Reading,
+        opened_by: OpenedBy,
+        held: Held,
+        answer: &Response,
+    ) -> Result<Next, CardError> {
+        match reading.handle(answer, self.card.block())? {
+            Progress::Selected(_) => {
+                reading.resolve(opened_by);
+                self.show(Held { reading, ..held })
+            }
+            _ => Err(CardError::Closed { doing: reading.doing() }),
+        }
     }
 
     /// Goes on with a file.
     fn resume(&mut self, held: Held) -> Result<Next, CardError> {
-        let Held { mut reading, object, part, is_refused, .. } = held;
-        let command = if is_refused {
-            reading.again()?
-        } else {
-            match reading.read(self.card.block())? {
-                Progress::Command(command) => command,
-                // It has no octets.
-                _ => return self.next(),
-            }
+        let Held { mut reading, object, part, .. } = held;
+        let Progress::Command(command) = reading.again(self.card.block())? else {
+            // It has no octets.
+            return self.next();
         };
         let stage = match object {
             Some(object) => Stage::Bootstrap(reading, object),

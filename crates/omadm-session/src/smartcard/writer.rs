@@ -1,9 +1,13 @@
 //! Files of the PKCS#15 application written by the issuer of a card (`DM 2.0 §G.2.3`: UPDATE BINARY), through the secure channel where the
 //! card asks for it.
+//!
+//! A card can be pulled out after each command, and must not be left with a mixture of old and new. Content that ends within the first
+//! block is there with one command. Any other loses its first block before anything else changes, and gets it last: what was torn begins
+//! with octets that begin nothing.
 
 use std::collections::VecDeque;
 
-use omadm_codec::smartcard::{Command, Path, Response, padded};
+use omadm_codec::smartcard::{Command, ERASED, Path, Response, padded};
 
 use super::approach::{Approach, Card, Leave, Way, check};
 use super::exchange::Step;
@@ -34,11 +38,20 @@ pub struct CardWriter {
     files: VecDeque<CardFile>,
 }
 
+/// A block of a file that is to be written.
+#[derive(Clone, Copy)]
+enum Block {
+    /// The first one, with nothing in it.
+    Erased,
+    /// The one that begins there.
+    At(usize),
+}
+
 enum Stage {
     Approach(Approach),
     Select(Reading, CardFile),
-    /// A file, all of its octets, and how many of them the card will have with the next answer.
-    Update(Body, usize),
+    /// All octets of a file, and where the blocks begin that are still to be written, the first first.
+    Update(Body, VecDeque<Block>),
     Leave(Leave, Result<(), CardError>),
     Done,
 }
@@ -133,9 +146,9 @@ impl CardWriter {
                 Progress::Selected(description) => self.fill(&file, &description),
                 _ => Err(CardError::NoPlace { what: file.name }),
             },
-            Stage::Update(octets, written) => {
+            Stage::Update(octets, blocks) => {
                 check(answer, WRITING)?;
-                self.update(octets, written)
+                self.update(octets, blocks)
             }
             Stage::Leave(..) | Stage::Done => Err(CardError::OutOfTurn),
         }
@@ -159,19 +172,35 @@ impl CardWriter {
             return Err(CardError::TooLarge { doing: SELECTING, limit: self.card.settings.max_file });
         }
         let does_not_fit = CardError::DoesNotFit { what: file.name, octets, size };
-        self.update(padded(file.octets.to_vec(), size).ok_or(does_not_fit)?.into(), 0)
+        let all = padded(file.octets.to_vec(), size).ok_or(does_not_fit)?;
+        let others = (BLOCK..size).step_by(BLOCK).map(Block::At);
+        let (first, last) = match octets {
+            // What fills up the block ends it, too.
+            0..BLOCK => (Block::At(0), None),
+            _ if size == BLOCK => (Block::At(0), None),
+            _ => (Block::Erased, Some(Block::At(0))),
+        };
+        let blocks = std::iter::once(first).chain(others).chain(last).filter(|_| size > 0);
+        self.update(all.into(), blocks.collect())
     }
 
-    fn update(&mut self, octets: Body, written: usize) -> Result<Option<(Stage, Command)>, CardError> {
-        let rest = octets.get(written..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(self.next());
-        }
-        let block = rest.get(..BLOCK).unwrap_or(rest);
-        let offset = u32::try_from(written).unwrap_or(u32::MAX);
-        let command = Command::update_binary(self.card.address.class, offset, block);
+    /// The next block of a file, or the next file.
+    fn update(
+        &mut self,
+        octets: Body,
+        mut blocks: VecDeque<Block>,
+    ) -> Result<Option<(Stage, Command)>, CardError> {
+        let (at, content) = match blocks.pop_front() {
+            None => return Ok(self.next()),
+            Some(Block::Erased) => (0, [ERASED; BLOCK].as_slice()),
+            Some(Block::At(at)) => {
+                let rest = octets.get(at..).unwrap_or_default();
+                (at, rest.get(..BLOCK).unwrap_or(rest))
+            }
+        };
+        let offset = u32::try_from(at).unwrap_or(u32::MAX);
+        let command = Command::update_binary(self.card.address.class, offset, content);
         let command = command.map_err(|_| CardError::TooLarge { doing: WRITING, limit: 0x1_0000 })?;
-        let written = written.saturating_add(block.len());
-        Ok(Some((Stage::Update(octets, written), command)))
+        Ok(Some((Stage::Update(octets, blocks), command)))
     }
 }

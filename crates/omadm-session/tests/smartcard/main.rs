@@ -1,10 +1,13 @@
 //! The engine of smartcards against a card of software: what it says, what it finds, and what it does when a card goes wrong.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail them")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail them")]
 
+mod corpus;
 mod faults;
 mod pins;
+mod rules;
 mod secured;
 mod sequence;
+mod writing;
 
 use omadm_codec::smartcard::Pin;
 use omadm_session::smartcard::{

@@ -1,13 +1,8 @@
 //! The secure channel around the reading and the writing of a card.
 
 use omadm_auth::Secret;
-use omadm_codec::smartcard::{FileId, Path};
-use omadm_session::Body;
-use omadm_session::smartcard::{
-    CardError, CardFile, CardInput, CardKeys, CardOutput, CardSettings, CardWriter, SecureChannel,
-};
-use omadm_softcard::image::{Data, Directory};
-use omadm_softcard::{Access, Fault, Flawed, Image, Keys, Kind, Setup};
+use omadm_session::smartcard::{CardError, CardKeys, CardSettings, SecureChannel};
+use omadm_softcard::{Fault, Image, Keys, Kind, Setup};
 
 use crate::{JSON, card, drive, json, read};
 
@@ -16,7 +11,7 @@ fn keys(keys: &Keys) -> CardKeys {
     CardKeys::new(&secret(&keys.enc), &secret(&keys.mac), secret(&keys.dek), keys.version).unwrap()
 }
 
-fn settings(own: &Keys) -> CardSettings {
+pub fn settings(own: &Keys) -> CardSettings {
     CardSettings { keys: Some(keys(own)), challenge: *b"8 octets", ..CardSettings::default() }
 }
 
@@ -115,9 +110,9 @@ fn what_is_changed_or_repeated_on_the_way_is_noticed() {
         let count = whole.trace().len();
         let secured = whole.trace().iter().position(|(command, _)| command[1] == 0x50).unwrap();
         for at in 0..count {
-            for fault in
-                [Fault::Tampered, Fault::Replayed, Fault::Gone, Fault::Status(0x9000), Fault::Status(0x6300)]
-            {
+            let words = [0x9000, 0x6300, 0x63C1, 0x6982, 0x6988, 0x6A82, 0x6C00, 0x6C10, 0x6F00];
+            let words = words.map(Fault::Status).into_iter();
+            for fault in words.chain([Fault::Tampered, Fault::Replayed, Fault::Gone]) {
                 let mut flawed = card(setup.clone()).with(at, fault.clone());
                 let outcome = drive(&mut flawed, settings(&own), &["2468"]).0;
                 let command = &whole.trace()[at].0;
@@ -126,7 +121,11 @@ fn what_is_changed_or_repeated_on_the_way_is_noticed() {
                 let is_inside = at >= secured && has_data && command[0] & 0x04 != 0 && command[1] != 0x82;
                 match outcome {
                     Ok(content) => {
-                        assert!(!is_inside, "{fault:?} at {at} of {count} went unnoticed");
+                        // Errors come without a MAC, and say no more than that there is nothing; nor has another length one.
+                        let says_none = matches!(fault, Fault::Status(0x6A82)) && content.bootstrap.is_none();
+                        let is_retried = matches!(fault, Fault::Status(0x6C00 | 0x6C10));
+                        let is_known = says_none || is_retried;
+                        assert!(!is_inside || is_known, "{fault:?} at {at} of {count} went unnoticed");
                         assert!(
                             content.bootstrap.is_none() || json(Ok(content)) == JSON,
                             "{fault:?} at {at}"
@@ -136,66 +135,5 @@ fn what_is_changed_or_repeated_on_the_way_is_noticed() {
                 }
             }
         }
-    }
-}
-
-fn write(card: &mut Flawed, settings: CardSettings, files: Vec<CardFile>) -> Result<(), CardError> {
-    let (mut writer, mut output) = CardWriter::begin(settings, files);
-    loop {
-        output = match output {
-            CardOutput::Transmit(octets) => match card.transmit(&octets) {
-                Some(answer) => writer.handle(CardInput::Answer(&answer)),
-                None => writer.handle(CardInput::Gone),
-            },
-            CardOutput::AskPin(_) => writer.handle(CardInput::NoPin),
-            CardOutput::Finished(outcome) => return outcome,
-        };
-    }
-}
-
-fn file(id: u16, octets: &[u8]) -> CardFile {
-    CardFile { name: "EF(DM_Bootstrap)", path: Path::of(FileId(id)), octets: Body::from(octets.to_vec()) }
-}
-
-fn blank(kind: Kind, own: &Keys, size: usize) -> Setup {
-    let image = Image {
-        directories: vec![Directory::default()],
-        data: vec![Data { file: 0x6421, read: Access::Always, octets: vec![0xFF; size] }],
-        ..Image::default()
-    };
-    Setup { image, ..setup(kind, own) }
-}
-
-#[test]
-fn an_issuer_writes_a_card_that_can_be_read_then() {
-    let own = Keys::default();
-    for kind in [Kind::Uicc, Kind::Sim] {
-        for size in [JSON.len(), JSON.len() + 700, 33_000] {
-            let mut card = card(blank(kind, &own, size));
-            write(&mut card, settings(&own), vec![file(0x6421, JSON)]).unwrap();
-            let content = card.card.content(0x6421).unwrap();
-            assert!(content.starts_with(JSON) && content[JSON.len()..].iter().all(|octet| *octet == 0xFF));
-            card.card.reset();
-            assert_eq!(json(read(&mut card, CardSettings::default())), JSON);
-        }
-    }
-}
-
-#[test]
-fn what_cannot_be_written_is_told() {
-    let own = Keys::default();
-    let outcome = write(&mut card(blank(Kind::Uicc, &own, 10)), settings(&own), vec![file(0x6421, JSON)]);
-    assert!(matches!(outcome, Err(CardError::DoesNotFit { size: 10, .. })), "{outcome:?}");
-    let outcome = write(&mut card(blank(Kind::Uicc, &own, 100)), settings(&own), vec![file(0x7777, JSON)]);
-    assert!(matches!(outcome, Err(CardError::NoPlace { .. })), "{outcome:?}");
-    let outcome =
-        write(&mut card(blank(Kind::Uicc, &own, 100)), CardSettings::default(), vec![file(0x6421, JSON)]);
-    assert!(matches!(outcome, Err(CardError::Status { .. })), "{outcome:?}");
-    let mut whole = card(blank(Kind::Uicc, &own, 100));
-    write(&mut whole, settings(&own), vec![file(0x6421, JSON)]).unwrap();
-    for at in 0..whole.trace().len() {
-        let mut flawed = card(blank(Kind::Uicc, &own, 100)).with(at, Fault::Gone);
-        let outcome = write(&mut flawed, settings(&own), vec![file(0x6421, JSON)]);
-        assert!(matches!(outcome, Err(CardError::Gone { .. })), "{at}: {outcome:?}");
     }
 }

@@ -202,6 +202,27 @@ fn the_first_bootstrap_by_its_oid_counts() {
 }
 
 #[test]
+fn paths_begin_at_the_application_whatever_was_read_before() {
+    let object = |file| Object { file, ..Object::default() };
+    let data = |file, octets: &[u8]| Data { file, read: Access::Always, octets: octets.to_vec() };
+    for setup in [uicc, sim] {
+        // Two bootstraps in a directory of their own, of which the first one is empty.
+        let image = Image {
+            directories: vec![
+                Directory { objects: vec![object(0x6001)], ..Directory::default() },
+                Directory { file: 0x6430, objects: vec![object(0x6002)], ..Directory::default() },
+            ],
+            data: vec![data(0x6001, &[0xFF; 9]), data(0x6002, b"[2]")],
+            inner: Some(0x5F10),
+            ..Image::default()
+        };
+        let mut card = card(setup(image));
+        let found = read(&mut card, CardSettings::default());
+        assert_eq!(json(found), b"[2]", "{:#?}", commands(&card));
+    }
+}
+
+#[test]
 fn a_card_can_hold_messages_and_addresses() {
     let message = b"\x02\xA4\x01\x6A\x00 and so on";
     let found = read(&mut card(uicc(Image::of(message))), CardSettings::default()).unwrap().bootstrap;

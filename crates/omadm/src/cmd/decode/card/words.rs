@@ -1,6 +1,6 @@
 //! Files of cards and what they demand, in words.
 
-use omadm_codec::smartcard::fcp::{Condition, FileControl};
+use omadm_codec::smartcard::fcp::{Condition, FileControl, RuleRecord, RuleReference, Security};
 use omadm_codec::smartcard::sim::{Access, Directory, File, Selected};
 use omadm_codec::smartcard::{KeyReference, Structure};
 
@@ -42,10 +42,27 @@ pub fn of_uicc(control: &FileControl) -> String {
     let name = name.or_else(|| control.aid.as_ref().map(|aid| format!(" {aid}"))).unwrap_or_default();
     let size = control.size.and_then(|size| usize::try_from(size).ok());
     let size = size.map(|size| format!(", {}", octets(size))).unwrap_or_default();
-    let read = control.read_condition().map(|read| format!(", READ {}", condition(read)));
+    let read = match &control.security {
+        Security::Record(reference) => Some(rule(reference)),
+        Security::Unsaid | Security::Rules(_) => {
+            control.read_condition().map(|read| format!(", READ {}", condition(read)))
+        }
+    };
     let pins: Vec<KeyReference> = control.enabled_pins().collect();
     let pins = if pins.is_empty() { String::new() } else { format!(", PINs in use: {}", keys(&pins, ", ")) };
     format!("file{name}, {}{size}{}{pins}", structure(control.structure), read.unwrap_or_default())
+}
+
+fn rule(RuleReference { file, record }: &RuleReference) -> String {
+    let file = file.map(|file| format!(" {file}")).unwrap_or_default();
+    let record = match record {
+        RuleRecord::Always(record) => record.to_string(),
+        RuleRecord::ByEnvironment(records) => {
+            let each = records.iter().map(|(number, record)| format!("{record} in environment {number}"));
+            each.collect::<Vec<_>>().join(" or ")
+        }
+    };
+    format!(", access as record {record} of EF(ARR){file} says")
 }
 
 fn condition(condition: &Condition) -> String {
@@ -108,6 +125,12 @@ mod tests {
         assert_eq!(
             of_uicc(&control),
             "file 6421, transparent, 1 octet, READ after local PIN of application 1"
+        );
+        let referenced = [0x62, 12, 0x82, 2, 0x41, 0x21, 0x8b, 6, 0x6f, 6, 1, 2, 0, 11];
+        let control = FileControl::decode(&referenced, &Limits::default()).unwrap();
+        assert_eq!(
+            of_uicc(&control),
+            "file, transparent, access as record 2 in environment 1 or 11 in environment 0 of EF(ARR) 6F06 says"
         );
     }
 }
