@@ -129,6 +129,7 @@ pub fn step(device: &DeviceId, message: i64) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: (message == 0).then(|| "dm2.0".to_owned()),
+        bearer: (message == 0).then(|| "https".to_owned()),
         last_contact: (message > 0).then(|| Time::from_secs(message - 1)),
         dm1: None,
         model: None,

@@ -19,16 +19,12 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::context::Context;
-use crate::retention::Pace;
+use crate::retention::{BATCH, Pace, Walked, in_steps};
 
 pub use outcome::BEGUN;
 
 /// How often an entry is tried again when another process has added to the same chain.
 const MAX_CONFLICTS: usize = 10;
-/// Entries that are cut off at a time.
-const BATCH: u32 = 500;
-/// Most batches of one sweep.
-const BATCHES: u32 = 20;
 /// Pause between two sweeps.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -86,6 +82,16 @@ impl Audit {
 pub struct Digester {
     mac: Option<Hmac<Sha256>>,
     /// Octets so far.
+impl Audit {
+    /// Cuts off some of what is older than `before`, and says so in the chain; gives whether there may be more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn cut(&self, store: &dyn Store, before: Time, now: Time) -> Result<bool, StoreError> {
+        Ok(!store.prune_audit(before, BATCH, &self.chain, now).await?.is_empty())
+    }
+}
+
     pub octets: u64,
 }
 
@@ -169,11 +175,7 @@ async fn anchor(context: &Context, anchored: &mut HashMap<String, i64>) -> Resul
 /// Cuts off what is too old, and forgets sessions that have ended.
 async fn sweep(pace: &mut Pace, audit: &Audit, store: &dyn Store, now: Time) -> Result<(), StoreError> {
     if let Some(before) = pace.before(store.oldest_audit().await?, now, Instant::now()) {
-        for _ in 0..BATCHES {
-            if store.prune_audit(before, BATCH, &audit.chain, now).await?.is_empty() {
-                break;
-            }
-        }
+        in_steps(|| async move { audit.cut(store, before, now).await.map(Walked::some) }).await?;
     }
     while store.prune_logins(now, BATCH).await? == BATCH {}
     Ok(())

@@ -1,11 +1,21 @@
 //! The one place that reads the wall clock, and the form of times towards operators.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use jiff::Timestamp;
 use omadm_mo::Time;
 
+/// By how much this process goes by another time than the machine's, in microseconds: not at all, but in tests of clocks that jump.
+static SHIFT: AtomicI64 = AtomicI64::new(0);
+
 /// The time now.
 pub fn now() -> Time {
-    Time(Timestamp::now().as_microsecond())
+    Time(Timestamp::now().as_microsecond().saturating_add(SHIFT.load(Ordering::Relaxed)))
+}
+
+/// Has the clock jump to this many microseconds ahead of the machine's, or behind it.
+pub fn shift(micros: i64) {
+    SHIFT.store(micros, Ordering::Relaxed);
 }
 
 /// RFC 3339 in UTC; what lies outside of jiff's range (years -9999 to 9999) is shown as its nearest end.

@@ -140,6 +140,7 @@ impl<'c> Ledger<'c> {
             inventory: None,
             facts,
             protocol: other_protocol,
+            bearer: None,
             last_contact: self.check.device.last_contact,
             dm1: None,
             model: None,

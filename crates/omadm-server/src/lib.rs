@@ -57,6 +57,8 @@ mod webhooks;
 
 pub use config::{Config, ConfigError};
 pub use ddfs::BUILT_IN as STANDARD_DDFS;
+#[doc(hidden)]
+pub use clock::shift as shift_clock;
 pub use error::ServerError;
 /// What checks a chain of the audit log, for those who have an export of it.
 pub mod audit_chain {

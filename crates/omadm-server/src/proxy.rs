@@ -11,6 +11,8 @@ use crate::tls::{HandedOn, Identified};
 
 /// The addresses that a request came along, the nearest last.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The scheme that a request came by.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Which proxies are trusted, and with what.
 pub struct Proxies {
@@ -25,6 +27,8 @@ pub struct Sender {
     pub source: IpAddr,
     /// What TLS has proved.
     pub identified: Identified,
+    /// Whether the device speaks TLS, to us or to a trusted proxy.
+    pub is_secure: bool,
 }
 
 impl Proxies {
@@ -49,7 +53,8 @@ impl Proxies {
     /// Who sends a request that came on a connection.
     pub fn sender(&self, connection: &Connection, headers: &HeaderMap) -> Sender {
         let peer = connection.peer.ip();
-        let mut sender = Sender { source: peer, identified: connection.identified.clone() };
+        let identified = connection.identified.clone();
+        let mut sender = Sender { source: peer, identified, is_secure: connection.is_secure };
         if connection.is_secure || !self.trusts(peer) {
             return sender;
         }
@@ -59,6 +64,7 @@ impl Proxies {
         if let Some(source) = along.into_iter().rev().find(|address| !self.trusts(*address)) {
             sender.source = source;
         }
+        sender.is_secure = headers.get(&FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
         if let Some((name, handed_on)) = &self.certificates {
             sender.identified = identify(name, handed_on, headers, peer);
         }

@@ -3,14 +3,68 @@
 //! A clock that jumps years ahead makes everything look old. So what is old goes at the pace of [`SPEED`], however old it seems, and who
 //! reads the log has the time to see it and to stop the server.
 
+mod sizes;
+
+pub use sizes::Sizes;
+
 use std::time::{Duration, Instant};
 
 use omadm_mo::Time;
+use omadm_store::StoreError;
+
+/// Most rows of one step: a step shares the store with devices, so it has to be short.
+pub const BATCH: u32 = 500;
+/// Longest time that steps follow each other before other work has its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 /// How much faster than it came what is too old goes: a day of it in an hour.
 const SPEED: u32 = 24;
 /// What may be left to go before it is said in the log, in microseconds: a day.
 const DAY: i64 = 86_400_000_000;
+
+/// What one or more steps have come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Rows that went, where they are counted.
+    pub rows: u32,
+    /// Whether there may be more to do.
+    pub has_more: bool,
+}
+
+impl Walked {
+    /// So many rows of at most [`BATCH`].
+    pub fn batch(rows: u32) -> Self {
+        Self { rows, has_more: rows >= BATCH }
+    }
+
+    /// Without a number.
+    pub fn some(has_more: bool) -> Self {
+        Self { rows: 0, has_more }
+    }
+}
+
+/// Repeats a step as long as it says that there is more to do, for a while. After each step comes a pause as long as the step took, so that
+/// devices have half of the store at least.
+///
+/// # Errors
+/// Those of the step.
+pub async fn in_steps<S>(mut step: impl FnMut() -> S) -> Result<Walked, StoreError>
+where
+    S: Future<Output = Result<Walked, StoreError>>,
+{
+    let end = Instant::now() + TURN;
+    let mut rows = 0;
+    loop {
+        let began = Instant::now();
+        let walked = step().await?;
+        rows += walked.rows;
+        let ended = Instant::now();
+        if !walked.has_more || ended >= end {
+            return Ok(Walked { rows, ..walked });
+        }
+        tokio::time::sleep(ended - began).await;
+    }
+}
 
 /// Moves the end of what is kept.
 pub struct Pace {

@@ -194,6 +194,12 @@ pub struct Campaign {
     pub counts: CampaignCounts,
 }
 
+impl Campaign {
+    /// Further ahead than clocks of nodes differ, in microseconds (10 minutes): as a campaign is due at once, what is due only then was written
+    /// before the clock was set back.
+    pub const FARTHEST: i64 = 600_000_000;
+}
+
 /// A device in a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CampaignDevice {

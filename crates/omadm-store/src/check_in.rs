@@ -11,8 +11,11 @@ impl CheckIn {
     pub fn after(mut self, step: &SessionStep) -> Self {
         let device = &mut self.device;
         device.last_contact = Some(step.now);
-        for (kept, new) in [(&mut device.protocol, &step.protocol), (&mut device.inventory, &step.inventory)]
-        {
+        for (kept, new) in [
+            (&mut device.protocol, &step.protocol),
+            (&mut device.bearer, &step.bearer),
+            (&mut device.inventory, &step.inventory),
+        ] {
             if new.is_some() {
                 kept.clone_from(new);
             }

@@ -1,13 +1,15 @@
-//! What can be seen of a store's writes from outside: how many wait, and how commits went.
+//! What can be seen of a store from outside: how many writes wait, how commits went, and that it is read.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Hears of every commit.
+/// Hears of every commit, and of every read.
 pub trait CommitWatch: Send + Sync {
     /// So many writes became durable, or failed, in one commit that took so long. Called by the thread that commits: quick.
     fn committed(&self, requests: usize, took: Duration);
+    /// Something is read. Called by who asks for it: quick.
+    fn read(&self);
 }
 
 /// The writes of a store.
@@ -34,6 +36,13 @@ impl Commits {
     pub(crate) fn ask(&self) -> Asked<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Asked(self)
+    }
+
+    /// Tells of a read.
+    pub(crate) fn read(&self) {
+        if let Some(watch) = self.watch.get() {
+            watch.read();
+        }
     }
 
     /// Tells of a commit.
@@ -66,6 +75,10 @@ mod tests {
         fn committed(&self, requests: usize, _: Duration) {
             self.0.lock().unwrap().push(requests);
         }
+
+        fn read(&self) {
+            self.0.lock().unwrap().push(0);
+        }
     }
 
     #[test]
@@ -76,9 +89,10 @@ mod tests {
         let asked = [commits.ask(), commits.ask()];
         assert_eq!(commits.waiting(), 2);
         commits.committed(2, Duration::ZERO);
+        commits.read();
         drop(asked);
         assert_eq!(commits.waiting(), 0);
-        assert_eq!(*first.0.lock().unwrap(), [2]);
+        assert_eq!(*first.0.lock().unwrap(), [2, 0]);
         assert!(second.0.lock().unwrap().is_empty());
     }
 }

@@ -85,7 +85,7 @@ pub struct FleetDevice {
     /// Whether it can be called.
     pub reach: Reach,
     /// Over what it can be called, such as `sms` and `cloud`: schemes of its addresses.
-    pub bearers: Vec<String>,
+    pub ways: Vec<String>,
     /// What people wrote about it.
     pub note: String,
     /// Labels by their keys.

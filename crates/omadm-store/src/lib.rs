@@ -12,6 +12,7 @@ pub mod error;
 pub mod filter;
 mod fleet;
 mod import;
+mod kept;
 mod lease;
 mod origin;
 mod package;
@@ -43,6 +44,7 @@ pub use fleet::{Annotation, Facts, FleetDevice, FleetStore, Group, Reach};
 pub use import::{
     Import, ImportCredential, ImportEvent, ImportRow, ImportState, ImportStore, RowOutcome, RowReport,
 };
+pub use kept::{Kept, KeptRange, KeptSize, KeptStore};
 pub use lease::{Lease, LeaseStore};
 pub use origin::Origin;
 pub use package::{Package, PackageKind, PackageRemoval, PackageStore};
@@ -53,7 +55,7 @@ pub use people::{
 pub use place::{About, Moved, Place};
 pub use profile::{
     Assignment, DeviceProfile, Pin, Profile, ProfileChange, ProfileState, ProfileStep, ProfileStore,
-    ProfileVersion, ProfileWork,
+    ProfileVersion, ProfileWork, Withdrawn,
 };
 pub use push::{Push, PushProgress, PushStep};
 pub use secret::StoredSecret;
@@ -73,6 +75,7 @@ pub trait Store:
     + DelegationStore
     + FleetStore
     + ImportStore
+    + KeptStore
     + LeaseStore
     + PackageStore
     + PeopleStore

@@ -78,6 +78,17 @@ impl Pin {
     }
 }
 
+/// An assignment that was taken back. What its devices were given for themselves before it was made counts no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// Name of the profile.
+    pub profile: String,
+    /// The group; `None`: all devices.
+    pub group: Option<String>,
+    /// As [`Assignment::clock`].
+    pub clock: i64,
+}
+
 /// How far a device is with a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProfileState {
@@ -222,6 +233,8 @@ pub trait ProfileStore: Send + Sync + 'static {
     async fn unassign_profile(&self, name: &str, group: Option<&str>) -> Result<bool, StoreError>;
     /// All assignments, by profile and group.
     async fn assignments(&self) -> Result<Vec<Assignment>, StoreError>;
+    /// Assignments that were taken back, the last of each profile and group.
+    async fn withdrawn_assignments(&self) -> Result<Vec<Withdrawn>, StoreError>;
     /// A number that goes on with each change to assignments.
     async fn profile_clock(&self) -> Result<i64, StoreError>;
     /// Applies the work on a device in one durable batch, or nothing: [`StoreError::Conflict`] when the generation, or what is remembered,

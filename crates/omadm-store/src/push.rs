@@ -54,6 +54,12 @@ pub struct Push {
     pub dm1: Option<StoredSecret>,
 }
 
+impl Push {
+    /// Further ahead than any pause between notifications lasts, in microseconds (9 days): what is due only then was written before the
+    /// clock was set back, and is due now.
+    pub const FARTHEST: i64 = 9 * 86_400_000_000;
+}
+
 /// A step in the notifying of a device.
 #[derive(Clone, Debug)]
 pub struct PushStep {

@@ -42,6 +42,8 @@ pub struct Device {
     pub label: String,
     /// Protocol of the last contact, such as `dm2.0`.
     pub protocol: Option<String>,
+    /// By which transport the last session came, such as `https`, once that is known.
+    pub bearer: Option<String>,
     /// Manufacturer, model and versions as last seen (JSON object as text, `{}` at first).
     pub facts: String,
     /// Supported MOs as last reported (JSON array as text), if ever.
@@ -458,6 +460,8 @@ pub struct SessionStep {
     pub facts: Option<String>,
     /// Protocol in use, if it is another than before.
     pub protocol: Option<String>,
+    /// By which transport its session comes, if it is another than before.
+    pub bearer: Option<String>,
     /// The device's last contact as it was read. A step that does not know it writes more than it has to.
     pub last_contact: Option<Time>,
     /// What DM 1.x keeps of the device from now on (opaque here).

@@ -92,6 +92,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
     ) -> Result<(), StoreError> {
         let reached = self.shelf.reached(campaign.id, cursor(progress.taking_back.as_deref())).await?;
         let is_end = reached.len() < PAGE as usize;
+        progress.taken_back = is_end;
         progress.taking_back = match reached.last() {
             Some(last) if !is_end => Some(last.device.as_str().to_owned()),
             Some(_) | None => None,

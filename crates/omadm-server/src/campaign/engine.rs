@@ -52,6 +52,8 @@ pub struct Progress {
     pub taking_back: Option<String>,
     /// The open device whose commands were looked for last, and when all were looked at.
     pub swept: (Option<String>, i64),
+    /// Whether all was taken back.
+    pub taken_back: bool,
 }
 
 impl Progress {

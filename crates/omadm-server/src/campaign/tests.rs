@@ -235,6 +235,7 @@ impl Scene {
                     inventory: None,
                     facts: None,
                     protocol: None,
+                    bearer: None,
                     last_contact: None,
                     profiles: None,
                     dm1: None,

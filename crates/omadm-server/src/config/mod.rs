@@ -13,6 +13,7 @@ mod people;
 mod prefix;
 mod profiles;
 mod push;
+mod retention;
 mod security;
 mod store;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use prefix::UrlPrefix;
 pub use profiles::ProfilesSection;
 pub use push::{HttpPushSection, PpgSection, SipSection};
 pub use security::{AuthSection, ClientCertificates, TlsSection};
+pub use retention::RetentionSection;
 pub use store::StoreSection;
 
 /// Prefix of environment variables.
@@ -76,6 +78,8 @@ pub struct Config {
     /// The Data Repository.
     pub data: DataSection,
     /// Firmware and software packages.
+    /// How much is kept.
+    pub retention: RetentionSection,
     pub package: PackageSection,
     /// Desired state.
     pub profiles: ProfilesSection,

@@ -22,7 +22,7 @@ pub struct NotifierSection {
     pub sort_ways: bool,
     /// How long the first notification may stay without a session until the next one; each pause is four times the one before.
     pub retry_after: Span,
-    /// Longest such pause.
+    /// Longest such pause, 7 days at most.
     pub longest_retry: Span,
     /// Notifications without a session until the server gives up; the next command begins anew.
     pub max_attempts: u32,

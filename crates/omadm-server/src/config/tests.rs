@@ -225,3 +225,12 @@ fn the_packaged_example_is_good_as_it_is_and_with_everything_in_it_switched_on()
     let switched_on = load(&all, &[]).unwrap_or_else(|error| panic!("{error}\n{all}"));
     assert_ne!(switched_on, shipped);
 }
+
+#[test]
+fn pauses_between_notifications_have_a_longest() {
+    for key in ["longest_retry", "min_interval"] {
+        assert!(load(&format!("[notifier]\n{key} = \"7 d\""), &[]).is_ok());
+        let error = load(&format!("[notifier]\n{key} = 604801"), &[]).unwrap_err();
+        assert!(error.ends_with(&format!("notifier.{key}: has to be 7 days or less")), "{error}");
+    }
+}

@@ -16,6 +16,9 @@ const MAX_BODY: usize = 512 << 20;
 /// Shortest pause between two looks at the certificates.
 const MIN_RELOAD: Duration = Duration::from_millis(100);
 
+/// Longest pause between notifications.
+const MAX_PAUSE: Span = Span::secs(7 * 86_400);
+
 /// Finds the first fault.
 pub(super) fn check(config: &Config) -> Result<(), Fault> {
     server_id(&config.server.id).map_err(|problem| Fault::new("server.id", problem))?;
@@ -36,6 +39,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     super::profiles::check(&config.profiles)?;
     super::campaigns::check(&config.campaigns)?;
     super::store::check(&config.store)?;
+    super::retention::check(&config.retention)?;
     fleet::check(&config.fleet)?;
     if !config.bootstrap.moids.is_empty() {
         BootstrapSection::check(&config.bootstrap.moids)
@@ -171,6 +175,14 @@ fn security(config: &Config) -> Result<(), Fault> {
 fn notifier(config: &Config) -> Result<(), Fault> {
     let wanted: Vec<Connection> = config.notifier.connections.iter().copied().map(Into::into).collect();
     Preference::new(&wanted).map_err(|error| Fault::new("notifier.connections", error.to_string()))?;
+    for (key, pause) in [
+        ("notifier.longest_retry", config.notifier.longest_retry),
+        ("notifier.min_interval", config.notifier.min_interval),
+    ] {
+        if pause > MAX_PAUSE {
+            return Err(Fault::new(key, "has to be 7 days or less"));
+        }
+    }
     notifier_dm1::check(&config.notifier)?;
     let sms = &config.sms;
     let gateway = match sms.gateway {

@@ -38,6 +38,8 @@ pub struct Device {
     pub label: String,
     /// Of its last contact.
     pub protocol: Option<String>,
+    /// By which transport its last session came.
+    pub bearer: Option<String>,
     /// As it said last.
     pub manufacturer: Option<String>,
     /// As it said last.
@@ -69,7 +71,7 @@ pub struct Device {
     pub reach: String,
     /// Over what.
     #[serde(default)]
-    pub bearers: Vec<String>,
+    pub ways: Vec<String>,
     /// What people wrote about it.
     #[serde(default)]
     pub note: String,

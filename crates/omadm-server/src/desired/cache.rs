@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use omadm_mo::Time;
 use omadm_store::filter::Filter;
-use omadm_store::{Assignment, Device, Facts, Pin, StoreError};
+use omadm_store::{Assignment, Device, Facts, Pin, StoreError, Withdrawn};
 use tokio::sync::watch;
 
 use super::document::{Document, Form};
@@ -40,10 +40,11 @@ struct Assigned {
     voided: HashMap<String, i64>,
 }
 
-/// One assignment.
+/// One assignment, or one that was taken back.
 struct Rule {
     profile: String,
-    version: i64,
+    /// `None` if it was taken back: then it only outlives what was given before it.
+    version: Option<i64>,
     /// When it was assigned, by the clock of profiles.
     clock: i64,
     /// Devices that have it; `None` for all.
@@ -63,19 +64,13 @@ impl Profiles {
         }
         let mut rules = Vec::new();
         for assignment in context.store.assignments().await? {
-            let members = match &assignment.group {
-                None => None,
-                Some(group) => match context.store.expand(&Filter::group(group)).await {
-                    Ok(filter) => Some(filter),
-                    Err(StoreError::Filter(error)) => {
-                        tracing::warn!(profile = assignment.profile, group, %error, "a profile is assigned to a group that cannot be read");
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                },
-            };
-            let Assignment { profile, version, clock, .. } = assignment;
-            rules.push(Rule { profile, version, clock, members });
+            let Assignment { profile, version, clock, group, .. } = assignment;
+            let members = members(context, &profile, group.as_deref()).await?;
+            rules.extend(members.map(|members| Rule { profile, version: Some(version), clock, members }));
+        }
+        for Withdrawn { profile, group, clock } in context.store.withdrawn_assignments().await? {
+            let members = members(context, &profile, group.as_deref()).await?;
+            rules.extend(members.map(|members| Rule { profile, version: None, clock, members }));
         }
         let voided = context.store.voided_profiles().await?.into_iter().collect();
         *lock(&self.assigned) = Some(Arc::new(Assigned { clock, rules, voided }));
@@ -88,7 +83,7 @@ impl Profiles {
 
     /// Whether nothing is assigned to any group.
     pub fn is_empty(&self) -> bool {
-        self.assigned().is_none_or(|assigned| assigned.rules.is_empty())
+        self.assigned().is_none_or(|assigned| assigned.rules.iter().all(|rule| rule.version.is_none()))
     }
 
     /// The versions that apply to a device: the newest of those of its groups, or what it was given for itself since.
@@ -117,8 +112,10 @@ impl Profiles {
                 Some(filter) => member.as_ref().is_some_and(|member| filter.matches(member, now)),
             };
             if is_member {
-                let newest = versions.entry(rule.profile.clone()).or_insert(rule.version);
-                *newest = rule.version.max(*newest);
+                if let Some(version) = rule.version {
+                    let newest = versions.entry(rule.profile.clone()).or_insert(version);
+                    *newest = version.max(*newest);
+                }
                 let last = clocks.entry(rule.profile.as_str()).or_insert(rule.clock);
                 *last = rule.clock.max(*last);
             }
@@ -229,6 +226,23 @@ impl Profiles {
             *known = Some(files.clone());
         }
         Ok(files)
+    }
+}
+
+/// The devices of an assignment, of which `None` is all; nothing if its group cannot be read.
+async fn members(
+    context: &Context,
+    profile: &str,
+    group: Option<&str>,
+) -> Result<Option<Option<Filter>>, StoreError> {
+    let Some(group) = group else { return Ok(Some(None)) };
+    match context.store.expand(&Filter::group(group)).await {
+        Ok(filter) => Ok(Some(Some(filter))),
+        Err(StoreError::Filter(error)) => {
+            tracing::warn!(profile, group, %error, "a profile is assigned to a group that cannot be read");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

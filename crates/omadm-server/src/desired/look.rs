@@ -87,6 +87,7 @@ fn device_after(check: &CheckIn, step: &SessionStep) -> Device {
     let mut device = check.device.clone();
     device.last_contact = Some(step.now);
     device.protocol = step.protocol.clone().or(device.protocol);
+    device.bearer = step.bearer.clone().or(device.bearer);
     device.inventory = step.inventory.clone().or(device.inventory);
     if let Some(facts) = &step.facts {
         device.facts.clone_from(facts);

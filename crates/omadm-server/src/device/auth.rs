@@ -17,6 +17,7 @@ use omadm_session::dm2::server::Refusal;
 use omadm_store::{CheckIn, Credential, NewEvent, StoredSecret};
 use serde_json::json;
 
+use super::bearer::Bearer;
 use super::{OMADM_DEVID, refusal, store_failed};
 use crate::config::AuthSection;
 use crate::context::{Context, REALM};
@@ -77,7 +78,7 @@ pub struct Caller {
     uri: Uri,
     authorization: Option<HeaderValue>,
     says: OnceLock<Says>,
-    is_on_link: bool,
+    bearer: Bearer,
 }
 
 /// Who is on the other end of a local link: of OBEX, which has no requests of HTTP, and proves nothing of DM.
@@ -88,12 +89,12 @@ impl LinkCaller {
     pub fn at(peer: SocketAddr) -> Self {
         Self(Caller {
             connection: Arc::new(Connection::plain(peer)),
-            sender: Sender { source: peer.ip(), identified: Identified::Nobody },
+            sender: Sender { source: peer.ip(), identified: Identified::Nobody, is_secure: false },
             method: Method::POST,
             uri: Uri::default(),
             authorization: None,
             says: OnceLock::new(),
-            is_on_link: true,
+            bearer: Bearer::of_link(peer),
         })
     }
 
@@ -119,9 +120,9 @@ enum Says {
 }
 
 impl Caller {
-    /// Whether a local link brings what it says, and not HTTP.
-    pub(super) fn is_on_link(&self) -> bool {
-        self.is_on_link
+    /// What brings what it says.
+    pub(super) fn bearer(&self) -> Bearer {
+        self.bearer
     }
 
     /// Path and query of the request.
@@ -145,14 +146,15 @@ pub async fn layer(State(context): State<Arc<Context>>, mut request: Request, ne
     let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
         return next.run(request).await;
     };
+    let sender = context.proxies.sender(&connection, request.headers());
     let caller = Arc::new(Caller {
-        sender: context.proxies.sender(&connection, request.headers()),
+        bearer: Bearer::of_request(sender.is_secure, request.headers()),
+        sender,
         connection,
         method: request.method().clone(),
         uri: request.uri().clone(),
         authorization: request.headers().get(AUTHORIZATION).cloned(),
         says: OnceLock::new(),
-        is_on_link: false,
     });
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;

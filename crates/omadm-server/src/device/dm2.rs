@@ -17,6 +17,7 @@ use omadm_store::{CheckIn, CommandState, Credential, SessionRow, SessionStep, St
 use sha2::{Digest as _, Sha256};
 
 use super::auth::{Caller, Known};
+use super::bearer::Bearer;
 use super::deliveries::{Deliveries, Fate, Turn};
 use super::{
     FULL, OMADM_ACCEPT, OMADM_DEVID, TAKEN, auth, commands_read, read_body, refusal, refuse, store_failed,
@@ -71,7 +72,7 @@ async fn serve(context: &Context, caller: &Caller, request: Request) -> Result<V
         }
     };
     let content_type = header(&head.headers, CONTENT_TYPE).unwrap_or_default();
-    let mut message = Message::new(content_type);
+    let mut message = Message::new(content_type, caller.bearer());
     let reply = async {
         let (named, kind) = admitted?;
         message.kind = Some(kind.clone());
@@ -160,14 +161,16 @@ struct Message {
     /// What its head says it is, if that is legal.
     kind: Option<Kind>,
     content_type: String,
+    bearer: Bearer,
     body: Bytes,
     /// By which it is known when it comes again.
     digest: [u8; 32],
 }
 
 impl Message {
-    fn new(content_type: &str) -> Self {
-        Self { kind: None, content_type: content_type.to_owned(), body: Bytes::new(), digest: [0; 32] }
+    fn new(content_type: &str, bearer: Bearer) -> Self {
+        let content_type = content_type.to_owned();
+        Self { kind: None, content_type, bearer, body: Bytes::new(), digest: [0; 32] }
     }
 
     /// Its body, and from whom it is: behind a proxy devices may share a connection.
@@ -301,7 +304,8 @@ async fn work(
     let reply = step.reply.clone();
     let received = Received { digest: message.digest, trace, now };
     let outcome = Outcome::new(check, &queue, beside, inventory).expire(&over).give_up(&never);
-    let batch = SessionStep { expected_last_seq, ..outcome.session_step(step, received, answer) };
+    let bearer = message.bearer.if_other(check);
+    let batch = SessionStep { expected_last_seq, bearer, ..outcome.session_step(step, received, answer) };
     let batch = desired::at_message(context, check, batch).await.map_err(|error| store_failed(&error))?;
     let Some(batch) = batch else { return Ok(Worked::Conflict) };
     let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);

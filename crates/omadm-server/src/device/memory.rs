@@ -86,6 +86,7 @@ mod tests {
             generation: 1,
             label: String::new(),
             protocol: None,
+            bearer: None,
             facts: "{}".to_owned(),
             inventory: None,
             enrolled: Time(0),

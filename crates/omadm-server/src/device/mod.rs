@@ -1,6 +1,7 @@
 //! What devices talk to: the DM 2.0 endpoint, the Data Repository, DDF files, bootstraps, registrations for cloud messaging.
 
 mod auth;
+mod bearer;
 mod bootstrap;
 mod data;
 mod ddf;

@@ -77,6 +77,7 @@ fn bare_step(device: &DeviceId, generation: i64, trace: Vec<TraceMessage>, now: 
         inventory: None,
         facts: None,
         protocol: Some(PROTOCOL.to_owned()),
+        bearer: None,
         last_contact: None,
         dm1: None,
         model: None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use omadm_store::StoreError;
+use omadm_store::{Kept, StoreError};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -46,6 +46,9 @@ async fn read(context: &Context) -> Result<(), StoreError> {
     for state in Campaign::ALL {
         let of_state = campaigns.iter().filter(|campaign| Campaign::of(campaign.state) == *state).count();
         metrics.campaigns.set(*state, i64::try_from(of_state).unwrap_or(i64::MAX));
+    }
+    for kept in Kept::ALL {
+        metrics.kept.set(kept, context.store.kept_size(kept).await?.octets);
     }
     metrics.figures_read.set((), now.as_secs());
     Ok(())

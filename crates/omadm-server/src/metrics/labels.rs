@@ -1,6 +1,6 @@
 //! Labels of metrics. Their values are closed sets, so that no device, user, address or name can become one.
 
-use omadm_store::{CampaignState, CommandState};
+use omadm_store::{CampaignState, CommandState, Kept};
 
 /// Values of the labels of a series.
 pub trait Labels: Copy + 'static {
@@ -43,6 +43,22 @@ impl<A: Labels, B: Labels> Labels for (A, B) {
 
     fn values(index: usize) -> Vec<&'static str> {
         [A::values(index / B::COUNT), B::values(index % B::COUNT)].concat()
+    }
+}
+
+impl Labels for Kept {
+    const COUNT: usize = Self::ALL.len();
+
+    fn names() -> Vec<&'static str> {
+        vec!["what"]
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn values(index: usize) -> Vec<&'static str> {
+        Self::ALL.get(index).map(|kept| kept.as_str()).into_iter().collect()
     }
 }
 

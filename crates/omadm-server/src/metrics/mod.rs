@@ -14,7 +14,7 @@ use series::{Counter, Gauge, Histogram, Metric, NUMBERS, SECONDS};
 
 use std::time::{Duration, Instant};
 
-use omadm_store::{CommitWatch, Transition};
+use omadm_store::{CommitWatch, Kept, Transition};
 
 macro_rules! metrics {
     ($($field:ident: $kind:ident<$labels:ty> $(in $buckets:ident)? = $name:literal, $help:literal;)+) => {
@@ -62,10 +62,14 @@ metrics! {
         "Devices that are enrolled, in the whole store.";
     store_waiting: Gauge<()> = "omadm_store_requests_waiting",
         "Writes of this node that wait for a commit.";
+    store_reads: Counter<()> = "omadm_store_reads_total",
+        "Reads of the store by this node.";
     commit_requests: Histogram<()> in NUMBERS = "omadm_store_commit_requests",
         "Writes in one commit.";
     commit_seconds: Histogram<()> in SECONDS = "omadm_store_commit_seconds",
         "Time of one commit, in seconds.";
+    kept: Gauge<Kept> = "omadm_kept_bytes",
+        "What is kept for a while, as far as it was counted to keep it within its size, in the whole store.";
     notifications: Counter<Notification> = "omadm_notifications_total",
         "Notifications of devices: handed over, taken by no way, given up because the device does not come.";
     campaigns: Gauge<Campaign> = "omadm_campaigns",
@@ -143,6 +147,10 @@ impl CommitWatch for Metrics {
     fn committed(&self, requests: usize, took: Duration) {
         self.commit_requests.number((), requests as u64);
         self.commit_seconds.time((), took);
+    }
+
+    fn read(&self) {
+        self.store_reads.count(());
     }
 }
 

@@ -8,6 +8,8 @@ use crate::config::NotifierSection;
 
 /// A device that was heard of so short a time ago, in microseconds, is in the middle of a session, or about to fetch what waits.
 const QUIET: i64 = 2_000_000;
+/// How far ahead of this node's the clocks of others may be, in microseconds.
+const SKEW: i64 = 600_000_000;
 /// Each pause is so much longer than the one before.
 const BACK_OFF: i64 = 4;
 /// Microseconds of a day.
@@ -37,6 +39,7 @@ pub enum Reason {
 
 /// What is to be done for a device that is due.
 pub fn due(push: &Push, protocol: Protocol, settings: &NotifierSection, now: Time) -> Plan {
+    let push = &as_of(push, now);
     let Push { last_contact, .. } = push;
     if push.open_commands == 0 {
         return Plan::Stop(Reason::Empty);
@@ -66,9 +69,17 @@ pub fn extra(
     settings: &NotifierSection,
     now: Time,
 ) -> Result<PushProgress, Time> {
+    let push = &as_of(push, now);
     // What was answered does not count for this one.
     let progress = PushProgress { attempts: unanswered(push), ..after(push, protocol, now) };
     allowed(push, settings, now).map(|()| progress)
+}
+
+/// Without times that are still to come: they were written before the clock was set back, and nobody waits for them.
+fn as_of(push: &Push, now: Time) -> Push {
+    let past = |time: Option<Time>| time.filter(|time| *time <= now.plus_micros(SKEW));
+    let progress = PushProgress { sent: past(push.progress.sent), ..push.progress };
+    Push { wanted: past(push.wanted), last_contact: past(push.last_contact), progress, ..push.clone() }
 }
 
 /// Notifications since the device was last there.
@@ -228,6 +239,22 @@ mod tests {
         let fourth = push(sent(90, 3));
         assert_eq!(due(&fourth, Dm2, &settings, at(100)), Plan::Wait(at(86_400)));
         assert_eq!(extra(&fourth, Dm2, &settings, at(86_400)).unwrap().day_count, 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nobody_wait() {
+        let settings = NotifierSection::default();
+        let ahead = Push {
+            wanted: Some(at(10_000)),
+            last_contact: Some(at(9_000)),
+            ..push(PushProgress { due: Some(at(11_000)), ..sent(10_000, 3) })
+        };
+        let Plan::Send(progress) = due(&ahead, Dm2, &settings, at(100)) else {
+            panic!("nothing is known of it")
+        };
+        assert_eq!((progress.sent, progress.attempts), (Some(at(100)), 1));
+        assert!(extra(&ahead, Dm2, &settings, at(100)).is_ok());
+        assert!(extra(&ahead, Dm2, &settings, at(9_990)).is_err(), "the clocks of nodes may differ");
     }
 
     #[test]

@@ -207,7 +207,7 @@ pub struct Exported {
 }
 
 /// Columns of an export beside labels; `id`, `label` and `note` come back in an import.
-const EXPORT_COLUMNS: [&str; 15] = [
+const EXPORT_COLUMNS: [&str; 16] = [
     "id",
     "label",
     "note",
@@ -221,7 +221,8 @@ const EXPORT_COLUMNS: [&str; 15] = [
     "last_contact",
     "state",
     "reach",
-    "bearers",
+    "bearer",
+    "ways",
     "open_commands",
 ];
 

@@ -50,6 +50,8 @@ pub struct Device {
     label: String,
     /// Protocol of the last contact, such as `dm2.0`.
     protocol: Option<String>,
+    /// By which transport its last session came: `https`, `http`, `wap` (a WAP gateway), `obex` or `bluetooth`.
+    bearer: Option<String>,
     manufacturer: Option<String>,
     model: Option<String>,
     firmware: Option<String>,
@@ -69,7 +71,7 @@ pub struct Device {
     /// Whether it can be called: `none` (no way to it is known), `known`, or `unanswered` (it was called and has not answered).
     reach: &'static str,
     /// Over what it can be called, such as `sms` and `cloud`.
-    bearers: Vec<String>,
+    ways: Vec<String>,
     /// What people wrote about it.
     note: String,
     labels: BTreeMap<String, String>,
@@ -102,7 +104,7 @@ impl Device {
     /// As it stands in listings: with what people say about it, and how it can be called.
     pub fn of_fleet(of: store::FleetDevice) -> Self {
         let state = of.state();
-        let store::FleetDevice { device, reach, bearers, note, labels, .. } = of;
+        let store::FleetDevice { device, reach, ways, note, labels, .. } = of;
         let facts: Value = serde_json::from_str(&device.facts).unwrap_or_default();
         let fact = |name| {
             facts.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
@@ -111,6 +113,7 @@ impl Device {
             id: device.id.as_str().to_owned(),
             label: device.label,
             protocol: device.protocol,
+            bearer: device.bearer,
             manufacturer: fact("manufacturer"),
             model: fact("model"),
             firmware: fact("firmware"),
@@ -123,7 +126,7 @@ impl Device {
             generation: device.generation,
             state,
             reach: reach.as_str(),
-            bearers,
+            ways,
             note,
             labels,
             inventory: None,
@@ -132,7 +135,7 @@ impl Device {
     }
 
     /// Its members in listings.
-    pub const MEMBERS: [&'static str; 18] = [
+    pub const MEMBERS: [&'static str; 19] = [
         "id",
         "label",
         "protocol",
@@ -148,7 +151,8 @@ impl Device {
         "generation",
         "state",
         "reach",
-        "bearers",
+        "bearer",
+        "ways",
         "note",
         "labels",
     ];

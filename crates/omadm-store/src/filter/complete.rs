@@ -70,6 +70,7 @@ fn values(field: &Field) -> Vec<&'static str> {
         (_, Kind::Word(words)) => words.to_vec(),
         (_, Kind::Age) => vec!["never"],
         (Field::Protocol, _) => vec!["dm1.1", "dm1.2", "dm1.3", "dm2.0"],
+        (Field::Bearer, _) => vec!["https", "http", "wap", "obex", "bluetooth"],
         _ => Vec::new(),
     }
 }

@@ -16,6 +16,7 @@ pub enum Field {
     State,
     Reach,
     Bearer,
+    Way,
     Seen,
     Enrolled,
     Queued,
@@ -90,7 +91,7 @@ pub(super) const STATES: &[&str] = &["active", "revoked"];
 pub(super) const REACHES: &[&str] = &["none", "known", "unanswered"];
 
 /// All fields that stand alone, by their names.
-const FIELDS: [(&str, Field); 15] = [
+const FIELDS: [(&str, Field); 16] = [
     ("id", Field::Id),
     ("name", Field::Name),
     ("note", Field::Note),
@@ -103,6 +104,7 @@ const FIELDS: [(&str, Field); 15] = [
     ("state", Field::State),
     ("reach", Field::Reach),
     ("bearer", Field::Bearer),
+    ("way", Field::Way),
     ("seen", Field::Seen),
     ("enrolled", Field::Enrolled),
     ("queued", Field::Queued),
@@ -134,10 +136,11 @@ impl Field {
             | Self::Model
             | Self::Manufacturer
             | Self::Protocol
+            | Self::Bearer
             | Self::Label(_) => Kind::Text,
             Self::State => Kind::Word(STATES),
             Self::Reach => Kind::Word(REACHES),
-            Self::Bearer => Kind::Scheme,
+            Self::Way => Kind::Scheme,
             Self::Firmware | Self::Software | Self::Hardware => Kind::Version,
             Self::Seen | Self::Enrolled => Kind::Age,
             Self::Queued => Kind::Number,

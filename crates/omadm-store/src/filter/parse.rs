@@ -182,7 +182,7 @@ impl Parser<'_> {
                 format!("it is one of {}", known.join(", ")),
             )),
             Kind::Scheme if !is_scheme(&text) => {
-                Err(error(at, format!("{text} is no bearer"), "bearers are such as sms, udp, cloud, obex"))
+                Err(error(at, format!("{text} is no way"), "ways are such as sms, udp, cloud, obex"))
             }
             _ => Ok(text),
         }
@@ -365,7 +365,7 @@ mod tests {
             ("seen < never", 5, "never"),
             ("seen in (1d)", 5, "in does not go"),
             ("state = broken", 8, "no value"),
-            ("bearer = 'S M S'", 9, "no bearer"),
+            ("way = 'S M S'", 6, "no way"),
             ("queued > many", 9, "no number"),
             ("queued ~ 5", 7, "number"),
             ("label = X", 6, "key"),

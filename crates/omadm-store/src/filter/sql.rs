@@ -188,6 +188,7 @@ fn indexed(field: &Field) -> Option<&'static str> {
         Field::Software => "sw_key",
         Field::Hardware => "hw_key",
         Field::Protocol => "protocol",
+        Field::Bearer => "bearer",
         _ => return None,
     })
 }
@@ -368,7 +369,8 @@ impl Term {
                  WHERE p.device = f.device), 'none')",
                 to,
             ),
-            Field::Bearer => self.test.write_bearer(to),
+            Field::Bearer => self.test.write_text("f.bearer", to),
+            Field::Way => self.test.write_way(to),
             Field::Seen => self.test.write_seen(to, now),
             Field::Enrolled => {
                 if let Test::Age(compare, age) = self.test {
@@ -422,17 +424,17 @@ impl Test {
         }
     }
 
-    fn write_bearer(&self, to: &mut Statement) {
-        let Self::Is(bearers) = self else {
+    fn write_way(&self, to: &mut Statement) {
+        let Self::Is(ways) = self else {
             to.push("1 = 0");
             return;
         };
         to.push("EXISTS (SELECT 1 FROM push p WHERE p.device = f.device AND (");
-        for (at, bearer) in bearers.iter().enumerate() {
+        for (at, way) in ways.iter().enumerate() {
             // Addresses are kept as a JSON array.
             to.push(if at == 0 { "" } else { " OR " });
-            to.push("p.addresses LIKE ").text(&format!("%\"{bearer}:%"));
-            if bearer == CLOUD {
+            to.push("p.addresses LIKE ").text(&format!("%\"{way}:%"));
+            if way == CLOUD {
                 to.push(" OR p.registration IS NOT NULL");
             }
         }
@@ -464,7 +466,7 @@ impl Test {
     }
 }
 
-/// The bearer of devices that registered with a cloud service.
+/// The way to devices that registered with a cloud service.
 pub(crate) const CLOUD: &str = "cloud";
 
 /// A pattern as `LIKE` takes it.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::value::{Cell, FromSql, Kind, Param, ToSql, Typed, blob, text};
 use crate::{
-    CampaignDeviceState, CampaignState, CommandState, DelegationRole, DelegationState, ImportState,
+    CampaignDeviceState, CampaignState, CommandState, DelegationRole, DelegationState, ImportState, Kept,
     PackageKind, PartState, ProfileState, RowOutcome, StandingKind, StoredSecret,
 };
 
@@ -105,6 +105,7 @@ named!(
     CampaignState,
     PackageKind,
     CommandState,
+    Kept,
     DelegationRole,
     DelegationState,
     PartState,

@@ -2,7 +2,7 @@
 
 use omadm_mo::Time;
 
-use super::{Connection, Row, execute, params, query, query_optional};
+use super::{Connection, Row, execute, params, query, query_optional, withdrawn};
 use crate::filter::{Filter, FilterError, FilterLimits, GroupFilters};
 use crate::{Group, StoreError};
 
@@ -92,6 +92,7 @@ pub(crate) fn put(conn: &Connection, group: &Group, filter: &Filter, now: Time) 
 pub(crate) fn remove(conn: &Connection, name: &str) -> Result<bool, StoreError> {
     if execute(conn, "DELETE FROM device_group WHERE name = ?1 AND uses = 0", params![name])? > 0 {
         set_uses(conn, &format!("group:{name}"), &[])?;
+        withdrawn::forget_group(conn, name)?;
         return Ok(true);
     }
     if get(conn, name)?.is_none() {

@@ -110,9 +110,9 @@ pub(crate) fn revoke(conn: &Connection, id: &DeviceId, now: Time) -> Result<bool
 }
 
 /// How many [`COLUMNS`] there are.
-pub(crate) const WIDTH: usize = 12;
+pub(crate) const WIDTH: usize = 13;
 /// What [`device`] reads, in this order.
-pub(crate) const COLUMNS: &str = "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked, desired, pinned";
+pub(crate) const COLUMNS: &str = "device, generation, label, protocol, facts, inventory, enrolled, last_contact, open_commands, revoked, desired, pinned, bearer";
 
 pub(crate) fn device(row: &Row<'_>) -> Result<Device, StoreError> {
     Ok(Device {
@@ -128,6 +128,7 @@ pub(crate) fn device(row: &Row<'_>) -> Result<Device, StoreError> {
         revoked: row.get::<Option<i64>>(9)?.map(Time),
         desired: row.get(10)?,
         pinned: row.get(11)?,
+        bearer: row.get(12)?,
     })
 }
 

@@ -160,11 +160,12 @@ pub(crate) fn learn(conn: &Connection, step: &SessionStep) -> Result<(), StoreEr
             params![device, generation, today],
         )?;
     }
-    if let Some(protocol) = &step.protocol {
+    if step.protocol.is_some() || step.bearer.is_some() {
         execute(
             conn,
-            "UPDATE fleet SET protocol = ?3 WHERE device = ?1 AND generation = ?2",
-            params![device, generation, protocol],
+            "UPDATE fleet SET protocol = COALESCE(?3, protocol), bearer = COALESCE(?4, bearer)
+             WHERE device = ?1 AND generation = ?2",
+            params![device, generation, step.protocol, step.bearer],
         )?;
     }
     match &step.facts {
@@ -225,12 +226,12 @@ pub(crate) fn get(conn: &Connection, id: &DeviceId) -> Result<Option<FleetDevice
             software: row.get(3)?,
             hardware: row.get(4)?,
         };
-        let (reach, bearers) = ways(row)?;
+        let (reach, ways) = ways(row)?;
         Ok(FleetDevice {
             device: device.clone(),
             facts,
             reach,
-            bearers,
+            ways,
             note: row.get(5)?,
             labels: labels(&row.get::<String>(6)?)?,
         })
@@ -243,16 +244,16 @@ fn ways(row: &Row<'_>) -> Result<(Reach, Vec<String>), StoreError> {
     let registration: Option<String> = row.get(8)?;
     let attempts = row.get::<Option<i64>>(9)?.unwrap_or_default();
     let schemes = addresses.iter().filter_map(|address| address.split_once(':').map(|(scheme, _)| scheme));
-    let mut bearers: Vec<String> =
+    let mut ways: Vec<String> =
         schemes.chain(registration.iter().map(|_| CLOUD)).map(str::to_owned).collect();
-    bearers.sort_unstable();
-    bearers.dedup();
+    ways.sort_unstable();
+    ways.dedup();
     let reach = match (addresses.is_empty() && registration.is_none(), attempts) {
         (true, _) => Reach::None,
         (false, 0) => Reach::Known,
         (false, _) => Reach::Unanswered,
     };
-    Ok((reach, bearers))
+    Ok((reach, ways))
 }
 
 fn labels(json: &str) -> Result<BTreeMap<String, String>, StoreError> {

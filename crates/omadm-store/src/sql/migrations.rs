@@ -32,6 +32,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     additive(include_str!("../../migrations/0009_people.sql")),
     additive(include_str!("../../migrations/0010_metrics.sql")),
     additive(include_str!("../../migrations/0011_pins.sql")),
+    additive(include_str!("../../migrations/0012_bearer.sql")),
+    additive(include_str!("../../migrations/0013_kept.sql")),
+    additive(include_str!("../../migrations/0014_withdrawn.sql")),
 ];
 
 /// The row about the store itself: its schema, and the oldest schema that a program has to know to work on it.

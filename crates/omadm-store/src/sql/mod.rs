@@ -16,6 +16,7 @@ pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod group;
 mod imports;
+mod kept;
 mod leases;
 pub(crate) mod migrations;
 mod packages;
@@ -33,6 +34,7 @@ pub(crate) mod tree;
 mod validators;
 mod value;
 mod webhooks;
+mod withdrawn;
 
 use std::sync::Arc;
 
@@ -102,6 +104,7 @@ impl SqlStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.commits.read();
         match &self.engine {
             Engine::Sqlite(engine) => engine.readers.run(work).await,
             Engine::Postgres(engine) => engine.readers.run(work).await,
@@ -114,6 +117,7 @@ impl SqlStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.commits.read();
         match &self.engine {
             Engine::Sqlite(engine) => engine.readers.run_small(work).await,
             Engine::Postgres(engine) => engine.readers.run(work).await,

@@ -6,10 +6,10 @@ use omadm_mo::{DeviceId, Time};
 use uuid::Uuid;
 
 use super::{Connection, Dev, Id, Row, SqlStore, execute, params, query, query_optional};
-use super::{commands, devices, events, pushes, tree};
+use super::{commands, devices, events, pushes, tree, withdrawn};
 use crate::{
     Assignment, CommandId, DeviceProfile, Pin, Profile, ProfileChange, ProfileState, ProfileStep,
-    ProfileStore, ProfileVersion, ProfileWork, StoreError, TreeAddress, TreeNode,
+    ProfileStore, ProfileVersion, ProfileWork, StoreError, TreeAddress, TreeNode, Withdrawn,
 };
 
 /// Rows over which a figure is spread.
@@ -77,10 +77,8 @@ impl ProfileStore for SqlStore {
     async fn unassign_profile(&self, name: &str, group: Option<&str>) -> Result<bool, StoreError> {
         let (name, target) = (name.to_owned(), group.unwrap_or_default().to_owned());
         let unassign = move |conn: &Connection| {
-            let sql = "DELETE FROM profile_assignment WHERE profile = ?1 AND target = ?2";
-            let removed = execute(conn, sql, params![name, target])?;
             tick(conn)?;
-            Ok(removed > 0)
+            withdrawn::withdraw(conn, &name, &target)
         };
         self.write(unassign).await
     }
@@ -90,6 +88,10 @@ impl ProfileStore for SqlStore {
             "SELECT profile, target, version, previous, since, assigned_by, clock FROM profile_assignment
                    ORDER BY profile, target";
         self.read(move |conn| query(conn, sql, &[], assignment)).await
+    }
+
+    async fn withdrawn_assignments(&self) -> Result<Vec<Withdrawn>, StoreError> {
+        self.read(withdrawn::list).await
     }
 
     async fn profile_clock(&self) -> Result<i64, StoreError> {
@@ -241,6 +243,7 @@ fn remove(conn: &Connection, name: &str, now: Time) -> Result<bool, StoreError> 
         return Ok(false);
     }
     execute(conn, "DELETE FROM profile_assignment WHERE profile = ?1", params![name])?;
+    withdrawn::forget_profile(conn, name)?;
     tick(conn)?;
     Ok(true)
 }

@@ -119,7 +119,8 @@ pub(crate) fn get(conn: &Connection, device: &DeviceId) -> Result<Option<Push>, 
 }
 
 pub(crate) fn due(conn: &Connection, now: Time, limit: u32) -> Result<Vec<Push>, StoreError> {
-    select(conn, "push.due <= ?1 ORDER BY push.due LIMIT ?2", params![now.0, limit])
+    let due = "(push.due <= ?1 OR push.due > ?3) ORDER BY push.due LIMIT ?2";
+    select(conn, due, params![now.0, limit, now.plus_micros(Push::FARTHEST).0])
 }
 
 fn select(conn: &Connection, condition: &str, params: Params<'_>) -> Result<Vec<Push>, StoreError> {

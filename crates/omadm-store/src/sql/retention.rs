@@ -3,21 +3,37 @@
 use omadm_mo::Time;
 
 use super::{Connection, execute, params, query, query_optional};
-use crate::StoreError;
+use crate::{Kept, StoreError};
 
 /// Removes finished commands with their payloads, sessions with their traces, uploads and events, in this order, until
 /// `limit` rows are gone; a command counts as one with its payload. The oldest of each go first.
 pub(crate) fn prune(conn: &Connection, before: Time, limit: u32) -> Result<u32, StoreError> {
+    let mut left = limit;
+    for kept in [Kept::Results, Kept::Traces, Kept::Uploads, Kept::Events] {
+        left = left.saturating_sub(prune_kept(conn, kept, before, left)?);
+    }
+    Ok(limit - left)
+}
+
+/// As [`prune`], one kind of what is kept. The audit log goes another way.
+pub(crate) fn prune_kept(conn: &Connection, kept: Kept, before: Time, limit: u32) -> Result<u32, StoreError> {
     let mut room = Room { left: limit };
-    commands(conn, before, &mut room)?;
-    sessions(conn, before, &mut room)?;
-    for sql in [
-        "DELETE FROM payload WHERE (device, generation, id) IN
-           (SELECT device, generation, id FROM payload WHERE command_seq IS NULL AND stored < ?1
-            ORDER BY stored LIMIT ?2)",
-        "DELETE FROM event WHERE cursor IN (SELECT cursor FROM event WHERE at < ?1 ORDER BY at LIMIT ?2)",
-    ] {
-        room.used(execute(conn, sql, params![before.0, room.left])?);
+    match kept {
+        Kept::Results => commands(conn, before, &mut room)?,
+        Kept::Traces => sessions(conn, before, &mut room)?,
+        Kept::Uploads => room.used(execute(
+            conn,
+            "DELETE FROM payload WHERE (device, generation, id) IN
+               (SELECT device, generation, id FROM payload WHERE command_seq IS NULL AND stored < ?1
+                ORDER BY stored LIMIT ?2)",
+            params![before.0, limit],
+        )?),
+        Kept::Events => room.used(execute(
+            conn,
+            "DELETE FROM event WHERE cursor IN (SELECT cursor FROM event WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            params![before.0, limit],
+        )?),
+        Kept::Audit => {}
     }
     Ok(limit - room.left)
 }

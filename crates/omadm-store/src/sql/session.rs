@@ -114,7 +114,8 @@ fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError>
            protocol = COALESCE(?5, protocol), facts = COALESCE(?6, facts), inventory = COALESCE(?7, inventory),
            version = version + ?8, session = COALESCE(?9, session), ended = COALESCE(?10, ended),
            updated = COALESCE(?11, updated), request_digest = COALESCE(?12, request_digest),
-           state = COALESCE(?13, state), reply = COALESCE(?14, reply), dm1 = COALESCE(?17, dm1)
+           state = COALESCE(?13, state), reply = COALESCE(?14, reply), dm1 = COALESCE(?17, dm1),
+           bearer = COALESCE(?18, bearer)
          WHERE device = ?1 AND generation = ?2 AND revoked IS NULL
            AND (?9 IS NULL OR version = ?15 OR (?15 IS NULL AND session IS NULL))
            AND (?16 IS NULL OR last_seq = ?16)",
@@ -135,7 +136,8 @@ fn write_device(conn: &Connection, step: &SessionStep) -> Result<(), StoreError>
             session.map(|row| row.reply.as_slice()),
             step.expected_version,
             step.expected_last_seq,
-            step.dm1
+            step.dm1,
+            step.bearer
         ],
     )?;
     if changed > 0 {
@@ -164,11 +166,12 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
     }
     let logged = query_optional(
         conn,
-        "INSERT INTO session_log (log, device, generation, session, started, updated, messages, outcome)
-         SELECT ?6, device, generation, COALESCE(session, 0), ?3, ?3, ?4, COALESCE(?5, 'open')
+        "INSERT INTO session_log (log, device, generation, session, started, updated, messages, outcome, octets)
+         SELECT ?6, device, generation, COALESCE(session, 0), ?3, ?3, ?4, COALESCE(?5, 'open'), ?7
          FROM device WHERE device = ?1 AND generation = ?2
          ON CONFLICT (device, generation, session) DO UPDATE SET updated = excluded.updated,
-           messages = session_log.messages + excluded.messages, outcome = COALESCE(?5, session_log.outcome)
+           messages = session_log.messages + excluded.messages, outcome = COALESCE(?5, session_log.outcome),
+           octets = session_log.octets + excluded.octets
          RETURNING log, messages",
         params![
             step.device.as_str(),
@@ -176,7 +179,8 @@ fn log(conn: &Connection, step: &SessionStep) -> Result<(), StoreError> {
             step.now.0,
             count(step.trace.len()),
             step.outcome,
-            conn.number()
+            conn.number(),
+            count(step.trace.iter().map(|message| message.body.len()).sum())
         ],
         |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
     )?;

@@ -63,7 +63,7 @@ fn past(conn: &rusqlite::Connection, device: &DeviceId, length: i64) {
            address, supersede_key, created_by, args)
          SELECT ?1, 1, -value, randomblob(16), 'done', 1, 1, 1, 1, 'get', 'm', 'key', 'tester', '{}'
          FROM generate WHERE value <= ?2",
-        "INSERT INTO session_log SELECT value, ?1, 1, -value, 1, 1, 2, 'ended' FROM generate WHERE value <= ?2",
+        "INSERT INTO session_log SELECT value, ?1, 1, -value, 1, 1, 2, 'ended', 0 FROM generate WHERE value <= ?2",
         "INSERT INTO trace SELECT ?1, value, 1, 1, 1, 200, 1, 's', 't', '[]', x'00'
          FROM generate WHERE value <= ?2",
         "INSERT INTO event (device, generation, at, kind, body)
@@ -112,6 +112,7 @@ pub(super) fn exchange(device: &DeviceId) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: None,
+        bearer: None,
         last_contact: None,
         dm1: None,
         model: None,

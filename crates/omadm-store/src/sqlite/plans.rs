@@ -45,7 +45,7 @@ fn page_plan(conn: &rusqlite::Connection, text: &str, rows: u32) -> String {
 }
 
 /// Filters with the index that leads when it has few rows, and when it has many.
-const CASES: [(&str, &str, &str); 14] = [
+const CASES: [(&str, &str, &str); 15] = [
     (r#"id = "urn:x""#, "f USING PRIMARY KEY (device=?)", "f USING PRIMARY KEY (device=?)"),
     ("model = X", "fleet_model", "f USING COVERING INDEX fleet_model (model=? AND device>?)"),
     (
@@ -54,6 +54,7 @@ const CASES: [(&str, &str, &str); 14] = [
         "fleet_manufacturer (manufacturer=? AND device>?)",
     ),
     ("protocol = dm2.0 and not fw > 1", "fleet_protocol", "fleet_protocol (protocol=? AND device>?)"),
+    ("bearer = obex", "fleet_bearer", "fleet_bearer (bearer=? AND device>?)"),
     ("fw < 2", "fleet_fw (fw_key>? AND fw_key<?)", "f USING PRIMARY KEY (device>?)"),
     ("sw >= 2", "fleet_sw (sw_key>?)", "f USING PRIMARY KEY (device>?)"),
     ("hw = 2", "fleet_hw", "fleet_hw (hw_key=? AND device>?)"),

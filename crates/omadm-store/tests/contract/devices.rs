@@ -11,6 +11,7 @@ pub async fn enrolment_is_read_back(store: &dyn Store) {
         generation: 1,
         label: "label of one".to_owned(),
         protocol: None,
+        bearer: None,
         facts: "{}".to_owned(),
         inventory: None,
         enrolled: at(1),

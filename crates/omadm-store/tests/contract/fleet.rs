@@ -26,7 +26,8 @@ async fn annotated(store: &dyn Store, id: &DeviceId, annotation: Annotation) {
 async fn learnt(store: &dyn Store, id: &DeviceId, now: Time, facts: &str) {
     let facts = Some(facts.to_owned());
     let protocol = Some("dm2.0".to_owned());
-    store.apply(SessionStep { facts, protocol, ..step(id, now) }).await.unwrap();
+    let bearer = Some(if id.as_str() == "urn:b" { "wap" } else { "https" }.to_owned());
+    store.apply(SessionStep { facts, protocol, bearer, ..step(id, now) }).await.unwrap();
 }
 
 /// The names of devices that a filter means, which both the store and the filter itself say.
@@ -103,9 +104,12 @@ pub async fn filters_mean_what_they_say(store: &dyn Store) {
         ("queued = 0 and protocol = dm2.0", "a b c"),
         ("reach = none", "c d e"),
         ("reach in (known, unanswered)", "a b"),
-        ("bearer = sms", "a"),
-        ("bearer = cloud", "b"),
-        ("bearer != sms", "b c d e"),
+        ("bearer = wap", "b"),
+        (r#"bearer in (https, "") and not bearer = obex"#, "a c d e"),
+        ("bearer ~ 'HT*'", "a c d"),
+        ("way = sms", "a"),
+        ("way = cloud", "b"),
+        ("way != sms", "b c d e"),
         ("state = revoked", "c"),
         ("note ~ '*roof*'", "e"),
         (r#"name = "label of urn:c""#, "c"),
@@ -122,7 +126,8 @@ pub async fn a_device_is_shown_with_all_that_filters_ask(store: &dyn Store) {
     let a = store.fleet_device(&device("urn:a")).await.unwrap().unwrap();
     assert_eq!((a.facts.model.as_str(), a.facts.hardware.as_str()), ("X 1", "r2.9"));
     assert_eq!(a.labels, BTreeMap::from([("role".into(), "till".into()), ("site".into(), "A".into())]));
-    assert_eq!((a.reach, a.bearers), (Reach::Known, vec!["sms".to_owned(), "udp".to_owned()]));
+    assert_eq!(a.device.bearer.as_deref(), Some("https"));
+    assert_eq!((a.reach, a.ways), (Reach::Known, vec!["sms".to_owned(), "udp".to_owned()]));
     let e = store.fleet_device(&device("urn:e")).await.unwrap().unwrap();
     assert_eq!((e.note.as_str(), e.reach, e.device.last_contact), ("on the roof", Reach::None, None));
     assert_eq!(store.fleet_device(&device("urn:x")).await.unwrap(), None);

@@ -10,6 +10,7 @@ mod delegations;
 mod devices;
 mod fleet;
 mod imports;
+mod kept;
 mod leases;
 mod others;
 mod people;
@@ -152,6 +153,10 @@ run_on_each_engine! {
         what_changed_since_the_check_spares_the_other_rows
         an_import_that_breaks_off_has_failed
         old_imports_go;
+    kept:
+        all_that_goes_after_a_while_is_counted
+        ranges_have_about_the_size_that_is_wanted
+        more_than_a_page_is_counted_page_by_page;
     leases:
         one_of_several_holds_a_lease
         a_lease_that_is_over_goes_to_another

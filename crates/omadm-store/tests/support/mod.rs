@@ -121,6 +121,7 @@ pub fn step(device: &DeviceId, now: Time) -> SessionStep {
         inventory: None,
         facts: None,
         protocol: None,
+        bearer: None,
         last_contact: None,
         dm1: None,
         model: None,

@@ -152,10 +152,9 @@ impl Api {
                 return Ok(items);
             }
             let page = self.page(path, query, left.min(PAGE), after.as_deref()).await?;
-            let got_none = page.items.is_empty();
             items.extend(page.items);
             match page.next.and_then(types::cursor_text) {
-                Some(next) if !got_none => after = Some(next),
+                Some(next) if after.as_ref() != Some(&next) => after = Some(next),
                 _ => return Ok(items),
             }
         }

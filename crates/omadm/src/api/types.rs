@@ -22,6 +22,8 @@ pub struct Device {
     pub id: String,
     pub label: Option<String>,
     pub protocol: Option<String>,
+    #[serde(default)]
+    pub bearer: Option<String>,
     pub manufacturer: Option<String>,
     pub model: Option<String>,
     pub firmware: Option<String>,
@@ -36,7 +38,7 @@ pub struct Device {
     #[serde(default)]
     pub reach: Option<String>,
     #[serde(default)]
-    pub bearers: Vec<String>,
+    pub ways: Vec<String>,
     #[serde(default)]
     pub note: String,
     #[serde(default)]

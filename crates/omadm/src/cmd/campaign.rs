@@ -90,6 +90,9 @@ pub enum Campaign {
 impl Campaign {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
+        /// Also when devices have a version of a profile from it, which cannot be taken back then.
+        #[arg(long)]
+        force: bool,
         let (api, output) = (global.api()?, global.output);
         match self {
             Self::New { file, start } => new(&api, output, &file, start).await,
@@ -115,8 +118,9 @@ impl Campaign {
             Self::Report { campaign } => {
                 report(output, &api.get(&format!("{}/report", path(&campaign))).await?)
             }
-            Self::Rm { campaign } => {
-                api.delete(&path(&campaign)).await?;
+            Self::Rm { campaign, force } => {
+                let query = if force { "?force=true" } else { "" };
+                api.delete(&format!("{}{query}", path(&campaign))).await?;
                 match output {
                     Format::Json => screen::json(&json!({ "removed": campaign })),
                     Format::Table => screen::line(&format!("The campaign {campaign} is removed.")),

@@ -147,6 +147,7 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
         ("Device", device.id),
         ("Label", device.label.filter(|label| !label.is_empty()).unwrap_or_else(|| "none".to_owned())),
         ("Protocol", device.protocol.unwrap_or_else(unknown)),
+        ("Bearer", device.bearer.unwrap_or_else(unknown)),
         ("Manufacturer", device.manufacturer.unwrap_or_else(unknown)),
         ("Model", device.model.unwrap_or_else(unknown)),
         ("Firmware", device.firmware.unwrap_or_else(unknown)),
@@ -164,7 +165,7 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
             device.last_contact.map_or_else(|| "never".to_owned(), |time| screen::age(&time, now)),
         ),
         ("Open commands", device.open_commands.to_string()),
-        ("Called by", called_by(device.reach.as_deref(), &device.bearers)),
+        ("Called by", called_by(device.reach.as_deref(), &device.ways)),
         ("Labels", labels(&device.labels)),
         ("Note", device.note),
     ];
@@ -193,11 +194,11 @@ async fn show(api: &Api, output: Format, id: &str) -> Result<(), Failure> {
 }
 
 /// Over what a device can be called, in words.
-fn called_by(reach: Option<&str>, bearers: &[String]) -> String {
+fn called_by(reach: Option<&str>, ways: &[String]) -> String {
     match reach {
         None | Some("none") => "nothing".to_owned(),
-        Some("unanswered") => format!("{}; it has not answered", bearers.join(", ")),
-        Some(_) => bearers.join(", "),
+        Some("unanswered") => format!("{}; it has not answered", ways.join(", ")),
+        Some(_) => ways.join(", "),
     }
 }
 

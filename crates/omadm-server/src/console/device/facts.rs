@@ -47,6 +47,7 @@ fn facts(visit: &Visit, device: &Device) -> Markup {
         ("Hardware", text(&device.hardware)),
         ("Protocol", text(&device.protocol)),
         ("Last contact", parts::age_or(visit.now, device.last_contact.as_deref(), "never")),
+        ("Bearer", text(&device.bearer)),
         ("Enrolled", parts::age(visit.now, &device.enrolled)),
         ("Commands that wait", html! { span.number { (text::number(device.open_commands)) } }),
         ("Enrolments", html! { span.number { (text::number(device.generation)) } }),

@@ -38,7 +38,8 @@ const COLUMNS: &[Column] = &[
     column("protocol", "Protocol", true, |_, device| protocol(device)),
     column("state", "State", true, |_, device| parts::state(&device.state)),
     column("reach", "Reach", true, |_, device| html! { (parts::reach(&device.reach)) }),
-    column("bearers", "Bearers", false, |_, device| parts::known(Some(&device.bearers.join(", ")))),
+    column("bearer", "Bearer", false, |_, device| parts::known(device.bearer.as_deref())),
+    column("ways", "Ways to it", false, |_, device| parts::known(Some(&device.ways.join(", ")))),
     column("seen", "Last contact", true, |now, device| {
         parts::age_or(now, device.last_contact.as_deref(), "never")
     }),

@@ -43,7 +43,7 @@ pub(super) fn check_password(
     let credentials = incoming.message().header.credentials.as_ref();
     let scheme = credentials.and_then(|credentials| credentials.meta.media_type.as_deref());
     let shows = scheme.and_then(Scheme::of_type) == Some(Scheme::Basic);
-    if shows && caller.is_on_link() && !context.config.dm1.obex.basic {
+    if shows && caller.bearer().is_link() && !context.config.dm1.obex.basic {
         let reason = "a password came over a link without encryption; dm1.obex.basic would take it";
         return Err(refusal(403, reason));
     }

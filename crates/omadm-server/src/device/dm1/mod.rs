@@ -39,6 +39,7 @@ use trace::Shown;
 pub use trace::as_xml;
 
 use super::auth::{Caller, GONE};
+use super::bearer::Bearer;
 use super::{FULL, commands_read, read_body, refusal, refuse, store_failed, traces};
 
 use crate::admission::Starting;
@@ -191,7 +192,7 @@ async fn exchange(
         })?;
     link::check_password(context, caller, &incoming)?;
     let content_type = head.content_type.as_deref().unwrap_or_default();
-    let message = Message { incoming, content_type, body };
+    let message = Message { incoming, content_type, bearer: caller.bearer(), body };
     let sender = known::find(context, caller, &message.incoming.sender(), commands_read(context)).await?;
     if message.incoming.is_report() {
         return report::take(context, caller, endpoint, &message, sender).await;
@@ -217,6 +218,7 @@ impl Message<'_> {
     fn trace(&self, context: &Context, now: Time) -> TraceMessage {
         let keep = context.config.trace.keep_bytes.0;
         let Shown { body, notes } = trace::received(self.incoming.message(), self.body, keep);
+    bearer: Bearer,
         let shown = traces::received(context, &self.summary(), self.content_type, &body, now);
         TraceMessage { length: traces::length(self.body), notes, ..shown }
     }
@@ -385,7 +387,8 @@ async fn work(
     let dm1 = kept.and_then(|kept| kept.after(left, scheme)).map(|kept| kept.write().into());
     let facts = batch.facts.as_deref().unwrap_or(&check.device.facts);
     let model = learnt.and_then(|learnt| context.dm1_models.learn(facts, learnt));
-    let batch = SessionStep { dm1, model, expected_last_seq: Some(check.last_seq), ..batch };
+    let bearer = message.bearer.if_other(check);
+    let batch = SessionStep { dm1, model, bearer, expected_last_seq: Some(check.last_seq), ..batch };
     let batch = desired::at_message(context, check, batch).await.map_err(|error| store_failed(&error))?;
     let Some(batch) = batch else { return Ok(Worked::Conflict) };
     let goes_on = batch.session.as_ref().is_some_and(|row| !row.ended);

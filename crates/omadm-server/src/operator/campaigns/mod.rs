@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use omadm_mo::DeviceId;
 use omadm_store::filter::Filter;
 use omadm_store::{
     Campaign, CampaignCounts, CampaignDeviceState, CampaignState, CampaignStep, PackageKind, Rival,
@@ -19,6 +18,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 pub mod acts;
+mod sight;
 mod views;
 
 pub use views::{DeviceView, Report, View};
@@ -165,15 +165,31 @@ pub async fn show(
     Ok(Json(View::full(campaign)))
 }
 
+/// How a campaign is removed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Removing {
+    /// Remove it also when devices have a version of a profile from it, which cannot be taken back then. Default false.
+    #[serde(default)]
+    force: bool,
+}
+
 /// Removes a campaign that is a draft, or of which nothing more is to come.
-#[utoipa::path(delete, path = "/campaigns/{campaign}", params(("campaign" = String, Path, description = "identifier or name")), tag = "campaigns",
+#[utoipa::path(delete, path = "/campaigns/{campaign}", params(("campaign" = String, Path, description = "identifier or name"), Removing), tag = "campaigns",
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub async fn remove(
     State(context): State<Arc<Context>>,
     actor: axum::Extension<Actor>,
     Path(name): Path<String>,
+    Query(removing): Query<Removing>,
 ) -> Result<StatusCode, Problem> {
     let campaign = known(&context, &actor.0, &name).await?;
+    if !removing.force
+        && let Some(why) = sight::keeps(&context, &campaign).await?
+    {
+        return Err(Problem::conflict(why));
+    }
     loop {
         match context.store.remove_campaign(campaign.id, BATCH).await? {
             Some(true) => break,
@@ -220,8 +236,9 @@ pub async fn devices(
         state.ok_or_else(|| Problem::bad(format!("there is no state {name:?}; there are {names}")))
     });
     let campaign = known(&context, &actor.0, &name).await?;
-    let found = context.store.campaign_devices(campaign.id, state.transpose()?, after, limit + 1).await?;
-    Ok(Json(Page::cut(found, limit, |found| found.device.as_str().to_owned(), DeviceView::from)))
+    let found = sight::devices(&context, &actor.0, &campaign, state.transpose()?, after, limit).await?;
+    let Page { items, next } = found;
+    Ok(Json(Page { items: items.into_iter().map(DeviceView::from).collect(), next }))
 }
 
 /// Says how a campaign went so far.
@@ -234,15 +251,13 @@ pub async fn report(
 ) -> Result<Json<Report>, Problem> {
     let campaign = known(&context, &actor.0, &name).await?;
     let failed = Some(CampaignDeviceState::Failed);
-    let after: Option<DeviceId> = None;
-    let failures = context.store.campaign_devices(campaign.id, failed, after, FAILURES).await?;
+    let Page { items, next } = sight::devices(&context, &actor.0, &campaign, failed, None, FAILURES).await?;
     let counts = campaign.counts;
-    let listed = i64::try_from(failures.len()).unwrap_or(i64::MAX);
     Ok(Json(Report {
         settled_percent: percent(counts.total() - counts.unsettled(), counts.total()),
         failed_percent: percent(counts.failed, counts.done + counts.failed),
-        more_failures: counts.failed > listed,
-        failures: failures.into_iter().map(DeviceView::from).collect(),
+        more_failures: next.is_some(),
+        failures: items.into_iter().map(DeviceView::from).collect(),
         campaign: View::full(campaign),
     }))
 }

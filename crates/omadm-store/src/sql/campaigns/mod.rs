@@ -42,8 +42,10 @@ impl CampaignStore for SqlStore {
     }
 
     async fn due_campaigns(&self, now: Time, limit: u32) -> Result<Vec<Campaign>, StoreError> {
-        let due = "due <= ?1 ORDER BY due LIMIT ?2";
-        self.read(move |conn| select(conn, due, params![now.0, limit])).await
+        // What is due later than that was written before the clock was set back.
+        let due = "(due <= ?1 OR due > ?3) ORDER BY due LIMIT ?2";
+        let farthest = now.plus_micros(Campaign::FARTHEST);
+        self.read(move |conn| select(conn, due, params![now.0, limit, farthest.0])).await
     }
 
     async fn remove_campaign(&self, id: Uuid, limit: u32) -> Result<Option<bool>, StoreError> {

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use omadm_codec::Leniency;
 use omadm_codec::dm1::{OperationKind, Results};
-use omadm_mo::dm1::Dm1Uri;
+use omadm_mo::dm1::{Dm1Error, Dm1Uri};
 use omadm_mo::{Actor, Miid, Moid, Time, Tree};
 
 use super::answer::Answered;
@@ -190,7 +190,12 @@ fn stale(context: &Context<'_>, items: &[Request], kind: OperationKind) -> Vec<(
         match kind {
             OperationKind::Get => request.target(context.config, &mut leniency).ok(),
             OperationKind::Copy => request.source(context.config, &mut leniency).ok(),
-            OperationKind::Add | OperationKind::Replace | OperationKind::Delete | OperationKind::Exec => None,
+            // What a plug-in shows when it is asked need not have been read to be executed.
+            OperationKind::Exec => request.target(context.config, &mut leniency).ok().filter(|uri| {
+                let executable = context.tree.dm1_executable(context.actor, uri);
+                matches!(executable, Err(Dm1Error::NotFound { .. }))
+            }),
+            OperationKind::Add | OperationKind::Replace | OperationKind::Delete => None,
         }
     };
     let uris = items.iter().filter_map(&mut read);

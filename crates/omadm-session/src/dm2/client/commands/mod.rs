@@ -230,6 +230,15 @@ fn stale_instances(context: &Context<'_>, command: &Command) -> Vec<(Moid, Miid)
         {
             vec![client]
         }
+        // What a plug-in shows when it is asked need not have been read to be executed.
+        Command::Exec { client, .. }
+            if matches!(
+                context.tree.resolve(context.actor, client),
+                Err(OperationError::NotFound { .. })
+            ) =>
+        {
+            vec![client]
+        }
         Command::HGet { .. }
         | Command::Delete(_)
         | Command::Exec { .. }
