@@ -24,6 +24,11 @@ pub fn rfc3339(time: Time) -> String {
     Timestamp::from_microsecond(time.0).unwrap_or(nearest).to_string()
 }
 
+/// A time as operators write it: RFC 3339 with its offset from UTC.
+pub fn parse(text: &str) -> Option<Time> {
+    text.parse::<Timestamp>().ok().map(|time| Time(time.as_microsecond()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +38,8 @@ mod tests {
         assert_eq!(rfc3339(Time::from_secs(0)), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(Time(1_500_000)), "1970-01-01T00:00:01.5Z");
         assert!(rfc3339(Time(i64::MAX)).starts_with("9999-12-30"));
+        assert_eq!(parse("1970-01-01T01:00:01.5+01:00"), Some(Time(1_500_000)));
+        assert!(parse("1970-01-01T00:00:00").is_none() && parse("").is_none());
         assert!(now() > Time::from_secs(1_700_000_000));
     }
 }

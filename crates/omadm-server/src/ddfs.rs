@@ -100,6 +100,16 @@ pub fn is_built_in(file: &DdfFile) -> bool {
     file.stored == WITH_PROGRAM
 }
 
+/// The file of a name as it comes with the program, if one does.
+///
+/// # Errors
+/// When it cannot be read, which no test has let through.
+pub fn built_in(name: &str) -> Result<Option<DdfFile>, ServerError> {
+    let Some((name, text)) = BUILT_IN.into_iter().find(|(known, _)| *known == name) else { return Ok(None) };
+    let read = read(name, text.as_bytes(), WITH_PROGRAM);
+    read.map(|(file, _)| Some(file)).map_err(|problem| ServerError::Ddf { name, problem })
+}
+
 /// Stores the built-in files that are not there or are of an earlier version; one that an operator replaced stays as it is.
 ///
 /// # Errors
@@ -110,9 +120,9 @@ pub async fn seed(store: &dyn Store) -> Result<(), ServerError> {
         if kept.is_some_and(|kept| !is_built_in(&kept) || kept.text == text) {
             continue;
         }
-        let (file, _) = read(name, text.as_bytes(), WITH_PROGRAM)
-            .map_err(|problem| ServerError::Ddf { name, problem })?;
-        store.put_ddf(file).await?;
+        if let Some(file) = built_in(name)? {
+            store.put_ddf(file).await?;
+        }
     }
     Ok(())
 }

@@ -205,6 +205,8 @@ pub trait Store:
         before: i64,
         limit: u32,
     ) -> Result<Vec<Event>, StoreError>;
+    /// Cursor of the first event of a time or after it; `None` if there is none so late.
+    async fn first_event(&self, at: Time) -> Result<Option<i64>, StoreError>;
     /// Adds events outside a session.
     async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError>;
 
@@ -233,6 +235,8 @@ pub trait Store:
     async fn ddfs(&self) -> Result<Vec<DdfFile>, StoreError>;
     /// One DDF file.
     async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError>;
+    /// Removes a DDF file; `false` if there was none of that name.
+    async fn remove_ddf(&self, name: &str) -> Result<bool, StoreError>;
 
     /// What was learnt about the devices of a model, which comes with the steps of their sessions.
     async fn model(&self, name: &str) -> Result<Option<Model>, StoreError>;

@@ -27,6 +27,8 @@ pub struct Page {
     pub body: Option<Markup>,
     /// The events on which its live parts are read again: the query of `/api/v1/events/stream`.
     pub live: Option<String>,
+    /// Whether it is shown once: it has secrets in it that are kept nowhere.
+    pub is_secret: bool,
 }
 
 impl Page {
@@ -43,6 +45,11 @@ impl Page {
     /// With actions.
     pub fn with(self, beside: Markup) -> Self {
         Self { beside: Some(beside), ..self }
+    }
+
+    /// To be shown once, for the secrets in it.
+    pub fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
     }
 
     /// With live parts.
@@ -79,7 +86,20 @@ struct Entry {
 const MENU: &[Entry] = &[
     Entry { name: "Overview", href: "/", route: "/me" },
     Entry { name: "Devices", href: "/devices", route: "/devices" },
+    Entry { name: "Audit log", href: "/audit", route: "/audit" },
+    Entry { name: "Users", href: "/users", route: "/users" },
+    Entry { name: "Tokens", href: "/tokens", route: "/tokens" },
+    Entry { name: "Settings", href: "/settings", route: "/settings" },
     Entry { name: "Profiles", href: "/profiles", route: "/profiles" },
+    Entry { name: "Campaigns", href: "/campaigns", route: "/campaigns" },
+    Entry { name: "Packages", href: "/packages", route: "/packages" },
+    Entry { name: "Bootstraps", href: "/bootstraps", route: "/bootstrap" },
+    Entry { name: "Imports", href: "/imports", route: "/imports" },
+    Entry { name: "Delegations", href: "/delegations", route: "/delegations" },
+    Entry { name: "User pages", href: "/pages", route: "/pages" },
+    Entry { name: "Events", href: "/events", route: "/events" },
+    Entry { name: "Descriptions", href: "/ddfs", route: "/ddfs" },
+    Entry { name: "Webhooks", href: "/webhooks", route: "/webhooks" },
 ];
 
 /// Puts the frame around what a handler has answered.
@@ -209,7 +229,7 @@ fn menu(visit: &Visit) -> Markup {
 fn person(visit: &Visit) -> Markup {
     html! {
         div.person {
-            p { span.who { (text::shown(&visit.actor.name)) } span.role { (visit.actor.role.as_str()) } }
+            p { a.who href="/me" title="Your account" { (text::shown(&visit.actor.name)) } span.role { (visit.actor.role.as_str()) } }
             form.theme method="post" action="/appearance" {
                 (visit.marks())
                 input type="hidden" name="place" value=(visit.place);

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::form::{self, Form};
 use super::frame;
 use super::visit::{Visit, path};
-use super::{Console, login as login_page};
+use super::{Console, login as login_page, upload};
 use crate::operator::actor::Actor;
 use crate::operator::problem::Problem;
 use crate::operator::{access, login, with_body};
@@ -97,8 +97,11 @@ pub async fn who(console: &Console, headers: &HeaderMap) -> Result<Option<(Secre
     Ok(actor.map(|actor| (session, actor)))
 }
 
-/// The form in a request, of which the body is taken.
+/// The form in a request, of which the body is taken; but for a file in it, which is left to the page.
 async fn read(console: &Console, request: Request) -> Result<(Form, Request), Failure> {
+    if upload::is_one(request.headers()) {
+        return upload::read(&console.context, request).await;
+    }
     let (request, octets) = with_body(&console.context, request).await?;
     let (head, body) = request.into_parts();
     let form = Form::read(Request::from_parts(head.clone(), body)).await?;
@@ -142,7 +145,8 @@ pub async fn missing(method: Method) -> Failure {
 /// What is said of every answer of the console.
 pub async fn protect(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // A document that is no page of the console, such as the preview of what devices show, has a policy of its own.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));

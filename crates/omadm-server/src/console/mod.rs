@@ -6,24 +6,32 @@
 
 mod appearance;
 mod assets;
+mod bootstrap;
 mod census;
 mod data;
+mod ddfs;
+mod delegations;
 mod device;
 mod devices;
+mod events;
 mod failure;
 mod form;
 mod frame;
 mod gate;
 mod history;
+mod imports;
 mod login;
 mod notice;
 mod once;
 mod overview;
+mod pages;
 mod parts;
 mod profiles;
 mod text;
 mod trace;
+mod upload;
 mod visit;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -57,8 +65,17 @@ pub fn router(context: Arc<Context>, api: Router) -> Router {
         .route("/devices/filter", get(devices::judge))
         .route("/devices/group", post(devices::save))
         .route("/devices/bulk", get(devices::bulk::preview).post(devices::bulk::act))
+        .route("/devices/enrol", get(devices::enrol::ask).post(devices::enrol::enrol))
+        .route("/export", get(devices::export::ask))
         .merge(device::router())
+        .merge(pages::router())
+        .merge(events::router())
+        .merge(ddfs::router())
+        .merge(webhooks::router())
         .merge(profiles::router())
+        .merge(bootstrap::router())
+        .merge(imports::router())
+        .merge(delegations::router())
         .route("/devices/{id}/sessions/{session}", get(trace::show))
         .route("/devices/{id}/abort", post(trace::abort))
         .route("/logout", post(login::end))

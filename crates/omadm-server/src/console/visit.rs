@@ -105,21 +105,41 @@ impl Visit {
     /// # Errors
     /// The problem that the API answers.
     pub async fn act(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-        let answer = self.call(method, path, body.map(|body| body.to_string().into())).await?;
+        let body = body.map(|body| ("application/json", body.to_string().into()));
+        let answer = self.call(method, path, body).await?;
         Ok(serde_json::from_slice(&answer).unwrap_or_default())
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Bytes, Failure> {
-        let mut request = Request::new(Body::from(body.clone().unwrap_or_default()));
+    /// Gives the API a body of any length.
+    ///
+    /// # Errors
+    /// The problem that the API answers.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        media_type: &'static str,
+        body: Body,
+    ) -> Result<Value, Failure> {
+        let answer = self.call(method, path, Some((media_type, body))).await?;
+        Ok(serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, Body)>,
+    ) -> Result<Bytes, Failure> {
+        let (media_type, body) = body.unzip();
+        let mut request = Request::new(body.unwrap_or_default());
         *request.method_mut() = method;
         let unusable = |_| Problem::bad("this is no address of anything here");
         *request.uri_mut() = format!("{PREFIX}{path}").parse().map_err(unusable)?;
         let headers = request.headers_mut();
         headers.extend(self.cookie.clone().map(|cookie| (COOKIE, cookie)));
         headers.insert(login::INTENT, HeaderValue::from_static("console"));
-        if body.is_some() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
+        headers.extend(media_type.map(|media_type| (CONTENT_TYPE, HeaderValue::from_static(media_type))));
         let (status, _, octets) = ask(&self.api, self.connection.clone(), request).await?;
         match status.is_success() {
             true => Ok(octets),

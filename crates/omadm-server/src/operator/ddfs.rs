@@ -65,3 +65,25 @@ pub async fn put(
     context.models.now(context.store.as_ref()).await?;
     Ok((StatusCode::OK, Json(Ddf::new(file, warnings))))
 }
+
+/// Removes a DDF file. In place of one that an operator put instead of a file that the server comes with, that one is there again.
+#[utoipa::path(delete, path = "/ddfs/{name}", params(("name" = String, Path)), tag = "ddfs",
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn remove(
+    State(context): State<Arc<Context>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let kept = known(&context, &name).await?;
+    match ddfs::built_in(&name)? {
+        Some(_) if ddfs::is_built_in(&kept) => {
+            let problem =
+                format!("{name:?} comes with the server and stays; another file can be put in its place");
+            return Err(Problem::conflict(problem));
+        }
+        Some(original) => context.store.put_ddf(original).await?,
+        // Another request may have removed it meanwhile: it is gone either way.
+        None => drop(context.store.remove_ddf(&name).await?),
+    }
+    context.models.now(context.store.as_ref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -19,6 +19,7 @@ use super::problem::{Problem, Query};
 use super::reach::View;
 use super::views::{Event, Page};
 use super::{device_id, limit, number};
+use crate::clock;
 use crate::context::Context;
 use crate::events::{self, KINDS};
 
@@ -42,11 +43,15 @@ pub struct Filter {
     after: Option<String>,
     /// Newest first: cursor before which the events are wanted, or `end`. Not with `after`.
     before: Option<String>,
+    /// Only those of this time (RFC 3339) and later.
+    since: Option<String>,
+    /// Only those before this time (RFC 3339).
+    until: Option<String>,
 }
 
 /// Where in the log it is read, and which way.
 #[derive(Clone, Copy)]
-enum Place {
+pub enum Place {
     /// After a cursor, oldest first.
     After(i64),
     /// Before a cursor, newest first.
@@ -54,12 +59,19 @@ enum Place {
 }
 
 impl Place {
+    /// Before a cursor, or at the end of the log.
+    pub fn before(cursor: Option<&str>) -> Result<Self, Problem> {
+        match cursor {
+            Some("end") => Ok(Self::Before(i64::MAX)),
+            cursor => Ok(Self::Before(number(cursor)?.unwrap_or(i64::MAX))),
+        }
+    }
+
     fn of(filter: &Filter) -> Result<Self, Problem> {
         match (filter.after.as_deref(), filter.before.as_deref()) {
             (Some(_), Some(_)) => Err(Problem::bad("after and before exclude each other")),
             (after, None) => Ok(Self::After(number(after)?.unwrap_or_default())),
-            (None, Some("end")) => Ok(Self::Before(i64::MAX)),
-            (None, before) => Ok(Self::Before(number(before)?.unwrap_or(i64::MAX))),
+            (None, before) => Self::before(before),
         }
     }
 
@@ -88,6 +100,88 @@ impl Place {
     }
 }
 
+/// The part of the log in which events are looked for: two cursors, of which neither belongs to it.
+#[derive(Clone, Copy)]
+pub struct Between {
+    after: i64,
+    before: i64,
+}
+
+impl Between {
+    /// All of the log.
+    pub const ALL: Self = Self { after: 0, before: i64::MAX };
+
+    /// From a time on, and before another.
+    async fn of(context: &Context, since: Option<&str>, until: Option<&str>) -> Result<Self, Problem> {
+        let mut between = Self::ALL;
+        if let Some(since) = first(context, "since", since).await? {
+            between.after = since.saturating_sub(1);
+        }
+        if let Some(until) = first(context, "until", until).await? {
+            between.before = until;
+        }
+        Ok(between)
+    }
+
+    fn has(self, cursor: i64) -> bool {
+        self.after < cursor && cursor < self.before
+    }
+
+    /// The place at which reading begins.
+    fn begin(self, place: Place) -> Place {
+        match place {
+            Place::After(cursor) => Place::After(cursor.max(self.after)),
+            Place::Before(cursor) => Place::Before(cursor.min(self.before)),
+        }
+    }
+}
+
+/// Cursor of the first event from a time on.
+async fn first(context: &Context, name: &str, time: Option<&str>) -> Result<Option<i64>, Problem> {
+    let Some(time) = time else { return Ok(None) };
+    let unreadable =
+        || Problem::bad(format!("{name} is {time:?}, which is no time; write it as in 2026-02-28T13:45:00Z"));
+    let at = clock::parse(time).ok_or_else(unreadable)?;
+    Ok(Some(context.store.first_event(at).await?.unwrap_or(i64::MAX)))
+}
+
+/// Reads a page of the log; gives what of it is wanted and seen, and the cursor to go on with.
+///
+/// # Errors
+/// When the store fails.
+pub async fn read(
+    context: &Context,
+    sight: &mut Sight,
+    (place, between): (Place, Between),
+    limit: u32,
+    is_wanted: impl Fn(&store::Event) -> bool,
+) -> Result<(Vec<store::Event>, Option<String>), Problem> {
+    let mut place = between.begin(place);
+    let mut items = Vec::new();
+    let (mut looked_at, mut size) = (0, 0);
+    while looked_at < MAX_LOOKED_AT && size < MAX_PAGE_SIZE {
+        let read = place.read(context, sight.device.as_ref(), limit + 1).await?;
+        if read.is_empty() {
+            return Ok((items, None));
+        }
+        looked_at += read.len();
+        for event in read {
+            if !between.has(event.cursor) {
+                return Ok((items, None));
+            }
+            if items.len() == limit as usize {
+                return Ok((items, Some(place.cursor())));
+            }
+            place = place.at(event.cursor);
+            if sight.shows(context, &event).await? && is_wanted(&event) {
+                size += event.event.body.len();
+                items.push(event);
+            }
+        }
+    }
+    Ok((items, Some(place.cursor())))
+}
+
 /// Lists events, oldest first, or newest first with `before`. With `kind`, or within groups, a page may have few items or none and still a `next`.
 #[utoipa::path(get, path = "/events", params(Filter), tag = "events",
     responses((status = 200, body = Page<Event>), (status = 400, body = Problem)))]
@@ -97,28 +191,11 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Page<Event>>, Problem> {
     let limit = limit(filter.limit)?;
-    let mut place = Place::of(&filter)?;
+    let place = Place::of(&filter)?;
+    let between = Between::of(&context, filter.since.as_deref(), filter.until.as_deref()).await?;
     let mut sight = Sight::new(&context, &actor, filter.device.as_deref(), filter.kind.as_deref()).await?;
-    let mut items = Vec::new();
-    let (mut looked_at, mut size) = (0, 0);
-    while looked_at < MAX_LOOKED_AT && size < MAX_PAGE_SIZE {
-        let read = place.read(&context, sight.device.as_ref(), limit + 1).await?;
-        if read.is_empty() {
-            return Ok(Json(Page { items, next: None }));
-        }
-        looked_at += read.len();
-        for event in read {
-            if items.len() == limit as usize {
-                return Ok(Json(Page { items, next: Some(place.cursor()) }));
-            }
-            place = place.at(event.cursor);
-            if sight.shows(&context, &event).await? {
-                size += event.event.body.len();
-                items.push(Event::from(event));
-            }
-        }
-    }
-    Ok(Json(Page { items, next: Some(place.cursor()) }))
+    let (items, next) = read(&context, &mut sight, (place, between), limit, |_| true).await?;
+    Ok(Json(Page { items: items.into_iter().map(Event::from).collect(), next }))
 }
 
 /// A kind of events.

@@ -82,6 +82,8 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/commands/{command}", read(Area::Commands), Reach::Command),
     rule("POST", "/commands/{command}/cancel", write(Area::Commands), Reach::Command),
 
+    rule("GET", "/bootstrap", read(Area::Devices), Reach::Narrowed),
+    rule("GET", "/bootstrap/terms", read(Area::Devices), Reach::Nothing),
     rule("POST", "/bootstrap", write(Area::Devices), Reach::Everything),
     rule("POST", "/bootstrap/batch", write(Area::Devices), Reach::Everything),
     rule("GET", "/bootstrap/{id}", read(Area::Devices), Reach::Device),
@@ -95,6 +97,7 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/imports", read(Area::Devices), Reach::Everything),
     rule("POST", "/imports", write(Area::Devices), Reach::Everything),
     rule("GET", "/imports/{import}", read(Area::Devices), Reach::Everything),
+    rule("GET", "/imports/{import}/rows", read(Area::Devices), Reach::Everything),
     rule("GET", "/imports/{import}/report", read(Area::Devices), Reach::Everything),
 
     rule("GET", "/profiles", read(Area::Profiles), Reach::Nothing),
@@ -116,11 +119,15 @@ pub const RULES: &[Rule] = &[
     rule("GET", "/ddfs", read(Area::Catalogue), Reach::Nothing),
     rule("GET", "/ddfs/{name}", read(Area::Catalogue), Reach::Nothing),
     rule("PUT", "/ddfs/{name}", write(Area::Catalogue), Reach::Everything),
+    rule("DELETE", "/ddfs/{name}", write(Area::Catalogue), Reach::Everything),
     rule("GET", "/ddfs/{name}/model", read(Area::Catalogue), Reach::Nothing),
     rule("GET", "/pages", read(Area::Catalogue), Reach::Nothing),
     rule("GET", "/pages/{name}", read(Area::Catalogue), Reach::Nothing),
     rule("PUT", "/pages/{name}", write(Area::Catalogue), Reach::Everything),
     rule("DELETE", "/pages/{name}", write(Area::Catalogue), Reach::Everything),
+    rule("GET", "/pages/{name}/preview", read(Area::Catalogue), Reach::Nothing),
+    rule("POST", "/pages/{name}/preview", read(Area::Catalogue), Reach::Nothing),
+    rule("GET", "/pages/{name}/answers", read(Area::Events), Reach::Narrowed),
 
     rule("GET", "/campaigns", read(Area::Campaigns), Reach::Narrowed),
     rule("POST", "/campaigns", write(Area::Campaigns), Reach::Narrowed),

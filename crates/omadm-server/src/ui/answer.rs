@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::page::{Choice, Field, FieldKind, Kind, Page};
+use super::words::Words;
 
 /// Names and values that a browser sent.
 #[derive(Debug, Default)]
@@ -27,6 +28,11 @@ impl Sent {
         Some(Self(sent))
     }
 
+    /// Whether anything was sent for a name.
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// What was sent for a name; empty if nothing was.
     pub fn value(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
@@ -38,32 +44,36 @@ pub type Faults = BTreeMap<String, String>;
 
 /// Name of the input where the page is no form.
 pub const ANSWER: &str = "answer";
+/// Names of the buttons of a consent.
+pub const YES: &str = "yes";
+pub const NO: &str = "no";
 
 /// The answer to a page.
 ///
 /// # Errors
-/// What the user has to correct.
+/// What the user has to correct, in the language of the page.
 pub fn read(page: &Page, sent: &Sent) -> Result<Value, Faults> {
+    let words = Words::of(&page.language);
     let given = sent.value(ANSWER);
     let fault = |text: &str| Faults::from([(ANSWER.to_owned(), text.to_owned())]);
     match page.kind {
         Kind::Notice => Ok(json!({ "seen": true })),
-        Kind::Consent => match given {
-            "yes" => Ok(json!({ "consent": true })),
-            "no" => Ok(json!({ "consent": false })),
-            _ => Err(fault("Please choose one of the buttons.")),
+        Kind::Consent => match (given == YES || sent.has(YES), given == NO || sent.has(NO)) {
+            (true, false) => Ok(json!({ "consent": true })),
+            (false, true) => Ok(json!({ "consent": false })),
+            _ => Err(fault(words.choose_button)),
         },
         Kind::Choice if is_option(&page.options, given) => Ok(json!({ "choice": given })),
-        Kind::Choice => Err(fault("Please choose one.")),
-        Kind::Form => form(&page.fields, sent),
+        Kind::Choice => Err(fault(words.choose)),
+        Kind::Form => form(words, &page.fields, sent),
     }
 }
 
-fn form(fields: &[Field], sent: &Sent) -> Result<Value, Faults> {
+fn form(words: &Words, fields: &[Field], sent: &Sent) -> Result<Value, Faults> {
     let mut values = Map::new();
     let mut faults = Faults::new();
     for field in fields {
-        match value(field, sent.value(&field.name)) {
+        match value(words, field, sent.value(&field.name)) {
             Ok(value) => {
                 values.insert(field.name.clone(), value);
             }
@@ -80,62 +90,67 @@ fn is_option(options: &[Choice], value: &str) -> bool {
 }
 
 /// The value of one field; null where nothing was given.
-fn value(field: &Field, given: &str) -> Result<Value, String> {
+fn value(words: &Words, field: &Field, given: &str) -> Result<Value, String> {
     let trimmed = given.trim();
     if field.kind == FieldKind::Checkbox {
         let checked = !trimmed.is_empty();
         let missing = field.required && !checked;
-        return if missing { Err("This has to be checked.".into()) } else { Ok(json!(checked)) };
+        return if missing { Err(words.check.to_owned()) } else { Ok(json!(checked)) };
     }
     if trimmed.is_empty() {
-        return if field.required { Err("This is needed.".into()) } else { Ok(Value::Null) };
+        return if field.required { Err(words.needed.to_owned()) } else { Ok(Value::Null) };
     }
     match field.kind {
-        FieldKind::Text => text(field, trimmed),
-        FieldKind::Paragraph => text(field, given),
-        FieldKind::Integer => integer(field, trimmed),
-        FieldKind::Date => trimmed
-            .parse::<Date>()
-            .map(|date| json!(date.to_string()))
-            .map_err(|_| "Please write a day as year-month-day.".into()),
+        FieldKind::Text => text(words, field, trimmed),
+        FieldKind::Paragraph => text(words, field, given),
+        FieldKind::Integer => integer(words, field, trimmed),
+        FieldKind::Date => {
+            trimmed.parse::<Date>().map(|date| json!(date.to_string())).map_err(|_| words.day.to_owned())
+        }
         FieldKind::Choice if is_option(&field.options, given) => Ok(json!(given)),
-        FieldKind::Choice => Err("Please choose one.".into()),
+        FieldKind::Choice => Err(words.choose.to_owned()),
         FieldKind::Checkbox => Ok(Value::Null),
     }
 }
 
-fn text(field: &Field, given: &str) -> Result<Value, String> {
+/// A sentence with a number in it.
+fn with(sentence: &str, number: impl ToString) -> String {
+    sentence.replace("{}", &number.to_string())
+}
+
+fn text(words: &Words, field: &Field, given: &str) -> Result<Value, String> {
     let length = given.chars().count();
     let least = field.min.and_then(|min| usize::try_from(min).ok()).unwrap_or_default();
     if length < least {
-        return Err(format!("Please write at least {least} characters."));
+        return Err(with(words.shortest, least));
     }
     if length > field.longest() {
-        return Err(format!("Please write at most {} characters.", field.longest()));
+        return Err(with(words.longest, field.longest()));
     }
     if field.kind == FieldKind::Text && given.contains('\n') {
-        return Err("Please write one line.".into());
+        return Err(words.one_line.to_owned());
     }
     Ok(json!(given))
 }
 
-fn integer(field: &Field, given: &str) -> Result<Value, String> {
-    let number: i64 = given.parse().map_err(|_| "Please write a whole number.".to_owned())?;
+fn integer(words: &Words, field: &Field, given: &str) -> Result<Value, String> {
+    let number: i64 = given.parse().map_err(|_| words.number.to_owned())?;
     match (field.min, field.max) {
-        (Some(min), _) if number < min => Err(format!("Please write {min} or more.")),
-        (_, Some(max)) if number > max => Err(format!("Please write {max} or less.")),
+        (Some(min), _) if number < min => Err(with(words.least, min)),
+        (_, Some(max)) if number > max => Err(with(words.most, max)),
         _ => Ok(json!(number)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::check::check;
     use super::super::page::MAX_WRITTEN;
     use super::*;
 
     fn answer(page: &Value, body: &str) -> Result<Value, Faults> {
         let page: Page = serde_json::from_value(page.clone()).unwrap();
-        page.check().unwrap();
+        check(&page).unwrap();
         read(&page, &Sent::read(body.as_bytes()).unwrap())
     }
 
@@ -163,10 +178,22 @@ mod tests {
         let consent = json!({ "kind": "consent", "title": "t" });
         assert_eq!(answer(&consent, "answer=yes"), Ok(json!({ "consent": true })));
         assert_eq!(answer(&consent, "answer=no"), Ok(json!({ "consent": false })));
+        // Of two buttons a browser sends the name of the one that was pressed.
+        assert_eq!(answer(&consent, "yes=Agreed"), Ok(json!({ "consent": true })));
+        assert_eq!(answer(&consent, "no=Not+now"), Ok(json!({ "consent": false })));
+        assert!(answer(&consent, "yes=a&no=b").is_err());
         assert!(answer(&consent, "").is_err() && answer(&consent, "answer=maybe").is_err());
         let choice = json!({ "kind": "choice", "title": "t", "options": [{ "value": "a b", "label": "l" }] });
         assert_eq!(answer(&choice, "answer=a+b"), Ok(json!({ "choice": "a b" })));
         assert!(answer(&choice, "answer=c").is_err());
+    }
+
+    #[test]
+    fn what_is_to_be_corrected_is_said_in_the_language_of_the_page() {
+        let number = json!({ "name": "a", "label": "l", "type": "integer", "max": 5 });
+        let page = json!({ "kind": "form", "title": "t", "language": "de-AT", "fields": [number] });
+        let faults = answer(&page, "a=6").unwrap_err();
+        assert_eq!(faults["a"], "Bitte schreiben Sie 5 oder weniger.");
     }
 
     #[test]

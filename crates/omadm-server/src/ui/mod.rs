@@ -3,22 +3,30 @@
 //! Who knows the address of a page may answer it: it is unguessable, of one command, and good for as long as that command is open.
 
 mod answer;
+mod check;
 mod html;
 mod page;
+mod words;
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::{Html, IntoResponse as _, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use omadm_store::{Command, CommandState, StoreError};
 
 use self::answer::{Faults, Sent};
-pub use self::page::{Page, is_name};
+pub use self::check::{check, is_name};
+pub use self::html::PREVIEW_POLICY;
+use self::html::View;
+pub use self::page::{Choice, Kind, Page, Translation};
+use self::words::Words;
+pub use self::words::{is_right_to_left, name_of};
 use crate::address::Inventory;
 use crate::beside::{self, MAX_CONFLICTS};
 use crate::clock;
@@ -29,6 +37,8 @@ use crate::outcome::{Beside, Outcome};
 
 /// Longest body of an answer, in octets.
 const MAX_BODY: usize = 1 << 20;
+/// Parameter of the address that says which language a user has chosen.
+const LANGUAGE: &str = "language";
 /// Says where a request comes from, as far as a browser tells.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -40,14 +50,68 @@ enum Found {
     Nothing,
 }
 
+/// Which language a user wants: the one that they have chosen, else what their browser prefers.
+struct Wanted {
+    /// Tags, the one that is liked best first.
+    tags: Vec<String>,
+}
+
+/// Most languages of a browser that are looked at.
+const MAX_TAGS: usize = 32;
+
+impl Wanted {
+    fn of(query: Option<&str>, headers: &HeaderMap) -> Self {
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let chosen = Sent::read(query.unwrap_or_default().as_bytes()).unwrap_or_default();
+        let chosen = Some(chosen.value(LANGUAGE).to_owned()).filter(|tag| is_name(tag));
+        Self { tags: chosen.into_iter().chain(preferred(accepted)).collect() }
+    }
+
+    /// The language of a page that is liked best; its own if none of them is.
+    fn of_page<'p>(&self, page: &'p Page) -> &'p str {
+        self.tags.iter().find_map(|tag| page.language_for(tag)).unwrap_or(&page.language)
+    }
+
+    /// Our own words in the language that is liked best.
+    fn words(&self) -> &'static Words {
+        self.tags.iter().find_map(|tag| Words::known(tag)).unwrap_or(Words::of(""))
+    }
+}
+
+/// Tags of `Accept-Language`, the one with the highest weight first (`RFC 9110 §12.5.4`).
+fn preferred(accepted: &str) -> Vec<String> {
+    let weighed = accepted.split(',').take(MAX_TAGS).filter_map(|range| {
+        let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+        let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
+        (weight > 0.0 && is_name(tag.trim())).then(|| (weight, tag.trim().to_owned()))
+    });
+    let mut weighed: Vec<_> = weighed.collect();
+    weighed.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    weighed.into_iter().map(|(_, tag)| tag).collect()
+}
+
+/// A page as its user sees it before they have answered.
+pub fn preview(page: &Page, language: &str) -> String {
+    draw(page, language, &Sent::default(), &Faults::new())
+}
+
+fn draw(page: &Page, language: &str, sent: &Sent, faults: &Faults) -> String {
+    let languages: Vec<&str> = page.languages().collect();
+    View { page: &page.in_language(language), languages: &languages, sent, faults }.html()
+}
+
 /// `GET /ui/{token}`
-pub async fn show(State(context): State<Arc<Context>>, Path(token): Path<String>) -> Response {
+pub async fn show(
+    State(context): State<Arc<Context>>,
+    Path(token): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let wanted = Wanted::of(query.as_deref(), &headers);
     match find(&context, &token).await {
-        Ok(Found::Open(_, page)) => {
-            answer_with(StatusCode::OK, html::page(&page, &Sent::default(), &Faults::new()))
-        }
-        Ok(found) => closed(&found),
-        Err(error) => failed(&error),
+        Ok(Found::Open(_, page)) => answer_with(StatusCode::OK, preview(&page, wanted.of_page(&page))),
+        Ok(found) => closed(&found, wanted.words()),
+        Err(error) => failed(&error, wanted.words()),
     }
 }
 
@@ -55,61 +119,67 @@ pub async fn show(State(context): State<Arc<Context>>, Path(token): Path<String>
 pub async fn answer(
     State(context): State<Arc<Context>>,
     Path(token): Path<String>,
+    RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
+    let wanted = Wanted::of(query.as_deref(), &head.headers);
+    let words = wanted.words();
     if !is_own(&head.headers, &context.public_url) {
-        let text = "This answer came from another page, and was not taken.";
-        return answer_with(StatusCode::FORBIDDEN, html::message("Not taken", text));
+        return answer_with(StatusCode::FORBIDDEN, html::message(words, (words.not_taken, words.foreign)));
     }
-    match take(&context, &token, &head.headers, body).await {
-        // What the browser shows then can be loaded again without sending the answer again.
-        Ok(None) => {
-            let mut response = answer_with(StatusCode::SEE_OTHER, String::new());
-            response.headers_mut().extend(
-                HeaderValue::from_str(&format!("/ui/{token}")).ok().map(|location| (LOCATION, location)),
-            );
-            response
-        }
-        Ok(Some(response)) => response,
-        Err(error) => failed(&error),
+    match take(&context, &token, &wanted, &head.headers, body).await {
+        Ok(response) => response,
+        Err(error) => failed(&error, words),
     }
 }
 
-/// Takes an answer; gives what the user sees if there is something to say against it.
+/// What the browser shows after an answer can be loaded again without sending the answer again.
+fn taken(token: &str, language: &str) -> Response {
+    let mut response = answer_with(StatusCode::SEE_OTHER, String::new());
+    let location = HeaderValue::from_str(&format!("/ui/{token}?{LANGUAGE}={language}"));
+    response.headers_mut().extend(location.ok().map(|location| (LOCATION, location)));
+    response
+}
+
+/// Takes an answer; gives what the user sees then.
 async fn take(
     context: &Context,
     token: &str,
+    wanted: &Wanted,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Option<Response>, StoreError> {
-    let unreadable = |status, text: &str| Ok(Some(answer_with(status, html::message("Not taken", text))));
+) -> Result<Response, StoreError> {
+    let words = wanted.words();
+    let unreadable =
+        |status, text: &str| Ok(answer_with(status, html::message(words, (words.not_taken, text))));
     let body = match read_body(headers, body, MAX_BODY, context.config.device.body_timeout.0).await {
         Ok(body) => body,
         Err(refusal) => {
             let status = StatusCode::from_u16(refusal.http_status).unwrap_or(StatusCode::BAD_REQUEST);
-            return unreadable(status, "Your answer did not arrive as a whole. Please send it again.");
+            return unreadable(status, words.incomplete);
         }
     };
     let Some(sent) = Sent::read(&body) else {
-        return unreadable(StatusCode::BAD_REQUEST, "Your answer could not be read.");
+        return unreadable(StatusCode::BAD_REQUEST, words.unreadable);
     };
     for _ in 0..MAX_CONFLICTS {
         let (command, page) = match find(context, token).await? {
             Found::Open(command, page) => (command, page),
             // To send it again changes nothing, and shows that it was given.
-            Found::Answered => return Ok(None),
-            found @ (Found::Over | Found::Nothing) => return Ok(Some(closed(&found))),
+            Found::Answered => return Ok(taken(token, words.language)),
+            found @ (Found::Over | Found::Nothing) => return Ok(closed(&found, words)),
         };
-        let given = match answer::read(&page, &sent) {
+        let language = wanted.of_page(&page);
+        let given = match answer::read(&page.in_language(language), &sent) {
             Ok(given) => given,
             Err(faults) => {
-                let again = html::page(&page, &sent, &faults);
-                return Ok(Some(answer_with(StatusCode::UNPROCESSABLE_ENTITY, again)));
+                let again = draw(&page, language, &sent, &faults);
+                return Ok(answer_with(StatusCode::UNPROCESSABLE_ENTITY, again));
             }
         };
         let Some(check) = beside::check_in(context.store.as_ref(), &command).await? else {
-            return Ok(Some(closed(&Found::Nothing)));
+            return Ok(closed(&Found::Nothing, words));
         };
         let inventory = Inventory::read(check.device.inventory.as_deref());
         let queued = [queued(context, &inventory, &[], &command)];
@@ -118,7 +188,7 @@ async fn take(
         match context.store.apply(outcome.answer_step(answered, &given, clock::now())).await {
             Ok(()) => {
                 context.wakers.wake(&command.device);
-                return Ok(None);
+                return Ok(taken(token, language));
             }
             Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error),
@@ -162,25 +232,18 @@ fn is_own(headers: &HeaderMap, public_url: &str) -> bool {
     }
 }
 
-fn closed(found: &Found) -> Response {
-    let (status, title, text) = match found {
-        Found::Open(..) | Found::Answered => {
-            (StatusCode::OK, "Thank you", "Your answer was received. You can close this page.")
-        }
-        Found::Over => (
-            StatusCode::GONE,
-            "No longer needed",
-            "The time for an answer is over, or it is not wanted any more. You can close this page.",
-        ),
-        Found::Nothing => (StatusCode::NOT_FOUND, "Nothing here", "There is no such page, or not any more."),
+fn closed(found: &Found, words: &Words) -> Response {
+    let (status, said) = match found {
+        Found::Open(..) | Found::Answered => (StatusCode::OK, words.thanks),
+        Found::Over => (StatusCode::GONE, words.over),
+        Found::Nothing => (StatusCode::NOT_FOUND, words.nothing),
     };
-    answer_with(status, html::message(title, text))
+    answer_with(status, html::message(words, said))
 }
 
-fn failed(error: &StoreError) -> Response {
+fn failed(error: &StoreError, words: &Words) -> Response {
     tracing::error!(%error, "a page could not be served");
-    let text = "This did not work at the moment. Please try again in a minute.";
-    answer_with(StatusCode::SERVICE_UNAVAILABLE, html::message("Please try again", text))
+    answer_with(StatusCode::SERVICE_UNAVAILABLE, html::message(words, words.failed))
 }
 
 fn answer_with(status: StatusCode, html: String) -> Response {
@@ -196,6 +259,30 @@ fn answer_with(status: StatusCode, html: String) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_reads_the_language_that_they_want() {
+        let definition = serde_json::json!({ "kind": "notice", "title": "t", "language": "en", "translations": [
+            { "language": "de", "title": "t" }, { "language": "fr-CA", "title": "t" }] });
+        let page: Page = serde_json::from_value(definition).unwrap();
+        let shown = |query: Option<&str>, accepted: &'static str| {
+            let headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static(accepted))]);
+            let wanted = Wanted::of(query, &headers);
+            (wanted.of_page(&page).to_owned(), wanted.words().language)
+        };
+        for (query, accepted, language, words) in [
+            (None, "", "en", "en"),
+            (None, "de-DE,de;q=0.9,en;q=0.8", "de", "de"),
+            (None, "en;q=0.3, fr;q=0.7", "fr-CA", "fr"),
+            (None, "sw, de;q=0.5", "de", "de"),
+            (None, "de;q=0, *;q=0.5", "en", "en"),
+            (Some("language=fr-CA"), "de", "fr-CA", "fr"),
+            (Some("language=%3Cscript%3E"), "de", "de", "de"),
+            (None, ";;q=,=;q=NaN", "en", "en"),
+        ] {
+            assert_eq!(shown(query, accepted), (language.to_owned(), words), "{query:?} {accepted}");
+        }
+    }
 
     #[test]
     fn answers_come_from_our_own_page() {

@@ -17,15 +17,15 @@ use tokio::sync::mpsc;
 use crate::harness::TestServer;
 
 /// A program that is told of events.
-struct Receiver {
-    url: String,
-    requests: mpsc::UnboundedReceiver<(http::HeaderMap, String, String)>,
+pub struct Receiver {
+    pub url: String,
+    pub requests: mpsc::UnboundedReceiver<(http::HeaderMap, String, String)>,
     /// What it answers.
     status: Arc<Mutex<u16>>,
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let (sender, requests) = mpsc::unbounded_channel();
@@ -55,12 +55,13 @@ impl Receiver {
         Self { url, requests, status }
     }
 
-    fn answers(&self, status: u16) {
+    pub fn answers(&self, status: u16) {
         *self.status.lock().unwrap() = status;
     }
 }
 
-fn allowed(config: &mut Config) {
+/// Lets webhooks go to this machine.
+pub fn allowed(config: &mut Config) {
     config.webhook.plain_http = true;
     config.webhook.allow_networks = serde_json::from_value(json!(["127.0.0.1"])).unwrap();
     config.webhook.retry_after = Span::secs(1);
@@ -185,6 +186,30 @@ async fn a_webhook_does_not_lead_inward() {
     assert!(server.items("/webhooks").await.is_empty());
     let kinds = json!({ "name": "h", "url": "https://1.1.1.1/", "kinds": ["no such kind"] });
     assert_eq!(server.api("POST", "/webhooks", Some(kinds)).await.status, 400);
+}
+
+/// What an address is decides at each delivery, not when the webhook was added.
+#[tokio::test]
+async fn a_webhook_that_leads_inward_by_now_gets_nothing() {
+    let server = TestServer::with(allowed).await;
+    let mut receiver = Receiver::start().await;
+    add(&server, &receiver.url, &["device"]).await;
+    server.enrol("IMEI:1").await;
+    receiver.requests.recv().await.unwrap();
+    let TestServer { running, token, dir } = server;
+    running.stop().await;
+    let server = TestServer::again(dir, token).await;
+    server.enrol("IMEI:2").await;
+    let tried = server.api("POST", "/webhooks/h/test", Some(json!({}))).await.json();
+    assert_eq!((&tried["delivered"], &tried["status"]), (&json!(false), &Value::Null), "{tried}");
+    let failed = loop {
+        let shown = server.get("/webhooks/h").await;
+        if shown["problem"].is_string() {
+            break shown;
+        }
+    };
+    assert!(failed["attempts"].as_i64().unwrap() > 0, "{failed}");
+    assert!(receiver.requests.try_recv().is_err(), "nobody was talked to");
 }
 
 /// A stream of events, read line by line.

@@ -32,6 +32,10 @@ pub(crate) fn ddf(conn: &Connection, name: &str) -> Result<Option<DdfFile>, Stor
     query_optional(conn, "SELECT name, moids, stored, text FROM ddf WHERE name = ?1", params![name], ddf_file)
 }
 
+pub(crate) fn remove_ddf(conn: &Connection, name: &str) -> Result<bool, StoreError> {
+    Ok(execute(conn, "DELETE FROM ddf WHERE name = ?1", params![name])? > 0)
+}
+
 pub(crate) fn put_model(conn: &Connection, model: &Model) -> Result<(), StoreError> {
     execute(
         conn,

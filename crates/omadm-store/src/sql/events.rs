@@ -2,7 +2,7 @@
 
 use omadm_mo::{DeviceId, Time};
 
-use super::{Connection, Dev, Row, execute, params, query};
+use super::{Connection, Dev, Row, execute, params, query, query_optional};
 use crate::{Event, NewEvent, StoreError};
 
 /// Most characters in the bodies of events that are read at a time.
@@ -49,6 +49,11 @@ fn event(row: &Row<'_>) -> Result<Event, StoreError> {
             body: row.get(4)?,
         },
     })
+}
+
+pub(crate) fn first(conn: &Connection, at: Time) -> Result<Option<i64>, StoreError> {
+    let first = "SELECT cursor FROM event WHERE at >= ?1 AND cursor < ?2 ORDER BY at, cursor LIMIT 1";
+    query_optional(conn, first, params![at.0, conn.event_horizon()], |row| row.get(0))
 }
 
 pub(crate) fn after(

@@ -208,6 +208,10 @@ impl Store for SqlStore {
         self.read(move |conn| events::before(conn, device.as_ref(), before, limit)).await
     }
 
+    async fn first_event(&self, at: Time) -> Result<Option<i64>, StoreError> {
+        self.read_small(move |conn| events::first(conn, at)).await
+    }
+
     async fn add_events(&self, events: Vec<NewEvent>, now: Time) -> Result<(), StoreError> {
         self.write(move |conn| events::add(conn, &events, now)).await
     }
@@ -257,6 +261,11 @@ impl Store for SqlStore {
     async fn ddf(&self, name: &str) -> Result<Option<DdfFile>, StoreError> {
         let name = name.to_owned();
         self.read(move |conn| catalogue::ddf(conn, &name)).await
+    }
+
+    async fn remove_ddf(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |conn| catalogue::remove_ddf(conn, &name)).await
     }
 
     async fn model(&self, name: &str) -> Result<Option<Model>, StoreError> {

@@ -5,6 +5,7 @@ use maud::html;
 
 use super::{find, page};
 use crate::console::data::{After, Event, Listed};
+use crate::console::events::words;
 use crate::console::failure::Failure;
 use crate::console::frame::Page;
 use crate::console::visit::{Visit, path};
@@ -28,9 +29,7 @@ pub async fn show(visit: Visit, Path(id): Path<String>, Query(at): Query<After>)
     let rows: Vec<_> = found
         .items
         .iter()
-        .map(|event| {
-            vec![parts::age(visit.now, &event.at), parts::word(&event.kind), parts::told(&event.body)]
-        })
+        .map(|event| vec![parts::age(visit.now, &event.at), parts::word(&event.kind), words::told(event)])
         .collect();
     let list = html! {
         div.card {

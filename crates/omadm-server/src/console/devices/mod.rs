@@ -2,6 +2,8 @@
 
 pub mod bulk;
 mod columns;
+pub mod enrol;
+pub mod export;
 mod groups;
 
 use axum::extract::Query;
@@ -81,9 +83,12 @@ pub async fn show(visit: Visit, Query(fields): Query<Vec<(String, String)>>) -> 
             (parts::live(&visit, "devices", &table(&visit, &wanted, &columns, &found, count.as_ref())))
         }
     };
-    let export = path(&["api", "v1", "devices", "export"], &[("filter", filter)]);
+    let export = path(&["export"], &[("filter", filter)]);
     Ok(Page::new("Devices", body)
-        .with(html! { @if problem.is_none() { a.button href=(export) download="devices.csv" { "Export CSV" } } })
+        .with(html! {
+            @if problem.is_none() { a.button href=(export) { "Export" } }
+            @if visit.may("POST", "/devices") { a.button.main href="/devices/enrol" { "Enrol a device" } }
+        })
         .live("kind=session,device,command".to_owned()))
 }
 

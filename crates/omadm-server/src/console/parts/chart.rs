@@ -66,6 +66,18 @@ pub struct Part {
 
 /// One bar of several parts, with a legend.
 pub fn stacked(name: &str, parts: &[Part]) -> Markup {
+    html! {
+        div.stacked {
+            (bar(name, parts))
+            ul.legend {
+                @for part in parts { li { span class={ "dot " (part.class) } {} (part.name) " " b { (text::number(part.value)) } } }
+            }
+        }
+    }
+}
+
+/// One bar of several parts, by itself.
+pub fn bar(name: &str, parts: &[Part]) -> Markup {
     let whole = parts.iter().map(|part| part.value).sum::<u64>().max(1);
     let mut left = 0_u64;
     let placed: Vec<_> = parts
@@ -79,14 +91,9 @@ pub fn stacked(name: &str, parts: &[Part]) -> Markup {
         .collect();
     let said: Vec<String> = parts.iter().map(|part| format!("{} {}", part.name, part.value)).collect();
     html! {
-        div.stacked {
-            svg viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(format!("{name}: {}", said.join(", "))) {
-                rect.track width="100" height="6" {}
-                @for (x, part) in &placed { rect class=(part.class) x=(share(*x, whole)) width=(share(part.value, whole)) height="6" {} }
-            }
-            ul.legend {
-                @for part in parts { li { span class={ "dot " (part.class) } {} (part.name) " " b { (text::number(part.value)) } } }
-            }
+        svg.whole viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=(format!("{name}: {}", said.join(", "))) {
+            rect.track width="100" height="6" {}
+            @for (x, part) in &placed { rect class=(part.class) x=(share(*x, whole)) width=(share(part.value, whole)) height="6" {} }
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod chart;
 mod field;
 mod filter;
 mod state;
+mod typed;
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -12,6 +13,7 @@ use omadm_mo::Time;
 pub use field::{Field, faults};
 pub use filter::{field as filter_field, help as filter_help};
 pub use state::{reach, state, word};
+pub use typed::Typed;
 
 use super::text;
 use super::visit::Visit;
@@ -123,6 +125,13 @@ pub fn pager(first: Option<&str>, next: Option<&str>) -> Markup {
 pub fn live(visit: &Visit, id: &str, body: &Markup) -> Markup {
     html! {
         div id=(id) hx-get=(visit.place) hx-trigger="news from:body" hx-select={ "#" (id) } hx-swap="outerHTML" { (body) }
+    }
+}
+
+/// A part of a page that is read again every two seconds, until it is drawn as something else.
+pub fn polled(visit: &Visit, id: &str, body: &Markup) -> Markup {
+    html! {
+        div id=(id) hx-get=(visit.place) hx-trigger="every 2s" hx-select={ "#" (id) } hx-swap="outerHTML" { (body) }
     }
 }
 

@@ -18,12 +18,13 @@ impl Mood {
     /// Of a state of anything.
     fn of(state: &str) -> Self {
         match state {
-            "done" | "active" | "known" | "ended" | "converged" | "completed" | "ok" => Self::Good,
-            "queued" | "sent" | "open" | "running" | "pending" | "scheduled" | "applying" => Self::Busy,
-            "unanswered" | "expired" | "drifted" | "paused" | "quarantined" | "broken off" | "partial" => {
-                Self::Warn
-            }
-            "failed" | "revoked" | "refused" | "stopped" | "blocked" => Self::Bad,
+            "done" | "active" | "known" | "ended" | "converged" | "completed" | "ok" | "over" | "seen"
+            | "checked" => Self::Good,
+            "queued" | "sent" | "open" | "running" | "pending" | "scheduled" | "applying" | "fetched"
+            | "requested" | "approved" | "revoking" | "reading" | "checking" | "writing" => Self::Busy,
+            "unanswered" | "expired" | "drifted" | "paused" | "holding" | "retry" | "quarantined"
+            | "broken off" | "partial" => Self::Warn,
+            "failed" | "revoked" | "refused" | "stopped" | "blocked" | "bad" | "rejected" => Self::Bad,
             _ => Self::Idle,
         }
     }

@@ -2,6 +2,7 @@
 //! [`dm1`]).
 
 mod dm1;
+pub mod offer;
 pub mod state;
 
 use std::sync::Arc;
@@ -326,8 +327,7 @@ impl Terms {
         if wishes.is_some() {
             return Err(Problem::bad("dm1 is for the profiles cp and dm; say which"));
         }
-        let configured = Some(&context.config.bootstrap.moids).filter(|moids| !moids.is_empty());
-        let moids = moids.or_else(|| configured.cloned()).unwrap_or_else(|| vec!["*".to_owned()]);
+        let moids = moids.unwrap_or_else(|| default_moids(context));
         BootstrapSection::check(&moids).map_err(|problem| Problem::bad(format!("moids: {problem}")))?;
         Ok(Self::Dm2 { moids, name })
     }
@@ -369,6 +369,14 @@ impl Made {
             (Self::MoData(made), None) => Outgoing::mo_data(made.clone(), false),
             (Self::Dm1(made), _) => Outgoing::dm1(made.body.clone(), &made.content),
         })
+    }
+}
+
+/// The management objects that the server may use if nobody says which.
+fn default_moids(context: &Context) -> Vec<String> {
+    match context.config.bootstrap.moids.as_slice() {
+        [] => vec!["*".to_owned()],
+        configured => configured.to_vec(),
     }
 }
 

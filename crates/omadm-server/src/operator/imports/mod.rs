@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::Listing;
 use super::actor::Actor;
 use super::fleet::Format;
 use super::problem::{Path, Problem, Query};
 use super::views::Page;
+use super::{Listing, limit, number};
 use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::fleet::cells;
@@ -142,6 +142,55 @@ pub struct Reported {
     /// Only rows that are bad or failed.
     #[serde(default)]
     faults: bool,
+}
+
+/// Which part of the rows is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Only rows that are bad or failed.
+    #[serde(default)]
+    faults: bool,
+    /// Most items, 1 to 1000. Default 100.
+    limit: Option<u32>,
+    /// Cursor from `next` of the page before.
+    after: Option<String>,
+}
+
+/// A row of an import.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportRow)]
+pub struct Row {
+    /// Its number, from 1.
+    row: i64,
+    /// DevID, as it was written.
+    id: String,
+    /// `read`, `enrol`, `replace`, `change`, `bad` or `failed`.
+    outcome: &'static str,
+    /// Why it is bad or failed.
+    reason: Option<String>,
+}
+
+impl From<RowReport> for Row {
+    fn from(report: RowReport) -> Self {
+        let RowReport { number, device, outcome, reason } = report;
+        Self { row: number, id: device, outcome: outcome.as_str(), reason }
+    }
+}
+
+/// Lists the rows of an import, and what each of them is.
+#[utoipa::path(get, path = "/imports/{import}/rows", operation_id = "list_import_rows", params(("import" = Uuid, Path), Part),
+    tag = "imports", responses((status = 200, body = Page<Row>), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub async fn table(
+    State(context): State<Arc<Context>>,
+    Path(id): Path<Uuid>,
+    Query(part): Query<Part>,
+) -> Result<Json<Page<Row>>, Problem> {
+    let (limit, after) = (limit(part.limit)?, number(part.after.as_deref())?.unwrap_or(0));
+    known(&context, id).await?;
+    let rows = context.store.import_rows(id, after, part.faults, limit + 1).await?;
+    Ok(Json(Page::cut(rows, limit, |row| row.number.to_string(), Row::from)))
 }
 
 /// Reports of each row of an import what it is: a CSV table with `row`, `id`, `outcome` (`read`, `enrol`, `replace`, `change`, `bad`,

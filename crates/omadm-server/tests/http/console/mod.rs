@@ -1,9 +1,16 @@
 //! The operator console as a browser without script sees it.
 
+mod bootstraps;
+mod ddfs;
+mod delegations;
+mod events;
 mod forms;
+mod imports;
 mod login;
 mod pages;
 mod profiles;
+mod show;
+mod webhooks;
 
 use http::Request;
 use http_body_util::Full;
@@ -45,15 +52,16 @@ impl<'s> Browser<'s> {
         self.cookie = session.unwrap().split(';').next().unwrap().to_owned();
     }
 
-    async fn request(&self, method: &str, path: &str, body: Option<String>) -> Answer {
+    async fn request(&self, method: &str, path: &str, body: Option<(&str, Vec<u8>)>) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
         if !self.cookie.is_empty() {
             request = request.header("cookie", &self.cookie);
         }
-        if body.is_some() {
-            request = request.header("content-type", "application/x-www-form-urlencoded");
+        if let Some((media_type, _)) = &body {
+            request = request.header("content-type", *media_type);
         }
-        let request = request.body(Full::from(body.unwrap_or_default())).unwrap();
+        let body = body.map(|(_, octets)| octets).unwrap_or_default();
+        let request = request.body(Full::from(body)).unwrap();
         Connection::plain(self.server.running.operator_addr).await.send(request).await
     }
 
@@ -74,7 +82,30 @@ impl<'s> Browser<'s> {
         let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let pairs: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", part(name), part(value))).collect();
-        self.request("POST", path, Some(pairs.join("&"))).await
+        self.request("POST", path, Some(("application/x-www-form-urlencoded", pairs.join("&").into()))).await
+    }
+
+    /// Sends a form with a file as it is.
+    pub async fn multipart(&self, path: &str, boundary: &str, body: &[u8]) -> Answer {
+        let media_type = format!("multipart/form-data; boundary={boundary}");
+        self.request("POST", path, Some((&media_type, body.to_vec()))).await
+    }
+
+    /// Sends a form with the marks that a page has, some fields, and a file.
+    pub async fn upload(&self, page: &str, to: &str, fields: &[(&str, &str)], file: &[u8]) -> Answer {
+        let marks = [("_mark", hidden(page, "_mark")), ("_once", hidden(page, "_once"))];
+        let fields = fields.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let mut body = String::new();
+        for (name, value) in marks.into_iter().chain(fields) {
+            body.push_str(&format!(
+                "--x-x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        let filename = if file.is_empty() { "" } else { "table \u{fc}.csv" };
+        body.push_str(&format!(
+            "--x-x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\nContent-Type: application/vnd.ms-excel\r\n\r\n"
+        ));
+        self.multipart(to, "x-x", &[body.as_bytes(), file, b"\r\n--x-x--\r\n"].concat()).await
     }
 
     /// Sends a form with the marks that a page has.
