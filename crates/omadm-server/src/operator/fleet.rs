@@ -68,7 +68,10 @@ pub async fn list(
 }
 
 /// A filter of a request, kept within the groups of who makes it.
-fn narrowed(context: &Context, actor: &Actor, text: Option<&str>) -> Result<Option<Filter>, Problem> {
+///
+/// # Errors
+/// 400 for what is no filter.
+pub fn narrowed(context: &Context, actor: &Actor, text: Option<&str>) -> Result<Option<Filter>, Problem> {
     let limits = context.config.fleet.filter_limits();
     let asked = text.map(|text| Filter::parse(text, &limits)).transpose()?;
     Ok(match (reach::filter(actor), asked) {

@@ -4,7 +4,7 @@ use axum::extract::{Path, Query};
 use maud::{Markup, html};
 
 use super::command::{self, Command};
-use super::{find, page};
+use super::{find, page, sessionless};
 use crate::console::data::{After, Device, Listed};
 use crate::console::failure::Failure;
 use crate::console::frame::Page;
@@ -23,6 +23,7 @@ pub async fn show(visit: Visit, Path(id): Path<String>, Query(at): Query<After>)
         @if visit.may("POST", "/devices/{id}/commands") {
             details.card { summary { "New command" } (command::form(&visit, &device.id, "", "")) }
         }
+        (sessionless::link(&visit, &device))
         (parts::live(&visit, "commands", &list(&visit, &device, &found, &at)))
     };
     Ok(page(&visit, &device, "commands", &body))

@@ -29,8 +29,9 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Page, Failure>
             @if let Some(ways) = ways { section.card { h2 { "How it is reached" } (ways) } }
         }
         section.card { h2 { "Management objects" } (objects(&device)) }
-        @if visit.may("DELETE", "/devices/{id}") {
-            p { a.button.danger href=(path(&["devices", &device.id, "remove"], &[])) { "Remove this device" } }
+        p.actions {
+            a.button href=(path(&["bootstraps", &device.id], &[])) { "Its bootstrap" }
+            @if visit.may("DELETE", "/devices/{id}") { a.button.danger href=(path(&["devices", &device.id, "remove"], &[])) { "Remove this device" } }
         }
     };
     Ok(page(&visit, &device, "", &body))
@@ -46,8 +47,8 @@ fn facts(visit: &Visit, device: &Device) -> Markup {
         ("Software", text(&device.software)),
         ("Hardware", text(&device.hardware)),
         ("Protocol", text(&device.protocol)),
-        ("Last contact", parts::age_or(visit.now, device.last_contact.as_deref(), "never")),
         ("Bearer", text(&device.bearer)),
+        ("Last contact", parts::age_or(visit.now, device.last_contact.as_deref(), "never")),
         ("Enrolled", parts::age(visit.now, &device.enrolled)),
         ("Commands that wait", html! { span.number { (text::number(device.open_commands)) } }),
         ("Enrolments", html! { span.number { (text::number(device.generation)) } }),

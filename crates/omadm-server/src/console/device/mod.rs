@@ -8,6 +8,7 @@ mod events;
 mod facts;
 pub mod node;
 mod profiles;
+mod sessionless;
 mod sessions;
 mod tree;
 mod way;
@@ -38,6 +39,7 @@ pub fn router() -> Router<Console> {
         .route("/devices/{id}/access", get(access::show))
         .route("/devices/{id}/commands", get(commands::show).post(command::queue))
         .route("/devices/{id}/sessions", get(sessions::show))
+        .route("/devices/{id}/sessionless", get(sessionless::ask).post(sessionless::send))
         .route("/devices/{id}/events", get(events::show))
         .route("/devices/{id}/profiles", get(profiles::show))
         .route("/devices/{id}/profiles/{name}/retry", post(profiles::retry))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
+use omadm_server::bootstrap_file;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -105,11 +106,7 @@ impl Dm1Terms {
 
     /// What files of it end in.
     pub fn extension(&self) -> &'static str {
-        match self.profile {
-            Profile::Dm2 => "json",
-            Profile::Cp => "cp",
-            Profile::Dm => "dm",
-        }
+        bootstrap_file::extension(&word(self.profile))
     }
 }
 
@@ -157,31 +154,10 @@ impl Known {
     }
 }
 
-/// A bootstrap as a file: MO data as it is, one of DM 1.x as its octets, after a head with the media type if that says how it is secured.
+/// A bootstrap as a file.
 ///
 /// # Errors
 /// When the answer holds none.
 pub fn file_content(answer: &Value) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let bootstrap = answer.get("bootstrap").filter(|bootstrap| !bootstrap.is_null());
-    if let Some(bootstrap) = bootstrap {
-        let text = serde_json::to_string_pretty(bootstrap);
-        let text =
-            text.map_err(|error| Failure::Failed(format!("cannot write the bootstrap as JSON: {error}")))?;
-        return Ok(Zeroizing::new((text + "\n").into_bytes()));
-    }
-    let dm1 = answer.get("dm1").ok_or_else(|| missing("bootstrap"))?;
-    let text = |name| dm1.get(name).and_then(Value::as_str).ok_or_else(|| missing(name));
-    let octets = STANDARD.decode(text("content_base64")?).map_err(|_| missing("content_base64"))?;
-    let octets = Zeroizing::new(octets);
-    let media_type = text("content_type")?;
-    if !media_type.contains(';') {
-        return Ok(octets);
-    }
-    let head = format!("Content-Type: {media_type}\r\n\r\n");
-    Ok(Zeroizing::new([head.as_bytes(), &octets].concat()))
-}
-
-/// The PIN that a user has to type, if there is one.
-pub fn pin(answer: &Value) -> Option<&str> {
-    answer.get("dm1")?.get("pin")?.as_str()
+    bootstrap_file::content(answer).map_err(missing)
 }

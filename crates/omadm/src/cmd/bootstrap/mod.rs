@@ -2,6 +2,7 @@
 
 mod card;
 mod dm1;
+mod list;
 mod qr;
 
 use std::io::Write;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use omadm_server::bootstrap_file::pin;
 use serde_json::{Map, Value, json};
 
 use crate::api::segment;
@@ -16,7 +18,7 @@ use crate::cli::Global;
 use crate::cmd::device::delete_each;
 use crate::failure::Failure;
 use crate::screen::{self, Format};
-use dm1::{Dm1Terms, Known, file_content, pin};
+use dm1::{Dm1Terms, Known, file_content};
 use qr::Qr;
 
 /// Most devices in one request.
@@ -37,6 +39,15 @@ pub enum Bootstrap {
     Qr(qr::Make),
     /// Make the files of a smartcard with a bootstrap, and write a card.
     Card(card::Card),
+    /// List the bootstraps of devices, and how far they have come.
+    Ls {
+        /// Of which devices, such as 'seen = never' for those that have not come yet. Default: all.
+        #[arg(long)]
+        filter: Option<String>,
+        /// At most this many.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+    },
     /// Say how far the bootstrap of a device has come: created, sent or fetched, and seen once the device has begun a session.
     Show {
         /// Identifier of the device.
@@ -159,6 +170,7 @@ impl Bootstrap {
             Self::Push(push) => push.run(global).await,
             Self::Qr(qr) => qr.run(),
             Self::Card(card) => card.run(global),
+            Self::Ls { filter, limit } => list::list(global, filter.as_deref(), limit).await,
             Self::Show { device } => show(global, &device).await,
             Self::Revoke { devices } => {
                 let path = |device: &str| format!("/bootstrap/{}", segment(device));

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
+use omadm_server::bootstrap_file;
+use qrcode::QrCode;
 use qrcode::render::{svg, unicode};
-use qrcode::{EcLevel, QrCode};
 use zeroize::Zeroizing;
 
 use super::write_private;
@@ -14,10 +13,6 @@ use crate::cmd::input;
 use crate::failure::Failure;
 use crate::screen;
 
-/// What the text of a code begins with that holds a bootstrap itself, in base64url.
-pub const SCHEME: &str = "omadm-bootstrap:";
-/// Most characters that a QR code has room for (version 40 with the least error correction).
-const MAX: usize = 2_953;
 /// Pixels of the side of a picture, at least.
 const SIDE: u32 = 600;
 
@@ -47,9 +42,7 @@ impl Qr {
         if !self.is_wanted() {
             return Ok(());
         }
-        let mut text = Zeroizing::new(SCHEME.to_owned());
-        URL_SAFE_NO_PAD.encode_string(content, &mut text);
-        let code = code(&text)?;
+        let code = bootstrap_file::qr(content).map_err(too_long)?;
         self.qr.as_deref().map_or(Ok(()), |file| picture(&code, file))?;
         if self.qr_terminal { show(&code) } else { Ok(()) }
     }
@@ -85,7 +78,7 @@ impl Make {
                         "{url:?} is no https URL; a bootstrap goes over TLS only"
                     )));
                 }
-                let code = code(&url)?;
+                let code = bootstrap_file::qr_of(&url).map_err(Failure::Failed)?;
                 match to.qr.as_deref() {
                     Some(file) => picture(&code, file),
                     None => show(&code),
@@ -97,16 +90,9 @@ impl Make {
     }
 }
 
-/// The code of a text.
-fn code(text: &str) -> Result<QrCode, Failure> {
-    QrCode::with_error_correction_level(text, EcLevel::L).map_err(|_| {
-        let reason = format!(
-            "the bootstrap makes {} characters, and a QR code holds {MAX} at most; the URL from which the device fetches its bootstrap \
-             fits: omadm bootstrap qr --url https://HOST:PORT/bootstrap",
-            text.len()
-        );
-        Failure::Failed(reason)
-    })
+/// What would do in place of a bootstrap that does not fit.
+fn too_long(reason: String) -> Failure {
+    Failure::Failed(format!("{reason}: omadm bootstrap qr --url https://HOST:PORT/bootstrap"))
 }
 
 fn picture(code: &QrCode, file: &Path) -> Result<(), Failure> {
@@ -129,10 +115,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_is_a_code_and_what_does_not_says_what_would() {
-        assert!(code(&"a".repeat(MAX)).is_ok());
-        let refused = code(&"a".repeat(MAX + 1)).err().unwrap().to_string();
-        assert!(refused.contains("2954 characters") && refused.contains("--url"), "{refused}");
+    fn what_does_not_fit_says_what_would() {
+        let to = Qr { qr: None, qr_terminal: true };
+        let refused = to.of_bootstrap(&[0; bootstrap_file::MAX_QR]).unwrap_err().to_string();
+        assert!(refused.contains("3954 characters") && refused.contains("--url"), "{refused}");
     }
 
     #[test]
