@@ -21,7 +21,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::retention::{BATCH, Pace, Walked, in_steps};
 
-pub use outcome::BEGUN;
+pub use outcome::{BEGUN, UNKNOWN};
 
 /// How often an entry is tried again when another process has added to the same chain.
 const MAX_CONFLICTS: usize = 10;
@@ -51,6 +51,11 @@ impl Audit {
         Ok(Self { chain, key, first, owed: Mutex::default() })
     }
 
+    /// The name of the chain of this node.
+    pub fn chain(&self) -> &str {
+        &self.chain
+    }
+
     /// Makes the digest of a body that comes in pieces.
     pub fn digester(&self) -> Digester {
         Digester { mac: keyed(&self.key), octets: 0 }
@@ -77,11 +82,6 @@ impl Audit {
     }
 }
 
-/// The digest of a body on its way.
-#[derive(Clone)]
-pub struct Digester {
-    mac: Option<Hmac<Sha256>>,
-    /// Octets so far.
 impl Audit {
     /// Cuts off some of what is older than `before`, and says so in the chain; gives whether there may be more.
     ///
@@ -92,6 +92,11 @@ impl Audit {
     }
 }
 
+/// The digest of a body on its way.
+#[derive(Clone)]
+pub struct Digester {
+    mac: Option<Hmac<Sha256>>,
+    /// Octets so far.
     pub octets: u64,
 }
 

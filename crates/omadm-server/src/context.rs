@@ -13,6 +13,7 @@ use omadm_session::dm2::server as engine;
 use omadm_store::Store;
 use tokio::sync::{Notify, watch};
 
+use crate::about::About;
 use crate::admission::Admission;
 use crate::audit::Audit;
 use crate::campaign::Campaigns;
@@ -46,6 +47,8 @@ pub const REALM: &str = "omadm";
 pub struct Context {
     /// Settings.
     pub config: Config,
+    /// This process.
+    pub about: About,
     /// Everything durable.
     pub store: Arc<dyn Store>,
     /// Settings of the protocol engine.

@@ -4,6 +4,7 @@
 //! Here: TLS, HTTP, scheduling, configuration, and the translation of what operators say into protocol commands.
 //! Never here: parsing of packages, rules of a protocol session, SQL, or the reading of arguments and environment on its own.
 
+mod about;
 mod address;
 mod admission;
 mod advice;
@@ -11,7 +12,6 @@ mod audit;
 mod background;
 mod beside;
 mod bootstrap;
-pub mod bootstrap_file;
 mod campaign;
 mod clock;
 pub mod config;
@@ -56,10 +56,10 @@ mod tls;
 mod ui;
 mod webhooks;
 
-pub use config::{Config, ConfigError};
-pub use ddfs::BUILT_IN as STANDARD_DDFS;
 #[doc(hidden)]
 pub use clock::shift as shift_clock;
+pub use config::{Config, ConfigError};
+pub use ddfs::BUILT_IN as STANDARD_DDFS;
 pub use error::ServerError;
 /// What checks a chain of the audit log, for those who have an export of it.
 pub mod audit_chain {

@@ -99,6 +99,11 @@ fn read(file: &DdfFile) -> Model {
 }
 
 impl Files {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     fn are(&self, listed: &[DdfFile]) -> bool {
         let known = |file: &DdfFile| self.0.get(&file.name).is_some_and(|model| model.stored == file.stored);
         self.0.len() == listed.len() && listed.iter().all(known)

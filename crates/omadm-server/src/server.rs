@@ -13,10 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::about::{About, Listening};
 use crate::admission::Admission;
 use crate::audit::Audit;
 use crate::campaign::{self, Campaigns};
-use crate::config::{Config, DeviceSection};
+use crate::config::{Config, DeviceSection, Settings};
 use crate::context::{Budget, Context, Wakers, dm1_config, engine_config};
 use crate::delegation::{self, Delegations};
 use crate::desired::{self, Profiles};
@@ -97,23 +98,30 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError`] says what is in the way.
-    pub async fn start(config: Config) -> Result<Running, ServerError> {
-        make_data_dir(&config)?;
-        let store = open_store(&config).await?;
-        Self::start_with(config, Arc::new(store)).await
+    pub async fn start(settings: impl Into<Settings>) -> Result<Running, ServerError> {
+        let settings = settings.into();
+        make_data_dir(&settings.config)?;
+        let store = open_store(&settings.config).await?;
+        Self::start_with(settings, Arc::new(store)).await
     }
 
     /// Like [`Server::start`], on a store of the caller's.
     ///
     /// # Errors
     /// As [`Server::start`].
-    pub async fn start_with(config: Config, store: Arc<dyn Store>) -> Result<Running, ServerError> {
+    pub async fn start_with(
+        settings: impl Into<Settings>,
+        store: Arc<dyn Store>,
+    ) -> Result<Running, ServerError> {
+        let Settings { config, origins } = settings.into();
         make_data_dir(&config)?;
         let sockets = Sockets::open(&config).await?;
         let (device_addr, operator_addr) = (local(&sockets.devices)?, local(&sockets.operators)?);
         let plain_addr = sockets.plain.as_ref().map(local).transpose()?;
         let delegation_addr = sockets.delegation.as_ref().map(local).transpose()?;
         let obex_addr = sockets.links.as_ref().and_then(LinkListener::local);
+        let listeners =
+            listening(&config, device_addr, operator_addr, [plain_addr, delegation_addr, obex_addr]);
         let public_url = public_url(&config, device_addr);
         let guard = Arc::new(Guard::new(&config.auth, store.clone()));
         let metrics = Arc::new(Metrics::default());
@@ -161,6 +169,7 @@ impl Server {
             public_url,
             authority: authority.clone(),
             identity,
+            about: About { started: clock::now(), origins, listeners },
             config,
         });
         context.profiles.refresh(&context).await?;
@@ -217,6 +226,26 @@ impl Sockets {
             links: obex::listen(&config.dm1.obex).await?,
         })
     }
+}
+
+/// Where the sockets of a server are; the last three are those that may not be there: without TLS, of other servers, and by OBEX.
+fn listening(
+    config: &Config,
+    devices: SocketAddr,
+    operators: SocketAddr,
+    [plain, delegation, obex]: [Option<SocketAddr>; 3],
+) -> Vec<Listening> {
+    let at = |setting, address: Option<SocketAddr>, tls| {
+        address.map(|address| Listening { setting, address, tls })
+    };
+    let all = [
+        at("device.listen", Some(devices), !config.device.plain_http),
+        at("device.plain_listen", plain, false),
+        at("operator.listen", Some(operators), false),
+        at("delegation.listen", delegation, true),
+        at("dm1.obex.listen", obex, false),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Starts to serve, and what goes on beside.

@@ -11,7 +11,7 @@ use super::Audit;
 /// `phase` of the entry before a request is done.
 pub const BEGUN: &str = "begun";
 /// `phase` of the entry that takes the place of an outcome which nobody knows.
-const UNKNOWN: &str = "outcome unknown";
+pub const UNKNOWN: &str = "outcome unknown";
 /// Entries before the start of a server among which it looks for requests without an outcome.
 const LOOKED_AT: i64 = 100_000;
 /// Entries that are read or written at a time.

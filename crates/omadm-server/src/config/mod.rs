@@ -15,6 +15,7 @@ mod profiles;
 mod push;
 mod retention;
 mod security;
+mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -37,15 +38,17 @@ pub use notifier::{
     CloudSection, CloudService, NotifierSection, PreferredConnection, SmsGateway, SmsMethod, SmsSection,
 };
 pub use notifier_dm1::{Dm1Format, ModelFormat, ObjectNumber, UiMode};
-pub use omadm_config::{ConfigError, LogForm, Origin, Size, Span};
+pub use omadm_config::{ConfigError, LogForm, Origin, Origins, Size, Span};
 pub use omadm_link::ObexSection;
 pub use package::PackageSection;
 pub use people::{AuditSection, OperatorSection, WebhookSection};
 pub use prefix::UrlPrefix;
 pub use profiles::ProfilesSection;
 pub use push::{HttpPushSection, PpgSection, SipSection};
-pub use security::{AuthSection, ClientCertificates, TlsSection};
 pub use retention::RetentionSection;
+pub use security::{AuthSection, ClientCertificates, TlsSection};
+pub use settings::Settings;
+pub(crate) use settings::{Setting, without_credentials};
 pub use store::StoreSection;
 
 /// Prefix of environment variables.
@@ -75,11 +78,11 @@ pub struct Config {
     pub store: StoreSection,
     /// Traces of sessions.
     pub trace: TraceSection,
+    /// How much is kept.
+    pub retention: RetentionSection,
     /// The Data Repository.
     pub data: DataSection,
     /// Firmware and software packages.
-    /// How much is kept.
-    pub retention: RetentionSection,
     pub package: PackageSection,
     /// Desired state.
     pub profiles: ProfilesSection,
@@ -373,8 +376,7 @@ impl Config {
         file: Option<&Path>,
         env: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
-        let env = env.filter(|(name, _)| !name.as_encoded_bytes().starts_with(AGENT_PREFIX.as_bytes()));
-        omadm_config::load::<Self>(file, PREFIX, env)?.check(validate::check)
+        Settings::load(file, env).map(|settings| settings.config)
     }
 
     /// Where the database file is.

@@ -60,6 +60,11 @@ impl Form {
         self.0.iter().filter(|(name, _)| !name.starts_with('_'))
     }
 
+    /// Without passwords: they are not kept for who has to log in first.
+    pub fn without_passwords(&self) -> Self {
+        Self(self.0.iter().filter(|(name, _)| !name.ends_with("password")).cloned().collect())
+    }
+
     /// As it is sent.
     pub fn encode(&self) -> String {
         let part = |text: &str| {
@@ -133,6 +138,8 @@ mod tests {
         let form = Form(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
         assert_eq!(form.encode(), "a=1%20%26%202&b=%C3%BC&a=");
         assert_eq!((form.get("a"), form.all("a").count(), form.filled("c")), (Some("1 & 2"), 2, None));
+        let password = Form(vec![("old_password".into(), "p".into()), ("a".into(), "1".into())]);
+        assert_eq!(password.without_passwords().encode(), "a=1");
         let unmarked = Form(form.typed().cloned().collect());
         assert_eq!(form.digest("/x"), unmarked.digest("/x"));
         assert_ne!(form.digest("/x"), form.digest("/y"));

@@ -63,7 +63,7 @@ pub async fn ended(
     to: &str,
     form: &Form,
 ) -> Result<Response, Failure> {
-    let typed = form.encode();
+    let typed = form.without_passwords().encode();
     let problem = "Your session has ended. Log in again: what you typed is kept.";
     let attempt = Attempt { to, typed: Some(&typed), problem: Some(problem), ..Attempt::default() };
     page(console, headers, StatusCode::UNAUTHORIZED, &attempt).await
@@ -190,7 +190,7 @@ pub fn resume(visit: &Visit, to: &str, form: &Form) -> Response {
             p { "Nothing has been done yet. Your session had ended when you sent this; it is as you typed it. Look at it and send it again, or leave it." }
             form.stack method="post" action=(to) {
                 (visit.marks())
-                @for (place, (name, value)) in form.typed().enumerate() { (field(place, name, value)) }
+                @for (place, (name, value)) in form.without_passwords().typed().enumerate() { (field(place, name, value)) }
                 div.actions {
                     button.main type="submit" { "Send it again" }
                     a.button href="/" { "Leave it" }

@@ -6,6 +6,7 @@
 
 mod appearance;
 mod assets;
+mod audit;
 mod bootstrap;
 mod census;
 mod data;
@@ -26,7 +27,9 @@ mod once;
 mod overview;
 mod pages;
 mod parts;
+mod people;
 mod profiles;
+mod settings;
 mod text;
 mod trace;
 mod upload;
@@ -72,6 +75,9 @@ pub fn router(context: Arc<Context>, api: Router) -> Router {
         .merge(events::router())
         .merge(ddfs::router())
         .merge(webhooks::router())
+        .merge(audit::router())
+        .merge(people::router())
+        .merge(settings::router())
         .merge(profiles::router())
         .merge(bootstrap::router())
         .merge(imports::router())

@@ -39,18 +39,34 @@ pub fn block(text: &str) -> Markup {
 /// The same, of at most so many characters.
 pub fn block_of(text: &str, most: usize) -> Markup {
     let mut shown = String::with_capacity(text.len().min(most));
-    let mut chars = text.chars().take(most).peekable();
+    lines(text.chars().take(most), &mut shown);
+    let left_out = text.chars().skip(most).count();
+    framed(&shown, left_out)
+}
+
+/// The beginning of a text by itself that has so many characters in all.
+pub fn beginning(text: &str, length: usize) -> Markup {
+    let mut shown = String::with_capacity(text.len());
+    lines(text.chars().take(LONG), &mut shown);
+    framed(&shown, length.saturating_sub(text.chars().take(LONG).count()))
+}
+
+fn framed(shown: &str, left_out: usize) -> Markup {
+    html! {
+        pre.value tabindex="0" { bdi { (shown) } }
+        @if left_out > 0 { p.quiet { "… and " (number(left_out)) " more characters." } }
+    }
+}
+
+/// Adds characters so that they are seen, in lines.
+fn lines(chars: impl Iterator<Item = char>, shown: &mut String) {
+    let mut chars = chars.peekable();
     while let Some(c) = chars.next() {
         match c {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\n' | '\t' => shown.push(c),
-            c => show(c, &mut shown),
+            c => show(c, shown),
         }
-    }
-    let left_out = text.chars().skip(most).count();
-    html! {
-        pre.value tabindex="0" { bdi { (shown) } }
-        @if left_out > 0 { p.quiet { "… and " (number(left_out)) " more characters." } }
     }
 }
 

@@ -83,11 +83,13 @@ pub enum Area {
     Server,
     /// The figures of the server.
     Metrics,
+    /// What the server runs with.
+    Settings,
 }
 
 impl Area {
     /// All of them, in the order of [`Rights`].
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Devices,
         Self::Commands,
         Self::Groups,
@@ -102,6 +104,7 @@ impl Area {
         Self::People,
         Self::Server,
         Self::Metrics,
+        Self::Settings,
     ];
 
     fn as_str(self) -> &'static str {
@@ -120,12 +123,13 @@ impl Area {
             Self::People => "people",
             Self::Server => "server",
             Self::Metrics => "metrics",
+            Self::Settings => "settings",
         }
     }
 
     /// Whether viewers and operators have no business in it.
     fn is_confidential(self) -> bool {
-        matches!(self, Self::Webhooks | Self::Audit | Self::People)
+        matches!(self, Self::Webhooks | Self::Audit | Self::People | Self::Settings)
     }
 }
 

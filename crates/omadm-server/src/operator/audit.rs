@@ -1,5 +1,8 @@
 //! What goes into the audit log, and reading it.
 
+pub mod export;
+mod search;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +29,8 @@ use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::listener::Connection;
 use crate::requests;
+pub use search::Sought;
+use search::{Search, time};
 
 /// Members of bodies that are kept as they are: none of them is ever a secret, and all others may be.
 const KEPT: &[&str] = &[
@@ -189,7 +194,9 @@ pub async fn refused(context: &Context, actor: &Actor, mut entry: Map<String, Va
 /// What a request is, without who makes it, and with an identifier of its own.
 pub fn described(request: &Request, path: Option<&MatchedPath>) -> Map<String, Value> {
     let route = path.map(MatchedPath::as_str).and_then(|path| path.strip_prefix(PREFIX)).unwrap_or_default();
-    let on = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    // Below its prefix the API sees paths without it.
+    let on = request.uri().path();
+    let on = on.strip_prefix(PREFIX).unwrap_or(on);
     let peer = request.extensions().get::<Arc<Connection>>().map(|connection| connection.peer);
     let members = [
         ("request", json!(Uuid::now_v7())),
@@ -298,9 +305,21 @@ pub struct Wanted {
     limit: Option<u32>,
     /// Cursor from `next` of the page before; of a chain, a place in it.
     after: Option<String>,
+    /// Only what was done by those in whose description this is, such as `user ann`.
+    by: Option<String>,
+    /// Only what was done to paths in which this is, such as `IMEI:1`.
+    on: Option<String>,
+    /// Only what was done at routes that begin so, such as `/devices`.
+    route: Option<String>,
+    /// Only what was `refused`, or what is `unknown` to have been done.
+    #[param(inline)]
+    outcome: Option<Sought>,
+    /// Only what is older than this time (RFC 3339).
+    until: Option<String>,
 }
 
-/// Lists entries of the audit log.
+/// Lists entries of the audit log. With `by`, `on`, `route` or `outcome`, so many of the newest entries are looked through as one request may: a page can have
+/// fewer items than there are further back, and none; `next` goes on from there. What came of a request stands before it.
 #[utoipa::path(get, path = "/audit", params(Wanted), tag = "audit",
     responses((status = 200, body = Page<Entry>), (status = 400, body = Problem)))]
 pub async fn list(
@@ -308,25 +327,36 @@ pub async fn list(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<Entry>>, Problem> {
     let limit = limit(wanted.limit)?;
-    let by_time = wanted.chain.is_none();
-    let query = match wanted.chain {
-        Some(chain) => {
-            AuditQuery::Chain { chain, after: number(wanted.after.as_deref())?.unwrap_or_default() }
+    let search = Search::of(&wanted);
+    if let Some(chain) = wanted.chain.clone() {
+        if search.is_narrow() || wanted.until.is_some() {
+            return Err(Problem::bad("a chain is listed as a whole; leave out what narrows it"));
         }
-        None => before(wanted.after.as_deref())?,
-    };
+        let after = number(wanted.after.as_deref())?.unwrap_or_default();
+        let entries = context.store.audit(AuditQuery::Chain { chain, after }, limit + 1).await?;
+        return Ok(Json(Page::cut(entries, limit, |entry| entry.seq.to_string(), Entry::from)));
+    }
+    let query = before(wanted.after.as_deref(), wanted.until.as_deref())?;
+    if search.is_narrow() {
+        return Ok(Json(search.run(context.store.as_ref(), query, limit).await?));
+    }
     let entries = context.store.audit(query, limit + 1).await?;
-    let cursor = |entry: &AuditEntry| match by_time {
-        true => format!("{}.{}.{}", entry.at.0, entry.seq, entry.chain),
-        false => entry.seq.to_string(),
-    };
     Ok(Json(Page::cut(entries, limit, cursor, Entry::from)))
 }
 
-/// The query for what is older than an entry.
-fn before(cursor: Option<&str>) -> Result<AuditQuery, Problem> {
+/// The cursor of what is older than an entry.
+fn cursor(entry: &AuditEntry) -> String {
+    format!("{}.{}.{}", entry.at.0, entry.seq, entry.chain)
+}
+
+/// The query for what is older than an entry, or than a time.
+fn before(cursor: Option<&str>, until: Option<&str>) -> Result<AuditQuery, Problem> {
     let Some(cursor) = cursor else {
-        return Ok(AuditQuery::Before { at: Time(i64::MAX), chain: String::new(), seq: 0 });
+        let at = match until {
+            Some(until) => time(until)?,
+            None => Time(i64::MAX),
+        };
+        return Ok(AuditQuery::Before { at, chain: String::new(), seq: 0 });
     };
     let read = || {
         let (at, rest) = cursor.split_once('.')?;
@@ -386,10 +416,13 @@ mod tests {
 
     #[test]
     fn cursors_come_back() {
-        let query = before(Some("7.3.a.b")).ok().unwrap();
+        let query = before(Some("7.3.a.b"), None).ok().unwrap();
         assert_eq!(query, AuditQuery::Before { at: Time(7), chain: "a.b".to_owned(), seq: 3 });
         for wrong in ["", "7", "7.3", "x.3.a", "7.x.a"] {
-            assert!(before(Some(wrong)).is_err(), "{wrong}");
+            assert!(before(Some(wrong), None).is_err(), "{wrong}");
         }
+        let query = before(None, Some("1970-01-01T00:00:02+00:00")).ok().unwrap();
+        assert_eq!(query, AuditQuery::Before { at: Time(2_000_000), chain: String::new(), seq: 0 });
+        assert!(before(None, Some("yesterday")).is_err());
     }
 }

@@ -9,7 +9,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use omadm_auth::Secret;
 use omadm_auth::credential::MAX_SHARED_KEY;
-use omadm_mo::DeviceId;
+use omadm_mo::{ClientUri, DeviceId};
 use omadm_store::{self as store, Enrolment, NewEvent, TreeAddress};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -346,6 +346,8 @@ pub struct TreePart {
     limit: Option<u32>,
     /// Cursor from `next` of the page before.
     after: Option<String>,
+    /// Most characters of a value that is text; longer ones are cut. Default: all.
+    length: Option<usize>,
 }
 
 /// Shows what was last seen of a device's tree.
@@ -379,7 +381,9 @@ pub async fn tree(
     let after = after.transpose()?;
     let nodes = context.store.tree(&device.id, &at, after, limit + 1).await?;
     let files = context.models.now(context.store.as_ref()).await?;
-    let view = |node| TreeNode::new(node, |uri, leaf| files.node(uri, leaf, &inventory, &context.public_url));
+    let longest = part.length.unwrap_or(usize::MAX);
+    let described = |uri: &ClientUri, leaf| files.node(uri, leaf, &inventory, &context.public_url);
+    let view = |node| TreeNode::new(node, longest, described);
     Ok(Json(Page::cut(nodes, limit, |node| views::place_text(&node.at), view)))
 }
 

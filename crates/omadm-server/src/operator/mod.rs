@@ -28,6 +28,7 @@ mod retries;
 pub mod rights;
 mod sessionless;
 mod sessions;
+mod settings;
 mod standing;
 pub mod tokens;
 mod users;
@@ -205,6 +206,7 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(webhooks::dead))
         .routes(routes!(webhooks::replay))
         .routes(routes!(audit::heads))
+        .routes(routes!(audit::export::export))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(bootstrap::state::list, bootstrap::create))
@@ -220,6 +222,8 @@ fn api() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(delegations::cancel))
         .routes(routes!(delegations::release))
         .routes(routes!(server))
+        .routes(routes!(settings::list))
+        .routes(routes!(settings::state))
 }
 
 /// Says of every operation in which form it refuses, also with a status that is not listed, such as 401.

@@ -22,7 +22,7 @@ pub struct Readiness(Mutex<Option<(Instant, bool)>>);
 
 impl Readiness {
     /// Whether the store reads and writes, as far as was seen within [`FRESH`].
-    async fn is_ready(&self, context: &Context) -> bool {
+    pub async fn is_ready(&self, context: &Context) -> bool {
         let mut seen = self.0.lock().await;
         if let Some((at, is_ready)) = *seen
             && at.elapsed() < FRESH

@@ -57,6 +57,8 @@ const fn rule(method: &'static str, path: &'static str, need: Need, reach: Reach
 #[rustfmt::skip]
 pub const RULES: &[Rule] = &[
     rule("GET", "/server", read(Area::Server), Reach::Everything),
+    rule("GET", "/server/state", read(Area::Settings), Reach::Everything),
+    rule("GET", "/settings", read(Area::Settings), Reach::Everything),
 
     rule("GET", "/devices", read(Area::Devices), Reach::Narrowed),
     rule("POST", "/devices", write(Area::Devices), Reach::Everything),
@@ -179,6 +181,7 @@ pub const RULES: &[Rule] = &[
     rule("PUT", "/users/{name}/password", write(Area::People), Reach::Everything),
     rule("GET", "/audit", read(Area::Audit), Reach::Everything),
     rule("GET", "/audit/heads", read(Area::Audit), Reach::Everything),
+    rule("GET", "/audit/export", read(Area::Audit), Reach::Everything),
     rule("GET", "/tokens", read(Area::People), Reach::Everything),
     rule("POST", "/tokens", write(Area::People), Reach::Everything),
     rule("DELETE", "/tokens/{name}", write(Area::People), Reach::Everything),

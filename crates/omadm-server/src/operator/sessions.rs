@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use omadm_store::NewEvent;
+use serde::Deserialize;
 use serde_json::json;
+use utoipa::IntoParams;
 
 use super::problem::{Path, Problem, Query};
 use super::tokens::Operator;
@@ -32,19 +34,36 @@ pub async fn list(
     Ok(Json(Page::cut(sessions, limit, |session| session.session.to_string(), view)))
 }
 
+/// How much of a session is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct TracePart {
+    /// Messages that come with their bodies, the first ones. Default: all.
+    bodies: Option<usize>,
+    /// Most characters of a body; longer ones are cut. Default: all that is kept.
+    body_length: Option<usize>,
+}
+
 /// Shows a session with its messages.
-#[utoipa::path(get, path = "/devices/{id}/sessions/{session}", params(("id" = String, Path), ("session" = i64, Path)),
+#[utoipa::path(get, path = "/devices/{id}/sessions/{session}", params(("id" = String, Path), ("session" = i64, Path), TracePart),
     tag = "sessions", responses((status = 200, body = Trace), (status = 404, body = Problem)))]
 pub async fn show(
     State(context): State<Arc<Context>>,
     Path((id, number)): Path<(String, i64)>,
+    Query(part): Query<TracePart>,
 ) -> Result<Json<Trace>, Problem> {
     let device = known_device(&context, &id).await?;
     let found = context.store.trace(&device.id, number).await?;
     let (session, messages) =
         found.ok_or_else(|| Problem::unknown(format!("{} has no session {number}", device.id)))?;
     let session = Session::new(session, clock::now(), context.config.device.idle_timeout.micros());
-    Ok(Json(Trace { session, messages: messages.into_iter().map(Message::from).collect() }))
+    let bodies = part.bodies.unwrap_or(usize::MAX);
+    let messages = messages.into_iter().enumerate().map(|(place, message)| {
+        let most = if place < bodies { part.body_length } else { Some(0) };
+        Message::new(message, most.unwrap_or(usize::MAX))
+    });
+    Ok(Json(Trace { session, messages: messages.collect() }))
 }
 
 /// Ends the session that a device of DM 1.x has open: its next message is answered with an abort (Alert 1223). Commands that it has not

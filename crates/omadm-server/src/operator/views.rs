@@ -240,6 +240,9 @@ pub struct TreeNode {
     /// Value of a leaf; octets are in base64.
     #[schema(value_type = Option<Object>)]
     value: Option<Value>,
+    /// Characters of a value that was cut because that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<usize>,
     interior: bool,
     /// When it was last seen.
     seen: String,
@@ -281,17 +284,21 @@ pub fn place_text(at: &store::TreeAddress) -> String {
 }
 
 impl TreeNode {
-    /// A node with what `describe` finds in the DDF for its address.
+    /// A node with at most so many characters of a value that is text, and with what `describe` finds in the DDF for its address.
     pub fn new<'d>(
         node: store::TreeNode,
+        longest: usize,
         describe: impl FnOnce(&ClientUri, bool) -> Option<&'d DdfNode>,
     ) -> Self {
         let leaf = node.value.is_some();
         let described = address::client_uri(&node.at).and_then(|uri| describe(&uri, leaf));
+        let mut value: Option<Value> = node.value.and_then(|text| serde_json::from_str(&text).ok());
+        let length = value.as_mut().and_then(|value| shorten(value, longest));
         Self {
             address: place_text(&node.at),
             interior: !leaf,
-            value: node.value.and_then(|text| serde_json::from_str(&text).ok()),
+            value,
+            length,
             seen: rfc3339(node.seen),
             described: described.map(Described::from).unwrap_or_default(),
         }
@@ -357,17 +364,31 @@ pub struct Message {
     /// The body, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
+    /// Whether the body goes on, and was cut because that was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
 }
 
-impl From<store::TraceMessage> for Message {
-    fn from(mut message: store::TraceMessage) -> Self {
-        if let Some((xml, note)) = dm1::as_xml(&message.body) {
+impl Message {
+    /// A message with at most so many characters of its body.
+    pub fn new(mut message: store::TraceMessage, most: usize) -> Self {
+        if most > 0
+            && let Some((xml, note)) = dm1::as_xml(&message.body)
+        {
             message.body = xml;
             message.notes.insert(0, note.to_owned());
         }
-        let (text, base64) = match text_of(message.body, message.length) {
-            Ok(text) => (Some(text), None),
-            Err(octets) => (None, Some(STANDARD.encode(octets))),
+        let (text, base64, cut) = match text_of(message.body, message.length) {
+            Ok(mut text) => {
+                let end = text.char_indices().nth(most).map(|(end, _)| end);
+                text.truncate(end.unwrap_or(text.len()));
+                (Some(text), None, end.is_some())
+            }
+            Err(octets) => {
+                // Three octets are four characters.
+                let kept = octets.get(..(most / 4).saturating_mul(3));
+                (None, Some(STANDARD.encode(kept.unwrap_or(&octets))), kept.is_some())
+            }
         };
         Self {
             at: rfc3339(message.at),
@@ -379,8 +400,18 @@ impl From<store::TraceMessage> for Message {
             notes: message.notes,
             text,
             base64,
+            cut,
         }
     }
+}
+
+/// Cuts a text to so many characters; gives how many there were if there were more.
+fn shorten(value: &mut Value, most: usize) -> Option<usize> {
+    let Value::String(text) = value else { return None };
+    let (end, _) = text.char_indices().nth(most)?;
+    let length = text.chars().count();
+    text.truncate(end);
+    Some(length)
 }
 
 /// The text of a body; of one that was cut, up to the last character that is whole.

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use omadm_server::config::{Origin, Settings};
 use omadm_server::{Config, Running, Server};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -42,15 +43,15 @@ impl Serve {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
         let filter = log::filter()?;
-        let (config, file) = self.configured.load()?;
-        let log = Log::start(filter, &config.log)?;
+        let (settings, file) = self.configured.settings()?;
+        let log = Log::start(filter, &settings.config.log)?;
         if let Some(file) = file {
             tracing::info!(file = %file.display(), "configured");
         }
         let mut signals = Signals::listen()?;
         let failure = |error: omadm_server::ServerError| Failure::Failed(error.to_string());
-        let place = Place::of(&config);
-        let running = Server::start(config).await.map_err(failure)?;
+        let place = Place::of(&settings.config);
+        let running = Server::start(settings).await.map_err(failure)?;
         match place.tell(global.output, &running) {
             // Nobody listens, but devices still want to be served.
             Ok(()) | Err(Failure::OutputClosed) => {}
@@ -70,14 +71,20 @@ impl Serve {
 impl Configured {
     /// The configuration, and the file it was read from.
     pub fn load(&self) -> Result<(Config, Option<&Path>), Failure> {
+        self.settings().map(|(settings, file)| (settings.config, file))
+    }
+
+    /// The same, with where its values came from.
+    fn settings(&self) -> Result<(Settings, Option<&Path>), Failure> {
         let default = Path::new(DEFAULT_CONFIG);
         let file = self.config.as_deref().or_else(|| default.exists().then_some(default));
-        let mut config =
-            Config::load(file, std::env::vars_os()).map_err(|error| Failure::Failed(error.to_string()))?;
+        let mut settings =
+            Settings::load(file, std::env::vars_os()).map_err(|error| Failure::Failed(error.to_string()))?;
         if let Some(data) = &self.data {
-            config.server.data_dir.clone_from(data);
+            settings.config.server.data_dir.clone_from(data);
+            settings.origins.note("server.data_dir", Origin::Argument("--data".to_owned()));
         }
-        Ok((config, file))
+        Ok((settings, file))
     }
 }
 

@@ -234,6 +234,7 @@ mod tests {
         Node {
             address: address.to_owned(),
             value,
+            length: None,
             interior: false,
             seen,
             format: None,

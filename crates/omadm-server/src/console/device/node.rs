@@ -33,7 +33,8 @@ pub async fn show(
         return Err(Problem::bad("say which node").into());
     }
     let device = find(&visit, &id).await?;
-    let query = [("at", address), ("limit", "1")];
+    let longest = text::LONG.to_string();
+    let query = [("at", address), ("limit", "1"), ("length", &longest)];
     let found = visit.read::<Listed<Node>>(&path(&["devices", &id, "tree"], &query)).await;
     // An address that does not say which instance it means can be asked for all the same.
     let (found, vague) = match found {
@@ -110,10 +111,11 @@ fn about(visit: &Visit, node: Option<&Node>, known: &Known<'_>) -> Markup {
         @if let Some(title) = known.title { p { b { (text::shown(title)) } } }
         @if let Some(description) = known.description { p { (text::shown_long(description)) } }
         (parts::facts(facts))
-        @match node.map(|node| node.value.as_ref()) {
-            Some(Some(Value::String(value))) => { h3 { "Value" } (text::block(value)) },
-            Some(Some(value)) => { h3 { "Value" } (text::block(&value.to_string())) },
-            Some(None) => p.quiet { "An interior node: it has no value." },
+        @match node.map(|node| (node.value.as_ref(), node.length)) {
+            Some((Some(Value::String(value)), Some(length))) => { h3 { "Value" } (text::beginning(value, length)) },
+            Some((Some(Value::String(value)), None)) => { h3 { "Value" } (text::block(value)) },
+            Some((Some(value), _)) => { h3 { "Value" } (text::block(&value.to_string())) },
+            Some((None, _)) => p.quiet { "An interior node: it has no value." },
             None => p.quiet { "It has not been seen yet. Read it to learn what it holds." },
         }
     }
@@ -190,7 +192,8 @@ fn actions(visit: &Visit, device: &Device, address: &str, node: Option<&Node>, k
 
 /// A form for a value of the node's format.
 fn write(visit: &Visit, device: &Device, address: &str, node: Option<&Node>, format: &str) -> Markup {
-    let now = match node.and_then(|node| node.value.as_ref()) {
+    let is_whole = node.is_none_or(|node| node.length.is_none());
+    let now = match node.filter(|_| is_whole).and_then(|node| node.value.as_ref()) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
@@ -205,6 +208,7 @@ fn write(visit: &Visit, device: &Device, address: &str, node: Option<&Node>, for
             @if format != "null" {
                 label for="value" { "Value" @if !format.is_empty() { ", " (in_words(format)) } }
                 (field(format, &now))
+                @if !is_whole { p.quiet { "What it holds is too long for this form; what you write takes its place." } }
             }
             @if format.is_empty() {
                 p.quiet { "No DDF file describes this node, so the value goes as text." }

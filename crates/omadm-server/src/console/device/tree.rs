@@ -15,6 +15,8 @@ use crate::console::{parts, text};
 
 /// Nodes that are read at a time.
 const SHOWN: &str = "100";
+/// Characters of a value that are read: more than are shown, so that it is seen that there are more.
+const VALUE: &str = "200";
 /// Objects that are listed.
 const MAX_OBJECTS: usize = 500;
 /// Instances of an object that are listed.
@@ -29,6 +31,8 @@ const DEEPEST: usize = 8;
 pub struct Node {
     pub address: String,
     pub value: Option<Value>,
+    /// Characters of a value of which this is the beginning.
+    pub length: Option<usize>,
     pub interior: bool,
     pub seen: String,
     pub format: Option<String>,
@@ -88,7 +92,8 @@ pub async fn nodes(
 }
 
 async fn read(visit: &Visit, device: &Device, place: &str, after: &str) -> Result<Listed<Node>, Failure> {
-    let query = [("at", if place == EVERYTHING { "" } else { place }), ("after", after), ("limit", SHOWN)];
+    let at = if place == EVERYTHING { "" } else { place };
+    let query = [("at", at), ("after", after), ("limit", SHOWN), ("length", VALUE)];
     visit.read(&path(&["devices", &device.id, "tree"], &query)).await
 }
 

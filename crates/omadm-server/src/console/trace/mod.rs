@@ -20,6 +20,8 @@ use crate::indent::indented;
 const SHOWN: usize = 60;
 /// Characters of all bodies together that are shown.
 const BODIES: usize = 30_000;
+/// Characters of a body that are read: as many as are kept unless configured otherwise.
+const BODY: usize = 64 << 10;
 
 /// A session with its messages.
 #[derive(Deserialize)]
@@ -41,13 +43,17 @@ struct Message {
     notes: Vec<String>,
     text: Option<String>,
     base64: Option<String>,
+    #[serde(default)]
+    cut: bool,
 }
 
 /// Shows a session.
 pub async fn show(visit: Visit, Path((id, number)): Path<(String, i64)>) -> Result<Page, Failure> {
     let number = number.to_string();
     let source = path(&["devices", &id, "sessions", &number], &[]);
-    let trace: Trace = visit.read(&source).await?;
+    let (bodies, length) = (SHOWN.to_string(), BODY.to_string());
+    let part = path(&[], &[("bodies", &bodies), ("body_length", &length)]);
+    let trace: Trace = visit.read(&format!("{source}{}", part.trim_start_matches('/'))).await?;
     let download = format!("/api/v1{source}");
     let may_abort = trace.session.outcome == "open" && visit.may("POST", "/devices/{id}/sessions/abort");
     let body = parts::live(&visit, "trace", &shown(&visit, &trace));
@@ -110,12 +116,16 @@ fn one(visit: &Visit, place: usize, message: &Message, said: &[words::Said], lef
                 (None, Some(base64)) => { p.quiet { "Not text; in base64:" } (cut(base64, left)) },
                 (None, None) => {},
             }
+            @if message.cut { p.quiet { "It goes on; the download has all that is kept." } }
         }
     }
 }
 
 /// A body for people: JSON and XML in lines.
 fn decoded(body: &str, left: &mut usize) -> Markup {
+    if *left == 0 {
+        return cut(body, left);
+    }
     let pretty = serde_json::from_str::<serde_json::Value>(body)
         .ok()
         .and_then(|value| serde_json::to_string_pretty(&value).ok());

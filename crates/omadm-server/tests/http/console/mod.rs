@@ -1,5 +1,6 @@
 //! The operator console as a browser without script sees it.
 
+mod audit;
 mod bootstraps;
 mod ddfs;
 mod delegations;
@@ -8,7 +9,9 @@ mod forms;
 mod imports;
 mod login;
 mod pages;
+mod people;
 mod profiles;
+mod settings;
 mod show;
 mod webhooks;
 
