@@ -12,6 +12,7 @@ mod audit;
 mod background;
 mod beside;
 mod bootstrap;
+pub mod bootstrap_file;
 mod campaign;
 mod clock;
 pub mod config;
