@@ -366,6 +366,17 @@ pub struct CampaignOrphans {
     pub last: Option<DeviceId>,
 }
 
+/// Which campaigns are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CampaignQuery {
+    /// Only those of this state.
+    pub state: Option<CampaignState>,
+    /// Only those that bring this package.
+    pub package: Option<Uuid>,
+    /// Only those that were made before this one.
+    pub before: Option<Uuid>,
+}
+
 /// The part of [`crate::Store`] that is about campaigns.
 #[async_trait::async_trait]
 pub trait CampaignStore: Send + Sync + 'static {
@@ -376,8 +387,8 @@ pub trait CampaignStore: Send + Sync + 'static {
     async fn campaign(&self, id: Uuid) -> Result<Option<Campaign>, StoreError>;
     /// One campaign by its name.
     async fn campaign_named(&self, name: &str) -> Result<Option<Campaign>, StoreError>;
-    /// Campaigns, newest first, below `before`, at most `limit`.
-    async fn campaigns(&self, before: Option<Uuid>, limit: u32) -> Result<Vec<Campaign>, StoreError>;
+    /// Campaigns that are wanted, newest first, at most `limit`.
+    async fn campaigns(&self, wanted: CampaignQuery, limit: u32) -> Result<Vec<Campaign>, StoreError>;
     /// Campaigns for which something is to be done, the longest waiting first, at most `limit`.
     async fn due_campaigns(&self, now: Time, limit: u32) -> Result<Vec<Campaign>, StoreError>;
     /// Removes a campaign that is a draft or of which nothing is to come any more; `false` if there is none such. Its devices go in steps:

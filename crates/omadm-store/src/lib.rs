@@ -31,8 +31,8 @@ pub mod validators;
 
 pub use campaign::{
     Campaign, CampaignCancel, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignEnd, CampaignGift,
-    CampaignOrphans, CampaignProfileDevice, CampaignState, CampaignStep, CampaignStepped, CampaignStore,
-    CampaignTry, CampaignVerdict, Rival,
+    CampaignOrphans, CampaignProfileDevice, CampaignQuery, CampaignState, CampaignStep, CampaignStepped,
+    CampaignStore, CampaignTry, CampaignVerdict, Rival,
 };
 pub use commits::{CommitWatch, Commits};
 pub use delegation::{

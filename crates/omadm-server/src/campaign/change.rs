@@ -1,6 +1,7 @@
 //! What is done to each device of a campaign.
 
 use omadm_mo::{DeviceId, Time};
+use omadm_store::filter::{Filter, FilterError, FilterLimits};
 use omadm_store::{CampaignGift, NewCommand, Origin, Package, PackageKind, Payload, StoreError};
 use uuid::Uuid;
 
@@ -86,6 +87,15 @@ pub fn package_of(change: &Change) -> Option<(Uuid, PackageKind)> {
         Change::Software(of) => Some((of.package, PackageKind::Software)),
         Change::Command(_) | Change::Profile(_) => None,
     }
+}
+
+/// The filter for devices of these models.
+///
+/// # Errors
+/// When the glob is too long for a filter.
+pub fn of_models(glob: &str) -> Result<Filter, FilterError> {
+    let quoted = glob.replace('\\', "\\\\").replace('"', "\\\"");
+    Filter::parse(&format!("model ~ \"{quoted}\""), &FilterLimits::default())
 }
 
 /// The thing on a device that a change is about.

@@ -27,6 +27,8 @@ const SAMPLE: u32 = 20;
 pub struct Progress {
     /// The stage in work, from 0.
     pub stage: usize,
+    /// How many devices were reached in all when each stage before it ended.
+    pub reached: Vec<i64>,
     /// Devices up to this one were looked at in this stage.
     pub after: Option<String>,
     /// Whether all devices of the stage were looked at.
@@ -50,16 +52,17 @@ pub struct Progress {
     /// Up to which device the version of a profile was taken back that the campaign has given; empty before the first one, and absent if
     /// nobody has asked for that.
     pub taking_back: Option<String>,
-    /// The open device whose commands were looked for last, and when all were looked at.
-    pub swept: (Option<String>, i64),
     /// Whether all was taken back.
     pub taken_back: bool,
+    /// The open device whose commands were looked for last, and when all were looked at.
+    pub swept: (Option<String>, i64),
 }
 
 impl Progress {
-    /// Goes on to the next stage.
-    pub fn advance(&mut self) {
+    /// Goes on to the next stage, after so many devices in all.
+    pub fn advance(&mut self, reached: i64) {
         self.stage += 1;
+        self.reached.push(reached);
         (self.after, self.scanned, self.left_out, self.holding) = (None, false, None, None);
     }
 }

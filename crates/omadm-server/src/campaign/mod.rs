@@ -6,16 +6,18 @@
 mod change;
 mod ending;
 mod engine;
+mod fault;
 mod runner;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod window;
 
-pub use change::{Recipe, package_of, prepare, target};
+pub use change::{Recipe, of_models, package_of, prepare, target};
 pub use engine::Progress;
+pub use fault::Fault;
 pub use runner::{Campaigns, run, user};
-pub use spec::{Change, Members, Plan, Spec};
+pub use spec::{Change, Members, Plan, Spec, WHOLE};
 
 use omadm_store::{Campaign, NewEvent};
 use serde_json::json;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::engine::{self, Next, Progress, SECOND};
 use super::spec::{Change, Late, Members, Plan, ProfileOf, Rivals, Spec};
 use super::window::{self, Standing};
-use super::{Recipe, event, package_of, prepare};
+use super::{Recipe, event, of_models, package_of, prepare};
 use crate::clock;
 use crate::context::Context;
 use crate::lease::Duty;
@@ -125,7 +125,7 @@ async fn work(context: &Context, mut campaign: Campaign) -> Result<(i64, Time), 
     let recipe = prepare(context, &spec.change, package.as_ref(), clock::now()).await?;
     let plan = match Plan::read(spec, &context.config.campaigns) {
         Ok(plan) => plan,
-        Err(problem) => return Ok(trouble(&problem)),
+        Err(fault) => return Ok(trouble(&fault.what)),
     };
     let queue_limit = context.config.queue.max_per_device;
     for _ in 0..STEPS {
@@ -319,7 +319,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
                 self.move_on(campaign, CampaignState::Running, &progress, None).await?;
             }
             Next::Advance => {
-                progress.advance();
+                progress.advance(campaign.counts.total());
                 self.move_on(campaign, CampaignState::Running, &progress, Some(("stage", None))).await?;
             }
             Next::Hold => {
@@ -476,8 +476,7 @@ impl<S: Shelf + ?Sized> Mover<'_, S> {
         }
         parts.extend(groups.map(Filter::of_groups));
         if let Some(model) = model {
-            let quoted = model.replace('\\', "\\\\").replace('"', "\\\"");
-            parts.push(parsed(&format!("model ~ \"{quoted}\""))?);
+            parts.push(of_models(model).map_err(|error| StoreError::Engine(format!("{model}: {error}")))?);
         }
         if self.plan.spec.late == Late::Exclude {
             let age = self.now.0.saturating_sub(began).max(0) / SECOND;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::fault::Fault;
 use super::window::{Standing, Window, WindowSpec};
 use crate::config::CampaignsSection;
 use crate::operation::Request;
@@ -217,19 +218,20 @@ impl Plan {
     /// Reads what was said.
     ///
     /// # Errors
-    /// One sentence on what is wrong.
-    pub fn read(spec: Spec, settings: &CampaignsSection) -> Result<Self, String> {
+    /// What is wrong.
+    pub fn read(spec: Spec, settings: &CampaignsSection) -> Result<Self, Fault> {
         if spec.name.is_empty() || spec.name.chars().count() > 128 || spec.name.chars().any(char::is_control)
         {
-            return Err("name has to have 1 to 128 characters, none of them a control character".to_owned());
+            let what = "name has to have 1 to 128 characters, none of them a control character";
+            return Err(Fault::new("name", what));
         }
-        let filter = spec.filter.as_deref().map(|text| parse("filter", text)).transpose()?;
+        let filter = spec.filter.as_deref().map(|text| parse("filter", "filter", text)).transpose()?;
         let stages = stages(&spec.stages)?;
         let (start, stop) = (time("start", spec.start.as_deref())?, time("stop", spec.stop.as_deref())?);
         if let (Some(start), Some(stop)) = (start, stop)
             && stop <= start
         {
-            return Err("stop has to be after start".to_owned());
+            return Err(Fault::new("stop", "stop has to be after start"));
         }
         let window = spec.window.as_ref().map(WindowSpec::read).transpose()?;
         check(&spec)?;
@@ -239,32 +241,39 @@ impl Plan {
     /// Refuses what is beyond the limits that are configured now; one that was stored before keeps what it has.
     ///
     /// # Errors
-    /// One sentence on what is too much, with the name of the setting.
-    pub fn check_limits(&self) -> Result<(), String> {
+    /// What is too much, with the name of the setting.
+    pub fn check_limits(&self) -> Result<(), Fault> {
         let CampaignsSection { max_stages, max_attempts, max_time, .. } = &self.settings;
         let Spec { stages, retry, expires_in, .. } = &self.spec;
         if stages.len() > *max_stages {
-            return Err(format!(
+            let what = format!(
                 "there are {} stages, the limit is {max_stages} (campaigns.max_stages)",
                 stages.len()
-            ));
+            );
+            return Err(Fault::new("stages", what));
         }
         if retry.attempts > *max_attempts {
-            return Err(format!(
+            let what = format!(
                 "retry.attempts is {}, the limit is {max_attempts} (campaigns.max_attempts)",
                 retry.attempts
-            ));
+            );
+            return Err(Fault::new("retry/attempts", what));
         }
         let most = max_time.0.as_secs();
-        let holds = (1..).zip(stages).filter_map(|(number, stage)| {
-            Some((format!("hold.seconds of stage {number}"), stage.hold.as_ref()?.seconds?))
+        let holds = stages.iter().enumerate().filter_map(|(place, stage)| {
+            let name = format!("hold.seconds of stage {}", place + 1);
+            Some((format!("stages/{place}/hold/seconds"), name, stage.hold.as_ref()?.seconds?))
         });
-        let others = [("retry.wait", Some(retry.wait)), ("expires_in", *expires_in)];
-        let others = others.into_iter().filter_map(|(name, seconds)| Some((name.to_owned(), seconds?)));
-        match holds.chain(others).find(|(_, seconds)| *seconds > most) {
-            Some((name, seconds)) => {
-                Err(format!("{name} is {seconds}, the limit is {most} seconds (campaigns.max_time)"))
-            }
+        let others =
+            [("retry/wait", "retry.wait", Some(retry.wait)), ("expires_in", "expires_in", *expires_in)];
+        let others = others
+            .into_iter()
+            .filter_map(|(field, name, seconds)| Some((field.to_owned(), name.to_owned(), seconds?)));
+        match holds.chain(others).find(|(_, _, seconds)| *seconds > most) {
+            Some((field, name, seconds)) => Err(Fault::new(
+                field,
+                format!("{name} is {seconds}, the limit is {most} seconds (campaigns.max_time)"),
+            )),
             None => Ok(()),
         }
     }
@@ -272,17 +281,17 @@ impl Plan {
     /// Refuses what could never begin any more.
     ///
     /// # Errors
-    /// One sentence on what is in the way.
-    pub fn check_times(&self, now: Time) -> Result<(), String> {
+    /// What is in the way.
+    pub fn check_times(&self, now: Time) -> Result<(), Fault> {
         let begin = self.start.map_or(now, |start| start.max(now));
         let Some(stop) = self.stop else { return Ok(()) };
         if stop <= now {
-            return Err("stop is over already".to_owned());
+            return Err(Fault::new("stop", "stop is over already"));
         }
         let window = self.window.as_ref().filter(|window| window.zone_label.is_none());
         match window.map(|window| window.at(begin, &window.zone)) {
             Some(Standing::Closed(opens)) if opens >= stop => {
-                Err("the window does not open between start and stop".to_owned())
+                Err(Fault::new("window/from", "the window does not open between start and stop"))
             }
             Some(_) | None => Ok(()),
         }
@@ -294,54 +303,65 @@ impl Plan {
     }
 }
 
-fn parse(what: &str, text: &str) -> Result<Filter, String> {
-    Filter::parse(text, &FilterLimits::default()).map_err(|error| format!("{what}: {error}"))
+fn parse(field: &str, name: &str, text: &str) -> Result<Filter, Fault> {
+    Filter::parse(text, &FilterLimits::default()).map_err(|error| Fault::of_filter(field, name, &error))
 }
 
-fn time(what: &str, text: Option<&str>) -> Result<Option<Time>, String> {
+fn time(field: &str, text: Option<&str>) -> Result<Option<Time>, Fault> {
     let parsed = text.map(str::parse::<Timestamp>).transpose();
-    let parsed =
-        parsed.map_err(|_| format!("{what} has to be a time of RFC 3339 such as 2027-01-31T22:00:00Z"))?;
+    let parsed = parsed.map_err(|_| {
+        Fault::new(field, format!("{field} has to be a time of RFC 3339 such as 2027-01-31T22:00:00Z"))
+    })?;
     Ok(parsed.map(|timestamp| Time(timestamp.as_microsecond())))
 }
 
-fn stages(given: &[Stage]) -> Result<Vec<Step>, String> {
+fn stages(given: &[Stage]) -> Result<Vec<Step>, Fault> {
     if given.is_empty() {
         return Ok(vec![Step { members: Members::Share(WHOLE), hold: None }]);
     }
     let mut steps = Vec::with_capacity(given.len());
     let mut reached = 0;
-    for (number, stage) in (1..).zip(given) {
-        let members = match (stage.percent, &stage.filter) {
-            (Some(percent), None) => {
-                let share = share(percent).ok_or_else(|| {
-                    format!("stage {number}: percent has to be more than 0 and at most 100, to two places")
-                })?;
-                if share <= reached {
-                    return Err(format!(
-                        "stage {number}: percent has to be more than that of the stage before"
-                    ));
-                }
-                reached = share;
-                Members::Share(share)
-            }
-            (None, Some(text)) => Members::Filter(parse(&format!("stage {number}: filter"), text)?),
-            _ => return Err(format!("stage {number} needs either percent or filter")),
-        };
+    for (place, stage) in given.iter().enumerate() {
+        let members = members(place, stage, reached)?;
+        if let Members::Share(share) = members {
+            reached = share;
+        }
         if let Some(hold) = &stage.hold {
-            check_hold(number, hold)?;
+            check_hold(place, hold)?;
         }
         steps.push(Step { members, hold: stage.hold.clone() });
     }
     if reached > 0 && !matches!(steps.last(), Some(Step { members: Members::Share(WHOLE), .. })) {
-        return Err("the stages do not add up: the last one has to have percent 100".to_owned());
+        let last = format!("stages/{}/percent", steps.len() - 1);
+        return Err(Fault::new(last, "the stages do not add up: the last one has to have percent 100"));
     }
     Ok(steps)
 }
 
-fn check_hold(number: usize, hold: &Hold) -> Result<(), String> {
+/// The devices of the stage at this place; those before it have reached this share.
+fn members(place: usize, stage: &Stage, reached: u32) -> Result<Members, Fault> {
+    let number = place + 1;
+    let wrong = |what: String| Fault::new(format!("stages/{place}/percent"), format!("stage {number}{what}"));
+    match (stage.percent, &stage.filter) {
+        (Some(percent), None) => match share(percent) {
+            None => Err(wrong(": percent has to be more than 0 and at most 100, to two places".to_owned())),
+            Some(share) if share <= reached => {
+                Err(wrong(": percent has to be more than that of the stage before".to_owned()))
+            }
+            Some(share) => Ok(Members::Share(share)),
+        },
+        (None, Some(text)) => {
+            let name = format!("stage {number}: filter");
+            Ok(Members::Filter(parse(&format!("stages/{place}/filter"), &name, text)?))
+        }
+        _ => Err(wrong(" needs either percent or filter".to_owned())),
+    }
+}
+
+fn check_hold(place: usize, hold: &Hold) -> Result<(), Fault> {
     if hold.settled.is_some_and(|settled| settled > 100) {
-        return Err(format!("stage {number}: hold.settled has to be 0 to 100"));
+        let what = format!("stage {}: hold.settled has to be 0 to 100", place + 1);
+        return Err(Fault::new(format!("stages/{place}/hold/settled"), what));
     }
     Ok(())
 }
@@ -351,29 +371,30 @@ fn share(percent: f64) -> Option<u32> {
     (1..=WHOLE).find(|parts| (f64::from(*parts) - percent * 100.0).abs() < 1e-6)
 }
 
-fn check(spec: &Spec) -> Result<(), String> {
+fn check(spec: &Spec) -> Result<(), Fault> {
+    let wrong = |field: &str, what: &str| Err(Fault::new(field, what));
     if spec.rate == Some(0) {
-        return Err("rate has to be 1 or more".to_owned());
+        return wrong("rate", "rate has to be 1 or more");
     }
     if let Some(failures) = &spec.failures {
         if !(1..=100).contains(&failures.percent) {
-            return Err("failures.percent has to be 1 to 100".to_owned());
+            return wrong("failures/percent", "failures.percent has to be 1 to 100");
         }
         if failures.sample == Some(0) {
-            return Err("failures.sample has to be 1 or more".to_owned());
+            return wrong("failures/sample", "failures.sample has to be 1 or more");
         }
     }
     if spec.retry.attempts == 0 {
-        return Err("retry.attempts has to be 1 or more".to_owned());
+        return wrong("retry/attempts", "retry.attempts has to be 1 or more");
     }
     if spec.retry.wait == 0 {
-        return Err("retry.wait has to be 1 second or more".to_owned());
+        return wrong("retry/wait", "retry.wait has to be 1 second or more");
     }
     if spec.expires_in == Some(0) {
-        return Err("expires_in has to be 1 second or more".to_owned());
+        return wrong("expires_in", "expires_in has to be 1 second or more");
     }
     if spec.late == Late::Include && spec.stop.is_none() {
-        return Err("late \"include\" needs stop: without it the campaign would never end".to_owned());
+        return wrong("stop", "late \"include\" needs stop: without it the campaign would never end");
     }
     Ok(())
 }
@@ -391,8 +412,44 @@ mod tests {
             document[key] = value.clone();
         }
         let spec = serde_json::from_value(document).map_err(|error| error.to_string())?;
-        let plan = Plan::read(spec, &CampaignsSection::default())?;
-        plan.check_limits().map(|()| plan)
+        let told = |fault: Fault| {
+            assert!(is_member(&fault.field), "{fault:?}");
+            fault.to_string()
+        };
+        let plan = Plan::read(spec, &CampaignsSection::default()).map_err(told)?;
+        plan.check_limits().map(|()| plan).map_err(told)
+    }
+
+    /// Whether a fault is about something that a document can have.
+    fn is_member(field: &str) -> bool {
+        let plain = field.replace(|c: char| c.is_ascii_digit(), "0");
+        [
+            "name",
+            "filter",
+            "stages",
+            "stages/0/percent",
+            "stages/0/filter",
+            "stages/0/hold/settled",
+            "stages/0/hold/seconds",
+            "start",
+            "stop",
+            "rate",
+            "failures/percent",
+            "retry/attempts",
+            "retry/wait",
+            "expires_in",
+        ]
+        .contains(&plain.replace("00", "0").as_str())
+    }
+
+    #[test]
+    fn a_fault_is_about_its_member_and_character() {
+        let stages = json!([{ "percent": 1 }, { "filter": "model = \"a\" and modell = 1" }]);
+        let spec =
+            json!({ "name": "c", "change": { "profile": { "name": "p", "version": 1 } }, "stages": stages });
+        let spec: Spec = serde_json::from_value(spec).unwrap();
+        let fault = Plan::read(spec, &CampaignsSection::default()).unwrap_err();
+        assert_eq!((fault.field.as_str(), fault.at), ("stages/1/filter", Some(16)), "{fault}");
     }
 
     #[test]
@@ -482,8 +539,8 @@ mod tests {
         );
         let plan = plan.unwrap();
         let error = plan.check_times(at("2026-12-01T00:00:00Z")).unwrap_err();
-        assert!(error.contains("does not open"), "{error}");
-        assert!(plan.check_times(at("2027-01-01T22:00:00Z")).unwrap_err().contains("over"));
+        assert!(error.what.contains("does not open"), "{error}");
+        assert!(plan.check_times(at("2027-01-01T22:00:00Z")).unwrap_err().what.contains("over"));
         let later = read(json!({ "window": window, "stop": "2027-01-01T22:00:01Z" })).unwrap();
         assert_eq!(later.check_times(at("2027-01-01T00:00:00Z")), Ok(()));
     }

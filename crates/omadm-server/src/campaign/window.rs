@@ -7,6 +7,8 @@ use omadm_mo::Time;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::fault::Fault;
+
 /// Times of day, as they are said.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,27 +48,31 @@ impl WindowSpec {
     /// Reads it.
     ///
     /// # Errors
-    /// One sentence on what is wrong.
-    pub fn read(&self) -> Result<Window, String> {
-        let (from, to) = (clock("window.from", &self.from)?, clock("window.to", &self.to)?);
+    /// What is wrong.
+    pub fn read(&self) -> Result<Window, Fault> {
+        let (from, to) = (clock("from", &self.from)?, clock("to", &self.to)?);
         if from == to {
-            return Err(format!(
-                "the window from {} to {} never opens; leave it out if it is always open",
-                self.from, self.to
-            ));
+            let (from, to) = (&self.from, &self.to);
+            let what =
+                format!("the window from {from} to {to} never opens; leave it out if it is always open");
+            return Err(Fault::new("window/to", what));
         }
         let name = self.zone.as_deref().unwrap_or("UTC");
         let zone = zone(name).ok_or_else(|| {
-            format!("window.zone {name:?} is no time zone; name one of the IANA database, such as \"Europe/Berlin\"")
+            let what = format!(
+                "window.zone {name:?} is no time zone; name one of the IANA database, such as \"Europe/Berlin\""
+            );
+            Fault::new("window/zone", what)
         })?;
         if self.zone_label.as_ref().is_some_and(String::is_empty) {
-            return Err("window.zone_label is empty; name the key of a label".to_owned());
+            let what = "window.zone_label is empty; name the key of a label";
+            return Err(Fault::new("window/zone_label", what));
         }
         Ok(Window { from, to, zone, zone_label: self.zone_label.clone() })
     }
 }
 
-fn clock(what: &str, text: &str) -> Result<Clock, String> {
+fn clock(end: &str, text: &str) -> Result<Clock, Fault> {
     let parsed = text.split_once(':').and_then(|(hour, minute)| {
         let number = |text: &str| {
             let is_plain = text.len() == 2 && text.bytes().all(|octet| octet.is_ascii_digit());
@@ -74,7 +80,10 @@ fn clock(what: &str, text: &str) -> Result<Clock, String> {
         };
         Clock::new(number(hour)?, number(minute)?, 0, 0).ok()
     });
-    parsed.ok_or_else(|| format!("{what} is {text:?}; it has to be a time of day such as 22:00"))
+    parsed.ok_or_else(|| {
+        let what = format!("window.{end} is {text:?}; it has to be a time of day such as 22:00");
+        Fault::new(format!("window/{end}"), what)
+    })
 }
 
 /// A zone by its name.
@@ -172,6 +181,7 @@ mod tests {
             WindowSpec { from: from.to_owned(), to: to.to_owned(), zone, zone_label: None }
                 .read()
                 .unwrap_err()
+                .what
         };
         assert!(read("10:00", "10:00", None).contains("never opens"));
         for wrong in ["24:00", "1:00", "10", "10:60", "aa:bb", "-1:00", "+1:00", ""] {

@@ -150,27 +150,3 @@ pub struct Event {
     #[serde(default)]
     pub body: serde_json::Value,
 }
-
-/// A campaign in a listing.
-#[derive(Debug, Deserialize)]
-pub struct Campaign {
-    /// Its name.
-    pub name: String,
-    /// How it stands.
-    pub state: String,
-    /// Why.
-    pub why: Option<String>,
-    /// What became of its devices.
-    pub devices: CampaignCounts,
-}
-
-/// How many devices of a campaign stand how.
-#[derive(Debug, Deserialize)]
-pub struct CampaignCounts {
-    /// All of them so far.
-    pub total: u64,
-    /// That are done.
-    pub done: u64,
-    /// That have failed.
-    pub failed: u64,
-}

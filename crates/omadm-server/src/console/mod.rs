@@ -8,6 +8,7 @@ mod appearance;
 mod assets;
 mod audit;
 mod bootstrap;
+mod campaigns;
 mod census;
 mod data;
 mod ddfs;
@@ -25,6 +26,7 @@ mod login;
 mod notice;
 mod once;
 mod overview;
+mod packages;
 mod pages;
 mod parts;
 mod people;
@@ -79,6 +81,8 @@ pub fn router(context: Arc<Context>, api: Router) -> Router {
         .merge(people::router())
         .merge(settings::router())
         .merge(profiles::router())
+        .merge(campaigns::router())
+        .merge(packages::router())
         .merge(bootstrap::router())
         .merge(imports::router())
         .merge(delegations::router())

@@ -7,8 +7,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::campaigns::Campaign;
 use super::census::Census;
-use super::data::{Campaign, Event, Listed};
+use super::data::{Event, Listed};
 use super::failure::Failure;
 use super::frame::Page;
 use super::parts::chart::{self, Bar, Part};
@@ -180,17 +181,13 @@ async fn failures(visit: &Visit) -> Result<Markup, Failure> {
 fn running(campaigns: &[Campaign]) -> Markup {
     let going: Vec<&Campaign> = campaigns
         .iter()
-        .filter(|one| ["running", "paused", "scheduled"].contains(&one.state.as_str()))
+        .filter(|one| ["running", "holding", "paused"].contains(&one.state.as_str()))
         .collect();
     html! {
         @if going.is_empty() { (parts::nothing("No campaign is under way.")) }
         @for one in going.iter().take(BARS) {
-            h3 { (text::shown(&one.name)) " " (parts::state(&one.state)) }
-            (chart::stacked(&text::plain(&one.name, 60), &[
-                Part { name: "done", value: one.devices.done, class: "good" },
-                Part { name: "failed", value: one.devices.failed, class: "bad" },
-                Part { name: "to come", value: one.devices.total.saturating_sub(one.devices.done + one.devices.failed), class: "idle" },
-            ]))
+            h3 { a href=(path(&["campaigns", &one.id], &[])) { (text::shown(&one.name)) } " " (parts::state(&one.state)) }
+            (chart::stacked(&text::plain(&one.name, 60), &one.devices.parts()))
         }
     }
 }
@@ -206,9 +203,14 @@ async fn needs(visit: &Visit, census: Option<&Census>, campaigns: &[Campaign]) -
     let to_decide = delegations.iter().filter(|one| one.to_decide).count();
     let devices = |filter: &str| path(&["devices"], &[("filter", filter)]);
     let paused: Vec<&Campaign> = campaigns.iter().filter(|one| one.state == "paused").collect();
+    let holding = campaigns.iter().filter(|one| one.needs_approval).count();
     let (unanswered, revoked) = census.map_or((0, 0), |census| (census.unanswered, census.revoked));
     Ok(list_of(&[
         (to_decide as u64, html! { "delegations between servers wait for a decision." }),
+        (
+            holding as u64,
+            html! { "campaigns wait for somebody who says that the next stage may begin. " a href="/campaigns?state=holding" { "Show them" } },
+        ),
         (
             paused.len() as u64,
             html! { "campaigns are paused" @if let Some(why) = paused.first().and_then(|one| one.why.as_deref()) { ": " (text::plain(why, 160)) } "." },

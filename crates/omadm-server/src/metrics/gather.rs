@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use omadm_store::{Kept, StoreError};
+use omadm_store::{CampaignQuery, Kept, StoreError};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -42,7 +42,7 @@ async fn read(context: &Context) -> Result<(), StoreError> {
     metrics.oldest_command.set((), age);
     let profiles = context.store.profiles(None, MOST).await?;
     metrics.profiles.set((), i64::try_from(profiles.len()).unwrap_or(i64::MAX));
-    let campaigns = context.store.campaigns(None, MOST).await?;
+    let campaigns = context.store.campaigns(CampaignQuery::default(), MOST).await?;
     for state in Campaign::ALL {
         let of_state = campaigns.iter().filter(|campaign| Campaign::of(campaign.state) == *state).count();
         metrics.campaigns.set(*state, i64::try_from(of_state).unwrap_or(i64::MAX));

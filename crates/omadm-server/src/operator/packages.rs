@@ -80,6 +80,9 @@ pub struct View {
     signed_by: Option<String>,
     created: String,
     created_by: String,
+    /// The assigned version of a profile that asks for it, as `NAME@VERSION`; left out in listings, and if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
 }
 
 impl From<store::Package> for View {
@@ -97,6 +100,7 @@ impl From<store::Package> for View {
             signed_by: package.signed_by,
             created: rfc3339(package.created),
             created_by: package.created_by,
+            profile: None,
         }
     }
 }
@@ -149,11 +153,14 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
-/// Shows a package.
+/// Shows a package with what asks for it; `GET /campaigns?package=` lists the campaigns that bring it.
 #[utoipa::path(get, path = "/packages/{package}", params(("package" = Uuid, Path)), tag = "packages",
     responses((status = 200, body = View), (status = 404, body = Problem)))]
 pub async fn show(State(context): State<Arc<Context>>, Path(id): Path<Uuid>) -> Result<Json<View>, Problem> {
-    Ok(Json(known(&context, id).await?.into()))
+    let package = known(&context, id).await?;
+    let by = context.profiles.bringing(&context, &package.name, &package.version).await?;
+    let profile = by.map(|by| format!("{}@{}", by.name, by.number));
+    Ok(Json(View { profile, ..package.into() }))
 }
 
 /// Removes a package that no campaign and no assigned profile needs.
@@ -198,9 +205,8 @@ fn new(said: Said, headers: &HeaderMap, by: String) -> Result<New, Problem> {
         [("name", Some(&said.name)), ("version", Some(&said.version)), ("model", said.model.as_ref())]
     {
         if text.is_some_and(|text| !is_printable(text)) {
-            return Err(Problem::bad(format!(
-                "{what} has to have 1 to 128 characters, none of them a control character"
-            )));
+            let why = format!("{what} has to have 1 to 128 characters, none of them a control character");
+            return Err(Problem::bad(why).about(format!("/{what}")));
         }
     }
     let digest = said.sha256.map(|given| given.to_ascii_lowercase());
@@ -208,12 +214,14 @@ fn new(said: Said, headers: &HeaderMap, by: String) -> Result<New, Problem> {
         .as_ref()
         .is_some_and(|given| given.len() != 64 || !given.bytes().all(|octet| octet.is_ascii_hexdigit()))
     {
-        return Err(Problem::bad("sha256 has to be 64 hexadecimal digits"));
+        return Err(Problem::bad("sha256 has to be 64 hexadecimal digits").about("/sha256"));
     }
     let signature = said.signature.map(|given| STANDARD.decode(given)).transpose();
-    let signature = signature.map_err(|error| Problem::bad(format!("signature is no base64: {error}")))?;
+    let signature = signature
+        .map_err(|error| Problem::bad(format!("signature is no base64: {error}")).about("/signature"))?;
     if signature.as_ref().is_some_and(|octets| octets.len() > MAX_SIGNATURE) {
-        return Err(Problem::bad(format!("signature has more than {MAX_SIGNATURE} octets")));
+        let why = format!("signature has more than {MAX_SIGNATURE} octets");
+        return Err(Problem::bad(why).about("/signature"));
     }
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let content_type = text(CONTENT_TYPE).unwrap_or(OCTET_STREAM).to_owned();

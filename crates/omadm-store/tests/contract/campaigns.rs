@@ -2,9 +2,10 @@
 
 use omadm_mo::DeviceId;
 use omadm_store::{
-    Campaign, CampaignCancel, CampaignCounts, CampaignDeviceState, CampaignEnd, CampaignGift, CampaignState,
-    CampaignStep, CampaignTry, CampaignVerdict, CommandState, NewCommand, Origin, Package, PackageKind,
-    PackageRemoval, Pin, ProfileChange, ProfileState, ProfileStep, Rival, SessionStep, Store, StoreError,
+    Campaign, CampaignCancel, CampaignCounts, CampaignDeviceState, CampaignEnd, CampaignGift, CampaignQuery,
+    CampaignState, CampaignStep, CampaignTry, CampaignVerdict, CommandState, NewCommand, Origin, Package,
+    PackageKind, PackageRemoval, Pin, ProfileChange, ProfileState, ProfileStep, Rival, SessionStep, Store,
+    StoreError,
 };
 
 use crate::support::*;
@@ -125,8 +126,18 @@ pub async fn a_campaign_is_read_back_and_one_of_two_steps_wins(store: &dyn Store
     let stale = store.step_campaign(campaign_step(expected), at(10)).await.unwrap_err();
     assert!(matches!(stale, StoreError::Conflict(_)), "{stale}");
     stepped(store, campaign_step(campaign(3, "d"))).await;
-    let names: Vec<_> = store.campaigns(None, 10).await.unwrap().into_iter().map(|one| one.name).collect();
-    assert_eq!(names, ["d", "c"]);
+    let of = |state, before| CampaignQuery { state, before, package: None };
+    for (wanted, expected) in [
+        (of(None, None), vec!["d", "c"]),
+        (of(None, Some(id(3))), vec!["c"]),
+        (of(Some(CampaignState::Paused), None), vec!["c"]),
+        (of(Some(CampaignState::Done), None), vec![]),
+        (CampaignQuery { package: Some(id(77)), ..of(None, None) }, vec![]),
+    ] {
+        let found = store.campaigns(wanted, 10).await.unwrap();
+        let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, expected, "{wanted:?}");
+    }
     assert_eq!(store.remove_campaign(id(3), 10).await.unwrap(), Some(false), "it goes on");
 }
 

@@ -1,6 +1,6 @@
 //! `omadm campaign`: a change over many devices, in stages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -24,9 +24,15 @@ pub enum Campaign {
         /// Start it at once.
         #[arg(long)]
         start: bool,
+        /// Make nothing: say how many devices it would touch.
+        #[arg(long, conflicts_with = "start")]
+        dry_run: bool,
     },
     /// List campaigns, newest first.
     Ls {
+        /// Only those that are draft, running, holding, paused, stopped, failed or done.
+        #[arg(long)]
+        state: Option<String>,
         /// At most this many.
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
@@ -84,21 +90,22 @@ pub enum Campaign {
     Rm {
         /// Its identifier or name.
         campaign: String,
+        /// Also when devices have a version of a profile from it, which cannot be taken back then.
+        #[arg(long)]
+        force: bool,
     },
 }
 
 impl Campaign {
     /// Does it.
     pub async fn run(self, global: &Global) -> Result<(), Failure> {
-        /// Also when devices have a version of a profile from it, which cannot be taken back then.
-        #[arg(long)]
-        force: bool,
         let (api, output) = (global.api()?, global.output);
         match self {
-            Self::New { file, start } => new(&api, output, &file, start).await,
-            Self::Ls { limit } => {
-                let items = api.list("/campaigns", &Query::new(), Some(limit)).await?;
-                list(output, &items)
+            Self::New { file, dry_run: true, .. } => preview(&api, output, &file).await,
+            Self::New { file, start, dry_run: false } => new(&api, output, &file, start).await,
+            Self::Ls { state, limit } => {
+                let query = Query::new().with_some("state", state.as_deref());
+                list(output, &api.list("/campaigns", &query, Some(limit)).await?)
             }
             Self::Show { campaign, follow: false } => told(output, &api.get(&path(&campaign)).await?),
             Self::Show { campaign, follow: true } => follow(&api, output, &campaign).await,
@@ -134,11 +141,32 @@ fn path(campaign: &str) -> String {
     format!("/campaigns/{}", segment(campaign))
 }
 
-async fn new(api: &Api, output: Format, file: &std::path::Path, start: bool) -> Result<(), Failure> {
+fn read(file: &Path) -> Result<Value, Failure> {
     let octets = std::fs::read(file).map_err(|error| Failure::of_file("read", file, &error))?;
-    let document: Value = serde_json::from_slice(&octets)
-        .map_err(|error| Failure::Usage(format!("{} is no JSON: {error}", file.display())))?;
-    let made = api.post("/campaigns", &document, Duration::ZERO).await?;
+    serde_json::from_slice(&octets)
+        .map_err(|error| Failure::Usage(format!("{} is no JSON: {error}", file.display())))
+}
+
+/// Says how many devices a campaign would touch.
+async fn preview(api: &Api, output: Format, file: &Path) -> Result<(), Failure> {
+    let touched = api.post("/campaigns?dry_run=true", &read(file)?, Duration::ZERO).await?;
+    if output == Format::Json {
+        return screen::json(&touched);
+    }
+    let said = |of: &Value| {
+        let more = if of.get("complete") == Some(&Value::Bool(false)) { "more than " } else { "" };
+        format!("{more}{}", text(of, "devices"))
+    };
+    screen::line(&format!("It would touch {} devices.", said(&touched)))?;
+    let stages = touched.get("stages").and_then(Value::as_array).into_iter().flatten();
+    for (number, stage) in (1..).zip(stages) {
+        screen::line(&format!("  stage {number}: {}", said(stage)))?;
+    }
+    Ok(())
+}
+
+async fn new(api: &Api, output: Format, file: &Path, start: bool) -> Result<(), Failure> {
+    let made = api.post("/campaigns", &read(file)?, Duration::ZERO).await?;
     if start {
         return act(api, output, &text(&made, "id"), "start").await;
     }

@@ -17,7 +17,7 @@ use crate::console::{notice, text};
 use crate::operator::problem::Problem;
 
 /// What can be asked, with what it means.
-const VERBS: &[(&str, &str)] = &[
+pub const VERBS: &[(&str, &str)] = &[
     ("get", "get: read it"),
     ("set", "set: write a value"),
     ("exec", "exec: execute it"),

@@ -9,7 +9,7 @@ use omadm_store::{Campaign, CampaignState, StoreError};
 
 use super::views::View;
 use super::{filters, known, write};
-use crate::campaign::{self, Change, Plan, Progress, Spec};
+use crate::campaign::{self, Change, Fault, Plan, Progress, Spec};
 use crate::clock;
 use crate::context::Context;
 use crate::operator::actor::Actor;
@@ -30,16 +30,17 @@ pub async fn start(
     if campaign.state == CampaignState::Draft {
         let unreadable = |error: String| Problem::bad(format!("the campaign cannot be started: {error}"));
         let spec = serde_json::from_str(&campaign.document).map_err(|error| unreadable(error.to_string()))?;
-        let plan = Plan::read(spec, &context.config.campaigns).map_err(unreadable)?;
-        plan.check_times(clock::now()).map_err(unreadable)?;
+        let unmeant = |fault: Fault| unreadable(fault.what);
+        let plan = Plan::read(spec, &context.config.campaigns).map_err(unmeant)?;
+        plan.check_times(clock::now()).map_err(unmeant)?;
         // A group may have been removed since: the draft did not hold it.
-        for filter in filters(&plan) {
+        for (_, filter) in filters(&plan) {
             context.store.expand(filter).await?;
         }
         if let Some(groups) = &campaign.groups {
             context.store.expand(&Filter::of_groups(groups)).await?;
         }
-        let groups = filters(&plan).flat_map(Filter::groups).map(|(name, _)| name.to_owned());
+        let groups = filters(&plan).flat_map(|(_, filter)| filter.groups()).map(|(name, _)| name.to_owned());
         let groups = groups.chain(campaign.groups.into_iter().flatten()).collect();
         context.store.set_group_uses(&campaign::user(campaign.id), groups).await?;
     }
@@ -79,7 +80,7 @@ pub async fn resume(
             CampaignState::Paused if progress.holding.is_some() => Ok(CampaignState::Holding),
             CampaignState::Paused => Ok(CampaignState::Running),
             CampaignState::Holding => {
-                progress.advance();
+                progress.advance(campaign.counts.total());
                 campaign.progress = serde_json::json!(progress).to_string();
                 Ok(CampaignState::Running)
             }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use omadm_mo::Time;
 use omadm_store::filter::Filter;
 use omadm_store::{
-    Campaign, CampaignCounts, CampaignDeviceState, CampaignState, CampaignStep, PackageKind, Rival,
-    StoreError,
+    Campaign, CampaignCounts, CampaignDeviceState, CampaignQuery, CampaignState, CampaignStep, PackageKind,
+    Rival, StoreError,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,16 +20,18 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 pub mod acts;
+mod preview;
 mod sight;
 mod views;
 
+use preview::{Preview, preview};
 pub use views::{DeviceView, Report, View};
 
 use super::actor::Actor;
 use super::problem::{Body as Document, Path, Problem, Query};
 use super::views::Page;
 use super::{Listing, packages, reach};
-use crate::campaign::{self, Members, Plan, Progress, Spec};
+use crate::campaign::{self, Fault, Members, Plan, Progress, Spec};
 use crate::clock;
 use crate::context::Context;
 
@@ -40,20 +44,39 @@ const FAILURES: u32 = 100;
 /// Devices of a campaign that are removed in one batch.
 const BATCH: u32 = 1_000;
 
+/// Which campaigns are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Only those of this state: `draft`, `running`, `holding`, `paused`, `stopped`, `failed` or `done`.
+    state: Option<String>,
+    /// Only those that bring this package.
+    package: Option<Uuid>,
+    /// Most items, 1 to 1000. Default 100.
+    limit: Option<u32>,
+    /// Cursor from `next` of the page before.
+    after: Option<String>,
+}
+
 /// Lists campaigns, newest first.
-#[utoipa::path(get, path = "/campaigns", params(Listing), tag = "campaigns", responses((status = 200, body = Page<View>)))]
+#[utoipa::path(get, path = "/campaigns", params(Wanted), tag = "campaigns", responses((status = 200, body = Page<View>)))]
 pub async fn list(
     State(context): State<Arc<Context>>,
     actor: axum::Extension<Actor>,
-    Query(listing): Query<Listing>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<View>>, Problem> {
+    let Wanted { state, package, limit, after } = wanted;
+    let listing = Listing { limit, after };
     let limit = listing.limit()?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
-    let (mut campaigns, mut before) = (Vec::new(), listing.uuid()?);
-    while campaigns.len() < wanted {
-        let page = context.store.campaigns(before, limit + 1).await?;
-        let is_end = page.len() < wanted;
-        before = page.last().map(|campaign| campaign.id);
+    let state = state.as_deref().map(state_named).transpose()?;
+    let mut query = CampaignQuery { state, package, before: listing.uuid()? };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);
+    let mut campaigns = Vec::new();
+    while campaigns.len() < most {
+        let page = context.store.campaigns(query, limit + 1).await?;
+        let is_end = page.len() < most;
+        query.before = page.last().map(|campaign| campaign.id);
         campaigns.extend(page.into_iter().filter(|campaign| reach::sees_campaign(&actor.0, campaign)));
         if is_end {
             break;
@@ -62,31 +85,50 @@ pub async fn list(
     Ok(Json(Page::cut(campaigns, limit, |campaign| campaign.id.to_string(), View::brief)))
 }
 
+fn state_named(name: &str) -> Result<CampaignState, Problem> {
+    let state = CampaignState::parse(name);
+    state.ok_or_else(|| {
+        let names = CampaignState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ");
+        Problem::bad(format!("there is no state {name:?}; there are {names}"))
+    })
+}
+
+/// How a campaign is made.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Making {
+    /// Make nothing: say what is wrong with it, or which devices it would touch.
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// Makes a campaign; it begins when it is started.
-#[utoipa::path(post, path = "/campaigns", request_body = Spec, tag = "campaigns",
-    responses((status = 201, body = View), (status = 400, body = Problem), (status = 409, body = Problem)))]
+#[utoipa::path(post, path = "/campaigns", params(Making), request_body = Spec, tag = "campaigns",
+    responses((status = 200, body = Preview, description = "what it would touch"), (status = 201, body = View),
+    (status = 400, body = Problem), (status = 409, body = Problem)))]
 pub async fn create(
     State(context): State<Arc<Context>>,
     actor: axum::Extension<Actor>,
+    Query(making): Query<Making>,
     Document(document): Document<Value>,
-) -> Result<(StatusCode, Json<View>), Problem> {
+) -> Result<Response, Problem> {
     let now = clock::now();
-    let spec: Spec = serde_json::from_value(document.clone())
-        .map_err(|error| Problem::bad(format!("the campaign cannot be read: {error}")))?;
-    let package = match campaign::package_of(&spec.change) {
-        Some((id, kind)) => Some(of_kind(packages::known(&context, id).await?, kind)?),
-        None => None,
+    let (plan, package) = planned(&context, &document, now).await?;
+    let name = plan.spec.name.clone();
+    let taken = || {
+        Problem::conflict(format!("there is a campaign named {name:?} already; give another name"))
+            .about("/name")
     };
-    campaign::prepare(&context, &spec.change, package.as_ref(), now).await?.map_err(Problem::bad)?;
-    let plan = Plan::read(spec, &context.config.campaigns).map_err(Problem::bad)?;
-    plan.check_limits().map_err(Problem::bad)?;
-    plan.check_times(now).map_err(Problem::bad)?;
-    for filter in filters(&plan) {
-        context.store.expand(filter).await?;
+    if making.dry_run {
+        if context.store.campaign_named(&name).await?.is_some() {
+            return Err(taken());
+        }
+        return Ok(Json(preview(&context, &actor.0, &plan, package.as_ref(), now).await?).into_response());
     }
     let campaign = Campaign {
         id: Uuid::now_v7(),
-        name: plan.spec.name.clone(),
+        name: name.clone(),
         state: CampaignState::Draft,
         version: 0,
         created: now,
@@ -100,13 +142,49 @@ pub async fn create(
         progress: serde_json::json!(Progress::default()).to_string(),
         counts: CampaignCounts::default(),
     };
-    let name = campaign.name.clone();
     match write(&context, campaign, "made", None).await {
-        Ok(made) => Ok((StatusCode::CREATED, Json(View::full(made)))),
-        Err(StoreError::Conflict(_)) => {
-            Err(Problem::conflict(format!("there is a campaign named {name:?} already; give another name")))
-        }
+        Ok(made) => Ok((StatusCode::CREATED, Json(View::full(made))).into_response()),
+        Err(StoreError::Conflict(_)) => Err(taken()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads what is said of a campaign, and holds it against what there is; gives the package that it brings, too.
+async fn planned(
+    context: &Context,
+    document: &Value,
+    now: Time,
+) -> Result<(Plan, Option<omadm_store::Package>), Problem> {
+    let spec: Spec = serde_json::from_value(document.clone())
+        .map_err(|error| Problem::bad(format!("the campaign cannot be read: {error}")))?;
+    let of_change = |problem: Problem| problem.about("/change");
+    let package = match campaign::package_of(&spec.change) {
+        Some((id, kind)) => Some(
+            packages::known(context, id)
+                .await
+                .and_then(|package| of_kind(package, kind))
+                .map_err(of_change)?,
+        ),
+        None => None,
+    };
+    let prepared = campaign::prepare(context, &spec.change, package.as_ref(), now).await?;
+    prepared.map_err(|why| of_change(Problem::bad(why)))?;
+    let plan = Plan::read(spec, &context.config.campaigns)?;
+    plan.check_limits()?;
+    plan.check_times(now)?;
+    for (field, filter) in filters(&plan) {
+        context
+            .store
+            .expand(filter)
+            .await
+            .map_err(|error| Problem::from(error).about(format!("/{field}")))?;
+    }
+    Ok((plan, package))
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::bad(fault.what).about(format!("/{}", fault.field)).with_at(fault.at)
     }
 }
 
@@ -118,13 +196,13 @@ fn of_kind(package: omadm_store::Package, kind: PackageKind) -> Result<omadm_sto
     Err(Problem::bad(format!("the package {} is one of {is}, and the campaign wants {wants}", package.id)))
 }
 
-/// The filters of a campaign.
-fn filters(plan: &Plan) -> impl Iterator<Item = &Filter> {
-    let stages = plan.stages.iter().filter_map(|step| match &step.members {
-        Members::Filter(filter) => Some(filter),
+/// The filters of a campaign, each with the member that says it.
+fn filters(plan: &Plan) -> impl Iterator<Item = (String, &Filter)> {
+    let stages = plan.stages.iter().enumerate().filter_map(|(place, step)| match &step.members {
+        Members::Filter(filter) => Some((format!("stages/{place}/filter"), filter)),
         Members::Share(_) => None,
     });
-    plan.filter.iter().chain(stages)
+    plan.filter.iter().map(|filter| ("filter".to_owned(), filter)).chain(stages)
 }
 
 /// What to wait for.

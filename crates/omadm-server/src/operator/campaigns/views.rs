@@ -1,6 +1,7 @@
 //! Campaigns and their devices, as operators see them.
 
-use omadm_store::{Campaign, CampaignCounts, CampaignDevice};
+use omadm_mo::Time;
+use omadm_store::{Campaign, CampaignCounts, CampaignDevice, CampaignState};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -58,8 +59,16 @@ pub struct View {
     stage: usize,
     /// How many stages there are.
     stages: usize,
+    /// How many devices were reached in all when each stage before it ended.
+    reached: Vec<i64>,
     /// Whether all devices of the stage were reached.
     scanned: bool,
+    /// Since when it waits between two stages.
+    holding: Option<String>,
+    /// Whether the next stage waits for somebody who says `resume`.
+    needs_approval: bool,
+    /// Whether what devices were given is being taken back.
+    taking_back: bool,
     /// Why it was stopped.
     why: Option<String>,
     /// The groups to which it is kept, as who made it sees no other devices; left out of one that may be for all.
@@ -85,10 +94,14 @@ impl View {
             created: rfc3339(campaign.created),
             created_by: campaign.created_by,
             updated: rfc3339(campaign.updated),
-            began: progress.began.map(|began| rfc3339(omadm_mo::Time(began))),
+            began: progress.began.map(|began| rfc3339(Time(began))),
             stage: progress.stage + 1,
             stages,
+            reached: progress.reached,
             scanned: progress.scanned,
+            holding: progress.holding.map(|since| rfc3339(Time(since))),
+            needs_approval: campaign.state == CampaignState::Holding && needs_approval(&spec, progress.stage),
+            taking_back: progress.taking_back.is_some(),
             why: progress.why,
             groups: campaign.groups,
             devices: campaign.counts.into(),
@@ -100,6 +113,11 @@ impl View {
         let spec = serde_json::from_str(&campaign.document).ok();
         Self { spec, ..Self::brief(campaign) }
     }
+}
+
+/// Whether somebody has to say that what follows this stage may begin.
+fn needs_approval(spec: &Value, stage: usize) -> bool {
+    spec.pointer(&format!("/stages/{stage}/hold/approval")).and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// A device in a campaign.

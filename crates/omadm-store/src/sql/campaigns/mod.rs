@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     Campaign, CampaignCounts, CampaignDevice, CampaignDeviceState, CampaignOrphans, CampaignProfileDevice,
-    CampaignStep, CampaignStepped, CampaignStore, Command, Origin, Pin, StoreError,
+    CampaignQuery, CampaignState, CampaignStep, CampaignStepped, CampaignStore, Command, Origin, Pin,
+    StoreError,
 };
 
 /// Columns of a campaign, in the order of [`campaign`].
@@ -35,14 +36,15 @@ impl CampaignStore for SqlStore {
         self.read_small(move |conn| Ok(select(conn, "name = ?1", params![name])?.pop())).await
     }
 
-    async fn campaigns(&self, before: Option<Uuid>, limit: u32) -> Result<Vec<Campaign>, StoreError> {
-        let before = Id(before.unwrap_or(Uuid::max()));
-        let newest = "id < ?1 ORDER BY id DESC LIMIT ?2";
-        self.read(move |conn| select(conn, newest, params![before, limit])).await
+    async fn campaigns(&self, wanted: CampaignQuery, limit: u32) -> Result<Vec<Campaign>, StoreError> {
+        let before = Id(wanted.before.unwrap_or(Uuid::max()));
+        let (state, package) = (wanted.state.map(CampaignState::as_str), wanted.package.map(Id));
+        let newest = "id < ?1 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR package = ?4) ORDER BY id DESC LIMIT ?2";
+        self.read(move |conn| select(conn, newest, params![before, limit, state, package])).await
     }
 
     async fn due_campaigns(&self, now: Time, limit: u32) -> Result<Vec<Campaign>, StoreError> {
-        // What is due later than that was written before the clock was set back.
+        // What is due later than that was written before the clock was set back. Of campaigns there are few.
         let due = "(due <= ?1 OR due > ?3) ORDER BY due LIMIT ?2";
         let farthest = now.plus_micros(Campaign::FARTHEST);
         self.read(move |conn| select(conn, due, params![now.0, limit, farthest.0])).await
