@@ -7,6 +7,14 @@ say() {
     echo "trial: $*"
 }
 
+# What has to fail.
+never() {
+    if "$@"; then
+        say "this should not be so: $*"
+        exit 1
+    fi
+}
+
 # Calls the server's command as an operator of this machine does.
 operator() {
     runuser -u omadm -- omadm "$@" --token-file /var/lib/omadm/operator.token
@@ -34,51 +42,64 @@ install() {
     systemd-analyze security --offline=true --no-pager --threshold=65 /lib/systemd/system/omadm-agent.service >/dev/null
 }
 
-use() {
-    say "the server runs as its user, by the settings that came with it"
-    export OMADM_SERVER__PUBLIC_URL=https://localhost:8443
-    runuser -u omadm -- omadm serve --config /etc/omadm/omadm.toml --data /var/lib/omadm >server.log 2>&1 &
-    server=$!
+# Waits for what comes by itself; $1 is the service that it comes of.
+until_it_does() {
+    service=$1
+    shift
     tries=0
-    until operator device ls >/dev/null 2>&1; do
+    until "$@" >/dev/null 2>&1; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 60 ] || ! kill -0 "$server"; then
-            cat server.log
+        if [ "$tries" -gt 60 ] || ! systemctl --quiet is-active "$service"; then
+            journalctl --no-pager --unit="$service"
             exit 1
         fi
         sleep 1
     done
+}
+
+shows_a_session() {
+    operator device ls | grep --quiet Debian
+}
+
+# In a machine that was started: see trial.service.
+use() {
+    say "the server runs as its unit says"
+    echo "OMADM_SERVER__PUBLIC_URL=https://localhost:8443" >>/etc/default/omadm
+    systemctl start omadm.service
+    until_it_does omadm.service operator device ls
+    test "$(ps -o user= -C omadm)" = omadm
 
     say "the agent gets to know it, and has a session with it"
     device=$(omadm-agent id)
-    mkdir -m 0777 made
+    mkdir --mode=0777 made
     operator bootstrap factory --device "$device" --output-file made/bootstrap.json --ca-file made/ca.pem >/dev/null
     cp made/bootstrap.json made/ca.pem /etc/omadm
-    omadm-agent --config /etc/omadm/agent.toml run >agent.log 2>&1 &
-    agent=$!
-    tries=0
-    until operator device ls | grep -q 'Debian'; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 60 ] || ! kill -0 "$agent"; then
-            cat agent.log
-            exit 1
-        fi
-        sleep 1
-    done
-    test -d /var/lib/omadm-agent
-    kill "$agent" "$server"
-    wait "$agent" "$server" || true
+    systemctl start omadm-agent.service
+    until_it_does omadm-agent.service shows_a_session
 
-    say "settings that were changed stay when the package is installed again"
-    echo "# ours" >>/etc/omadm/omadm.toml
+    say "what runs is started anew when it is installed again, with the settings that were changed"
+    before=$(systemctl show --property=MainPID omadm.service)
     dpkg --install ./omadm_*.deb ./omadm-agent_*.deb >/dev/null
-    grep -q "# ours" /etc/omadm/omadm.toml
+    test "$before" != "$(systemctl show --property=MainPID omadm.service)"
+    grep --quiet PUBLIC_URL /etc/default/omadm
+    until_it_does omadm.service shows_a_session
+    systemctl --quiet is-active omadm-agent.service
+
+    say "who switched it on has it on after a restart, and a removal ends it"
+    systemctl --quiet enable omadm.service
+    apt-get remove --yes --quiet=2 omadm omadm-agent >/dev/null
+    never systemctl --quiet is-active omadm.service
+    never systemctl --quiet is-active omadm-agent.service
+    dpkg --install ./omadm_*.deb ./omadm-agent_*.deb >/dev/null
+    systemctl --quiet is-enabled omadm.service
+    never systemctl --quiet is-enabled omadm-agent.service
 }
 
 remove() {
     say "what was removed leaves settings and state"
     apt-get remove --yes --quiet=2 omadm omadm-agent
     test ! -e /usr/bin/omadm
+    test ! -e /usr/bin/omadm-agent
     test -e /etc/omadm/omadm.toml
     test -e /var/lib/omadm/operator.token
     apt-get install --yes --quiet=2 --no-install-recommends ./omadm_*.deb ./omadm-agent_*.deb

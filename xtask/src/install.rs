@@ -92,18 +92,17 @@ const PACKERS: [Need; 2] = [
 ];
 
 /// What `cargo xtask package --try` needs beyond that.
-const TRIALS: [Need; 3] = [
+const TRIALS: [Need; 2] = [
     Need {
         package: "debootstrap",
         why: "makes a Debian to try packages in",
         present: || std::path::Path::new("/usr/sbin/debootstrap").exists(),
     },
     Need {
-        package: "iproute2",
-        why: "gives that Debian a network of its own",
-        present: || runs("ip", &["-Version"]),
+        package: "systemd-container",
+        why: "starts that Debian as a machine",
+        present: || runs("systemd-nspawn", &["--version"]),
     },
-    Need { package: "util-linux", why: "does so, too", present: || runs("unshare", &["--version"]) },
 ];
 
 /// Tools that judge us in tests.

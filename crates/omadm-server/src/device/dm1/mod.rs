@@ -206,6 +206,7 @@ async fn exchange(
 struct Message<'m> {
     incoming: engine::Incoming<'m>,
     content_type: &'m str,
+    bearer: Bearer,
     body: &'m Bytes,
 }
 
@@ -218,7 +219,6 @@ impl Message<'_> {
     fn trace(&self, context: &Context, now: Time) -> TraceMessage {
         let keep = context.config.trace.keep_bytes.0;
         let Shown { body, notes } = trace::received(self.incoming.message(), self.body, keep);
-    bearer: Bearer,
         let shown = traces::received(context, &self.summary(), self.content_type, &body, now);
         TraceMessage { length: traces::length(self.body), notes, ..shown }
     }
