@@ -14,6 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use omadm_codec::multipart::{Event, PartHead, Reader};
 use omadm_codec::{Leniency, Limits, MediaType};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::failure::Failure;
@@ -42,7 +43,24 @@ pub struct Upload {
 
 /// The rest of a form, from its file on, until a page takes it.
 #[derive(Clone)]
-struct Held(Arc<Mutex<Option<Source>>>);
+struct Held(Arc<Rest>);
+
+struct Rest(Mutex<Option<Source>>);
+
+impl Rest {
+    fn take(&self) -> Option<Source> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Rest {
+    /// What no page takes is read all the same: its sender has clicked twice, or has to log in again, and shall see what that is answered.
+    fn drop(&mut self) {
+        let (Some(source), Ok(runtime)) = (self.take(), Handle::try_current()) else { return };
+        let (to, _) = mpsc::channel(1);
+        runtime.spawn(source.give(to));
+    }
+}
 
 /// Whether a request is a form that may bring a file.
 pub fn is_one(headers: &HeaderMap) -> bool {
@@ -66,7 +84,7 @@ pub async fn read(context: &Context, request: Request) -> Result<(Form, Request)
             // Browsers say of files alone what they are.
             Some(Event::Head(PartHead { content_type: Some(_), .. })) => {
                 if source.has_content().await? {
-                    request.extensions_mut().insert(Held(Arc::new(Mutex::new(Some(source)))));
+                    request.extensions_mut().insert(Held(Arc::new(Rest(Mutex::new(Some(source))))));
                     return Ok((form, request));
                 }
             }
@@ -172,7 +190,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Upload {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         let held = parts.extensions.remove::<Held>();
-        let source = held.and_then(|held| held.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let source = held.and_then(|held| held.0.take());
         Ok(source.map(|source| {
             let (to, pieces) = mpsc::channel(WAITING);
             tokio::spawn(source.give(to));

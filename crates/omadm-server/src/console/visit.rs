@@ -69,6 +69,17 @@ impl Visit {
         rights::of(method, route).is_some_and(|rule| access::might(&self.actor, rule).is_ok())
     }
 
+    /// Refuses a page that is only for those who may use a route of the API.
+    ///
+    /// # Errors
+    /// 403 says what it takes.
+    pub fn must(&self, method: &str, route: &str) -> Result<(), Failure> {
+        match rights::of(method, route) {
+            Some(rule) => Ok(access::might(&self.actor, rule)?),
+            None => Err(Problem::unknown("there is no such thing to do").into()),
+        }
+    }
+
     /// The hidden fields of a form.
     pub fn marks(&self) -> Markup {
         form::marks(&self.mark)

@@ -18,7 +18,7 @@ use crate::operator::problem::Problem;
 const MAX_BATCH: usize = 200;
 /// What refusals say of fields.
 const WORDS: &[(&str, &str)] = &[
-    ("is enrolled already", "replace"),
+    ("already enrolled", "replace"),
     ("was not taken at", "to"),
     ("push", "to"),
     ("device id", "id"),
@@ -30,8 +30,8 @@ const WORDS: &[(&str, &str)] = &[
     ("moids", "moids"),
     ("acl", "acl"),
     ("apn", "apn"),
-    ("version", "version"),
     ("dm1.schemes", "scheme"),
+    ("version", "version"),
 ];
 
 /// The page of the last step.

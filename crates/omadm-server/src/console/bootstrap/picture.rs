@@ -1,7 +1,5 @@
 //! QR codes as pictures in a page.
 
-use std::fmt::Write as _;
-
 use maud::{Markup, html};
 use qrcode::{Color, QrCode};
 
@@ -27,7 +25,7 @@ fn lines(code: &QrCode) -> String {
         for run in colours.chunk_by(|one, other| one == other) {
             if run.first() == Some(&Color::Dark) {
                 let (x, y) = (at + QUIET, row + QUIET);
-                drop(write!(lines, "M{x} {y}.5h{}", run.len()));
+                lines.push_str(&format!("M{x} {y}.5h{}", run.len()));
             }
             at += run.len();
         }

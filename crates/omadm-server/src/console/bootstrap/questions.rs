@@ -9,7 +9,6 @@ use crate::console::failure::Failure;
 use crate::console::form::Form;
 use crate::console::frame::Page;
 use crate::console::visit::Visit;
-use crate::operator::problem::Problem;
 
 /// An answer that can be chosen.
 struct Choice<'a> {
@@ -31,7 +30,10 @@ pub async fn ask(visit: Visit, Query(fields): Query<Vec<(String, String)>>) -> R
         Step::What => step(&answers, Step::What, &what(&offer)),
         Step::How => step(&answers, Step::How, &how(&offer, &answers)),
         Step::Secured => step(&answers, Step::Secured, &secured(&offer, &answers)),
-        Step::Which if answers.way == Some(Way::Fetch) => made::fetched(&visit, &offer),
+        Step::Which if answers.way == Some(Way::Fetch) && is_fetched(&offer, &answers) => {
+            made::fetched(&visit, &offer)
+        }
+        Step::Which if answers.way == Some(Way::Fetch) => step(&answers, Step::How, &how(&offer, &answers)),
         Step::Which => details::page(&visit, &offer, &answers, &form, None),
     })
 }
@@ -41,10 +43,7 @@ pub async fn ask(visit: Visit, Query(fields): Query<Vec<(String, String)>>) -> R
 /// # Errors
 /// 403 for others.
 pub async fn offer(visit: &Visit) -> Result<Offer, Failure> {
-    if !visit.may("POST", "/bootstrap") {
-        let why = "you may not make bootstraps: it takes the scope devices:write, and a right on all devices";
-        return Err(Problem::new(http::StatusCode::FORBIDDEN, why).into());
-    }
+    visit.must("POST", "/bootstrap")?;
     visit.read("/bootstrap/terms").await
 }
 
@@ -129,6 +128,15 @@ fn what(offer: &Offer) -> Markup {
     }
 }
 
+/// Whether devices of that kind can fetch their bootstraps here.
+fn is_fetched(offer: &Offer, answers: &Answers) -> bool {
+    match answers.kind {
+        Some(Kind::Dm2) => offer.dm2_fetched,
+        Some(Kind::Dm) => offer.dm1_fetched,
+        Some(Kind::Cp) | None => false,
+    }
+}
+
 fn how(offer: &Offer, answers: &Answers) -> Markup {
     let mut ways = vec![choice(
         "file",
@@ -147,12 +155,7 @@ fn how(offer: &Offer, answers: &Answers) -> Markup {
             "This server sends it to an https address where the device waits for it, or pushes it by SMS, UDP, SIP or a gateway.",
         ));
     }
-    let is_fetched = match answers.kind {
-        Some(Kind::Dm2) => offer.dm2_fetched,
-        Some(Kind::Dm) => offer.dm1_fetched,
-        Some(Kind::Cp) | None => false,
-    };
-    if is_fetched {
+    if is_fetched(offer, answers) {
         ways.push(choice(
             "fetch",
             "The device fetches it",

@@ -34,6 +34,7 @@ const WORDS: &[(&str, &str)] = &[
 
 /// Asks what is to be delegated.
 pub async fn ask(visit: Visit, Query(fields): Query<Vec<(String, String)>>) -> Result<Page, Failure> {
+    visit.must("POST", "/delegations")?;
     let peers = peers(&visit).await??;
     Ok(page(&visit, &peers, &Form(fields), None))
 }

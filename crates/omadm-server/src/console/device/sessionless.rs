@@ -31,10 +31,7 @@ pub fn link(visit: &Visit, device: &Device) -> Markup {
 /// Shows the form.
 pub async fn ask(visit: Visit, Path(id): Path<String>) -> Result<Page, Failure> {
     let device = find(&visit, &id).await?;
-    if !visit.may("POST", ROUTE) {
-        let why = "you may not send commands: it takes the scope commands:write";
-        return Err(Problem::new(StatusCode::FORBIDDEN, why).into());
-    }
+    visit.must("POST", ROUTE)?;
     Ok(form_page(&visit, &device, &Form::default(), None))
 }
 

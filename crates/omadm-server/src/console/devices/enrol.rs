@@ -16,7 +16,7 @@ use crate::operator::problem::Problem;
 
 /// What refusals say of fields.
 const WORDS: &[(&str, &str)] = &[
-    ("is enrolled already", "replace"),
+    ("already enrolled", "replace"),
     ("device id", "id"),
     ("label", "label"),
     ("user name", "user"),
@@ -45,10 +45,7 @@ struct Dm1Server {
 
 /// Asks what is to be enrolled.
 pub async fn ask(visit: Visit) -> Result<Page, Failure> {
-    if !visit.may("POST", "/devices") {
-        let why = "you may not enrol devices: it takes the scope devices:write, and a right on all devices";
-        return Err(Problem::new(StatusCode::FORBIDDEN, why).into());
-    }
+    visit.must("POST", "/devices")?;
     Ok(page(&visit, &Form::default(), None))
 }
 

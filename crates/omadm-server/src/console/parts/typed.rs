@@ -43,7 +43,7 @@ impl<'f> Typed<'f> {
     /// A box to tick.
     pub fn tick(&self, name: &str, label: &str) -> Markup {
         html! {
-            label.tick { input type="checkbox" name=(name) value="true" checked[self.form.get(name).is_some()]; (label) }
+            label.tick { input id=(name) type="checkbox" name=(name) value="true" checked[self.form.get(name).is_some()]; (label) }
             @if let Some(problem) = self.problem.filter(|_| self.field == Some(name)) {
                 p.fault { (text::shown_long(problem.detail())) }
             }
@@ -55,9 +55,9 @@ impl<'f> Typed<'f> {
         html! {
             @if let Some(problem) = self.problem {
                 div.problem role="alert" {
-                    @match self.field {
-                        Some(field) => p { "This was refused; " a href={ "#" (field) } { "the field that it is about" } " says why." },
-                        None => p { (text::shown_long(problem.detail())) },
+                    p {
+                        (text::shown_long(problem.detail()))
+                        @if let Some(field) = self.field { " " a href={ "#" (field) } { "To the field" } }
                     }
                 }
             }

@@ -69,7 +69,7 @@ async fn what_is_refused_is_said_beside_its_field_and_stays_typed() {
     let there = browser.submit(&which, NEW, &with(&FILE, &[("id", "IMEI:1"), ("moids", "urn:a")])).await;
     assert_eq!(there.status, 409);
     assert!(
-        there.text().contains("href=\"#replace\"") && there.text().contains("IMEI:1 is enrolled already")
+        there.text().contains("href=\"#replace\"") && there.text().contains("IMEI:1 is already enrolled")
     );
     assert!(there.text().contains("\nurn:a</textarea>"), "{}", there.text());
     let replaced =
@@ -280,7 +280,7 @@ async fn commands_without_a_session_are_offered_where_they_are_taken() {
     let server = TestServer::start().await;
     server.enrol("IMEI:1").await;
     let browser = Browser::admin(&server).await;
-    assert!(!browser.page("/devices/IMEI%3A1/commands").await.contains("sessionless"));
+    assert!(!browser.page("/devices/IMEI%3A1/commands").await.contains("/sessionless"));
     let form = browser.page("/devices/IMEI%3A1/sessionless").await;
     let fields = [("verb", "exec"), ("address", "./A")];
     let refused = browser.submit(&form, "/devices/IMEI%3A1/sessionless", &fields).await;
