@@ -21,7 +21,7 @@ const BATCH: usize = 1_000;
 
 /// Both servers in turn, so that whatever else the machine does falls on both.
 pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
-    let devices = if effort.full { LARGE } else { LARGE_QUICK };
+    let devices = devices(effort);
     let (few, many) = (Server::start()?, Server::start()?);
     let before = many.process.resident()? as f64 / 1e6;
     enrol(&many, devices)?;
@@ -45,6 +45,11 @@ pub fn run(effort: &Effort) -> Result<Vec<Figure>> {
         memory(&format!("{devices} enrolled"), idle).with_target(Target::AtMost(MOST_MEMORY)),
         memory(&format!("{devices} enrolled, after the load"), busy).with_target(Target::AtMost(MOST_MEMORY)),
     ])
+}
+
+/// Devices of a large fleet, as large as there is time for.
+pub fn devices(effort: &Effort) -> usize {
+    if effort.full { LARGE } else { LARGE_QUICK }
 }
 
 /// Enrols devices in requests of [`BATCH`].

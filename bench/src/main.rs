@@ -9,6 +9,7 @@ mod bare;
 mod cache;
 mod campaign;
 mod codec;
+mod console;
 mod figure;
 mod fleet;
 mod in_process;
@@ -97,6 +98,8 @@ enum Scenario {
     History,
     /// A server with a large fleet: its memory, and sessions over TLS with few and with many devices enrolled.
     Large,
+    /// The pages of the operator console over a large fleet.
+    Console,
     /// A campaign over a large group, by a real server.
     Campaign,
     /// All devices come at once.
@@ -122,6 +125,7 @@ impl Scenario {
             Self::Enrolled => fleet::enrolled(effort),
             Self::History => fleet::history(effort),
             Self::Large => large::run(effort),
+            Self::Console => console::run(effort),
             Self::Campaign => campaign::run(effort),
             Self::Storm => storm::run(effort),
             Self::Smartcard => smartcard::run(effort),
@@ -144,6 +148,7 @@ impl Scenario {
             Self::Enrolled => "enrolled",
             Self::History => "history",
             Self::Large => "large",
+            Self::Console => "console",
             Self::Campaign => "campaign",
             Self::Storm => "storm",
             Self::Smartcard => "smartcard",

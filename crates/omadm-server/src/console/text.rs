@@ -12,11 +12,14 @@ pub const LONG: usize = 4_000;
 /// A text as it may stand in an attribute or a title: one line of at most so many characters, in which nothing is hidden.
 pub fn plain(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(most));
-    for c in text.chars().take(most) {
+    let mut room = most;
+    for c in text.chars() {
+        let Some(left) = room.checked_sub(width(c)) else {
+            shown.push('…');
+            break;
+        };
+        room = left;
         show(c, &mut shown);
-    }
-    if text.chars().nth(most).is_some() {
-        shown.push('…');
     }
     shown
 }
@@ -38,17 +41,14 @@ pub fn block(text: &str) -> Markup {
 
 /// The same, of at most so many characters.
 pub fn block_of(text: &str, most: usize) -> Markup {
-    let mut shown = String::with_capacity(text.len().min(most));
-    lines(text.chars().take(most), &mut shown);
-    let left_out = text.chars().skip(most).count();
-    framed(&shown, left_out)
+    let (shown, number) = lines(text, most);
+    framed(&shown, text.chars().skip(number).count())
 }
 
 /// The beginning of a text by itself that has so many characters in all.
 pub fn beginning(text: &str, length: usize) -> Markup {
-    let mut shown = String::with_capacity(text.len());
-    lines(text.chars().take(LONG), &mut shown);
-    framed(&shown, length.saturating_sub(text.chars().take(LONG).count()))
+    let (shown, number) = lines(text, LONG);
+    framed(&shown, length.saturating_sub(number))
 }
 
 fn framed(shown: &str, left_out: usize) -> Markup {
@@ -58,16 +58,26 @@ fn framed(shown: &str, left_out: usize) -> Markup {
     }
 }
 
-/// Adds characters so that they are seen, in lines.
-fn lines(chars: impl Iterator<Item = char>, shown: &mut String) {
-    let mut chars = chars.peekable();
+/// As much of a text as there is room for, in lines, and how many of its characters that are.
+fn lines(text: &str, most: usize) -> (String, usize) {
+    let mut shown = String::with_capacity(text.len().min(most));
+    let (mut room, mut number) = (most, 0);
+    let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
+        let Some(left) = room.checked_sub(width(c)) else { break };
+        (room, number) = (left, number + 1);
         match c {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\n' | '\t' => shown.push(c),
-            c => show(c, shown),
+            c => show(c, &mut shown),
         }
     }
+    (shown, number)
+}
+
+/// How many characters stand for a character: so that what nobody would see does not make a page larger than it is to be.
+fn width(c: char) -> usize {
+    if c > '\u{7f}' && (c.is_control() || is_invisible(c)) { 8 } else { 1 }
 }
 
 /// Adds a character so that it is seen: controls by their pictures, and what changes direction or takes no room by its number.
@@ -130,6 +140,9 @@ mod tests {
     fn texts_are_bounded() {
         assert_eq!(plain("abcd", 3), "abc…");
         assert_eq!(plain("abc", 3), "abc");
+        assert_eq!(plain("a\u{202e}b\u{202e}", 10), "a⟨U+202E⟩b…", "what stands for a character counts");
+        let hidden = block(&"\u{202e}".repeat(LONG)).into_string();
+        assert!(hidden.contains("3\u{202f}500 more") && hidden.len() < 4 * LONG, "{}", hidden.len());
         let long = block(&"x".repeat(LONG + 1_234)).into_string();
         assert!(long.contains("1\u{202f}234 more") && long.len() < LONG + 200, "{}", long.len());
     }

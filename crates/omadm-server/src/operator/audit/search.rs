@@ -143,3 +143,34 @@ pub fn time(text: &str) -> Result<Time, Problem> {
     read.map(|at| Time(at.as_microsecond()))
         .map_err(|_| Problem::bad(format!("{text:?} is no time; write it as 2026-11-22T08:30:00Z")))
 }
+
+#[cfg(test)]
+mod tests {
+    use omadm_store::sqlite::SqliteConfig;
+    use omadm_store::{PeopleStore as _, SqlStore};
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_search_looks_so_far_and_goes_on_from_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqlStore::open(&dir.path().join("omadm.db"), SqliteConfig::default()).unwrap();
+        let entry =
+            |by: &str| json!({ "by": by, "do": "POST /login", "phase": "done", "on": "/x%20y" }).to_string();
+        let others = vec![entry("user bob"); MAX_LOOKED_AT + 10];
+        store.add_audit("n", [vec![entry("user ann")], others].concat(), Time(1)).await.unwrap();
+        let search = Search { by: "ann", on: "x y", route: "/log", outcome: None };
+        let newest = AuditQuery::Before { at: Time(2), chain: String::new(), seq: 0 };
+        let page = search.run(&store, newest, 10).await.unwrap();
+        assert!(page.items.is_empty());
+        let Some(AuditQuery::Before { at, chain, seq }) =
+            page.next.and_then(|next| super::super::before(Some(&next), None).ok())
+        else {
+            panic!("there is more to look at");
+        };
+        assert_eq!(seq, 12, "so many were looked at");
+        let page = search.run(&store, AuditQuery::Before { at, chain, seq }, 10).await.unwrap();
+        assert_eq!((page.items.len(), page.next), (1, None));
+    }
+}
