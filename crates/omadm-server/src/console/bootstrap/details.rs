@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_a_device_on_each_line() {
-        let of = |sec, ids| {
+        let of = |sec: &str, ids: &str| {
             asked(&[("kind", "cp"), ("many", "true"), ("way", "file"), ("sec", sec), ("ids", ids)])
         };
         let batch = of("NETWPIN", "IMEI:1 240011234567890\r\n\r\nIMEI:2").unwrap();

@@ -150,6 +150,7 @@ mod tests {
             notes: Vec::new(),
             text,
             base64: None,
+            cut: false,
         }
     }
 
