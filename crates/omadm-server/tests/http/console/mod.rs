@@ -3,12 +3,14 @@
 mod audit;
 mod bootstraps;
 mod bounds;
+mod campaigns;
 mod ddfs;
 mod delegations;
 mod events;
 mod forms;
 mod imports;
 mod login;
+mod packages;
 mod pages;
 mod people;
 mod profiles;
