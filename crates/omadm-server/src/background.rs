@@ -75,7 +75,10 @@ async fn sweep(context: &Arc<Context>, sweeps: &mut Sweeps) -> Result<(), StoreE
         pruned = walked.await?.rows;
     }
     let settings = &context.config.retention;
-    let ranges = sweeps.sizes.sweep(store, settings, &context.audit, clock::now()).await?;
+    let ranges = match sweeps.sizes.begins(Instant::now()) {
+        true => sweeps.sizes.sweep(store, settings, &context.audit, clock::now()).await?,
+        false => 0,
+    };
     if expired + pruned > 0 || ranges > 0 {
         tracing::info!(expired, pruned, ranges, "swept");
     }

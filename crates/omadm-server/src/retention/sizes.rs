@@ -4,6 +4,7 @@
 //! removed with its device meanwhile is found by counting a range again, one after the other.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use omadm_mo::Time;
 use omadm_store::{Kept, KeptRange, Store, StoreError};
@@ -16,6 +17,8 @@ use crate::config::RetentionSection;
 const SETTLING: i64 = 60_000_000;
 /// A range has about such a part of what may be kept.
 const PARTS: i64 = 64;
+/// Pause between two sweeps: nothing new is counted sooner.
+const PAUSE: Duration = Duration::from_secs(60);
 /// Most ranges that go in one sweep.
 const RANGES: usize = 64;
 
@@ -24,9 +27,20 @@ const RANGES: usize = 64;
 pub struct Sizes {
     /// The end of the range that was counted again last.
     recounted: HashMap<Kept, Time>,
+    /// When a sweep began last.
+    began: Option<Instant>,
 }
 
 impl Sizes {
+    /// Whether it is time for a sweep, which begins then.
+    pub fn begins(&mut self, now: Instant) -> bool {
+        let is_time = self.began.is_none_or(|began| now.saturating_duration_since(began) >= PAUSE);
+        if is_time {
+            self.began = Some(now);
+        }
+        is_time
+    }
+
     /// One sweep; gives how many ranges went.
     ///
     /// # Errors
@@ -169,6 +183,13 @@ mod tests {
         assert!(scene.sweep(11, &bound).await > 0);
         assert_eq!(scene.events().await, [6, 7, 8, 9, 10]);
         assert_eq!(scene.sweep(11, &bound).await, 0);
+    }
+
+    #[test]
+    fn a_sweep_begins_once_a_minute() {
+        let (mut sizes, now) = (Sizes::default(), Instant::now());
+        assert!(sizes.begins(now) && !sizes.begins(now + PAUSE - Duration::from_nanos(1)));
+        assert!(sizes.begins(now + PAUSE) && !sizes.begins(now + PAUSE));
     }
 
     #[tokio::test]

@@ -11,8 +11,9 @@ const BEGIN: Time = Time(i64::MIN);
 #[async_trait::async_trait]
 impl KeptStore for SqlStore {
     async fn count_kept(&self, kept: Kept, until: Time, most: i64) -> Result<bool, StoreError> {
-        // What may be much is only read here; what is written is a few rows.
+        // What may be much is only read here; what is written is a few rows, and none where nothing has come.
         let counted = self.read(move |conn| count(&*conn.snapshot()?, kept, until, most)).await?;
+        let Some(counted) = counted else { return Ok(false) };
         let has_more = counted.has_more;
         self.write(move |conn| counted.keep(conn, kept, until)).await?;
         Ok(has_more)
@@ -63,7 +64,7 @@ fn range(row: &Row<'_>) -> Result<KeptRange, StoreError> {
 }
 
 /// The times of all that came after `?1` until `?2`, in their order, each with its octets. Each reads along an index.
-fn entries(kept: Kept) -> &'static str {
+pub(crate) fn entries(kept: Kept) -> &'static str {
     match kept {
         Kept::Results => {
             "SELECT finished AS at, LENGTH(args) + LENGTH(COALESCE(result, '')) + COALESCE((SELECT LENGTH(p.body)
@@ -136,13 +137,16 @@ fn newest(conn: &Connection, kept: Kept, until: Time) -> Result<Option<KeptRange
     query_optional(conn, sql, params![kept, until.0], range)
 }
 
-/// Counts on from the newest range, a page at most.
-fn count(conn: &Connection, kept: Kept, until: Time, most: i64) -> Result<Counted, StoreError> {
+/// Counts on from the newest range, a page at most; `None` if there is nothing new, and no range from a clock that was ahead.
+fn count(conn: &Connection, kept: Kept, until: Time, most: i64) -> Result<Option<Counted>, StoreError> {
     let last = newest(conn, kept, until)?;
     let since = last.map_or(BEGIN, |last| last.until);
     let sql = format!("{} LIMIT ?3", entries(kept));
     let mut page: Vec<(i64, i64)> =
         query(conn, &sql, params![since.0, until.0, KeptSize::PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if page.is_empty() && !is_ahead(conn, kept, until)? {
+        return Ok(None);
+    }
     let has_more = super::count(page.len()) >= i64::from(KeptSize::PAGE);
     let mut ranges = Ranges { most, done: Vec::new(), open: last };
     let mut end = until;
@@ -158,7 +162,14 @@ fn count(conn: &Connection, kept: Kept, until: Time, most: i64) -> Result<Counte
         let size = KeptSize { entries: 1, octets: octets.saturating_add(KeptSize::ENTRY) };
         ranges.add(since, Time(at), size);
     }
-    Ok(Counted { last, ranges: ranges.end(since, end), has_more })
+    Ok(Some(Counted { last, ranges: ranges.end(since, end), has_more }))
+}
+
+/// Whether a range ends after a time.
+fn is_ahead(conn: &Connection, kept: Kept, until: Time) -> Result<bool, StoreError> {
+    let sql = "SELECT until FROM kept WHERE what = ?1 AND until > ?2 ORDER BY until LIMIT 1";
+    let found = query_optional(conn, sql, params![kept, until.0], |row| row.get::<i64>(0))?;
+    Ok(found.is_some())
 }
 
 /// Ranges that are being filled, in the order of time.

@@ -16,7 +16,7 @@ pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod group;
 mod imports;
-mod kept;
+pub(crate) mod kept;
 mod leases;
 pub(crate) mod migrations;
 mod packages;

@@ -119,8 +119,13 @@ pub(crate) fn get(conn: &Connection, device: &DeviceId) -> Result<Option<Push>, 
 }
 
 pub(crate) fn due(conn: &Connection, now: Time, limit: u32) -> Result<Vec<Push>, StoreError> {
-    let due = "(push.due <= ?1 OR push.due > ?3) ORDER BY push.due LIMIT ?2";
-    select(conn, due, params![now.0, limit, now.plus_micros(Push::FARTHEST).0])
+    let mut found = select(conn, "push.due <= ?1 ORDER BY push.due LIMIT ?2", params![now.0, limit])?;
+    let left = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(limit));
+    if left > 0 {
+        let farthest = now.plus_micros(Push::FARTHEST);
+        found.extend(select(conn, "push.due > ?1 ORDER BY push.due LIMIT ?2", params![farthest.0, left])?);
+    }
+    Ok(found)
 }
 
 fn select(conn: &Connection, condition: &str, params: Params<'_>) -> Result<Vec<Push>, StoreError> {

@@ -3,9 +3,11 @@
 use omadm_mo::{DeviceId, Time};
 
 use super::schema;
+use crate::Kept;
 use crate::filter::sql::{FEW, Path, Statement, Value, count, page, path};
 use crate::filter::{Filter, FilterLimits};
 use crate::sql::Connection;
+use crate::sql::kept::entries;
 
 const NOW: Time = Time::from_secs(100 * 86_400);
 
@@ -126,6 +128,26 @@ fn the_largest_filter_is_one_that_engines_take() {
     for text in [any, all, deep] {
         let plan = page_plan(&conn, &text, 1);
         assert!(plan.contains("f USING PRIMARY KEY (device>?)"), "{plan}");
+    }
+}
+
+/// The counting of what is kept neither sorts nor goes through what it does not count.
+#[test]
+fn what_is_kept_is_counted_along_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = database(&dir);
+    for (kept, index) in [
+        (Kept::Results, "command_finished"),
+        (Kept::Traces, "session_log_started"),
+        (Kept::Uploads, "payload_stored"),
+        (Kept::Events, "event_at"),
+        (Kept::Audit, "audit_at"),
+    ] {
+        let values = vec![Value::Number(1), Value::Number(2), Value::Number(3)];
+        let statement = Statement { sql: format!("{} LIMIT ?3", entries(kept)), values };
+        let plan = plan(&conn, &statement);
+        assert!(plan.contains(index), "{kept:?}: {plan}");
+        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{kept:?}: {plan}");
     }
 }
 

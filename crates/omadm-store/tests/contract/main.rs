@@ -106,6 +106,7 @@ run_on_each_engine! {
         a_command_makes_a_notification_due
         one_notification_waits_for_its_answer
         a_way_to_the_device_serves_what_waits_already
+        what_a_clock_that_was_ahead_has_put_off_is_due
         a_stale_step_of_notifying_conflicts
         ways_go_with_their_enrolment;
     profiles:

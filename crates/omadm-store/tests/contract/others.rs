@@ -51,6 +51,14 @@ pub async fn events_follow_a_cursor(store: &dyn Store) {
     assert_eq!(store.events_before(None, all[2].cursor, 1).await.unwrap(), [all[1].clone()]);
     assert_eq!(store.events_before(Some(&a), i64::MAX, 10).await.unwrap(), back[1..3]);
     assert_eq!(store.events_before(Some(&a), all[2].cursor, 10).await.unwrap(), back[2..3]);
+    assert_eq!(
+        store.first_event(at(2)).await.unwrap(),
+        Some(all[0].cursor),
+        "of those of one time the first"
+    );
+    assert_eq!(store.first_event(at(3)).await.unwrap(), Some(all[2].cursor));
+    assert_eq!(store.first_event(Time(at(3).0 + 1)).await.unwrap(), Some(all[3].cursor));
+    assert_eq!(store.first_event(at(5)).await.unwrap(), None);
     // Cursors go on after the log was emptied.
     assert_eq!(store.prune(NEVER, 10).await.unwrap(), 4);
     store.add_events(vec![event(None, "5")], at(5)).await.unwrap();
@@ -102,6 +110,8 @@ pub async fn ddf_files_are_replaced_by_name(store: &dyn Store) {
     assert_eq!(store.ddfs().await.unwrap(), [file("a.ddf", ""), file("b.ddf", "")]);
     assert_eq!(store.ddf("b.ddf").await.unwrap(), Some(file("b.ddf", "<new/>")));
     assert_eq!(store.ddf("c.ddf").await.unwrap(), None);
+    assert!(store.remove_ddf("a.ddf").await.unwrap() && !store.remove_ddf("a.ddf").await.unwrap());
+    assert_eq!(store.ddfs().await.unwrap(), [file("b.ddf", "")]);
 }
 
 pub async fn tokens_are_kept(store: &dyn Store) {

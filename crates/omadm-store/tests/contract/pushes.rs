@@ -85,6 +85,21 @@ pub async fn a_way_to_the_device_serves_what_waits_already(store: &dyn Store) {
     assert_eq!(get(store, &a).await.registration, None);
 }
 
+pub async fn what_a_clock_that_was_ahead_has_put_off_is_due(store: &dyn Store) {
+    let (a, b) = (enrolled(store, "a").await, enrolled(store, "b").await);
+    for device in [&a, &b] {
+        store.set_push_addresses(device, vec!["x".into()], at(2)).await.unwrap();
+        enqueued(store, device, if *device == a { 1 } else { 2 }).await;
+    }
+    let ahead = at(20).plus_micros(Push::FARTHEST);
+    advance(store, &a, ahead, Some(ahead)).await;
+    advance(store, &b, ahead, Some(ahead.plus_micros(1))).await;
+    let found = |pushes: Vec<Push>| pushes.into_iter().map(|push| push.device).collect::<Vec<_>>();
+    assert_eq!(found(store.due_pushes(at(20), 10).await.unwrap()), [b.clone()], "no pause is that long");
+    assert_eq!(found(store.due_pushes(ahead, 1).await.unwrap()), [a]);
+    assert_eq!(store.due_pushes(at(20), 0).await.unwrap(), []);
+}
+
 pub async fn a_stale_step_of_notifying_conflicts(store: &dyn Store) {
     let a = enrolled(store, "a").await;
     store.set_push_addresses(&a, vec!["x".into()], at(2)).await.unwrap();
