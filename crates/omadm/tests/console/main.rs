@@ -8,6 +8,7 @@
 )]
 
 mod browser;
+mod campaigns;
 mod jobs;
 mod pages;
 mod place;

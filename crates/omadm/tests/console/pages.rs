@@ -2,7 +2,7 @@
 
 use crate::browser::{Browser, DARK, DESKTOP, PHONE, Screen};
 use crate::place::{LANG, Place, segment};
-use crate::profiles;
+use crate::{campaigns, profiles};
 
 /// The pages there are, by name.
 pub fn all(place: &Place) -> Vec<(&'static str, String)> {
@@ -10,7 +10,7 @@ pub fn all(place: &Place) -> Vec<(&'static str, String)> {
     let device = segment(&place.devices("protocol = dm2.0")[0]);
     let other = segment(&place.devices("protocol = dm1.2")[0]);
     let of = |part: &str| format!("/devices/{device}{part}");
-    vec![
+    let mut pages = vec![
         ("overview", "/".to_owned()),
         ("devices", "/devices".to_owned()),
         ("devices-fault", "/devices?filter=model%20%3D%20X%20and%20colour%20%3D%20red".to_owned()),
@@ -39,7 +39,9 @@ pub fn all(place: &Place) -> Vec<(&'static str, String)> {
         ("profile-unassign", "/profiles/german/unassign".to_owned()),
         ("profile-remove", "/profiles/german/remove".to_owned()),
         ("missing", "/nothing".to_owned()),
-    ]
+    ];
+    pages.extend(campaigns::pages(place));
+    pages
 }
 
 /// Looks at every page on a screen.

@@ -60,6 +60,46 @@ impl Place {
         self.run(&["profile", "set", "--force", &file.display().to_string()]);
     }
 
+    /// A file that holds this; gives its path.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file.display().to_string()
+    }
+
+    /// So many devices of DM 2.0 that come again and again, as long as what this gives lives; each was there before it does.
+    pub fn coming(&self, number: usize) -> Coming {
+        let spoken = "protocol = dm2.0";
+        let before = self.devices(spoken);
+        let authority = self.folder.path().join("data/tls/ca.pem");
+        let child = omadm()
+            .args([
+                "sim",
+                "--protocol",
+                "dm2.0",
+                "--no-commands",
+                "--keep",
+                "--sessions",
+                "1000000",
+                "--concurrency",
+                "1",
+            ])
+            .args(["--devices", &number.to_string(), "--ca-file", &authority.display().to_string()])
+            .env("OMADM_SERVER", &self.url)
+            .env("OMADM_TOKEN", &self.token)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut coming = Coming { child, devices: Vec::new() };
+        while coming.devices.len() < number {
+            coming.devices = self.devices(spoken);
+            coming.devices.retain(|id| !before.contains(id));
+        }
+        coming
+    }
+
     /// Runs a command of an operator; gives what it says.
     pub fn run(&self, arguments: &[&str]) -> String {
         let output = omadm()
@@ -84,6 +124,26 @@ impl Place {
 }
 
 impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Devices that come again and again.
+pub struct Coming {
+    child: Child,
+    devices: Vec<String>,
+}
+
+impl Coming {
+    /// Their ids.
+    pub fn devices(&self) -> &[String] {
+        &self.devices
+    }
+}
+
+impl Drop for Coming {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
