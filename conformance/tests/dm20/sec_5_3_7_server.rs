@@ -143,7 +143,7 @@ async fn a_real_browser_fills_in_a_form_without_scripts() {
     browser.click("#f-use option[value=shop]").await;
     browser.type_into("#f-remarks", "first\n\"second\" <&>").await;
     browser.click("#f-agreed").await;
-    browser.click("button").await;
+    browser.click("input[type=submit]").await;
     assert_eq!(browser.text("#e-place").await, "This is needed.");
     let pictures = std::env::var_os("OMADM_PICTURES").map(std::path::PathBuf::from);
     if let Some(directory) = &pictures {
@@ -151,7 +151,7 @@ async fn a_real_browser_fills_in_a_form_without_scripts() {
     }
     assert_eq!(server.command(&id).await["state"], "sent");
     browser.type_into("#f-place", "hall 3").await;
-    browser.click("button").await;
+    browser.click("input[type=submit]").await;
     assert!(browser.text("[role=status]").await.contains("was received"));
     assert_eq!(browser.address().await, uri);
     if let Some(directory) = &pictures {

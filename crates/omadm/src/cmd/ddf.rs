@@ -49,6 +49,11 @@ pub enum Ddf {
         #[arg(long)]
         name: Option<String>,
     },
+    /// Remove a file; one that the server comes with is there again when what an operator put in its place goes.
+    Rm {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Ddf {
@@ -62,6 +67,7 @@ impl Ddf {
                 screen::raw(&answer)
             }
             Self::Show { name } => show(&global.api()?, global.output, &name).await,
+            Self::Rm { name } => remove(&global.api()?, global.output, &name).await,
             Self::Put { file, name } => put(&global.api()?, global.output, &file, name).await,
         }
     }
@@ -241,6 +247,14 @@ async fn show(api: &Api, output: Format, name: &str) -> Result<(), Failure> {
         return Err(Failure::Failed(fault.told(Path::new(name))));
     }
     tell(&Checked { file: name.into(), result, missing: Vec::new() }, true)
+}
+
+async fn remove(api: &Api, output: Format, name: &str) -> Result<(), Failure> {
+    api.delete(&format!("/ddfs/{}", segment(name))).await?;
+    match output {
+        Format::Json => screen::json(&json!({ "removed": name })),
+        Format::Table => screen::line(&format!("{name} is removed.")),
+    }
 }
 
 async fn put(api: &Api, output: Format, file: &Path, name: Option<String>) -> Result<(), Failure> {

@@ -30,6 +30,12 @@ pub struct Events {
     /// Only events of this kind; may be repeated.
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<String>,
+    /// Only what was at this time, as in 2026-02-28T13:45:00Z, or later.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only what was before this time; not with --follow.
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    until: Option<String>,
     /// Only what comes after this cursor.
     #[arg(long, value_name = "CURSOR", default_value_t = 0)]
     after: i64,
@@ -42,9 +48,11 @@ impl Events {
         let kinds = (!self.kinds.is_empty()).then(|| self.kinds.join(","));
         let query =
             Query::new().with_some("device", self.device.as_deref()).with_some("kind", kinds.as_deref());
+        let times =
+            query.clone().with_some("since", self.since.as_deref()).with_some("until", self.until.as_deref());
         let mut after = self.after.to_string();
         loop {
-            let page = api.page("/events", &query, PAGE, Some(&after)).await?;
+            let page = api.page("/events", &times, PAGE, Some(&after)).await?;
             for item in page.items {
                 if let Some(cursor) = item.get("cursor").cloned().and_then(cursor_text) {
                     after = cursor;

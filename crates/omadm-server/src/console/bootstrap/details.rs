@@ -310,12 +310,8 @@ mod tests {
         let batch = of("NETWPIN", "IMEI:1 240011234567890\r\n\r\nIMEI:2").unwrap();
         assert_eq!(batch["devices"][0]["imsi"], "240011234567890");
         assert_eq!(batch["devices"][1], json!({ "id": "IMEI:2", "replace": false, "psk": false }));
-        assert!(of("none", &"IMEI:1\n".repeat(MAX_BATCH)).is_ok());
-        assert!(
-            of("none", &"IMEI:1\n".repeat(MAX_BATCH + 1))
-                .unwrap_err()
-                .detail()
-                .contains("omadm bootstrap batch")
-        );
+        let [most, more] = [MAX_BATCH, MAX_BATCH + 1].map(|number| "IMEI:1\n".repeat(number));
+        assert!(of("none", &most).is_ok());
+        assert!(of("none", &more).unwrap_err().detail().contains("omadm bootstrap batch"));
     }
 }
