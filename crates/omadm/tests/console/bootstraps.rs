@@ -20,7 +20,7 @@ pub fn pages(place: &Place) -> Vec<(&'static str, String)> {
         "--target",
         "./Vendor",
         "--right",
-        "Get,Exec",
+        "get,exec",
         "--output",
         "json",
         "--device",
