@@ -1,6 +1,7 @@
 //! A browser, and what it has to say against a page.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -185,6 +186,17 @@ impl Browser {
         let field = self.wait_for(selector).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses a file for a field.
+    pub async fn choose_file(&self, selector: &str, file: &Path) {
+        self.wait_for(selector).await.send_keys(file.to_str().unwrap()).await.unwrap();
+    }
+
+    /// Has files come to a folder without a question.
+    pub async fn downloads_to(&self, folder: &Path) {
+        self.devtools("Browser.setDownloadBehavior", json!({ "behavior": "allow", "downloadPath": folder }))
+            .await;
     }
 
     /// Presses the button, or follows the link, that says this.

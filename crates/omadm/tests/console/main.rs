@@ -7,6 +7,7 @@
     reason = "a helper of a test fails by panicking, too"
 )]
 
+mod bootstraps;
 mod browser;
 mod campaigns;
 mod jobs;

@@ -2,7 +2,7 @@
 
 use crate::browser::{Browser, DARK, DESKTOP, PHONE, Screen};
 use crate::place::{LANG, Place, segment};
-use crate::{campaigns, profiles};
+use crate::{bootstraps, campaigns, profiles};
 
 /// The pages there are, by name.
 pub fn all(place: &Place) -> Vec<(&'static str, String)> {
@@ -40,6 +40,7 @@ pub fn all(place: &Place) -> Vec<(&'static str, String)> {
         ("profile-remove", "/profiles/german/remove".to_owned()),
         ("missing", "/nothing".to_owned()),
     ];
+    pages.extend(bootstraps::pages(place));
     pages.extend(campaigns::pages(place));
     pages
 }

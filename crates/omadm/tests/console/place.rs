@@ -8,6 +8,9 @@ use serde_json::Value;
 /// A node that devices of DM 2.0 have.
 pub const LANG: &str = "urn:oma:mo:oma-dm-devinfo:1.2//Lang";
 
+/// Another server, which is never reached.
+const PEERS: &str = r#"[{ server_id = "dm.b.example", url = "https://127.0.0.1:9/", pin = "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" }]"#;
+
 /// A server that runs.
 pub struct Place {
     child: Child,
@@ -25,6 +28,10 @@ impl Place {
             .arg(folder.path().join("data"))
             .env("OMADM_DEVICE__LISTEN", "127.0.0.1:0")
             .env("OMADM_OPERATOR__LISTEN", "127.0.0.1:0")
+            .env("OMADM_DELEGATION__ENABLED", "true")
+            .env("OMADM_DELEGATION__LISTEN", "127.0.0.1:0")
+            .env("OMADM_DELEGATION__PEERS", PEERS)
+            .env("OMADM_BOOTSTRAP__MOIDS", r#"["*"]"#)
             .env("OMADM_LOG", "off")
             .stdout(Stdio::piped())
             .spawn()

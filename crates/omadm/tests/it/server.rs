@@ -457,6 +457,10 @@ fn bootstraps_of_many_devices_are_files_of_their_own() {
     assert_eq!(replaced[1]["device"], "UUID:8");
 
     let revoked = server.good(&["bootstrap", "revoke", "UUID:8", "UUID:7"]);
+    let listed = server.good(&["bootstrap", "ls", "--filter", "state = revoked"]);
+    assert!(listed.contains("UUID:7") && listed.contains("revoked"), "{listed}");
+    let fault = server.run(&["bootstrap", "ls", "--filter", "colour = red"]);
+    assert!(fault.code == Some(1) && fault.stderr.contains('^'), "{}", fault.stderr);
     assert!(revoked.contains("UUID:8 is revoked") && revoked.contains("UUID:7 is revoked"), "{revoked}");
     assert!(server.good(&["device", "show", "UUID:7"]).contains("Bootstrap      revoked"));
     let again = server.run(&["bootstrap", "revoke", "UUID:7"]);
