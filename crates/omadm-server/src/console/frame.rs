@@ -86,10 +86,6 @@ struct Entry {
 const MENU: &[Entry] = &[
     Entry { name: "Overview", href: "/", route: "/me" },
     Entry { name: "Devices", href: "/devices", route: "/devices" },
-    Entry { name: "Audit log", href: "/audit", route: "/audit" },
-    Entry { name: "Users", href: "/users", route: "/users" },
-    Entry { name: "Tokens", href: "/tokens", route: "/tokens" },
-    Entry { name: "Settings", href: "/settings", route: "/settings" },
     Entry { name: "Profiles", href: "/profiles", route: "/profiles" },
     Entry { name: "Campaigns", href: "/campaigns", route: "/campaigns" },
     Entry { name: "Packages", href: "/packages", route: "/packages" },
@@ -100,6 +96,10 @@ const MENU: &[Entry] = &[
     Entry { name: "Events", href: "/events", route: "/events" },
     Entry { name: "Descriptions", href: "/ddfs", route: "/ddfs" },
     Entry { name: "Webhooks", href: "/webhooks", route: "/webhooks" },
+    Entry { name: "Audit log", href: "/audit", route: "/audit" },
+    Entry { name: "Users", href: "/users", route: "/users" },
+    Entry { name: "Tokens", href: "/tokens", route: "/tokens" },
+    Entry { name: "Settings", href: "/settings", route: "/settings" },
 ];
 
 /// Puts the frame around what a handler has answered.

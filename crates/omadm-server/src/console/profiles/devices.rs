@@ -78,7 +78,7 @@ fn table(visit: &Visit, name: &str, devices: &[Standing]) -> Markup {
         vec![
             html! { a href=(path(&["devices", &one.device, "profiles"], &[])) { (text::shown(&one.device)) } },
             parts::state(&one.state),
-            html! { @match &one.reason { Some(reason) => (text::shown_long(reason)), None => (parts::known(None)) } },
+            html! { div.why { @match &one.reason { Some(reason) => (text::shown_long(reason)), None => (parts::known(None)) } } },
             html! { span.number { (one.version) } },
             parts::age(visit.now, &one.since),
             html! { @if may_retry && one.state != "converged" { (again(visit, name, &one.device)) } },

@@ -114,7 +114,7 @@ fn outcome(visit: &Visit, name: &str, asked: &Asked, tried: &Tried) -> Markup {
         section.card {
             h2 { "What would come of version " (tried.version) }
             @if is_group { p { (meant(tried)) } }
-            @if bars.is_empty() && !tried.sample.is_empty() { p { "Nothing would be told: all is as the version wants it, or waits." } }
+            @if bars.is_empty() && !tried.sample.is_empty() { p { "Nothing would be told: what the version wants is so, waits, or was tried in vain." } }
             (parts::chart::bars(&bars))
             @if is_group && visit.may("PUT", "/profiles/{name}/assignment") {
                 form method="post" action=(href(name, "assign", &[])) {

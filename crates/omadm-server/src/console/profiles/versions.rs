@@ -163,7 +163,7 @@ pub fn differences(diff: &Diff) -> Markup {
             _ => "changed",
         };
         vec![
-            html! { span.mono { (text::shown(&one.what)) } },
+            text::shown(words::called(&one.what)),
             parts::word(mood),
             side(&one.what, one.before.as_ref()),
             side(&one.what, one.after.as_ref()),

@@ -1,6 +1,7 @@
 //! What a profile says, in plain words.
 
 use maud::{Markup, html};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::console::device::command::node_value;
@@ -129,6 +130,23 @@ pub fn rules(document: &Document) -> Vec<(&'static str, Markup)> {
     ]
 }
 
+/// A member of a document as the editor calls it; any other part as it is.
+pub fn called(what: &str) -> &str {
+    match what {
+        "name" => "Name",
+        "description" => "What it is for",
+        "priority" => "Priority",
+        "group" => "Group that it is meant for",
+        "drift" => "A device that changes by itself, or by hand",
+        "dropped" => "What a later version does not mention",
+        "check" => "Read the settings again every",
+        "attempts" => "Attempts",
+        "retry_after" => "Pause after a failed attempt",
+        "firmware" => "Firmware",
+        what => what,
+    }
+}
+
 /// A part of a document as a difference shows it.
 pub fn part(what: &str, value: &Value) -> Markup {
     let of_kind = |kind: &str| what.split(' ').next() == Some(kind);
@@ -141,6 +159,10 @@ pub fn part(what: &str, value: &Value) -> Markup {
         read(serde_json::from_value(value.clone()).ok().map(|one: Observe| wish(&Wish::Observe(&one))))
     } else if what == "firmware" {
         read(serde_json::from_value(value.clone()).ok().map(|one: Firmware| wish(&Wish::Firmware(&one))))
+    } else if what == "drift" {
+        read(Drift::deserialize(value).ok().map(|drift| html! { (drift_in_words(drift)) }))
+    } else if what == "dropped" {
+        read(Dropped::deserialize(value).ok().map(|dropped| html! { (dropped_in_words(dropped)) }))
     } else {
         node_value(value)
     }
@@ -194,6 +216,8 @@ mod tests {
                 "./B is always known: it is read again when what is known is older than 1h.",
             ),
             ("priority", json!(7), "7"),
+            ("dropped", json!("delete"), "is deleted"),
+            ("group", json!("delete"), "delete"),
             ("node of something else", json!("x"), "x"),
         ] {
             assert_eq!(said(what, value), expected);

@@ -44,7 +44,7 @@ impl Row {
 
 /// The kinds of rows: as a document calls them, and as people do.
 pub const KINDS: [(&str, &str); 3] =
-    [("node", "setting"), ("software", "software"), ("observe", "observed setting")];
+    [("node", "Setting"), ("software", "Software"), ("observe", "Observed setting")];
 
 /// A profile that is being filled in.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -196,12 +196,12 @@ fn of_kind(sheet: &Sheet<'_>, kind: &str, fields: fn(&Sheet<'_>, &Row, &str) -> 
                 @let faults = sheet.faults(&id);
                 @if !faults.is_empty() { div.fault { @for fault in faults { p { (text::shown_long(fault)) } } } }
                 (fields(sheet, row, &id))
-                (step(&format!("remove.{id}"), &format!("Remove {called} {}", number + 1), false))
+                (step(&format!("remove.{id}"), &format!("Remove {} {}", called.to_lowercase(), number + 1), false))
             }
         }
         @if sheet.draft.has_room() {
             @let add = format!("add.{kind}");
-            (step(&add, &format!("Add {called}"), sheet.editing.focus == add))
+            (step(&add, &format!("Add {}", called.to_lowercase()), sheet.editing.focus == add))
         } @else {
             p.quiet { "A form has at most " (MAX_ROWS) " entries; more can be written as JSON." }
         }
