@@ -58,7 +58,7 @@ impl Debian {
         machine
             .args(["--quiet", "--register=no", "--keep-unit", "--private-network", "--directory"])
             .arg(&self.0);
-        machine.args(["--boot", "--unit=trial.service"]).stdin(Stdio::null()).stdout(Stdio::null());
+        machine.args(["--boot", "systemd.unit=trial.service"]).stdin(Stdio::null()).stdout(Stdio::null());
         let ended = workspace::run(&mut machine);
         print!("{}", fs::read_to_string(self.0.join(PLACE).join("use.log")).unwrap_or_default());
         ended
