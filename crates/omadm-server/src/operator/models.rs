@@ -6,10 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use omadm_codec::ddf::Decoded;
 use omadm_mo::ddf::{CaseSense, DdfName, DdfNode, DfType, Occurrence, Scope};
+use omadm_store::DdfFile;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::{Path, Problem};
+use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::ddfs;
 
@@ -29,6 +31,8 @@ pub struct Model {
     nodes: Vec<Node>,
     /// What was odd about it, with lines.
     warnings: Vec<String>,
+    /// When an operator stored it, or a link was followed to it; null if it came with the server.
+    stored: Option<String>,
 }
 
 /// A node of a DDF file.
@@ -78,10 +82,11 @@ struct Node {
 }
 
 impl Model {
-    fn new(name: String, decoded: Decoded) -> Self {
+    fn new(file: DdfFile, decoded: Decoded) -> Self {
         let Decoded { ddf, warnings } = decoded;
         Self {
-            name,
+            stored: (!ddfs::is_built_in(&file)).then(|| rfc3339(file.stored)),
+            name: file.name,
             ver_dtd: ddf.ver_dtd,
             man: ddf.man,
             model: ddf.model,
@@ -156,5 +161,5 @@ pub async fn show(
     let file = super::ddfs::known(&context, &name).await?;
     let unreadable = |problem| Problem::bad(format!("{name} cannot be read, put it again: {problem}"));
     let decoded = ddfs::decode(file.text.as_bytes()).map_err(unreadable)?;
-    Ok(Json(Model::new(name, decoded)))
+    Ok(Json(Model::new(file, decoded)))
 }

@@ -15,6 +15,8 @@ const MAX_FIELDS: usize = 50;
 const MAX_OPTIONS: usize = 200;
 /// Most characters of the name of a page, a field or an option.
 const MAX_NAME: usize = 64;
+/// Longest definition of a page, with all its languages, in octets.
+const MAX_PAGE: usize = 256 << 10;
 /// Most languages beside that of the page itself.
 const MAX_TRANSLATIONS: usize = 20;
 
@@ -43,6 +45,11 @@ pub fn check(page: &Page) -> Result<(), Vec<Fault>> {
         (Kind::Notice | Kind::Consent, ..) => {}
     }
     faults.translations(page);
+    let length = serde_json::to_string(page).map_or(usize::MAX, |text| text.len());
+    if length > MAX_PAGE {
+        let what = format!("it has {length} octets, the limit is {MAX_PAGE}");
+        faults.0.push(Fault { at: "the page".to_owned(), pointer: String::new(), what });
+    }
     if faults.0.is_empty() { Ok(()) } else { Err(faults.0) }
 }
 
@@ -323,6 +330,18 @@ mod tests {
             places(json!({ "kind": "notice", "title": "t", "translations": translations })).is_empty()
         };
         assert!(languages(MAX_TRANSLATIONS) && !languages(MAX_TRANSLATIONS + 1));
+        let of_length = |length: usize| {
+            let translation = |number: usize, text: String| json!({ "language": format!("x{number}"), "title": "t", "text": text });
+            let page = |last: usize| {
+                let texts = (0..13).map(|_| "x".repeat(19_000)).chain([("x".repeat(last))]);
+                let translations: Vec<_> =
+                    texts.enumerate().map(|(number, text)| translation(number, text)).collect();
+                json!({ "kind": "notice", "title": "t", "text": "x", "language": "en", "translations": translations })
+            };
+            places(page(length + 1 - page(1).to_string().len()))
+        };
+        assert_eq!(of_length(MAX_PAGE), [""; 0]);
+        assert_eq!(of_length(MAX_PAGE + 1), [""], "of the page as a whole");
         assert!(is_name(&"a".repeat(MAX_NAME)) && !is_name(&"a".repeat(MAX_NAME + 1)) && !is_name(""));
     }
 }

@@ -7,11 +7,18 @@
     reason = "a helper of a test fails by panicking, too"
 )]
 
+mod agent;
+mod agents;
 mod bootstraps;
 mod browser;
 mod campaigns;
 mod jobs;
+mod keyboard;
 mod pages;
+mod people;
 mod place;
 mod profiles;
+#[path = "../support/agent.rs"]
+mod program;
 mod screenshots;
+mod show;

@@ -2,11 +2,12 @@
 
 use crate::browser::{Browser, DARK, DESKTOP, PHONE, Screen};
 use crate::place::{LANG, Place, segment};
-use crate::{bootstraps, campaigns, profiles};
+use crate::{bootstraps, campaigns, profiles, show};
 
 /// The pages there are, by name.
 pub fn all(place: &Place) -> Vec<(&'static str, String)> {
     profiles::prepare(place);
+    place.add_user("ann", "operator", "correct horse battery");
     let device = segment(&place.devices("protocol = dm2.0")[0]);
     let other = segment(&place.devices("protocol = dm1.2")[0]);
     let of = |part: &str| format!("/devices/{device}{part}");
@@ -27,6 +28,20 @@ pub fn all(place: &Place) -> Vec<(&'static str, String)> {
         ("device-events", of("/events")),
         ("device-profiles", of("/profiles")),
         ("device-remove", of("/remove")),
+        ("audit", "/audit".to_owned()),
+        ("audit-heads", "/audit/heads".to_owned()),
+        ("audit-entry", place.first_entry()),
+        ("users", "/users".to_owned()),
+        ("user", "/users/ann".to_owned()),
+        ("user-new", "/new-user".to_owned()),
+        ("tokens", "/tokens".to_owned()),
+        ("token-new", "/new-token".to_owned()),
+        ("token-revoke", "/tokens/first/revoke".to_owned()),
+        ("account", "/me".to_owned()),
+        ("settings", "/settings".to_owned()),
+        ("settings-given", "/settings/given".to_owned()),
+        ("settings-sections", "/settings/sections".to_owned()),
+        ("settings-section", "/settings/sections/device".to_owned()),
         ("profiles", "/profiles".to_owned()),
         ("profile", "/profiles/german".to_owned()),
         ("profile-devices", "/profiles/german/devices?state=failed".to_owned()),
@@ -40,6 +55,7 @@ pub fn all(place: &Place) -> Vec<(&'static str, String)> {
         ("profile-remove", "/profiles/german/remove".to_owned()),
         ("missing", "/nothing".to_owned()),
     ];
+    pages.extend(show::pages(place));
     pages.extend(bootstraps::pages(place));
     pages.extend(campaigns::pages(place));
     pages

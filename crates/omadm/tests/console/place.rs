@@ -1,6 +1,7 @@
 //! A server of its own, with devices.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -32,6 +33,7 @@ impl Place {
             .env("OMADM_DELEGATION__LISTEN", "127.0.0.1:0")
             .env("OMADM_DELEGATION__PEERS", PEERS)
             .env("OMADM_BOOTSTRAP__MOIDS", r#"["*"]"#)
+            .env("OMADM_WEBHOOK__ALLOW_NETWORKS", "127.0.0.1")
             .env("OMADM_LOG", "off")
             .stdout(Stdio::piped())
             .spawn()
@@ -107,15 +109,39 @@ impl Place {
         coming
     }
 
+    /// The authority that devices have to trust.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("data/tls/ca.pem")
+    }
+
+    /// Adds a user.
+    pub fn add_user(&self, name: &str, role: &str, password: &str) {
+        let mut child = self
+            .command(&["user", "add", name, "--role", role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// The page of the first entry of the audit log.
+    pub fn first_entry(&self) -> String {
+        let head: Value =
+            serde_json::from_str(self.run(&["audit", "heads"]).lines().next().unwrap()).unwrap();
+        format!("/audit/{}/1", head["chain"].as_str().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = omadm();
+        command.args(arguments).env("OMADM_SERVER", &self.url).env("OMADM_TOKEN", &self.token);
+        command
+    }
+
     /// Runs a command of an operator; gives what it says.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let output = omadm()
-            .args(arguments)
-            .env("OMADM_SERVER", &self.url)
-            .env("OMADM_TOKEN", &self.token)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let output = self.command(arguments).stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }

@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, Query};
 use maud::{Markup, html};
+use omadm_mo::Time;
 use serde::Deserialize;
 
 use super::words;
@@ -28,6 +29,7 @@ pub struct Model {
     model: Option<String>,
     nodes: Vec<Node>,
     warnings: Vec<String>,
+    stored: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +68,7 @@ pub async fn show(visit: Visit, Path(name): Path<String>, Query(at): Query<After
     let next = (end < nodes.len()).then(|| path(&here, &[("after", &end.to_string())]));
     let raw = path(&["api", "v1", "ddfs", &model.name], &[]);
     let body = html! {
-        section.card { h2 { "What it is" } (facts(&model, nodes.len())) }
+        section.card { h2 { "What it is" } (facts(visit.now, &model, nodes.len())) }
         @if !model.warnings.is_empty() { section.card { h2 { "What is odd about it" } (oddities(&model.warnings)) } }
         section.card {
             h2 { "Nodes" }
@@ -74,7 +76,8 @@ pub async fn show(visit: Visit, Path(name): Path<String>, Query(at): Query<After
             ul.nodes { @for (depth, node) in shown { (row(*depth, node)) } }
             (parts::pager(first.as_deref(), next.as_deref()))
         }
-        @if visit.may("DELETE", "/ddfs/{name}") {
+        // What the server comes with stays.
+        @if model.stored.is_some() && visit.may("DELETE", "/ddfs/{name}") {
             p { a.button.danger href=(path(&["ddfs", &model.name, "remove"], &[])) { "Remove this file" } }
         }
     };
@@ -94,7 +97,7 @@ fn in_order(roots: &[Node]) -> Vec<(usize, &Node)> {
     order
 }
 
-fn facts(model: &Model, nodes: usize) -> Markup {
+fn facts(now: Time, model: &Model, nodes: usize) -> Markup {
     let objects =
         model.nodes.iter().filter_map(|root| root.ddf_name.as_deref()).filter(|moid| !moid.is_empty());
     parts::facts(vec![
@@ -102,6 +105,7 @@ fn facts(model: &Model, nodes: usize) -> Markup {
         ("Manufacturer", parts::known(model.man.as_deref())),
         ("Model", parts::known(model.model.as_deref())),
         ("Version of the format", text::shown(&model.ver_dtd)),
+        ("Stored", parts::age_or(now, model.stored.as_deref(), "with the server")),
         ("Nodes", html! { span.number { (text::number(nodes)) } }),
     ])
 }
@@ -132,7 +136,7 @@ fn row(depth: usize, node: &Node) -> Markup {
                 "holds " (words::format(&node.format)) "; " (words::occurrence(&node.occurrence)) ", " (words::scope(&node.scope))
                 "; may: " (words::access(&node.access))
             }
-            (said("default", &node.default_value)) (said("value", &node.value)) (said("at", &node.path))
+            (said("default", &node.default_value)) (said("value", &node.value)) (said("path", &node.path))
             @if let Some(types) = &node.mime_types { span.quiet { (text::shown(&types.join(", "))) } }
             @if let Some(description) = &node.description { p.about { (text::plain(description.split_whitespace().collect::<Vec<_>>().join(" ").as_str(), ABOUT)) } }
         }

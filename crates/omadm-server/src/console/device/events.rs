@@ -29,7 +29,13 @@ pub async fn show(visit: Visit, Path(id): Path<String>, Query(at): Query<After>)
     let rows: Vec<_> = found
         .items
         .iter()
-        .map(|event| vec![parts::age(visit.now, &event.at), parts::word(&event.kind), words::told(event)])
+        .map(|event| {
+            vec![
+                parts::age(visit.now, &event.at),
+                parts::word(&event.kind),
+                html! { div.told { (words::told(event)) } },
+            ]
+        })
         .collect();
     let list = html! {
         div.card {

@@ -155,7 +155,7 @@ fn filter(kinds: &[Kind], wanted: &Wanted, problem: Option<&Problem>) -> Markup 
                 @if wanted.is_narrow() { a.button href="/events" { "All" } }
             }
             @if let Some(problem) = problem { div.fault role="alert" { p { (text::shown_long(problem.detail())) } } }
-            details open[!wanted.kinds.is_empty()] {
+            details {
                 summary { "Kinds" @if !wanted.kinds.is_empty() { ": " (text::shown(&wanted.kinds.join(", "))) } }
                 fieldset {
                     legend.hidden { "Kinds of events" }
@@ -181,7 +181,7 @@ fn listed(visit: &Visit, wanted: &Wanted, found: &Listed<Event>) -> Markup {
     html! {
         div.card {
             @if !rows.is_empty() {
-                (parts::table("Events", &parts::head(&["When", "Kind", "Device", "What"]), &rows))
+                (parts::table("Events", &parts::head(&["When", "What", "Device", "Kind"]), &rows))
             } @else if found.next.is_some() {
                 (parts::nothing("None in this part of the log; older ones may follow on the next page."))
             } @else if wanted.is_narrow() { (parts::nothing("No event that is kept is like this.")) }
@@ -195,15 +195,15 @@ fn row(visit: &Visit, event: &Event) -> Vec<Markup> {
     let body = serde_json::to_string_pretty(&event.body).unwrap_or_default();
     vec![
         parts::age(visit.now, &event.at),
-        parts::word(&event.kind),
+        html! {
+            div.told { (words::told(event)) }
+            details { summary.quiet { "All that is kept" } (text::block_of(&body, BODY)) }
+        },
         html! { @match &event.device {
             Some(device) => a href=(path(&["devices", device], &[])) { (text::shown(device)) },
             None => span.quiet { "–" },
         } },
-        html! {
-            (words::told(event))
-            details { summary.quiet { "All that is kept" } (text::block_of(&body, BODY)) }
-        },
+        parts::word(&event.kind),
     ]
 }
 

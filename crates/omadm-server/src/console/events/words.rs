@@ -44,7 +44,9 @@ impl<'b> Body<'b> {
 
     /// Why, if that is known.
     fn why(&self, name: &str) -> Markup {
-        let why = self.some(name).filter(|why| !why.is_empty());
+        // The sentence has an end of its own.
+        let why =
+            self.some(name).map(|why| why.trim_end_matches('.').to_owned()).filter(|why| !why.is_empty());
         html! { @if let Some(why) = why { ": " bdi { (text::plain(&why, WHY)) } } }
     }
 }
@@ -98,7 +100,7 @@ fn alert(body: &Body<'_>) -> Markup {
     let said = match kind.rsplit(':').next().unwrap_or_default() {
         "ClientInitiatedMgmt" => "has something to do with the server",
         "ServerInitiatedMgmt" => "comes because it was called",
-        "DeviceBoot" | "Boot" => "has started",
+        "BootstrapComplete" => "has taken its bootstrap",
         _ => "",
     };
     html! {
@@ -137,7 +139,7 @@ fn command(body: &Body<'_>) -> Markup {
     };
     html! {
         "The command " a href=(path(&["commands", body.text("id")], &[])) { (body.shown("verb")) " " (body.shown("address")) } " " (ended)
-        @if let Some(status) = body.some("status") { " with status " (text::shown(&status)) }
+        @if let Some(status) = body.some("status") { " with status " (text::plain(&status, 20)) }
         (body.why("reason"))
     }
 }

@@ -15,7 +15,9 @@ use crate::console::visit::{Visit, path};
 use crate::ui::Choice;
 
 /// Answers on a page.
-const SHOWN: &str = "100";
+const SHOWN: &str = "50";
+/// Fields of an answer that are shown.
+const FIELDS: usize = 8;
 /// Options that a chart has bars for.
 const BARS: usize = 12;
 
@@ -93,9 +95,10 @@ fn said(kept: &Kept, answer: &Value) -> Markup {
         other => text::shown(&other.to_string()),
     };
     html! {
-        @for (name, given) in values.iter().take(parts::ROWS) {
+        @for (name, given) in values.iter().take(FIELDS) {
             span.member { span.quiet { (text::plain(name, 40)) " " } (value(name, given)) }
         }
+        @if values.len() > FIELDS { span.quiet { "and " (text::number(values.len() - FIELDS)) " more" } }
     }
 }
 

@@ -137,7 +137,7 @@ fn facts(visit: &Visit, kept: &Kept) -> Markup {
     }
     html! {
         (parts::facts(facts))
-        @if !page.text.is_empty() { (text::block(&page.text)) }
+        @if !page.text.is_empty() { h3 { "What it says" } (text::block(&page.text)) }
     }
 }
 

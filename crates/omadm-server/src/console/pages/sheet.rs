@@ -127,7 +127,8 @@ impl Editor<'_> {
         // Of one of several options the field is that of all of them.
         let end = parts.iter().position(|part| *part == "options").map_or(parts.len(), |options| options + 1);
         parts.truncate(end);
-        (parts != ["fields"] && parts != ["translations"]).then(|| parts.join("/"))
+        let is_field = !matches!(parts.as_slice(), [""] | ["fields"] | ["translations"]);
+        is_field.then(|| parts.join("/"))
     }
 
     /// A field with what is wrong at its place, which its name tells.

@@ -142,7 +142,7 @@ async fn what_is_wrong_is_said_beside_it_and_nothing_is_lost() {
     let changes = [("fields/0/min", "few")];
     let refused = browser.submit(refused.text(), "/pages", &pressed("save", &changes)).await;
     assert!(
-        refused.text().contains(r#"id="fields/0/min-fault"><p><bdi>"few" is no whole number"#),
+        refused.text().contains(r#"id="fields/0/min-fault"><p><bdi>&quot;few&quot; is no whole number"#),
         "{}",
         refused.text()
     );

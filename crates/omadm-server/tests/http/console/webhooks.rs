@@ -42,7 +42,7 @@ async fn a_webhook_is_added_and_its_key_is_shown_once() {
         "/webhooks"
     );
     assert_eq!(browser.get("/webhooks/tickets").await.status, 404);
-    assert_eq!(browser.submit(&one, "/webhooks/tickets/test", &[]).await.status, 404);
+    assert_eq!(browser.submit(&one, "/webhooks/tickets/test", &[("again", "1")]).await.status, 404);
 }
 
 #[tokio::test]
