@@ -152,7 +152,7 @@ fn every_interface_of_the_architecture_is_named_and_proven() {
     let rows: Vec<Vec<&str>> = matrix.map(|line| line.splitn(5, ',').collect()).collect();
     for (interface, sections) in &interfaces {
         for section in sections {
-            let mut of = rows.iter().filter(|row| row.get(1..3) == Some(&["dm20", *section])).peekable();
+            let mut of = rows.iter().filter(|row| row.get(1..3) == Some(&["dm20", *section][..])).peekable();
             assert!(of.peek().is_some(), "{interface}: no row has the section {section}");
             for id in of.map(|row| row[0]).filter(|id| !waived.contains(&format!("\n{id},"))) {
                 assert!(sources.contains(&format!("\"{id}\"")), "{interface}: no test proves {id}");
