@@ -39,6 +39,7 @@ async fn the_document_describes_every_route() {
     let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
         "/audit",
+        "/audit/export",
         "/audit/heads",
         "/bootstrap",
         "/bootstrap/batch",
@@ -114,6 +115,8 @@ async fn the_document_describes_every_route() {
         "/profiles/{name}/versions",
         "/profiles/{name}/versions/{version}",
         "/server",
+        "/server/state",
+        "/settings",
         "/tokens",
         "/tokens/{name}",
         "/users",
