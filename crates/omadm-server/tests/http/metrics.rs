@@ -137,3 +137,27 @@ async fn who_stalls_in_the_handshake_keeps_nobody_else_out() {
     assert!(served.is_ok(), "others are served while some stall");
     drop(stalled);
 }
+
+/// Where nothing is assigned, a check-in costs one read and one write of the store: its own, and none for desired state.
+#[tokio::test]
+async fn a_check_in_without_profiles_costs_nothing_for_them() {
+    const SESSIONS: u16 = 300;
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    let used = async || {
+        let figures = figures(&server).await;
+        ["omadm_store_reads_total", "omadm_store_commit_requests_sum"].map(|series| value(&figures, series))
+    };
+    let mut connection = server.connect().await;
+    let before = used().await;
+    for _ in 0..SESSIONS {
+        assert_eq!(connection.send(device.package1(HELLO)).await.text(), END);
+    }
+    let after = used().await;
+    let sessions = f64::from(SESSIONS);
+    for (after, before) in after.into_iter().zip(before) {
+        // What goes on beside at the same time is far from one more for each session.
+        let each = (after - before) / sessions;
+        assert!((1.0..1.5).contains(&each), "{each} for each session");
+    }
+}

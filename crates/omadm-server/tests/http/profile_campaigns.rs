@@ -119,6 +119,72 @@ async fn the_last_word_counts() {
 }
 
 #[tokio::test]
+async fn what_was_replaced_does_not_come_back_when_that_is_taken_back() {
+    let server = TestServer::start().await;
+    let (device, other) = (server.enrol("IMEI:1").await, server.enrol("IMEI:2").await);
+    for zoom in [4, 5, 6] {
+        server.base(zoom).await;
+    }
+    let group = json!({ "filter": "id ~ \"IMEI:*\"" });
+    assert!(server.api("PUT", "/groups/all", Some(group)).await.status.is_success());
+    server.give("up", 2, json!({})).await;
+    server.campaign_when("up", |seen| seen["devices"]["open"] == 2).await;
+    for device in [&device, &other] {
+        session(&server, device, MOS, 200).await;
+        assert_eq!(server.stands(device).await.0, 2);
+    }
+    server.campaign_when("up", |seen| seen["state"] == "done").await;
+    let assigned = json!({ "version": 3, "group": "all" });
+    assert_eq!(server.api("PUT", "/profiles/base/assignment", Some(assigned)).await.status, 200);
+    // One of the two comes while it is assigned, and the other does not.
+    session(&server, &device, HELLO, 200).await;
+    assert_eq!(server.stands(&device).await.0, 3);
+    assert_eq!(server.api("DELETE", "/profiles/base/assignment?group=all", None).await.status, 204);
+    for (device, hello) in [(&device, format!("{HELLO} ")), (&other, HELLO.to_owned())] {
+        session(&server, device, &hello, 200).await;
+        assert_eq!(server.stands(device).await.0, Value::Null, "nobody wants it: {}", device.id);
+    }
+    // What a campaign gives from now on counts.
+    server.give("again", 2, json!({})).await;
+    server.campaign_when("again", |seen| seen["devices"]["open"] == 2).await;
+    session(&server, &device, &format!("{HELLO}  "), 200).await;
+    assert_eq!(server.stands(&device).await.0, 2);
+}
+
+#[tokio::test]
+async fn what_could_be_rolled_back_is_not_removed_unless_told_so() {
+    let server = TestServer::start().await;
+    let device = server.enrol("IMEI:1").await;
+    server.base(4).await;
+    server.base(5).await;
+    let remove = async |name: &str, query: &str| {
+        server.api("DELETE", &format!("/campaigns/{name}{query}"), None).await
+    };
+    let went_well = async |name: &str, version: u32, hello: &str| {
+        server.give(name, version, json!({})).await;
+        server.campaign_when(name, |seen| seen["devices"]["open"] == 1).await;
+        session(&server, &device, hello, 200).await;
+        server.campaign_when(name, |seen| seen["state"] == "done").await;
+    };
+    went_well("one", 1, MOS).await;
+    let refused = remove("one", "").await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.text().contains("rolled back") && refused.text().contains("force"), "{}", refused.text());
+    assert_eq!(remove("one", "?force=true").await.status, 204);
+    went_well("two", 2, HELLO).await;
+    server.act("two", "rollback").await;
+    while server.items("/events?limit=1000").await.iter().all(|event| event["body"]["what"] != "rolled back")
+    {
+    }
+    assert_eq!(remove("two", "").await.status, 204, "nothing is left to be taken back");
+    server.give("three", 1, json!({})).await;
+    server.campaign_when("three", |seen| seen["devices"]["open"] == 1).await;
+    server.act("three", "stop").await;
+    server.campaign_when("three", |seen| seen["devices"]["cancelled"] == 1).await;
+    assert_eq!(remove("three", "").await.status, 204, "it has given nothing");
+}
+
+#[tokio::test]
 async fn a_profile_that_is_stored_again_gives_nobody_what_they_had() {
     let server = TestServer::start().await;
     let device = server.enrol("IMEI:1").await;
@@ -225,4 +291,56 @@ async fn who_is_limited_to_groups_makes_campaigns_within_them() {
     assert_eq!(reached[0]["device"], "A:2", "never outside, whatever the filter says");
     assert_eq!(server.api("DELETE", "/tokens/ann", None).await.status, 204);
     assert_eq!(server.api("DELETE", "/groups/a", None).await.status, 409, "the campaign needs it");
+}
+
+/// A device that leaves the groups of who made the campaign.
+#[tokio::test]
+async fn who_is_limited_to_groups_does_not_see_who_has_left_them() {
+    let server = TestServer::start().await;
+    let group = json!({ "filter": "label:site = A" });
+    assert!(server.api("PUT", "/groups/a", Some(group)).await.status.is_success());
+    let new = json!({ "name": "ann", "role": "operator", "groups": ["a"] });
+    let token = server.api("POST", "/tokens", Some(new)).await.json()["token"].as_str().unwrap().to_owned();
+    let mut devices = Vec::new();
+    for id in ["IMEI:1", "IMEI:2", "IMEI:3"] {
+        devices.push(server.enrol(id).await);
+        label(&server, id, "A").await;
+    }
+    let reading = json!({ "command": { "verb": "delete", "address": ZOOM, "force": true } });
+    let made = server.api_as(&token, "POST", "/campaigns", Some(json!({ "name": "c", "change": reading })));
+    assert_eq!(made.await.status, 201);
+    server.act("c", "start").await;
+    server.campaign_when("c", |seen| seen["devices"]["open"] == 3).await;
+    for device in &devices {
+        session(&server, device, MOS, 403).await;
+    }
+    server.campaign_when("c", |seen| seen["state"] == "done").await;
+    label(&server, "IMEI:2", "B").await;
+    let seen = async |token: &str, path: &str, list: &str| {
+        let answer = server.api_as(token, "GET", path, None).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let answer = answer.json();
+        let ids: Vec<_> = answer[list].as_array().unwrap().iter().map(|one| one["device"].clone()).collect();
+        (ids, answer["next"].clone())
+    };
+    for (path, list) in [
+        ("/campaigns/c/devices", "items"),
+        ("/campaigns/c/devices?state=failed", "items"),
+        ("/campaigns/c/report", "failures"),
+    ] {
+        assert_eq!(seen(&token, path, list).await.0, ["IMEI:1", "IMEI:3"], "{path}");
+        assert_eq!(seen(&server.token, path, list).await.0, ["IMEI:1", "IMEI:2", "IMEI:3"], "{path}");
+    }
+    assert_eq!(
+        seen(&token, "/campaigns/c/devices?limit=1", "items").await,
+        (vec![json!("IMEI:1")], json!("IMEI:1"))
+    );
+    let rest = seen(&token, "/campaigns/c/devices?limit=1&after=IMEI%3A1", "items").await;
+    assert_eq!(rest, (vec![json!("IMEI:3")], Value::Null));
+}
+
+async fn label(server: &TestServer, id: &str, site: &str) {
+    let body = json!({ "labels": { "site": site } });
+    let answer = server.api("PATCH", &format!("/devices/{}", id.replace(':', "%3A")), Some(body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }

@@ -85,6 +85,7 @@ async fn a_trusted_proxy_hands_on_the_certificate_of_a_device() {
     for form in [&der, &escaped] {
         assert_eq!(send("IMEI:1", form).await.text(), END, "{form}");
     }
+    assert_eq!(server.get("/devices/IMEI%3A1").await["bearer"], "http", "it does not say otherwise");
     assert_eq!(send("IMEI:2", &der).await.status, 403, "a certificate is of one device");
 
     let stranger = issue("IMEI:1", Some(&issue("clients", None)));
@@ -118,6 +119,43 @@ async fn nobody_else_is_believed() {
         END,
         "credentials are as good as ever"
     );
+}
+
+#[tokio::test]
+async fn a_session_tells_what_it_came_by() {
+    let authority = issue("clients", None);
+    let server = TestServer::with(|config| behind_a_proxy(config, &authority, "127.0.0.1")).await;
+    let device = server.enrol("IMEI:1").await;
+    let meant = async |filter: &str| {
+        let filter = utf8_percent_encode(filter, NON_ALPHANUMERIC);
+        server.get(&format!("/devices/count?filter={filter}")).await["devices"].clone()
+    };
+    assert_eq!(server.get("/devices/IMEI%3A1").await["bearer"], serde_json::Value::Null);
+    assert_eq!(meant("bearer = \"\"").await, 1, "nothing is known of it");
+    let mut begin = 0;
+    let mut plain = Connection::plain(server.running.plain_addr.unwrap()).await;
+    let mut secure = server.connect().await;
+    for (is_secure, header, expected) in [
+        (true, None, "https"),
+        (false, None, "http"),
+        (false, Some(("x-forwarded-proto", "https")), "https"),
+        (false, Some(("x-forwarded-proto", "http")), "http"),
+        (true, Some(("x-forwarded-proto", "http")), "https"),
+        (false, Some(("x-wap-gateway", "Kannel/1.4.5")), "wap"),
+        (true, Some(("via", "1.1 proxy, WAP/1.2 gateway")), "wap"),
+    ] {
+        begin += 1;
+        let connection = if is_secure { &mut secure } else { &mut plain };
+        let mut request = device.package1(format!("{HELLO}{}", " ".repeat(begin)));
+        let headers = request.headers_mut();
+        header.map(|(name, value)| headers.insert(name, HeaderValue::from_static(value)));
+        assert_eq!(connection.send(request).await.text(), END);
+        assert_eq!(server.get("/devices/IMEI%3A1").await["bearer"], expected, "{header:?}");
+        assert_eq!(meant(&format!("bearer = {expected}")).await, 1, "{header:?}");
+        assert_eq!(meant(&format!("bearer != {expected}")).await, 0, "{header:?}");
+    }
+    let bad = server.api("GET", "/devices?filter=bearer%20%3C%20https", None).await;
+    assert_eq!((bad.status.as_u16(), &bad.json()["at"]), (400, &serde_json::json!(7)), "{}", bad.text());
 }
 
 #[tokio::test]
