@@ -150,6 +150,10 @@ impl Browser {
     /// Logs in with a token.
     pub async fn log_in(&self, token: &str) {
         self.go("/login").await;
+        // Where there are users, names and passwords come first.
+        if let Ok(others) = self.client.find(Locator::Css("details:not([open]) > summary")).await {
+            others.click().await.unwrap();
+        }
         self.fill("#token", token).await;
         self.press("Log in with a token").await;
         self.wait_for("nav.menu").await;
@@ -226,15 +230,26 @@ impl Browser {
 
     /// Whether nothing went wrong since this was asked last: no error in the console, nothing that the policy has forbidden.
     pub async fn is_silent(&self, what: &str) {
-        let log = self.driver("se/log", json!({ "type": "browser" })).await;
-        let bad = |line: &&Value| line["level"] != "INFO" && line["level"] != "DEBUG";
-        let bad: Vec<&Value> = log.as_array().unwrap().iter().filter(bad).collect();
+        let bad = self.errors().await;
         assert!(bad.is_empty(), "{what}: {bad:?}");
+    }
+
+    /// What went wrong since this was asked last.
+    pub async fn errors(&self) -> Vec<Value> {
+        let log = self.driver("se/log", json!({ "type": "browser" })).await;
+        let is_bad = |line: &&Value| line["level"] != "INFO" && line["level"] != "DEBUG";
+        log.as_array().unwrap().iter().filter(is_bad).cloned().collect()
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        let focused = self.client.active_element().await.unwrap();
+        focused.send_keys(keys).await.unwrap();
     }
 
     /// Takes what has gone wrong so far as meant.
     pub async fn forget_errors(&self) {
-        self.driver("se/log", json!({ "type": "browser" })).await;
+        drop(self.errors().await);
     }
 
     /// A picture of the whole page, at most so high.

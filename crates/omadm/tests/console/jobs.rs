@@ -1,27 +1,7 @@
 //! What people come for, from the login to the result.
 
-use crate::browser::{Browser, DESKTOP, PHONE};
+use crate::browser::{Browser, DESKTOP};
 use crate::place::{LANG, Place, segment};
-
-#[tokio::test]
-async fn a_node_is_read_from_a_phone() {
-    let place = Place::with_devices();
-    let device = place.devices("protocol = dm2.0").remove(0);
-    let browser = Browser::open(&place.url, PHONE).await;
-    browser.log_in(&place.token).await;
-    browser.press("Devices").await;
-    browser.press(&device).await;
-    browser.press("Tree").await;
-    browser.fill("#address", LANG).await;
-    browser.press("Open").await;
-    browser.press("Read now").await;
-    browser.wait_for_text("The command is queued").await;
-    browser.wait_for_text("queued").await;
-    browser.press("Cancel it").await;
-    browser.press("Cancel the command").await;
-    browser.wait_for_text("The command is cancelled").await;
-    browser.close().await;
-}
 
 #[tokio::test]
 async fn devices_are_found_while_the_filter_is_typed_and_labelled_together() {

@@ -6,6 +6,8 @@
     reason = "a helper of a test fails by panicking, too"
 )]
 
+#[path = "../support/agent.rs"]
+mod agent;
 mod campaigns;
 mod ddf;
 mod decode;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::agent::program;
 use crate::server::Server;
 
 /// Long enough for a machine that is busy with other things.
@@ -20,21 +20,6 @@ const SLOTS: &str = "[firmware]\nmethod = \"slots\"\nslots = [\"{dir}/a\", \"{di
 const HOOK: &str = "[firmware]\nmethod = \"hook\"\ninstall = [\"sh\", \"{dir}/hook.sh\"]\n";
 const MANAGER: &str = "[software]\nenabled = true\nmanage = [\"hel*\"]\ninstall = [\"sh\", \"{dir}/manage.sh\", \"install\"]\n\
     remove = [\"sh\", \"{dir}/manage.sh\", \"remove\"]\n";
-
-/// The program of the agent; cargo makes sure that it is that of this source.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let profile = Path::new(env!("CARGO_BIN_EXE_omadm")).parent().unwrap();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package", "omadm-agent"]);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().unwrap().success());
-        profile.join("omadm-agent")
-    })
-}
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();

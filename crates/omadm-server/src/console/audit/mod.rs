@@ -20,7 +20,7 @@ use super::parts::{self, Tab};
 use super::text;
 use super::visit::{Visit, path};
 use crate::operator::problem::Problem;
-use words::{Outcome, deed};
+use words::{Outcome, asked, deed};
 
 /// Entries on a page.
 const SHOWN: &str = "100";
@@ -138,7 +138,7 @@ pub async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Page, Fa
         }
         Err(failure) => return Err(failure),
     };
-    let rows = rows(&visit, &found.items);
+    let requests = requests(&visit, &found.items);
     let first = (!wanted.after.is_empty()).then(|| wanted.href(""));
     let next = found.next.as_ref().map(|next| wanted.href(next));
     let body = html! {
@@ -146,8 +146,8 @@ pub async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Page, Fa
         (narrowing(&wanted, problem.as_ref()))
         @if problem.is_none() {
             div.card {
-                @if !rows.is_empty() {
-                    (parts::table("The audit log", &parts::head(&["When", "Who", "What", "Result", "From", "Entry"]), &rows))
+                @if !requests.is_empty() {
+                    ul.entries { @for one in &requests { (one) } }
                 } @else if next.is_some() {
                     (parts::nothing("Nothing like it is among the entries that were looked through. There are older ones."))
                 } @else { (parts::nothing("There is nothing like it in the log.")) }
@@ -202,8 +202,8 @@ fn narrowing(wanted: &Wanted, problem: Option<&Problem>) -> Markup {
     }
 }
 
-/// A row for each request: the entry on what came of it is one with that on its beginning, where both are here.
-fn rows(visit: &Visit, entries: &[Entry]) -> Vec<Vec<Markup>> {
+/// Requests, each with what came of it: the entry on its end is one with that on its beginning, where both are here.
+fn requests(visit: &Visit, entries: &[Entry]) -> Vec<Markup> {
     let said: Vec<(&Entry, Value)> = entries.iter().map(|entry| (entry, entry.said())).collect();
     let request = |said: &Value| said.get("request").and_then(Value::as_str).unwrap_or_default().to_owned();
     let begun: HashSet<String> = said
@@ -212,7 +212,7 @@ fn rows(visit: &Visit, entries: &[Entry]) -> Vec<Vec<Markup>> {
         .map(|(_, said)| request(said))
         .collect();
     let mut outcomes = HashMap::new();
-    let mut rows = Vec::new();
+    let mut shown = Vec::new();
     for (entry, said) in &said {
         let mut outcome = Outcome::of(said);
         if said.get("by").is_none() && begun.contains(&request(said)) {
@@ -222,51 +222,49 @@ fn rows(visit: &Visit, entries: &[Entry]) -> Vec<Vec<Markup>> {
         if outcome == Outcome::Elsewhere {
             outcome = outcomes.remove(&request(said)).unwrap_or(outcome);
         }
-        rows.push(row(visit, entry, said, outcome));
+        shown.push(one(visit, entry, said, outcome));
     }
-    rows
+    shown
 }
 
-fn row(visit: &Visit, entry: &Entry, said: &Value, outcome: Outcome) -> Vec<Markup> {
-    let what = match said.get("by") {
-        None => html! { span.quiet { "what came of an older entry" } },
-        Some(_) => html! {
-            (deed(said))
-            @if let Some(body) = said.get("body").filter(|body| body.is_object()) { div { (parts::told(body)) } }
-        },
-    };
-    vec![
-        parts::age(visit.now, &entry.time),
-        parts::known(said.get("by").and_then(Value::as_str)),
-        what,
-        outcome.shown(),
-        parts::known(said.get("from").and_then(Value::as_str)),
-        html! { a href=(entry.href()) aria-label={ "Entry " (entry.seq) } { (text::number(entry.seq)) } },
-    ]
+fn one(visit: &Visit, entry: &Entry, said: &Value, outcome: Outcome) -> Markup {
+    let word = |name: &str| said.get(name).and_then(Value::as_str);
+    html! {
+        li {
+            div.row {
+                (outcome.shown())
+                @match word("by") {
+                    Some(by) => span { b { (text::shown(by)) } ": " (deed(said)) },
+                    None => span.quiet { "what came of an older entry" },
+                }
+            }
+            @if let Some(body) = said.get("body") { div { (asked(body)) } }
+            p.quiet {
+                (parts::age(visit.now, &entry.time))
+                @if let Some(from) = word("from") { " · from " (text::shown(from)) }
+                " · " a href=(entry.href()) { "entry " (text::number(entry.seq)) }
+            }
+        }
+    }
 }
 
 /// Shows the last entry of each chain.
 pub async fn heads(visit: Visit) -> Result<Page, Failure> {
     let found: Listed<Head> = visit.read(&path(&["audit", "heads"], &[])).await?;
-    let rows: Vec<_> = found
-        .items
-        .iter()
-        .take(parts::ROWS)
-        .map(|head| {
-            vec![
-                html! { span.mono { (text::shown(&head.chain)) } },
-                html! { a href=(path(&["audit", &head.chain, &head.seq.to_string()], &[])) { (text::number(head.seq)) } },
-                html! { span.mono.hash { (text::shown(&head.hash)) } },
-            ]
-        })
-        .collect();
     let body = html! {
         (tabs("/audit/heads"))
         div.card {
             p { "Each node of the server writes a chain of its own, in which every entry holds the hash of the one before: whoever changes an entry, takes one out or puts one in breaks the chain." }
             p { "Keep these ends where nobody who can write to the database can change them. " code { "omadm audit verify" } " then also finds out whether a chain was written anew or cut off." }
-            @if rows.is_empty() { (parts::nothing("Nothing has been noted yet.")) } @else {
-                (parts::table("Ends of the chains", &parts::head(&["Node", "Entries", "Hash of the last entry"]), &rows))
+            @if found.items.is_empty() { (parts::nothing("Nothing has been noted yet.")) }
+            ul.entries {
+                @for head in found.items.iter().take(parts::ROWS) {
+                    li {
+                        "Node " b.mono { (text::shown(&head.chain)) } ", "
+                        a href=(path(&["audit", &head.chain, &head.seq.to_string()], &[])) { "entry " (text::number(head.seq)) }
+                        p.mono.hash { (text::shown(&head.hash)) }
+                    }
+                }
             }
             @if found.items.len() > parts::ROWS { p.quiet { "… and " (text::number(found.items.len() - parts::ROWS)) " more nodes." } }
         }

@@ -35,8 +35,10 @@ const WORDS: &[(&str, &str)] = &[
     ("POST /profiles/{name}/dry-run", "try what the profile {name} would do"),
     ("POST /profiles/{name}/retry", "try the profile {name} again"),
     ("PUT /ddfs/{name}", "store the DDF file {name}"),
+    ("DELETE /ddfs/{name}", "remove the DDF file {name}"),
     ("PUT /pages/{name}", "save the page {name} for users of devices"),
     ("DELETE /pages/{name}", "remove the page {name} for users of devices"),
+    ("POST /pages/{name}/preview", "look at the page {name} before it is saved"),
     ("POST /campaigns", "make a campaign"),
     ("DELETE /campaigns/{campaign}", "remove the campaign {campaign}"),
     ("POST /campaigns/{campaign}/start", "start the campaign {campaign}"),
@@ -65,6 +67,11 @@ const WORDS: &[(&str, &str)] = &[
     ("POST /tokens", "make a token"),
     ("DELETE /tokens/{name}", "revoke the token {name}"),
 ];
+
+/// What stands in the log in place of what may be a secret.
+const LEFT_OUT: &str = "…";
+/// Members of a body that are shown.
+const MEMBERS: usize = 12;
 
 /// What somebody wanted to do.
 pub fn deed(said: &Value) -> Markup {
@@ -106,6 +113,26 @@ fn filled(words: &str, route: &str, on: &str) -> Markup {
             }
             (pieces.next().unwrap_or_default())
         }
+    }
+}
+
+/// What is kept of the body of a request: its members, but for those of which nothing is kept.
+pub fn asked(body: &Value) -> Markup {
+    let members = body.as_object().into_iter().flatten();
+    html! {
+        @for (name, value) in members.filter(|(_, value)| !value.is_null() && *value != LEFT_OUT).take(MEMBERS) {
+            span.member { span.quiet { (text::plain(name, text::SHORT)) " " } (text::shown(&listed(value))) }
+        }
+    }
+}
+
+/// A value in a line: of a list its items, of devices and the like their ids.
+fn listed(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(listed).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => members.get("id").map_or_else(|| value.to_string(), listed),
+        other => other.to_string(),
     }
 }
 
@@ -174,6 +201,18 @@ mod tests {
         assert_eq!(said("DELETE /users/{name}", "/users/a%3Cb"), "remove the user <b><bdi>a&lt;b</bdi></b>");
         assert!(said("PUT /later/{x}", "/later/%22").contains("/later/&quot;"));
         assert_eq!(said("DELETE /users/{name}", "/"), "remove the user <b><bdi></bdi></b>");
+    }
+
+    #[test]
+    fn bodies_are_told_without_what_is_left_out() {
+        let body = json!({ "password": "…", "name": "<b>", "devices": [{ "id": "A:1" }, { "id": "A:2" }], "scopes": ["a:read"], "user": null });
+        let shown = asked(&body).into_string();
+        assert!(
+            shown.contains("A:1, A:2") && shown.contains("&lt;b&gt;") && shown.contains("a:read"),
+            "{shown}"
+        );
+        assert!(!shown.contains("password") && !shown.contains("user"), "{shown}");
+        assert_eq!(asked(&json!([1])).into_string(), "");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::operator::actor::{Area, Level, Role, Scope};
+use crate::operator::actor::{Actor, Area, Level, Role, Scope};
+use crate::operator::rights::{Need, RULES};
 
 /// A user.
 #[derive(Debug, Deserialize)]
@@ -64,17 +65,25 @@ pub fn area_in_words(area: Area) -> &'static str {
     }
 }
 
+/// Whether there is anything in an area that can be changed: nobody changes the audit log.
+pub fn is_changeable(area: Area) -> bool {
+    let need = Need::Right(Scope { area, level: Level::Write });
+    RULES.iter().any(|rule| rule.need == need)
+}
+
 /// A scope, such as `devices:write`, in words.
 pub fn scope_in_words(scope: &str) -> String {
     match Scope::parse(scope) {
-        Ok(Scope { area, level: Level::Write }) => format!("see and change {}", area_in_words(area)),
+        Ok(Scope { area, level: Level::Write }) if is_changeable(area) => {
+            format!("see and change {}", area_in_words(area))
+        }
         Ok(Scope { area, .. }) => format!("see {}", area_in_words(area)),
         Err(_) => scope.to_owned(),
     }
 }
 
 /// The roles that somebody can give others: those that may do no more than they may.
-pub fn roles_within(actor: &crate::operator::actor::Actor) -> Vec<(&'static str, &'static str)> {
+pub fn roles_within(actor: &Actor) -> Vec<(&'static str, &'static str)> {
     let is_within =
         |name: &str| Role::parse(name).is_some_and(|role| role.rights().are_within(&actor.rights));
     ROLES.iter().copied().filter(|(name, _)| is_within(name)).collect()
@@ -94,6 +103,7 @@ mod tests {
     fn scopes_are_said_in_words() {
         assert_eq!(scope_in_words("commands:write"), "see and change commands, and calling devices");
         assert_eq!(scope_in_words("audit:read"), "see the audit log");
+        assert_eq!(scope_in_words("audit:write"), "see the audit log");
         assert_eq!(scope_in_words("x:y"), "x:y");
     }
 }

@@ -6,7 +6,7 @@ use http::Method;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::data::{Token, User, area_in_words, role_in_words, roles_within, scope_in_words};
+use super::data::{Token, User, area_in_words, is_changeable, role_in_words, roles_within, scope_in_words};
 use super::groups::{self, Offered};
 use crate::console::data::{After, Listed};
 use crate::console::failure::Failure;
@@ -150,7 +150,7 @@ fn scopes(visit: &Visit, form: &Form) -> Markup {
                     select id=(id) name="scope" {
                         option value="" { "nothing" }
                         (option(area, Level::Read, "see"))
-                        @if may(area, Level::Write) { (option(area, Level::Write, "see and change")) }
+                        @if is_changeable(area) && may(area, Level::Write) { (option(area, Level::Write, "see and change")) }
                     }
                 }
             }

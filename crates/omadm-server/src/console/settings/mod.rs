@@ -17,7 +17,7 @@ use super::text;
 use super::visit::{Visit, path};
 use crate::config;
 use crate::operator::problem::Problem;
-use values::{Setting, table};
+use values::{Setting, list};
 
 /// Settings that are read at once: more than any section has.
 const READ: &str = "500";
@@ -157,7 +157,7 @@ pub async fn given(visit: Visit) -> Result<Page, Failure> {
         div.card {
             (how())
             @if found.items.is_empty() { (parts::nothing("Nothing: everything is as it is unless somebody sets it.")) } @else {
-                (table("What was set", &found.items))
+                (list(&found.items))
             }
         }
     };
@@ -210,7 +210,7 @@ pub async fn section(visit: Visit, Path(name): Path<String>) -> Result<Page, Fai
     if found.items.is_empty() {
         return Err(Problem::unknown("there is no such section; the list shows those that are").into());
     }
-    let body = html! { div.card { (table("Settings", &found.items)) } };
+    let body = html! { div.card { (list(&found.items)) } };
     Ok(Page::new(format!("[{name}]"), body).below(
         html! { a href="/settings" { "Settings" } " › " a href="/settings/sections" { "All settings" } },
     ))

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::console::{parts, text};
+use crate::console::text;
 
 /// A setting.
 #[derive(Debug, Deserialize)]
@@ -24,23 +24,24 @@ impl Setting {
     }
 }
 
-/// Settings as a table.
-pub fn table(caption: &str, settings: &[Setting]) -> Markup {
-    let rows: Vec<_> = settings
-        .iter()
-        .map(|setting| {
-            vec![
-                html! { span.mono { (text::shown(&setting.key)) } },
-                value(&setting.value),
-                html! {
-                    @if setting.given { (text::shown(&setting.origin)) div.quiet { "else " (value(&setting.default)) } }
-                    @else { span.quiet { "default" } }
-                },
-                html! { div.meaning { (marked(&setting.about)) } },
-            ]
-        })
-        .collect();
-    parts::table(caption, &parts::head(&["Setting", "Value", "From", "Meaning"]), &rows)
+/// Settings, each with what it is and what it means.
+pub fn list(settings: &[Setting]) -> Markup {
+    html! {
+        ul.entries {
+            @for setting in settings {
+                li {
+                    div.row {
+                        b.mono { (text::shown(&setting.key)) }
+                        span { (value(&setting.value)) }
+                        @if setting.given {
+                            span.quiet { "from " (text::shown(&setting.origin)) @if setting.default != setting.value { "; else " (value(&setting.default)) } }
+                        } @else { span.quiet { "unless it is set" } }
+                    }
+                    p.meaning { (marked(&setting.about)) }
+                }
+            }
+        }
+    }
 }
 
 fn value(value: &Value) -> Markup {

@@ -147,26 +147,28 @@ async fn a_trace_of_five_megabytes() {
 async fn a_session_of_many_messages() {
     let server = TestServer::with(|config| config.queue.max_commands_per_package = 1).await;
     let device = server.enrol("IMEI:1").await;
-    for number in 0..80 {
-        server.queue(&device, json!({ "verb": "get", "address": format!("{ROOT}n{number}") })).await;
+    for number in 0..160 {
+        server.queue(&device, json!({ "verb": "exec", "address": format!("{ROOT}n{number}") })).await;
     }
     let mut connection = server.connect().await;
-    connection.send(device.package1(HELLO)).await.commands();
-    for number in 0..80 {
-        // The same once more would be a repetition.
-        let value = format!("{number} {}", HOSTILE[1].repeat(4_000));
-        let answer = connection.send(device.data("text/plain", &value)).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+    let mut commands = connection.send(device.package1(HELLO)).await.commands();
+    let mut packages = 0;
+    while commands.iter().any(|command| command[0] != "END") {
+        packages += 1;
+        let statuses: Vec<Value> = commands.iter().map(|_| json!({ "sc": 405 })).collect();
+        let body = format!("{}{}", json!({ "Status": statuses }), " ".repeat(20_000 + packages));
+        commands = connection.send(device.package3(body)).await.commands();
     }
+    assert!(packages > 40, "{packages}");
     let browser = Browser::admin(&server).await;
     let page = first_load(&browser, "/devices/IMEI%3A1/sessions/1").await;
-    assert!(
-        page.contains("more messages; the download has them all") && page.contains("This page is full"),
-        "{page}"
-    );
-    let trace = server.get("/devices/IMEI%3A1/sessions/1?bodies=2&body_length=10").await;
+    assert!(page.contains("more messages; the download has them all"), "{page}");
+    let trace = server.get("/devices/IMEI%3A1/sessions/1?bodies=3&body_length=10").await;
     let messages = trace["messages"].as_array().unwrap();
-    assert!(messages.len() > 160, "{}", messages.len());
-    assert_eq!((&messages[0]["cut"], messages[0]["text"].as_str().unwrap().len()), (&json!(true), 10));
-    assert_eq!((&messages[2]["text"], messages[2]["length"].as_i64().unwrap() > 0), (&json!(""), true));
+    assert!(messages.len() > 80, "{}", messages.len());
+    assert_eq!((&messages[2]["cut"], messages[2]["text"].as_str().unwrap().len()), (&json!(true), 10));
+    assert_eq!(
+        (&messages[4]["text"], &messages[4]["length"].as_i64().map(|length| length > 20_000)),
+        (&json!(""), &Some(true))
+    );
 }
