@@ -25,7 +25,7 @@ pub fn pages(place: &Place) -> Vec<(&'static str, String)> {
         ("show-remove", name("/pages/machine/remove")),
         ("events", name("/events")),
         ("events-kinds", name("/events?kind=command,session")),
-        ("events-fault", name("/events?device=nothing")),
+        ("events-fault", name("/events?device=not%20one")),
         ("ddfs", name("/ddfs")),
         ("ddf", name("/ddfs/dm_devinfo-v1_2.ddf")),
         ("webhooks", name("/webhooks")),

@@ -32,7 +32,7 @@ async fn events_are_told_in_words_and_found_by_kind_device_and_time() {
 
     for (path, said) in [
         ("/events?since=yesterday", "since is &quot;yesterday&quot;"),
-        ("/events?device=nothing", "the device id"),
+        ("/events?device=not%20one", "the device id"),
         ("/events?kind=weather", "is no kind of events"),
         ("/events?after=x", "no cursor"),
     ] {
