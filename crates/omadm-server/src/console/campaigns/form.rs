@@ -58,7 +58,7 @@ fn choose(visit: &Visit) -> Page {
     };
     let body = html! {
         p { "What should change on the devices?" }
-        ul.grid.plain {
+        ul.grid.choices {
             (choice(Kind::Firmware, "Firmware", "Each device downloads a firmware package and installs it."))
             (choice(Kind::Software, "Software", "Each device downloads a software package and installs or updates that component."))
             (choice(Kind::Profile, "Settings of a profile", "Each device gets one version of a profile: a set of values that it then keeps. This is the only change that can be rolled back."))

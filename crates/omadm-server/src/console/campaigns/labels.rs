@@ -27,7 +27,7 @@ const LABELS: [(&str, &str); 27] = [
     ("late", "Devices that are enrolled later"),
     ("rivals", "Where another campaign is at the same thing"),
     ("percent", "Percent"),
-    ("hold/settled", "Through"),
+    ("hold/settled", "Devices that have to be through"),
     ("hold/seconds", "Time to wait then"),
 ];
 
@@ -36,7 +36,7 @@ pub fn of(name: &str) -> &'static str {
     let member = name.strip_prefix("stages/").and_then(|rest| rest.split_once('/')).map(|(_, member)| member);
     match member {
         Some("filter") => "Or devices by a filter",
-        Some("hold") => "Then it",
+        Some("hold") => "The next stage begins",
         member => {
             let name = member.unwrap_or(name);
             LABELS.iter().find(|(field, _)| *field == name).map_or("Field", |(_, label)| label)

@@ -218,19 +218,15 @@ fn devices(shown: &Shown<'_>) -> Markup {
 
 fn stage(shown: &Shown<'_>, place: usize) -> Markup {
     let name = |member: &str| format!("stages/{place}/{member}");
-    let hold = [
-        ("", "goes on at once"),
-        (WAIT, "waits until its devices are through"),
-        (ASK, "waits until they are through and somebody says so"),
-    ];
+    let hold = [("", "at once"), (WAIT, "when devices are through"), (ASK, "when somebody says so")];
     html! {
         fieldset.stage {
             legend { "Stage " (place + 1) }
             div.fields {
                 (shown.line(&name("percent"), "Up to this percent of all devices; of the last stage 100.", "1"))
                 (shown.exact(&name("filter"), "Instead of a percent.", "label:ring = canary"))
-                (shown.choice(&name("hold"), "", &hold))
-                (shown.line(&name("hold/settled"), "Percent of the devices so far that have to be through; empty: 100.", ""))
+                (shown.choice(&name("hold"), "Somebody is asked when the devices of this stage are through.", &hold))
+                (shown.line(&name("hold/settled"), "In percent of the devices so far; empty: 100.", ""))
                 (shown.line(&name("hold/seconds"), "Such as 30 min, 24 h or 7 days.", ""))
             }
         }

@@ -16,7 +16,7 @@ pub fn shown(campaign: &Campaign) -> Markup {
     let (first, last) = (now.saturating_sub(AROUND), number.min(now + AROUND + 1));
     html! {
         @if first > 0 { p.quiet { (text::number(first)) " stages before these." } }
-        ol.stages start=(first + 1) {
+        ul.stages {
             @for place in first..last { li { (stage(campaign, place)) } }
         }
         @if last < number { p.quiet { "… and " (text::number(number - last)) " more." } }
@@ -69,8 +69,8 @@ fn parts_of(campaign: &Campaign, place: usize) -> Option<Vec<Part>> {
     let reached = all.saturating_sub(before);
     let coming = if is_over { 0 } else { campaign.devices.unsettled().min(reached) };
     Some(vec![
-        Part { name: "through", value: reached - coming, class: "good" },
-        Part { name: "under way", value: coming, class: "busy" },
+        Part { name: "through", value: reached - coming, class: "bar" },
+        Part { name: "under way", value: coming, class: "idle" },
     ])
 }
 

@@ -91,7 +91,7 @@ fn window(window: Option<&Window>) -> Markup {
 pub fn stage(stage: Option<&Stage>, before: f64) -> Markup {
     match stage {
         Some(Stage { filter: Some(filter), .. }) => {
-            html! { "those that are " span.mono { (text::shown(filter)) } }
+            html! { "the devices of " span.mono { (text::shown(filter)) } }
         }
         Some(Stage { percent: Some(percent), .. }) if before > 0.0 => {
             html! { "from " (before) " % up to " (percent) " % of the devices" }
@@ -123,7 +123,7 @@ pub fn standing(visit: &Visit, campaign: &Campaign) -> Markup {
         @if campaign.taking_back { p.warning role="status" { "What its devices were given is being taken back." } }
         @if let Some(since) = campaign.holding.as_deref().filter(|_| campaign.state == "holding") {
             p.warning role="status" {
-                "Stage " (campaign.stage) " is through, since " (parts::age(visit.now, since)) ". "
+                "Stage " (campaign.stage) " is through; that was " (parts::age(visit.now, since)) ". "
                 @if campaign.needs_approval { "The next stage waits for somebody who says that it may begin." }
                 @else { "The next stage begins by itself when its time has come." }
             }
