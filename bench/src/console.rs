@@ -24,11 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Further pages of a device, beside that which a listing leads to.
 const OF_A_DEVICE: [&str; 8] =
     ["", "/tree", "/tree?at=*", "/access", "/commands", "/sessions", "/events", "/profiles"];
-/// Listings of devices that find all of them, some, and none.
-const FILTERS: [(&str, &str); 3] = [
+/// Listings of devices that find some and none; the overview leads to the last three.
+const FILTERS: [(&str, &str); 6] = [
     ("that were seen", "seen%20%3C%201h"),
     ("of no such model", "model%20%3D%20%22none%22"),
     ("of no such label", "label%3Asite%20%3D%20none"),
+    ("with open commands", "queued%20%3E%200"),
+    ("that did not come", "reach%20%3D%20unanswered"),
+    ("without a bootstrap", "state%20%3D%20revoked"),
 ];
 
 /// Opens each page of the menu, what the first of its links leads to, and the pages of a device.
