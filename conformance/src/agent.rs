@@ -222,9 +222,14 @@ impl AgentProcess {
 
 /// Runs `omadm`, the operator's tool, with these arguments.
 pub async fn omadm(words: &[&str]) -> Output {
+    omadm_within(&[], words).await
+}
+
+/// The same in an environment with these variables.
+pub async fn omadm_within(environment: &[(&str, &Path)], words: &[&str]) -> Output {
     static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
-    let program = PROGRAM.get_or_init(|| built("omadm")).await;
-    Command::new(program).args(words).output().await.expect("omadm starts")
+    let mut command = Command::new(PROGRAM.get_or_init(|| built("omadm")).await);
+    command.envs(environment.iter().copied()).args(words).output().await.expect("omadm starts")
 }
 
 /// The built agent.

@@ -60,11 +60,16 @@ impl CardDevice {
 
     /// Waits until the agent logs something, and gives the line.
     pub async fn until(&mut self, text: &str) -> String {
+        self.until_any(&[text]).await
+    }
+
+    /// Waits until the agent logs one of these, and gives the line.
+    pub async fn until_any(&mut self, texts: &[&str]) -> String {
         let (_, log) = self.running.as_mut().expect("it is on");
         let mut seen = Vec::new();
         let reading = async {
             while let Some(line) = log.next_line().await.expect("what it logs") {
-                if line.contains(text) {
+                if texts.iter().any(|text| line.contains(text)) {
                     return Some(line);
                 }
                 seen.push(line);
@@ -72,7 +77,7 @@ impl CardDevice {
             None
         };
         let found = tokio::time::timeout(PATIENCE, reading).await;
-        found.ok().flatten().unwrap_or_else(|| panic!("{text:?} was not logged, but {seen:#?}"))
+        found.ok().flatten().unwrap_or_else(|| panic!("{texts:?} was not logged, but {seen:#?}"))
     }
 
     /// Switches it off.

@@ -39,7 +39,7 @@ mod wap_relay;
 mod wire;
 pub mod xmllint;
 
-pub use agent::{AgentProcess, omadm};
+pub use agent::{AgentProcess, omadm, omadm_within};
 pub use bench::Bench;
 pub use browser::TestBrowser;
 pub use cards::CardDevice;

@@ -99,3 +99,39 @@ async fn a_card_says_where_the_bootstrap_is() {
     device.until("accounts removed that came from a card").await;
     assert_eq!(device.accounts().await, (vec![], vec![]));
 }
+
+#[tokio::test]
+async fn an_address_on_a_card_that_cannot_be_trusted_gives_nothing() {
+    proves!("P13-DMBOOT-5.5.7-02", "P13-DMBOOT-6.3-03");
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (web, other) = (ScriptServer::https(&authority).await, ScriptServer::https(&stranger).await);
+    let dm = "application/vnd.syncml.dm+wbxml";
+    let server = TestServer::start().await;
+    let id = id(20);
+    let content = message(&server, &id).await;
+    other.route(&Method::GET, "/card", Answer::body(dm, content.clone()));
+    web.route(&Method::GET, "/rubbish", Answer::body(dm, b"rubbish".to_vec()));
+    web.route(&Method::GET, "/torn", Answer::body(dm, content[..content.len() / 2].to_vec()));
+    web.route(&Method::GET, "/kind", Answer::body("text/html", content));
+    let mut device = CardDevice::new(&authority.ca_file(), &id, "").await;
+    device.start();
+    device.until("there is no card").await;
+    let plain = web.uri("/torn").replace("https:", "http:");
+    let addresses = [
+        plain,
+        other.uri("/card"),
+        web.uri("/rubbish"),
+        web.uri("/torn"),
+        web.uri("/kind"),
+        web.uri("/gone"),
+    ];
+    for (number, address) in (0..).zip(addresses) {
+        let mut image = Image { iccid: vec![number; 10], ..Image::of(b"") };
+        image.directories[0].objects[0].url = Some(address.clone());
+        let inserted = device.insert(card(Kind::Uicc, image));
+        device.until("the card is not applied").await;
+        assert_eq!(device.accounts().await, (vec![], vec![]), "{address}");
+        device.pull(inserted).await;
+    }
+    assert!(other.requests().is_empty(), "nothing is said to a server whose certificate nobody vouches for");
+}

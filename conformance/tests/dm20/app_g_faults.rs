@@ -13,24 +13,6 @@ fn flawed(image: &Image) -> Flawed {
 }
 
 #[tokio::test]
-async fn a_card_that_is_pulled_out_leaves_nothing() {
-    proves!("DM-BOOT-002-C-O", "D2-G.2.5-05");
-    let authority = Authority::new();
-    let image = Image::of(&account("whole"));
-    // At the first command, on the way, in the middle of the file, and at the last one. Each has a PC/SC of its own, which may be slow to
-    // see that a card that went away in the middle is another one then.
-    for at in [0, 7, 13, 15, 18] {
-        let id = format!("UUID:5ca2d000-4b8e-4b5c-9c8b-6f1d5a1d02{at:02}");
-        let mut device = CardDevice::new(&authority.ca_file(), &id, "").await;
-        let _gone = device.insert(flawed(&image).with(at, Fault::Gone));
-        device.start();
-        device.until("the card is not read").await;
-        assert_eq!(device.accounts().await, (vec![], vec![]), "{at}");
-        device.stop().await;
-    }
-}
-
-#[tokio::test]
 async fn whatever_a_card_does_there_is_a_whole_account_or_none() {
     proves!("DM-BOOT-002-C-O", "DM-BOOT-010-C-O", "D2-8.1-06", "D2-8.1-07", "D2-G.2.5-05");
     let authority = Authority::new();

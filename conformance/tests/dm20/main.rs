@@ -18,6 +18,8 @@ mod app_f_multipart;
 mod app_g_faults;
 mod app_g_formats;
 mod app_g_smartcard;
+mod app_g_swapped;
+mod app_g_writing;
 mod app_h_secured;
 mod app_i_examples;
 mod bad_input;

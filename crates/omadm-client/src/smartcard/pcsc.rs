@@ -195,8 +195,9 @@ impl Watch {
             }
             if let Some(reader) = inserted(&readers, &mut seen, again.as_ref()) {
                 self.told = None;
-                match self.read(&context, reader, again.take()) {
-                    Ok(next) => again = next,
+                let before = again.take_if(|again| again.reader == reader);
+                match self.read(&context, reader, before) {
+                    Ok(next) => again = next.or(again),
                     Err(Gone) => return Ok(Gone),
                 }
                 continue;
@@ -325,8 +326,14 @@ fn with_card<T>(
         .map_err(|error| CardError::Reader { reason: format!("there is no randomness: {error}") })?;
     let link = Link { transaction };
     let outcome = run(&link, settings);
-    // PINs that were shown and files that were selected are nobody else's affair. A card that is gone needs no reset.
-    let _reset = link.transaction.end(Disposition::ResetCard);
+    // PINs that were shown and files that were selected are nobody else's affair. A card that is gone cannot be reset, and pcscd would take
+    // the next one for absent, if it came before it was looked for.
+    let disposition = match &outcome {
+        Err(CardError::Gone { .. }) => Disposition::LeaveCard,
+        Ok(_) | Err(_) => Disposition::ResetCard,
+    };
+    drop(link.transaction.end(disposition));
+    drop(card.disconnect(Disposition::LeaveCard));
     outcome
 }
 
