@@ -186,7 +186,7 @@ fn group(name: &str) -> String {
 /// A time as it was typed, in UTC unless it says otherwise; what is no time is left to the API to judge.
 fn time(text: &str) -> String {
     let joined = text.replacen(' ', "T", 1);
-    let whole = [joined.clone(), format!("{joined}Z"), format!("{joined}:00Z")];
+    let whole = [joined.clone(), format!("{joined}:00Z"), format!("{joined}Z")];
     whole.into_iter().find(|text| text.parse::<Timestamp>().is_ok()).unwrap_or_else(|| text.to_owned())
 }
 
