@@ -336,9 +336,10 @@ async fn an_auditor_changes_nothing_and_a_viewer_sees_no_people() {
             let status = async |token: &str| {
                 server.api_as(token, &method, &concrete, Some(json!({}))).await.status.as_u16()
             };
-            let is_change = method != "GET" && !path.ends_with("/dry-run");
+            let is_trial = ["/dry-run", "/preview"].iter().any(|end| path.ends_with(end));
+            let is_change = method != "GET" && !is_trial;
             assert_eq!(status(&auditor).await == 403, is_change, "{method} {path}");
-            let confidential = ["/users", "/tokens", "/webhooks", "/audit"];
+            let confidential = ["/users", "/tokens", "/webhooks", "/audit", "/settings", "/server/state"];
             let is_closed = is_change || confidential.iter().any(|closed| path.starts_with(closed));
             assert_eq!(status(&viewer).await == 403, is_closed, "{method} {path}");
             asked += 1;
