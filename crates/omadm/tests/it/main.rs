@@ -19,6 +19,7 @@ mod fleet;
 mod judges;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod outage;
 mod pages;
 mod people;
 #[path = "../../../omadm-store/tests/support/postgres.rs"]

@@ -1,6 +1,7 @@
 //! The operator's commands against a real `omadm serve`.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -33,6 +34,37 @@ impl Server {
         let settings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { child, ready, dir, settings }
+    }
+
+    /// One whose database and packages are on a disk of this size, such as `16m`, which only the server and [`Server::on_disk`] see.
+    pub fn on_disk_of(size: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk");
+        std::fs::create_dir(&disk).unwrap();
+        let mut command = Command::new("unshare");
+        // Who is not root becomes root of a namespace of its own, to be able to mount.
+        if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+            command.arg("--map-root-user");
+        }
+        let mounted = "mount -t tmpfs -o size=\"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"";
+        command
+            .args(["--mount", "sh", "-c", mounted, "sh", size])
+            .arg(&disk)
+            .arg(env!("CARGO_BIN_EXE_omadm"));
+        let settings = [("OMADM_STORE__PATH", "omadm.db"), ("OMADM_PACKAGE__DIRECTORY", "packages")];
+        let settings = settings.map(|(name, file)| (name, disk.join(file).to_str().unwrap().to_owned()));
+        let settings: Vec<_> = settings.iter().map(|(name, path)| (*name, path.as_str())).collect();
+        let (child, ready) = serve_by(command, dir.path(), &settings);
+        Self { child, ready, dir, settings: Vec::new() }
+    }
+
+    /// A file on that disk.
+    pub fn on_disk(&self, name: &str) -> PathBuf {
+        let seen = self.path("disk").join(name);
+        Path::new("/proc")
+            .join(self.child.id().to_string())
+            .join("root")
+            .join(seen.strip_prefix("/").unwrap())
     }
 
     /// What it said when it was ready.
@@ -116,7 +148,11 @@ impl Drop for Server {
 }
 
 fn serve(dir: &Path, settings: &[(&str, &str)]) -> (Child, Value) {
-    let mut child = omadm()
+    serve_by(omadm(), dir, settings)
+}
+
+fn serve_by(mut command: Command, dir: &Path, settings: &[(&str, &str)]) -> (Child, Value) {
+    let mut child = command
         .args(["serve", "--output", "json", "--data"])
         .arg(dir.join("data"))
         .env("OMADM_DEVICE__LISTEN", "127.0.0.1:0")
