@@ -23,6 +23,11 @@ use crate::ui::is_name;
 
 /// Where a page is put, as a route of the API.
 const PUT: (&str, &str) = ("PUT", "/pages/{name}");
+/// What names have to be.
+const NAMED: &str = "a name has 1 to 64 letters, digits, -, _ and .";
+/// The name under which the API judges what may have none yet.
+const DRAFT: &str = "draft";
+
 /// Which kind of page is to be made.
 #[derive(Deserialize)]
 pub struct Wanted {
@@ -61,11 +66,8 @@ fn may(visit: &Visit) -> Result<(), Problem> {
 pub async fn act(visit: Visit, form: Form) -> Result<Response, Failure> {
     may(&visit)?;
     let mut draft = Draft::read(&form);
-    let (what, at) = form
-        .get("do")
-        .unwrap_or_default()
-        .split_once(':')
-        .unwrap_or((form.get("do").unwrap_or_default(), ""));
+    let pressed = form.get("do").unwrap_or_default();
+    let (what, at) = pressed.split_once(':').unwrap_or((pressed, ""));
     let number = at.parse().unwrap_or(usize::MAX);
     let mut next = None;
     match what {
@@ -84,8 +86,9 @@ pub async fn act(visit: Visit, form: Form) -> Result<Response, Failure> {
         "remove-language" if number < draft.further.len() => drop(draft.further.remove(number)),
         _ => {}
     }
-    let judged = match what {
-        "check" => check(&visit, &draft, "").await.map(|_| Some("Nothing is wrong with it.")),
+    let judged = match (what, is_name(&draft.name)) {
+        ("check", false) => Err(at_name(NAMED)),
+        ("check", true) => check(&visit, &draft, "").await.map(|_| Some("Nothing is wrong with it.")),
         _ => Ok(None),
     };
     Ok(drawn(&visit, &draft, judged, next.as_deref()))
@@ -94,18 +97,19 @@ pub async fn act(visit: Visit, form: Form) -> Result<Response, Failure> {
 /// Has the API judge a draft; gives how it would look.
 pub async fn check(visit: &Visit, draft: &Draft, language: &str) -> Result<Value, Problem> {
     let document = draft.document().map_err(Problem::of_faults)?;
-    let name = if draft.name.is_empty() { "new" } else { &draft.name };
-    let to = path(&["pages", name, "preview"], &[("language", language)]);
+    let to = path(&["pages", DRAFT, "preview"], &[("language", language)]);
     visit.act(Method::POST, &to, Some(document)).await.map_err(|failure| failure.0)
 }
 
+/// Something is wrong with the name.
+fn at_name(what: &str) -> Problem {
+    Problem::of_faults(vec![Fault { at: "name".into(), pointer: "/name".into(), what: what.to_owned() }])
+}
+
 async fn save(visit: &Visit, draft: &Draft) -> Result<Response, Failure> {
-    let at_name = |what: &str| {
-        Problem::of_faults(vec![Fault { at: "name".into(), pointer: "/name".into(), what: what.to_owned() }])
-    };
     let to = path(&["pages", &draft.name], &[]);
     let refused = if !is_name(&draft.name) {
-        Some(at_name("a name has 1 to 64 letters, digits, -, _ and ."))
+        Some(at_name(NAMED))
     } else if draft.is_new && visit.find::<Value>(&to).await?.is_some() {
         Some(at_name("there is a page of this name already"))
     } else {
