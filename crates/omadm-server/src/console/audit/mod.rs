@@ -152,7 +152,7 @@ pub async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Page, Fa
                     (parts::nothing("Nothing like it is among the entries that were looked through. There are older ones."))
                 } @else { (parts::nothing("There is nothing like it in the log.")) }
                 @if next.is_some() && wanted.is_narrow() {
-                    p.quiet { "A page looks through 5\u{202f}000 entries at most; the next page goes on from there." }
+                    p.quiet { "A page looks through some thousand entries; the next page goes on from there." }
                 }
                 (parts::pager(first.as_deref(), next.as_deref()))
             }

@@ -15,11 +15,10 @@ use super::frame::Page;
 use super::parts::{self, Tab};
 use super::text;
 use super::visit::{Visit, path};
-use crate::config;
 use crate::operator::problem::Problem;
 use values::{Setting, list};
 
-/// Settings that are read at once: more than any section has.
+/// Settings that are read at once: more than there are.
 const READ: &str = "500";
 
 /// The pages of settings.
@@ -173,24 +172,17 @@ fn how() -> Markup {
 
 /// Shows the sections.
 pub async fn sections(visit: Visit) -> Result<Page, Failure> {
-    // Who may not see settings does not see which there are.
-    let query = [("given", "true"), ("limit", READ)];
-    let found: Listed<Setting> = visit.read(&path(&["settings"], &query)).await?;
-    let mut sections: Vec<(&str, usize)> = Vec::new();
-    for setting in config::Setting::all() {
-        match sections.iter_mut().find(|(name, _)| *name == setting.section) {
-            Some((_, number)) => *number += 1,
-            None => sections.push((setting.section, 1)),
-        }
-    }
-    let of = |section: &str| found.items.iter().filter(|setting| setting.section() == section).count();
+    let found: Listed<Setting> = visit.read(&path(&["settings"], &[("limit", READ)])).await?;
+    // Section by section, as they are listed.
+    let sections = found.items.chunk_by(|one, next| one.section() == next.section());
     let rows: Vec<_> = sections
-        .iter()
-        .map(|(name, number)| {
+        .filter_map(|settings| Some((settings.first()?.section(), settings)))
+        .map(|(name, settings)| {
+            let given = settings.iter().filter(|setting| setting.given).count();
             vec![
-                html! { a.mono href=(path(&["settings", "sections", name], &[])) { (name) } },
-                html! { span.number { (text::number(*number)) } },
-                html! { span.number { (text::number(of(name))) } },
+                html! { a.mono href=(path(&["settings", "sections", name], &[])) { (text::shown(name)) } },
+                html! { span.number { (text::number(settings.len())) } },
+                html! { span.number { (text::number(given)) } },
             ]
         })
         .collect();

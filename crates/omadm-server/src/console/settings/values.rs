@@ -12,7 +12,8 @@ pub struct Setting {
     key: String,
     value: Value,
     default: Value,
-    given: bool,
+    /// Whether somebody gave it.
+    pub given: bool,
     origin: String,
     about: String,
 }
