@@ -128,6 +128,7 @@ async fn a_device_that_is_obex_client_has_its_session_and_tshark_understands_eac
     let done = carry_out(&server, &agent).await;
     assert_eq!(states(&done), ["done", "done", "done"], "{done:#?}");
     assert_eq!(done[2]["result"]["items"][0]["value"], "by OBEX");
+    assert_eq!(server.get(&format!("/devices/{id}")).await["bearer"], "obex");
 
     let packets = tap.packets();
     let frames: Vec<(Side, &[u8])> =
@@ -204,6 +205,7 @@ async fn a_device_that_is_obex_server_is_called_and_managed_over_the_same_link()
     assert_eq!(opcodes[..4], [0x80, 0x82, 0x83, 0x82], "{opcodes:x?}");
     let trace = server.items(&format!("/devices/{id}/sessions")).await;
     assert!(trace.len() >= 2, "the session is in the trace: {trace:#?}");
+    assert_eq!(server.get(&format!("/devices/{id}")).await["bearer"], "obex");
 }
 
 #[tokio::test]

@@ -77,6 +77,8 @@ async fn sessions_of_every_version_and_form_go_through_a_gateway() {
             assert_eq!(leaves(&done[2])[0].1, "written");
             assert_eq!(done[3]["status"], 404, "{done:#?}");
         }
+        let devices = scene.server.items("/devices?filter=bearer%20%3D%20wap").await;
+        assert_eq!(devices.len(), accounts.len(), "what they came by is known: {devices:#?}");
         let dissected = scene.dissected();
         assert!(dissected.iter().all(|frame| !frame.is_malformed()), "{dissected:#?}");
         let kinds: Vec<&str> = dissected.iter().filter_map(|frame| frame.field("wsp.pdu_type")).collect();
