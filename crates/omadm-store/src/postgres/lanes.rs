@@ -72,8 +72,26 @@ impl Lanes {
         T: Send + 'static,
         F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let any = || self.turn.fetch_add(1, Ordering::Relaxed);
+        let place = device.map_or_else(any, |device| place(device.as_str()));
+        self.queue(place, device, work).await
+    }
+
+    /// As [`Lanes::run`], for work of no single device, of which all under one name is done one after the other.
+    pub(crate) async fn run_in_turn<T, F>(&self, name: &str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.queue(place(name), None, work).await
+    }
+
+    async fn queue<T, F>(&self, place: usize, device: Option<&DeviceId>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
         let (job, answer) = group::job(work);
-        let place = device.map_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed), place);
         let lane = self.lanes.get(place % self.lanes.len().max(1)).and_then(|lane| lane.jobs.as_ref());
         let queued = Queued { device: device.cloned(), job };
         lane.ok_or(StoreError::Closed)?.send(queued).map_err(|_| StoreError::Closed)?;
@@ -81,9 +99,9 @@ impl Lanes {
     }
 }
 
-fn place(device: &DeviceId) -> usize {
+fn place(name: &str) -> usize {
     let mut hasher = DefaultHasher::new();
-    device.as_str().hash(&mut hasher);
+    name.hash(&mut hasher);
     usize::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 

@@ -98,6 +98,19 @@ impl SqlStore {
         }
     }
 
+    /// As [`SqlStore::write`], for work that would get in the way of other work under this name: a node does it one after the other.
+    pub(crate) async fn write_in_turn<T, F>(&self, name: &str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _asked = self.commits.ask();
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.writer.run(work).await,
+            Engine::Postgres(engine) => engine.lanes.run_in_turn(name, work).await,
+        }
+    }
+
     /// Runs `work`, which only reads.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where

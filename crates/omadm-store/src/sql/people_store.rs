@@ -66,8 +66,8 @@ impl PeopleStore for SqlStore {
     }
 
     async fn add_audit(&self, chain: &str, entries: Vec<String>, now: Time) -> Result<AuditHead, StoreError> {
-        let chain = chain.to_owned();
-        self.write(move |conn| audit::add(conn, &chain, &entries, now)).await
+        let named = chain.to_owned();
+        self.write_in_turn(chain, move |conn| audit::add(conn, &named, &entries, now)).await
     }
 
     async fn audit(&self, query: AuditQuery, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
