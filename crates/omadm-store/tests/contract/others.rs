@@ -1,5 +1,6 @@
 //! Payloads, events, DDF files, tokens, figures and pruning.
 
+use omadm_mo::Time;
 use omadm_store::CommandState::{Done, Queued};
 use omadm_store::{
     Counts, DdfFile, EVENTS_SIZE, Enrolment, NewCommand, NewEvent, Payload, SessionStep, Store, StoreError,
