@@ -311,7 +311,7 @@ fn failed(error: Error) -> CardError {
     CardError::Reader { reason: error.to_string() }
 }
 
-/// Runs an engine on the card in a reader; the card is as it was put in afterwards.
+/// Runs an engine on the card in a reader.
 fn with_card<T>(
     context: &Context,
     reader: &CString,
@@ -319,6 +319,18 @@ fn with_card<T>(
     run: impl FnOnce(&Link<'_>, CardSettings) -> Result<T, CardError>,
 ) -> Result<T, CardError> {
     let mut card = context.connect(reader, ShareMode::Shared, Protocols::ANY).map_err(failed)?;
+    let outcome = alone(&mut card, settings, run);
+    // It was reset already, if it is still there.
+    drop(card.disconnect(Disposition::LeaveCard));
+    outcome
+}
+
+/// Runs an engine on a card that nobody else uses meanwhile; the card is as it was put in afterwards.
+fn alone<T>(
+    card: &mut pcsc::Card,
+    settings: &CardSettings,
+    run: impl FnOnce(&Link<'_>, CardSettings) -> Result<T, CardError>,
+) -> Result<T, CardError> {
     let transaction = card.transaction().map_err(failed)?;
     let protocol = transaction.status2_owned().map_err(failed)?.protocol2();
     let mut settings = CardSettings { t0: protocol == Some(Protocol::T0), ..settings.clone() };
@@ -333,7 +345,6 @@ fn with_card<T>(
         Ok(_) | Err(_) => Disposition::ResetCard,
     };
     drop(link.transaction.end(disposition));
-    drop(card.disconnect(Disposition::LeaveCard));
     outcome
 }
 
