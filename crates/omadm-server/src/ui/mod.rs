@@ -44,7 +44,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What there is at an address.
 enum Found {
-    Open(Box<Command>, Page),
+    Open(Box<Command>, Box<Page>),
     Answered,
     Over,
     Nothing,
@@ -219,7 +219,7 @@ async fn find(context: &Context, token: &str) -> Result<Found, StoreError> {
         None => None,
     };
     let page = payload.and_then(|payload| serde_json::from_slice(&payload.body).ok());
-    Ok(page.map_or(Found::Nothing, |page| Found::Open(Box::new(command), page)))
+    Ok(page.map_or(Found::Nothing, |page| Found::Open(Box::new(command), Box::new(page))))
 }
 
 /// Whether a browser says that the answer comes from our own page. One that says nothing of it still had to know the address.
