@@ -18,7 +18,7 @@ pub fn pages(place: &Place) -> Vec<(&'static str, String)> {
         "offer",
         "dm.b.example",
         "--target",
-        "./Vendor",
+        "urn:oma:mo:oma-dm-devinfo:1.2",
         "--right",
         "get,exec",
         "--output",
