@@ -3,6 +3,8 @@
 //! They stand beside those of DM 2.0, which have another MOID. A server with one of each has two accounts under one name, and so the
 //! same rights by both protocols.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
@@ -26,7 +28,10 @@ use crate::peer::{Peer, leaf};
 use crate::smartcard::{Origins, Protocol};
 
 /// MOIDs of accounts, the newest first: a new account is of the first that the device knows.
-const MOIDS: [&str; 2] = ["urn:oma:mo:oma-dm-dmacc:1.1", "urn:oma:mo:oma-dm-dmacc:1.0"];
+static MOIDS: LazyLock<Vec<Moid>> = LazyLock::new(|| {
+    let moids = ["urn:oma:mo:oma-dm-dmacc:1.1", "urn:oma:mo:oma-dm-dmacc:1.0"];
+    moids.into_iter().filter_map(|moid| Moid::parse(moid).ok()).collect()
+});
 /// How the keys of the entries begin that say what was installed once; a digest follows.
 const FACTORY: &str = "dm1/factory/";
 /// `AppID` of Device Management.
@@ -74,11 +79,9 @@ pub trait Accounts {
 
 impl Accounts for Tree {
     fn dm1_accounts(&self) -> impl Iterator<Item = (ServerId, NodeRef<'_>)> {
-        let moids = MOIDS.iter().filter_map(|moid| Moid::parse(moid).ok());
-        let roots =
-            moids.flat_map(|moid| self.instances_of(&moid).map(|instance| instance.root).collect::<Vec<_>>());
-        roots.filter_map(|root| {
-            let account = self.node(root)?;
+        let instances = MOIDS.iter().flat_map(|moid| self.instances_of(moid));
+        instances.filter_map(|instance| {
+            let account = self.node(instance.root)?;
             Some((ServerId::parse(text(account, &["ServerID"])?).ok()?, account))
         })
     }
@@ -244,8 +247,8 @@ impl Device {
         let server = ServerId::parse(&settings.server_id).map_err(|error| refused(error.to_string()))?;
         check(settings).map_err(refused)?;
         let content = content(settings).map_err(|error| refused(error.to_string()))?;
-        let known = |moid: &str| Moid::parse(moid).ok().filter(|_| self.tree.catalogue().get(moid).is_some());
-        let moid = MOIDS.into_iter().find_map(known);
+        let known = |moid: &&Moid| self.tree.catalogue().get(moid.as_str()).is_some();
+        let moid = MOIDS.iter().find(known);
         let moid =
             moid.ok_or_else(|| refused("the device has no DDF file of a DM 1.x account".to_owned()))?;
         let link = Link {
@@ -258,8 +261,8 @@ impl Device {
         if let Some(before) = before {
             transaction.remove(before).map_err(PluginError::from)?;
         }
-        let miid = free_miid(transaction.tree(), &moid).map_err(PluginError::from)?;
-        let root = transaction.create_instance(&moid, &miid, content).map_err(PluginError::from)?;
+        let miid = free_miid(transaction.tree(), moid).map_err(PluginError::from)?;
+        let root = transaction.create_instance(moid, &miid, content).map_err(PluginError::from)?;
         grant(&mut transaction, root, &server).map_err(|error| refused(error.to_string()))?;
         let prepared = transaction.prepare();
         entries.push(link.entry(&server));
@@ -456,4 +459,32 @@ fn numbered(
         .map(|(content, number)| Ok((NodeName::parse(&number.to_string())?, content?)))
         .collect::<Result<Vec<_>, _>>()?;
     Ok((NodeName::parse(name)?, Content::Interior(children)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::device::DeviceConfig;
+    use crate::persistence::Volatile;
+    use crate::plugin::{DataMo, ManagementObject};
+
+    #[test]
+    fn a_new_nonce_is_no_reason_to_look_through_accounts_and_grants() {
+        let dmacc: Box<dyn ManagementObject> = Box::new(DataMo::new(
+            include_str!("../../../../ddf/dm_dmacc-v1_3.ddf"),
+            "https://ddf.example/dmacc",
+        ));
+        let mut device =
+            Device::open(DeviceConfig::default(), vec![dmacc], Box::new(Volatile::new())).unwrap();
+        let settings = json!({ "server_id": "s1", "addresses": ["https://one.example/dm"],
+            "client": { "type": "SHA256", "user": "dev", "password": "hunter2" } });
+        let server = device.install_dm1_account(&serde_json::from_value(settings).unwrap()).unwrap();
+        assert_eq!(device.in_line, Some(device.tree.revision()));
+        device.keep_nonces(&server, Some(vec![7; 16]), None).unwrap();
+        assert_eq!(device.in_line, Some(device.tree.revision()));
+        let account = Account::read(&device.tree, &server).unwrap();
+        assert_eq!(account.engine.client.unwrap().nonce, [7; 16]);
+    }
 }

@@ -49,6 +49,11 @@ use crate::context::Context;
 use crate::metrics::{Protocol, Steps};
 use crate::{clock, desired, notifier, random};
 
+/// State and reply of a session take up a multiple of so many octets in the store.
+const ROOM: usize = 256;
+/// Most octets of both that are kept for what needs fewer.
+const ROOMY: usize = 2 << 10;
+
 const HMAC: HeaderName = HeaderName::from_static(HMAC_HEADER);
 
 /// The routes of all endpoints.
@@ -89,9 +94,16 @@ impl Reply {
         Self { head, body: reply.body }
     }
 
-    /// The stored form: a line of JSON, then the body.
-    fn write(&self) -> Vec<u8> {
-        let mut stored = json!(self.head).to_string().into_bytes();
+    /// The stored form: a line of JSON, then the body. The line ends in spaces so that state and reply together are as large as those
+    /// they replace, or a little larger than they need: what keeps its size is written over where it stands, and what does not moves what
+    /// stands beside it.
+    fn write(&self, state: usize, before: usize) -> Vec<u8> {
+        let head = json!(self.head).to_string();
+        let needed = state + head.len() + 1 + self.body.len();
+        let room = if needed <= before && before <= ROOMY { before } else { needed.next_multiple_of(ROOM) };
+        let mut stored = Vec::with_capacity(room.saturating_sub(state));
+        stored.extend_from_slice(head.as_bytes());
+        stored.resize(head.len() + (room - needed), b' ');
         stored.push(b'\n');
         stored.extend_from_slice(&self.body);
         stored
@@ -374,9 +386,12 @@ async fn work(
     let trace = [message.trace(context, now), message.answer(context, &step.reply, now)];
     let reply = Reply::of(step.reply.clone());
     let (left, learnt, scheme) = (step.kept.take(), step.capabilities.take(), step.state.client_scheme());
+    let written = step.state.write();
+    let before = check.session.as_ref().map_or(0, |row| row.state.len() + row.reply.len());
     let exchange = Exchange {
         digest: *message.incoming.digest(),
-        reply: reply.write(),
+        reply: reply.write(written.len(), before),
+        state: written,
         trace,
         answers: answers.map_err(|error| store_failed(&error))?,
         version,
@@ -469,4 +484,46 @@ async fn turned_away(
         }
     }
     Reply::of(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(body: &[u8]) -> Reply {
+        let head = ReplyHead {
+            content_type: "application/vnd.syncml.dm+wbxml".into(),
+            hmac: Some("algorithm=SHA256, username=\"dm\", mac=\"AA==\"".into()),
+        };
+        Reply { head, body: body.to_vec() }
+    }
+
+    #[test]
+    fn a_reply_is_read_as_it_was_written() {
+        for body in [&b""[..], b"\n \n", &[b' '; 3 * ROOM]] {
+            for (state, before) in [(0, 0), (100, ROOM), (100, ROOMY), (7, ROOMY + 1)] {
+                let read = Reply::read(&reply(body).write(state, before)).unwrap();
+                assert_eq!((&*read.body, read.head.hmac), (body, reply(body).head.hmac));
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_keeps_its_size_in_the_store() {
+        let size = |body: usize, state: usize, before: usize| {
+            state + reply(&vec![0; body]).write(state, before).len()
+        };
+        let first = size(396, 140, 0);
+        assert_eq!(first % ROOM, 0);
+        assert!(first < 396 + 140 + 2 * ROOM);
+        assert_eq!(size(233, 87, first), first);
+        // What needs more gets it, and keeps that.
+        let larger = size(900, 140, first);
+        assert!(larger > first && larger % ROOM == 0);
+        assert_eq!(size(233, 87, larger), larger);
+        // A large reply is an exception.
+        let exception = size(2 * ROOMY, 140, larger);
+        assert_eq!(size(396, 140, exception), first);
+        assert_eq!(size(396, 140, ROOMY), ROOMY);
+    }
 }

@@ -26,6 +26,8 @@ use crate::roots::{self, is_path, is_secret};
 pub struct Exchange {
     /// Digest of the message.
     pub digest: [u8; 32],
+    /// The state of the session after it.
+    pub state: Vec<u8>,
     /// The answer as it is given again.
     pub reply: Vec<u8>,
     /// Both in the trace.
@@ -116,7 +118,8 @@ impl Outcome<'_, '_> {
         most_alerts: usize,
         exchange: Exchange,
     ) -> SessionStep {
-        let Exchange { digest, reply, trace: [mut received, mut answer], answers, version, now } = exchange;
+        let Exchange { digest, state, reply, trace: [mut received, mut answer], answers, version, now } =
+            exchange;
         for queued in self.queue.commands.iter().filter(|queued| queued.is_over(now)) {
             self.ledger.expire(queued.stored);
         }
@@ -150,7 +153,7 @@ impl Outcome<'_, '_> {
         answer.notes.extend(step.ended.as_ref().map(how_ended));
         let said = Said {
             session,
-            state: step.state.write(),
+            state,
             digest,
             reply,
             ended: step.ended.is_some(),

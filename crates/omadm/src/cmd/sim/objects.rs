@@ -37,11 +37,11 @@ pub fn plugins(speech: Speech, id: &str) -> Vec<Box<dyn ManagementObject>> {
     facts.chain(data).collect()
 }
 
-/// MOIDs of the objects that servers may read.
+/// MOIDs of the objects that servers are given the right to read. In DM 1.x they may, without the Delegation Access Control MO.
 pub fn readable(speech: Speech) -> &'static [&'static str] {
     match speech {
         Speech::Dm2 => &[well_known::DEVINFO],
-        Speech::Dm1 { .. } => &[DM1_DEVINFO, DM1_DEVDETAIL],
+        Speech::Dm1 { .. } => &[],
     }
 }
 
