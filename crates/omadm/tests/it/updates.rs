@@ -1,6 +1,6 @@
 //! Firmware and software from the server's packages to the real `omadm-agent`, by campaigns and profiles.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
