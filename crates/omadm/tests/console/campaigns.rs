@@ -64,7 +64,7 @@ pub fn pages(place: &Place) -> Vec<(&'static str, String)> {
             }),
         ),
     ] {
-        let mut document = json!({ "name": name, "change": change, "filter": these(&devices) });
+        let mut document = json!({ "name": name, "change": change, "filter": these(devices) });
         document.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
         place.run(&["campaign", "new", &place.file("campaign.json", &document.to_string()), "--start"]);
     }
