@@ -95,7 +95,11 @@ pub async fn what_a_clock_that_was_ahead_has_put_off_is_due(store: &dyn Store) {
     advance(store, &a, ahead, Some(ahead)).await;
     advance(store, &b, ahead, Some(ahead.plus_micros(1))).await;
     let found = |pushes: Vec<Push>| pushes.into_iter().map(|push| push.device).collect::<Vec<_>>();
-    assert_eq!(found(store.due_pushes(at(20), 10).await.unwrap()), std::slice::from_ref(&b), "no pause is that long");
+    assert_eq!(
+        found(store.due_pushes(at(20), 10).await.unwrap()),
+        std::slice::from_ref(&b),
+        "no pause is that long"
+    );
     assert_eq!(found(store.due_pushes(ahead, 1).await.unwrap()), [a]);
     assert_eq!(store.due_pushes(at(20), 0).await.unwrap(), []);
 }
