@@ -15,6 +15,12 @@ pub(crate) const FEW: u32 = 5_000;
 const PROBES: usize = 32;
 /// So few that no other index needs to be asked.
 const VERY_FEW: u32 = 64;
+/// Devices with commands that are not final. The bound on `device`, which all have, makes the partial index the one to take.
+const QUEUED: &str = "SELECT device FROM command WHERE finished IS NULL AND device > ''";
+/// Devices whose bootstrap was revoked.
+const REVOKED: &str = "SELECT device FROM device WHERE revoked IS NOT NULL AND device > ''";
+/// Devices that were called and did not come.
+const UNANSWERED: &str = "SELECT device FROM push WHERE attempts > 0 AND device > ''";
 /// `fleet.contact` of a device that was never seen.
 pub(crate) const NEVER: i64 = -1;
 
@@ -78,6 +84,8 @@ pub(crate) enum Lead {
     Number(&'static str, Compare, i64),
     /// Devices with a label of this key, and one of these values or any.
     Label(String, Option<Vec<String>>),
+    /// Devices that a partial index of another table has.
+    Marked(&'static str),
     /// Any of these.
     Any(Vec<Lead>),
 }
@@ -172,6 +180,11 @@ fn lead(term: &Term, now: Time) -> Option<Lead> {
         (Field::Enrolled, Test::Age(compare, age)) => {
             Lead::Number("enrolled", compare.turned(), cutoff(*age))
         }
+        (Field::Queued, Test::Number(compare, number)) if !compare.takes(0.cmp(number)) => {
+            Lead::Marked(QUEUED)
+        }
+        (Field::State, Test::Is(values)) if *values == ["revoked"] => Lead::Marked(REVOKED),
+        (Field::Reach, Test::Is(values)) if *values == ["unanswered"] => Lead::Marked(UNANSWERED),
         (field, Test::Is(values)) => Lead::Column(indexed(field)?, values.clone()),
         (field, Test::Version(compare, key)) => Lead::Version(indexed(field)?, *compare, key.clone()),
         _ => return None,
@@ -228,6 +241,9 @@ impl Lead {
                 if let Some(values) = values {
                     to.push(" AND value").one_of(values);
                 }
+            }
+            Self::Marked(devices) => {
+                to.push(devices);
             }
             Self::Any(leads) => {
                 for (at, lead) in leads.iter().enumerate() {

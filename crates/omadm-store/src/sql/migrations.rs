@@ -35,6 +35,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     additive(include_str!("../../migrations/0012_bearer.sql")),
     additive(include_str!("../../migrations/0013_kept.sql")),
     additive(include_str!("../../migrations/0014_withdrawn.sql")),
+    additive(include_str!("../../migrations/0015_found.sql")),
 ];
 
 /// The row about the store itself: its schema, and the oldest schema that a program has to know to work on it.

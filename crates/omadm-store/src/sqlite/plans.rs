@@ -47,7 +47,7 @@ fn page_plan(conn: &rusqlite::Connection, text: &str, rows: u32) -> String {
 }
 
 /// Filters with the index that leads when it has few rows, and when it has many.
-const CASES: [(&str, &str, &str); 15] = [
+const CASES: [(&str, &str, &str); 18] = [
     (r#"id = "urn:x""#, "f USING PRIMARY KEY (device=?)", "f USING PRIMARY KEY (device=?)"),
     ("model = X", "fleet_model", "f USING COVERING INDEX fleet_model (model=? AND device>?)"),
     (
@@ -66,6 +66,9 @@ const CASES: [(&str, &str, &str); 15] = [
     ("enrolled < 2d", "fleet_enrolled (enrolled>?)", "f USING PRIMARY KEY (device>?)"),
     ("label:site = A", "label_value (name=? AND value=?)", "label_value (name=? AND value=? AND device>?)"),
     ("label:site", "label_value (name=?)", "f USING PRIMARY KEY (device>?)"),
+    ("state = revoked", "device_revoked", "f USING PRIMARY KEY (device>?)"),
+    ("queued >= 1", "command_open", "f USING PRIMARY KEY (device>?)"),
+    ("reach = unanswered", "push_unanswered", "f USING PRIMARY KEY (device>?)"),
     ("(model = X or label:site in (A, B)) and note = z", "fleet_model", "f USING PRIMARY KEY (device>?)"),
 ];
 
@@ -91,8 +94,10 @@ fn what_no_index_knows_is_gone_through_by_key() {
         "model ~ 'x*'",
         "model != X",
         "not label:site",
-        "queued = 1 or model = X",
+        "queued = 0 or model = X",
         "state = active",
+        "queued < 3",
+        "reach in (unanswered, known)",
     ] {
         let filter = filter(text);
         assert_eq!(path::<()>(&filter, NOW, |_| Ok(1)), Ok(Path::All), "{text}");
