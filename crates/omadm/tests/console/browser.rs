@@ -212,20 +212,29 @@ impl Browser {
 
     /// Has the accessibility engine look at the page; anything that it finds is a failure.
     pub async fn is_accessible(&self, what: &str) {
+        assert_eq!(self.violations().await, Vec::<String>::new(), "{what}");
+    }
+
+    /// What the accessibility engine finds on the page.
+    pub async fn violations(&self) -> Vec<String> {
         self.client.execute(AXE, Vec::new()).await.unwrap();
         let look = format!(
             "const done = arguments[arguments.length - 1];
              axe.run(document, {{ runOnly: {RULES} }}).then(found => done(found.violations.map(one =>
                  one.id + ': ' + one.help + ' at ' + one.nodes.slice(0, 3).map(node => node.html).join(' | '))));"
         );
-        let found = self.client.execute_async(&look, Vec::new()).await.unwrap();
-        assert_eq!(found, json!([]), "{what}");
+        serde_json::from_value(self.client.execute_async(&look, Vec::new()).await.unwrap()).unwrap()
     }
 
     /// Whether the page fits into the width of its window.
     pub async fn fits(&self, what: &str) {
+        assert!(!self.is_too_wide().await, "{what} is too wide");
+    }
+
+    /// Whether the page is wider than its window.
+    pub async fn is_too_wide(&self) -> bool {
         let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        assert_eq!(self.client.execute(script, Vec::new()).await.unwrap(), json!(0), "{what} is too wide");
+        self.client.execute(script, Vec::new()).await.unwrap() != json!(0)
     }
 
     /// Whether nothing went wrong since this was asked last: no error in the console, nothing that the policy has forbidden.

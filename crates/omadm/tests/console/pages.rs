@@ -61,26 +61,34 @@ pub fn all(place: &Place) -> Vec<(&'static str, String)> {
     pages
 }
 
-/// Looks at every page on a screen.
+/// Looks at every page on a screen, and then says of all what is wrong.
 async fn is_for_everybody(screen: Screen) {
     let place = Place::with_devices();
     let browser = Browser::open(&place.url, screen).await;
+    let mut wrong = Vec::new();
     browser.go("/login").await;
-    browser.is_accessible("login").await;
-    browser.fits("login").await;
+    look(&browser, "login", &mut wrong).await;
     browser.log_in(&place.token).await;
     for (name, path) in all(&place) {
         browser.go(&path).await;
         browser.wait_for("main h1").await;
-        browser.is_accessible(name).await;
-        browser.fits(name).await;
-        match name {
-            // That a page is missing is an error to the browser, and meant here.
-            "missing" => browser.forget_errors().await,
-            name => browser.is_silent(name).await,
-        }
+        look(&browser, name, &mut wrong).await;
     }
+    assert_eq!(wrong, Vec::<String>::new());
     browser.close().await;
+}
+
+/// What is wrong with the page that is open.
+async fn look(browser: &Browser, name: &str, wrong: &mut Vec<String>) {
+    wrong.extend(browser.violations().await.into_iter().map(|violation| format!("{name}: {violation}")));
+    if browser.is_too_wide().await {
+        wrong.push(format!("{name} is too wide"));
+    }
+    let errors = browser.errors().await;
+    // That a page is missing is an error to the browser, and meant here.
+    if name != "missing" && !errors.is_empty() {
+        wrong.push(format!("{name}: {errors:?}"));
+    }
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ async fn a_failure_is_found_and_rolled_back() {
     browser.wait_for_text("All devices have version 1").await;
     browser.press("Roll back").await;
     browser.wait_for_text("It gets version 2 again").await;
-    browser.wait_for_text("attempts").await;
+    browser.wait_for_text("Attempts").await;
     browser.is_accessible("the question before a roll back").await;
     browser.press("Roll back").await;
     browser.wait_for_text("All devices have version 2").await;

@@ -71,7 +71,14 @@ pub fn table(caption: &str, head: &[Markup], rows: &[Vec<Markup>]) -> Markup {
         div.scroll role="region" aria-label=(caption) tabindex="0" {
             table {
                 caption.hidden { (caption) }
-                thead { tr { @for name in head { th scope="col" { (name) } } } }
+                thead {
+                    tr {
+                        @for name in head {
+                            // A column without a name, such as that of the actions, has no head to be read out.
+                            @if name.0.is_empty() { td {} } @else { th scope="col" { (name) } }
+                        }
+                    }
+                }
                 tbody {
                     @for row in rows {
                         tr { @for cell in row { td { (cell) } } }

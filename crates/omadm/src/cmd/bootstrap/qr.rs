@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_says_what_would() {
         let to = Qr { qr: None, qr_terminal: true };
-        let refused = to.of_bootstrap(&[0; bootstrap_file::MAX_QR]).unwrap_err().to_string();
+        let refused = to.of_bootstrap(&[b'm'; bootstrap_file::MAX_QR]).unwrap_err().to_string();
         assert!(refused.contains("3954 characters") && refused.contains("--url"), "{refused}");
     }
 
