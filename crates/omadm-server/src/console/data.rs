@@ -122,6 +122,16 @@ pub struct After {
     pub after: String,
 }
 
+/// Where in a listing a page begins, and the state of what it shows; of any state if that is empty.
+#[derive(Debug, Default, Deserialize)]
+pub struct InState {
+    #[serde(default)]
+    pub state: String,
+    /// The cursor.
+    #[serde(default)]
+    pub after: String,
+}
+
 /// A session in a listing.
 #[derive(Debug, Deserialize)]
 pub struct Session {

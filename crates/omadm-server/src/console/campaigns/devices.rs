@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::data::{Campaign, STANDINGS};
 use super::find;
 use super::show::above;
-use crate::console::data::Listed;
+use crate::console::data::{InState, Listed};
 use crate::console::failure::Failure;
 use crate::console::frame::Page;
 use crate::console::visit::{Visit, path};
@@ -28,20 +28,11 @@ pub struct InCampaign {
     updated: String,
 }
 
-/// Which devices are shown.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    after: String,
-}
-
 /// Shows the devices that a campaign has reached, by id.
 pub async fn show(
     visit: Visit,
     Path(id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<InState>,
 ) -> Result<Page, Failure> {
     let campaign = find(&visit, &id).await?;
     let query = [("state", wanted.state.as_str()), ("after", wanted.after.as_str()), ("limit", SHOWN)];
@@ -56,7 +47,7 @@ pub async fn show(
         .live("kind=campaign,command,profile.state".to_owned()))
 }
 
-fn states(campaign: &Campaign, wanted: &Wanted) -> Markup {
+fn states(campaign: &Campaign, wanted: &InState) -> Markup {
     let href = |state: &str| path(&["campaigns", &campaign.id, "devices"], &[("state", state)]);
     let current = |state: &str| (state == wanted.state).then_some("true");
     html! {
@@ -71,7 +62,7 @@ fn states(campaign: &Campaign, wanted: &Wanted) -> Markup {
     }
 }
 
-fn list(visit: &Visit, campaign: &Campaign, wanted: &Wanted, found: &Listed<InCampaign>) -> Markup {
+fn list(visit: &Visit, campaign: &Campaign, wanted: &InState, found: &Listed<InCampaign>) -> Markup {
     let of = |after: &str| {
         path(&["campaigns", &campaign.id, "devices"], &[("state", &wanted.state), ("after", after)])
     };

@@ -2,10 +2,9 @@
 
 use axum::extract::Query;
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use super::data::Campaign;
-use crate::console::data::Listed;
+use crate::console::data::{InState, Listed};
 use crate::console::failure::Failure;
 use crate::console::frame::Page;
 use crate::console::visit::{Visit, path};
@@ -25,17 +24,8 @@ const STATES: [(&str, &str); 8] = [
     ("stopped", "stopped"),
 ];
 
-/// Which campaigns are shown.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    after: String,
-}
-
 /// Shows campaigns, newest first.
-pub async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Page, Failure> {
+pub async fn show(visit: Visit, Query(wanted): Query<InState>) -> Result<Page, Failure> {
     let query = [("state", wanted.state.as_str()), ("after", wanted.after.as_str()), ("limit", SHOWN)];
     let found: Listed<Campaign> = visit.read(&path(&["campaigns"], &query)).await?;
     let body = html! {
@@ -54,7 +44,7 @@ pub async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Page, Fa
         .live("kind=campaign,command,profile.state".to_owned()))
 }
 
-fn table(visit: &Visit, wanted: &Wanted, found: &Listed<Campaign>) -> Markup {
+fn table(visit: &Visit, wanted: &InState, found: &Listed<Campaign>) -> Markup {
     let of = |after: &str| path(&["campaigns"], &[("state", &wanted.state), ("after", after)]);
     let first = (!wanted.after.is_empty()).then(|| of(""));
     let next = found.next.as_deref().map(of);

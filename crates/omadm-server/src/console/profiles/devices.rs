@@ -4,12 +4,11 @@ use axum::extract::{Path, Query};
 use axum::response::Response;
 use http::Method;
 use maud::{Markup, html};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::data::Standing;
 use super::{href, page};
-use crate::console::data::Listed;
+use crate::console::data::{InState, Listed};
 use crate::console::failure::Failure;
 use crate::console::form::Form;
 use crate::console::frame::Page;
@@ -29,20 +28,11 @@ const STATES: [(&str, &str); 5] = [
     ("converged", "converged"),
 ];
 
-/// Which devices are shown.
-#[derive(Debug, Default, Deserialize)]
-pub struct Wanted {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    after: String,
-}
-
 /// Shows devices.
 pub async fn show(
     visit: Visit,
     Path(name): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<InState>,
 ) -> Result<Page, Failure> {
     let query = [("state", wanted.state.as_str()), ("after", wanted.after.as_str()), ("limit", SHOWN)];
     let found: Listed<Standing> = visit.read(&path(&["profiles", &name, "devices"], &query)).await?;
